@@ -1,0 +1,57 @@
+"""Emotions in the voice: offline, in real time, and honest about how sure they are.
+
+>>> import affekt
+>>> affekt.summarise([]).label is None
+True
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from affekt.corpora import read_corpus as read_corpus
+    from affekt.errors import AffektError as AffektError
+    from affekt.recognize.recognizer import Recognizer as Recognizer
+    from affekt.recognize.recognizer import predict as predict
+    from affekt.recognize.recognizer import summarise as summarise
+    from affekt.recognize.stream import Stream as Stream
+    from affekt.recognize.stream import StreamOptions as StreamOptions
+    from affekt.speech.audio import read as read
+    from affekt.types import Audio as Audio
+    from affekt.types import Prediction as Prediction
+    from affekt.types import Report as Report
+    from affekt.types import Result as Result
+    from affekt.types import Sample as Sample
+
+__version__ = "0.1.0"
+
+#: Public name to the module it lives in; loaded when first asked for, so that importing costs nothing.
+_EXPORTS = {
+    "AffektError": "errors",
+    "Audio": "types",
+    "Prediction": "types",
+    "Recognizer": "recognize.recognizer",
+    "Report": "types",
+    "Result": "types",
+    "Sample": "types",
+    "Stream": "recognize.stream",
+    "StreamOptions": "recognize.stream",
+    "predict": "recognize.recognizer",
+    "read": "speech.audio",
+    "read_corpus": "corpora",
+    "summarise": "recognize.recognizer",
+}
+
+__all__ = ["__version__", *_EXPORTS]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module 'affekt' has no attribute {name!r}")
+    return getattr(import_module(f"affekt.{_EXPORTS[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,204 @@
+"""What a corpus is, and the one function that reads a folder of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from affekt.errors import CorpusError
+from affekt.types import Sample
+
+# In order of preference: of two copies of a clip side by side, the one that lost nothing is kept.
+AUDIO_SUFFIXES = (".wav", ".flac", ".opus", ".ogg", ".mp3")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What the name of one file says.
+
+    Parameters
+    ----------
+    name : str
+        The clip's name in its corpus, the same in every layout: two files with
+        the same name are copies of one clip.
+    label : str
+        The emotion, in affekt's words.
+    speaker : str
+        As the corpus writes it; two corpora may both have a speaker ``01``.
+    sentence : str or None
+        What was said: two clips share it when the words are the same. ``None``: unknown.
+    sex : str or None
+        ``female``, ``male``, or ``None`` when the name does not tell.
+    """
+
+    name: str
+    label: str
+    speaker: str
+    sentence: str | None = None
+    sex: str | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+Parse = Callable[[PurePosixPath], Clip | str | None]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A published corpus: where it lives, how large it is, how its names are read.
+
+    Parameters
+    ----------
+    name : str
+        Key in ``CORPORA``, and the first part of every sample's id.
+    title : str
+        The name that people know it by.
+    languages : tuple of str
+        In English words.
+    licence : str
+        Of the recordings, not of this code.
+    home : str
+        Address of the official page.
+    clips, speakers : int
+        As published; a copy may hold fewer.
+    labels : tuple of str
+        The emotions it has, in affekt's words, in alphabetical order.
+    example : str
+        A file name of this corpus, for error messages.
+    parse : callable
+        Takes a path relative to the folder; returns a Clip, ``None`` when the
+        name is not one of this corpus, or a reason (str) to leave the clip out.
+    """
+
+    name: str
+    title: str
+    languages: tuple[str, ...]
+    licence: str
+    home: str
+    clips: int
+    speakers: int
+    labels: tuple[str, ...]
+    example: str
+    parse: Parse
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was found in a folder.
+
+    Parameters
+    ----------
+    samples : tuple of Sample
+        In the order of their ids, which does not depend on the layout.
+    skipped : tuple of str
+        Audio files that are no sample: ``relative/path: reason``.
+    """
+
+    samples: tuple[Sample, ...]
+    skipped: tuple[str, ...] = ()
+
+
+def read_folder(corpus: Corpus, path: str | os.PathLike[str]) -> Reading:
+    """Read the names of all audio files below a folder; no file is opened.
+
+    The id of a sample is ``corpus/clip name``, without the folders in between:
+    the flat, nested and twice nested layouts of a corpus give the same ids.
+    Files that are no audio are ignored; links to folders are not followed.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Which corpus it should be.
+    path : str or path
+        The folder.
+
+    Returns
+    -------
+    Reading
+        The samples, and what was skipped and why.
+
+    Raises
+    ------
+    CorpusError
+        If there is no such folder, no audio in it, or no name that fits.
+    """
+    folder = Path(path).expanduser()
+    _check_folder(corpus, folder)
+    files = _audio_files(folder)
+    if not files:
+        raise CorpusError(_nothing_there(corpus, folder))
+    reading = _read_names(corpus, folder, files)
+    if not reading.samples:
+        raise CorpusError(_nothing_fits(corpus, folder, reading.skipped))
+    return reading
+
+
+def _check_folder(corpus: Corpus, folder: Path) -> None:
+    if not folder.exists():
+        raise CorpusError(f"{folder} does not exist. Give the folder that {corpus.title} was unpacked into.")
+    if not folder.is_dir():
+        raise CorpusError(f"{folder} is a file. Give the folder that {corpus.title} was unpacked into.")
+
+
+def _audio_files(folder: Path) -> list[PurePosixPath]:
+    # os.walk does not enter links to folders, so a loop of links cannot trap it.
+    paths = [
+        PurePosixPath(Path(where, name).relative_to(folder).as_posix())
+        for where, _, names in os.walk(folder)
+        for name in names
+        if Path(name).suffix.lower() in AUDIO_SUFFIXES
+    ]
+    return sorted(paths, key=_reading_order)
+
+
+def _reading_order(relative: PurePosixPath) -> tuple[str, int, str]:
+    return str(relative.with_suffix("")), AUDIO_SUFFIXES.index(relative.suffix.lower()), relative.suffix
+
+
+def _read_names(corpus: Corpus, folder: Path, files: Iterable[PurePosixPath]) -> Reading:
+    taken: dict[str, PurePosixPath] = {}
+    samples, skipped = [], []
+    for relative in files:
+        clip = corpus.parse(relative)
+        if isinstance(clip, Clip) and clip.name not in taken:
+            taken[clip.name] = relative
+            samples.append(_sample(corpus, clip, folder / relative))
+        else:
+            skipped.append(f"{relative}: {_reason(corpus, clip, taken)}")
+    return Reading(tuple(sorted(samples, key=lambda sample: sample.id)), tuple(skipped))
+
+
+def _sample(corpus: Corpus, clip: Clip, path: Path) -> Sample:
+    return Sample(
+        id=f"{corpus.name}/{clip.name}",
+        path=str(path),
+        label=clip.label,
+        speaker=clip.speaker,
+        corpus=corpus.name,
+        sentence=clip.sentence,
+        sex=clip.sex,
+        meta=clip.meta,
+    )
+
+
+def _reason(corpus: Corpus, clip: Clip | str | None, taken: Mapping[str, PurePosixPath]) -> str:
+    if isinstance(clip, Clip):
+        return f"the same clip as {taken[clip.name]}"
+    return clip or f"not a {corpus.title} name, such as {corpus.example}"
+
+
+def _nothing_there(corpus: Corpus, folder: Path) -> str:
+    return (
+        f"{folder} holds no audio ({', '.join(AUDIO_SUFFIXES)}). Unpack {corpus.title} there ({corpus.home}), "
+        "or give the folder that it was unpacked into; links to folders are not followed."
+    )
+
+
+def _nothing_fits(corpus: Corpus, folder: Path, skipped: tuple[str, ...]) -> str:
+    return (
+        f"{folder} does not hold {corpus.title} ({corpus.name}): none of its {len(skipped)} audio files can be read. "
+        f"The first is {skipped[0]!r}. A name looks like {corpus.example}. "
+        "Give the folder of this corpus, or the name of the corpus that it holds."
+    )

@@ -1,0 +1,69 @@
+"""Every error that affekt raises on purpose.
+
+::
+
+    AffektError
+    ├── InputError(ValueError)       an argument or a signal that makes no sense
+    │   └── UnknownName              a label, format, model, ... that does not exist; says the near match
+    ├── AudioError                   a recording that cannot be read; says the file and the reason
+    ├── ModelError                   a model file that is wrong, truncated, foreign or unsafe
+    ├── CorpusError                  a corpus folder that is not what its reader expects
+    └── MissingExtra(ImportError)    an optional package is not installed; says the pip command
+
+    AudioWarning(UserWarning)        a recording was read, but something about it is wrong
+    LossWarning(UserWarning)         a label map throws something away
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class AffektError(Exception):
+    """The root: catch this to catch everything affekt raises on purpose."""
+
+
+class InputError(AffektError, ValueError):
+    """An argument or a signal that makes no sense."""
+
+
+class UnknownName(InputError):
+    """A name that is not in a table; the message suggests the nearest one that is.
+
+    Examples
+    --------
+    >>> str(UnknownName("label", "angri", ["angry", "sad"]))
+    "unknown label 'angri': did you mean 'angry'? Allowed: angry, sad."
+    """
+
+    def __init__(self, kind: str, given: str, allowed: Iterable[str]) -> None:
+        names = sorted(allowed)
+        near = get_close_matches(str(given), names, n=1)
+        hint = f" did you mean {near[0]!r}?" if near else ""
+        super().__init__(f"unknown {kind} {given!r}:{hint} Allowed: {', '.join(names)}.")
+        self.kind, self.given, self.allowed = kind, given, names
+
+
+class AudioError(AffektError):
+    """A recording that cannot be read."""
+
+
+class ModelError(AffektError):
+    """A model file that is wrong, truncated, foreign or unsafe."""
+
+
+class CorpusError(AffektError):
+    """A corpus folder that is not what its reader expects."""
+
+
+class MissingExtra(AffektError, ImportError):
+    """An optional package is not installed."""
+
+
+class AudioWarning(UserWarning):
+    """A recording was read, but something about it is wrong."""
+
+
+class LossWarning(UserWarning):
+    """A label map throws something away."""

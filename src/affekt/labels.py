@@ -1,0 +1,121 @@
+"""Label sets, and explicit maps between them. A lossy map says what it loses."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from affekt.errors import InputError, LossWarning, UnknownName
+
+VOICE = ("angry", "calm", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+
+LABEL_SETS: dict[str, dict[str, tuple[str, ...]]] = {
+    "voice": {label: (label,) for label in VOICE},
+    "four": {label: (label,) for label in ("angry", "happy", "neutral", "sad")},
+    "ekman": {label: (label,) for label in ("angry", "disgust", "fear", "happy", "sad", "surprise")},
+    "calm-is-neutral": {
+        "angry": ("angry",),
+        "disgust": ("disgust",),
+        "fear": ("fear",),
+        "happy": ("happy",),
+        "neutral": ("neutral", "calm"),
+        "sad": ("sad",),
+        "surprise": ("surprise",),
+    },
+    "valence": {
+        "negative": ("angry", "disgust", "fear", "sad"),
+        "neutral": ("neutral", "calm"),
+        "positive": ("happy",),
+    },
+}
+
+Labels = str | Sequence[str] | Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """A map from a model's labels to the ones asked for.
+
+    Each target takes the summed probability of its sources; what no target
+    takes is ``lost``, and the rest is scaled to sum to 1 again.
+
+    Examples
+    --------
+    >>> LabelMap({"up": ("happy",), "down": ("sad",)}).apply({"happy": 0.3, "sad": 0.1, "calm": 0.6})
+    {'up': 0.75, 'down': 0.25}
+    """
+
+    sources: Mapping[str, tuple[str, ...]]
+    lost: tuple[str, ...] = ()
+
+    def apply(self, scores: Mapping[str, float]) -> dict[str, float]:
+        """Map scores {label: p} to the target labels; the result sums to 1."""
+        mapped = {target: sum(scores.get(s, 0.0) for s in sources) for target, sources in self.sources.items()}
+        total = sum(mapped.values())
+        if total <= 0:
+            return {target: 1 / len(mapped) for target in mapped}
+        return {target: p / total for target, p in mapped.items()}
+
+
+def label_map(labels: Labels, available: Sequence[str]) -> LabelMap:
+    """Turn what a user asks for into a map from the model's labels.
+
+    Parameters
+    ----------
+    labels : str, sequence of str or mapping
+        A set's name (``"four"``), labels to keep (``["angry", "sad"]`` or
+        ``"angry,sad"``), or what to merge (``{"negative": ["angry", "sad"]}``).
+    available : sequence of str
+        The model's labels.
+
+    Returns
+    -------
+    LabelMap
+        With ``lost`` naming the model's labels that no target takes.
+
+    Raises
+    ------
+    UnknownName
+        If a label is neither the model's nor a set's name.
+    InputError
+        If fewer than two targets remain, or a source is used twice.
+
+    Warns
+    -----
+    LossWarning
+        If any label is lost: what the model hears there is spread over the rest.
+
+    Examples
+    --------
+    >>> label_map({"up": ["happy"], "down": ["sad"]}, ["happy", "sad"]).lost
+    ()
+    """
+    sources = _sources(labels, available)
+    used = [source for group in sources.values() for source in group]
+    for source in used:
+        if source not in available:
+            raise UnknownName("label", source, [*available, *LABEL_SETS])
+    if len(set(used)) < len(used):
+        raise InputError(f"a label stands in two groups: {labels}. Name each label once.")
+    if len(sources) < 2:
+        raise InputError(f"at least two labels are needed to choose between; got {list(sources)}.")
+    lost = tuple(label for label in available if label not in used)
+    if lost:
+        warnings.warn(
+            f"labels {', '.join(lost)} are left out; their probability is shared among {', '.join(sources)}.",
+            LossWarning,
+            stacklevel=3,
+        )
+    return LabelMap(sources, lost)
+
+
+def _sources(labels: Labels, available: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    if isinstance(labels, Mapping):
+        return {target: (group,) if isinstance(group, str) else tuple(group) for target, group in labels.items()}
+    if isinstance(labels, str):
+        if labels in LABEL_SETS:
+            groups = {t: tuple(s for s in group if s in available) for t, group in LABEL_SETS[labels].items()}
+            return {target: group for target, group in groups.items() if group}
+        labels = [label.strip() for label in labels.split(",") if label.strip()]
+    return {label: (label,) for label in labels}

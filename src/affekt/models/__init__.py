@@ -1,0 +1,1 @@
+"""Model files: one ONNX each, with its card inside."""

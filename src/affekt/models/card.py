@@ -1,0 +1,103 @@
+"""The card that travels inside a model file: what it is, what it was made of, what it is worth."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from affekt.errors import ModelError
+
+#: Key in the ONNX metadata.
+KEY = "affekt.card"
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a model says about itself.
+
+    Parameters
+    ----------
+    name : str
+    modality : str
+        ``speech`` or ``activity``.
+    labels : tuple of str
+        In the order of the logits.
+    sampling_rate : int
+        Hertz of the waveform it takes.
+    frame : int
+        Samples between two frames of the encoder (or of the output, for ``activity``).
+    window, hop : int
+        Samples that a window's logits cover, and between two windows.
+    context : int
+        Samples on either side of a window that can change its logits.
+    temperature : float
+        What the logits are divided by before the softmax; fitted on dev speakers.
+    data : mapping
+        Corpus name to its licence, clips and speakers used for training.
+    split : str
+        SHA-256 of the list of training, dev and test samples.
+    scores : mapping
+        Corpus name to ``{metric: [value, low, high, n]}`` on its test speakers.
+    licence : str
+        Of the weights.
+    limits : tuple of str
+        What it must not be used for, and where it fails.
+    """
+
+    name: str
+    modality: str
+    labels: tuple[str, ...]
+    sampling_rate: int = 16_000
+    frame: int = 640
+    window: int = 48_000
+    hop: int = 6_400
+    context: int = 0
+    temperature: float = 1.0
+    data: Mapping[str, Any] = field(default_factory=dict)
+    split: str = ""
+    scores: Mapping[str, Any] = field(default_factory=dict)
+    licence: str = ""
+    limits: tuple[str, ...] = ()
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        problems = {
+            "labels must be two or more different names": len(set(self.labels)) < 2
+            or len(set(self.labels)) < len(self.labels),
+            f"schema {self.schema} is not {SCHEMA}; upgrade affekt": self.schema != SCHEMA,
+            f"sampling_rate {self.sampling_rate} is not 16000": self.sampling_rate != 16_000,
+            f"temperature {self.temperature} is not between 0.01 and 100": not 0.01 <= self.temperature <= 100,
+            "frame, hop and window must be positive, with frame <= hop <= window <= 60 s": not (
+                0 < self.frame <= self.hop <= self.window <= 960_000
+            ),
+            "hop and window must be whole frames": bool(self.hop % self.frame or self.window % self.frame),
+            "context must be between 0 and 60 s": not 0 <= self.context <= 960_000,
+        }
+        for problem, is_so in problems.items():
+            if is_so:
+                raise ModelError(f"the model's card is wrong: {problem}.")
+
+    def to_json(self) -> str:
+        """The card as JSON text."""
+        return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Card:
+        """Read a card back.
+
+        Raises
+        ------
+        ModelError
+            If the text is not a card.
+        """
+        try:
+            table = json.loads(text)
+            known = {f.name for f in fields(cls)}
+            table = {key: tuple(v) if isinstance(v, list) else v for key, v in table.items() if key in known}
+            return cls(**table)
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise ModelError(f"the model's card cannot be read ({error}).") from None

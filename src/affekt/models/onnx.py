@@ -1,0 +1,218 @@
+"""Opening a model file and checking that it is one of ours, whole and harmless."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affekt.errors import InputError, ModelError
+from affekt.models.card import KEY, Card
+
+LARGEST = 512 * 1024 * 1024
+#: Operators that run other graphs, for as long as the file likes.
+FORBIDDEN = frozenset({"If", "Loop", "Scan", "SequenceMap"})
+#: Output names by modality: the first is checked against the labels.
+OUTPUTS = {"speech": ("logits", "window_logits"), "activity": ("speech",)}
+
+
+class Model:
+    """An opened model: its card, and a session that runs it.
+
+    Made by :func:`open_model`. Safe to use from several threads.
+    """
+
+    def __init__(self, card: Card, session: object) -> None:
+        self.card, self._session = card, session
+
+    def run(self, signal: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        """Run the graph on signals (b, n) at 16 kHz.
+
+        Returns
+        -------
+        tuple of float32 arrays
+            For ``speech`` the logits of the whole (b, k) and of every window (b, w, k);
+            for ``activity`` the probability of speech per 20 ms (b, t).
+
+        Raises
+        ------
+        InputError
+            If the shape is wrong or the signal is shorter than one frame.
+        """
+        if signal.ndim != 2 or signal.shape[1] < 400:
+            raise InputError(f"a signal of shape {signal.shape}; allowed: (b, n) with n at least 400 samples (25 ms).")
+        return tuple(self._session.run(None, {"signal": signal.astype(np.float32, copy=False)}))  # type: ignore[attr-defined]
+
+
+def open_model(path: str | os.PathLike[str], *, threads: int = 1) -> Model:
+    """Open a model file.
+
+    The file is looked through before anything in it runs: no operator that
+    loops, none from outside the ONNX standard, no reference to another file.
+
+    Parameters
+    ----------
+    path : path
+        An ONNX file written by affekt.
+    threads : int
+        How many cores one run may use.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, truncated, not ONNX, not ours, or not harmless.
+    """
+    data = _read(Path(path))
+    try:
+        metadata = inspect(data)
+        if KEY not in metadata:
+            raise ModelError("has no affekt card; only models exported by affekt can be used.")
+        card = Card.from_json(metadata[KEY])
+        return Model(card, _session(data, card, threads))
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
+
+
+def read_card(path: str | os.PathLike[str]) -> Card:
+    """The card of a model file, after the same checks, without making it ready to run."""
+    return open_model(path).card
+
+
+def inspect(data: bytes) -> dict[str, str]:
+    """Check the graph of an ONNX file and return its metadata, without running it.
+
+    Raises
+    ------
+    ModelError
+        If this is no ONNX file, or one that could do more than compute.
+    """
+    try:
+        metadata, graph = {}, None
+        for number, value in _fields(data):
+            if number == 14 and isinstance(value, memoryview):
+                entry = dict(_fields(value))
+                metadata[_text(entry.get(1))] = _text(entry.get(2))
+            elif number == 7 and isinstance(value, memoryview):
+                graph = value
+            elif number == 25:
+                raise ModelError("brings functions of its own; export it without.")
+    except (ValueError, IndexError, UnicodeDecodeError) as error:
+        raise ModelError(f"is not an ONNX file, or is truncated ({error}).") from None
+    if graph is None:
+        raise ModelError("is not an ONNX file: it holds no graph.")
+    _check_graph(graph)
+    return metadata
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > LARGEST:
+            raise ModelError(f"{path}: is larger than {LARGEST >> 20} MB.")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such model file.") from None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror}).") from None
+
+
+def _fields(data: bytes | memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """Walk the fields of a protocol buffer message: (field number, number or bytes)."""
+    view, at = memoryview(data), 0
+    while at < len(view):
+        key, at = _varint(view, at)
+        kind = key & 7
+        if kind == 0:
+            value, at = _varint(view, at)
+            yield key >> 3, value
+            continue
+        if kind == 2:
+            size, at = _varint(view, at)
+        elif kind in (1, 5):
+            size = 8 if kind == 1 else 4
+        else:
+            raise ValueError(f"unknown wire type {kind}")
+        if at + size > len(view):
+            raise ValueError("it ends too early")
+        yield key >> 3, view[at : at + size]
+        at += size
+
+
+def _varint(view: memoryview, at: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        byte = view[at]
+        at += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, at
+    raise ValueError("a number that does not end")
+
+
+def _text(value: object) -> str:
+    return bytes(value).decode("utf-8") if isinstance(value, memoryview) else ""
+
+
+def _check_graph(graph: memoryview) -> None:
+    try:
+        for number, value in _fields(graph):
+            if number == 1 and isinstance(value, memoryview):
+                _check_node(value)
+            elif number == 5 and isinstance(value, memoryview):
+                _check_tensor(value)
+    except (ValueError, IndexError, UnicodeDecodeError) as error:
+        raise ModelError(f"is truncated or damaged ({error}).") from None
+
+
+def _check_node(node: memoryview) -> None:
+    for number, value in _fields(node):
+        if number == 4 and _text(value) in FORBIDDEN:
+            raise ModelError(f"uses the operator {_text(value)}, which can run for ever; it is not opened.")
+        if number == 7 and _text(value) not in ("", "ai.onnx"):
+            raise ModelError(f"uses operators of {_text(value)!r}, outside the ONNX standard; it is not opened.")
+        if number == 5 and isinstance(value, memoryview):
+            for part, tensor in _fields(value):
+                if part == 5 and isinstance(tensor, memoryview):
+                    _check_tensor(tensor)
+
+
+def _check_tensor(tensor: memoryview) -> None:
+    for number, value in _fields(tensor):
+        if number == 13 or (number == 14 and value == 1):
+            raise ModelError("refers to another file for its weights; it is not opened.")
+
+
+def _session(data: bytes, card: Card, threads: int) -> object:
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(4)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    try:
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises a different class for each cause, none of them public
+        raise ModelError(f"cannot be loaded ({str(error).splitlines()[0][:200]}).") from None
+    _check_signature(session, card)
+    return session
+
+
+def _check_signature(session: object, card: Card) -> None:
+    if card.modality not in OUTPUTS:
+        raise ModelError(f"is a model for {card.modality!r}; allowed: {', '.join(OUTPUTS)}.")
+    inputs = [(i.name, i.type, len(i.shape)) for i in session.get_inputs()]  # type: ignore[attr-defined]
+    outputs = tuple(o.name for o in session.get_outputs())  # type: ignore[attr-defined]
+    if inputs != [("signal", "tensor(float)", 2)] or outputs != OUTPUTS[card.modality]:
+        raise ModelError(
+            f"takes {inputs} and gives {outputs}; a {card.modality} model takes a float 'signal' (b, n) "
+            f"and gives {', '.join(OUTPUTS[card.modality])}."
+        )
+    if card.modality == "speech":
+        classes = session.get_outputs()[0].shape[-1]  # type: ignore[attr-defined]
+        if classes != len(card.labels):
+            raise ModelError(f"gives {classes} logits, but its card names {len(card.labels)} labels.")

@@ -1,0 +1,314 @@
+"""One recording over time: its waveform, where speech is, and what the model hears when."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from affekt._optional import require
+from affekt.errors import InputError
+from affekt.plot.colours import colours, ink
+from affekt.types import Prediction
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+
+WAVE = "#4D4D4D"
+SPEECH = "#D6E6F2"
+FAINT = "#B3B3B3"
+EMPTY = "#F2F2F2"
+
+# Inches: the height of each panel, and of all that is around them.
+HEIGHTS = {"waveform": 1.2, "probabilities": 2.2, "predicted": 0.75, "truth": 0.3}
+WIDTH, AROUND = 11.0, 1.1
+
+CLOCK_STEPS = (10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)  # seconds
+COLUMNS = 400  # of the stacked probabilities, at most
+LONGEST_NAME = 24  # characters
+
+
+@dataclass(frozen=True, eq=False)
+class Timeline:
+    """What there is to draw about one recording.
+
+    Parameters
+    ----------
+    title : str
+        Stands above the picture.
+    duration : float
+        Seconds; the time axis goes from 0 to here.
+    envelope : float array, shape (m, 2)
+        Minimum and maximum of the signal in m columns of equal duration.
+    activity : sequence of (start, end)
+        Where speech is, in seconds.
+    windows : sequence of Prediction
+        Fine-grained, for the stacked probabilities. Where windows overlap,
+        the later one takes over from its start.
+    segments : sequence of Prediction
+        What is decided, for the coloured band. Those that abstain are left blank.
+    labels : sequence of str
+        The model's labels, in its order: the first is at the bottom of the stack.
+    truth : sequence of (start, end, label)
+        The true labels, if known; they get a band of their own.
+
+    Raises
+    ------
+    InputError
+        If the duration or the envelope is not what it should be.
+    """
+
+    title: str
+    duration: float
+    envelope: np.ndarray  # (m, 2)
+    activity: Sequence[tuple[float, float]]
+    windows: Sequence[Prediction]
+    segments: Sequence[Prediction]
+    labels: Sequence[str]
+    truth: Sequence[tuple[float, float, str]] = field(default=())
+
+    def __post_init__(self) -> None:
+        if not 0 < self.duration < math.inf:
+            raise InputError(f"duration is {self.duration}; give seconds, more than 0.")
+        if self.envelope.ndim != 2 or self.envelope.shape[1] != 2 or not np.isfinite(self.envelope).all():
+            raise InputError(
+                f"envelope has shape {self.envelope.shape}; give finite minima and maxima of shape (m, 2)."
+            )
+
+    @property
+    def colours(self) -> dict[str, str]:
+        """The colour of each label, the model's first, then those that only the truth has."""
+        return colours([*self.labels, *(label for _, _, label in self.truth)])
+
+
+def draw_timeline(data: Timeline, *, figure: Figure | None = None) -> Figure:
+    """Draw all panels of one recording above one another, on one time axis.
+
+    Parameters
+    ----------
+    data : Timeline
+        What to draw.
+    figure : matplotlib Figure, optional
+        Where to draw; a new one without a window if not given.
+
+    Returns
+    -------
+    matplotlib Figure
+        Not shown, not saved: ``figure.savefig(path)`` does that.
+
+    Raises
+    ------
+    MissingExtra
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> p = Prediction(0.0, 2.0, {"happy": 0.75, "sad": 0.25})
+    >>> data = Timeline("a.wav", 2.0, np.zeros((9, 2)), [(0, 2)], [p], [p], ["happy", "sad"])
+    >>> [ax.get_ylabel() for ax in draw_timeline(data).axes]
+    ['waveform', 'probability', 'emotion']
+    """
+    heights = {name: height for name, height in HEIGHTS.items() if name != "truth" or data.truth}
+    if figure is None:
+        size = (WIDTH, sum(heights.values()) + AROUND)
+        figure = require("matplotlib.figure", extra="plot").Figure(figsize=size)
+    figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.06, hspace=0.02)
+    panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=list(heights.values()))
+    figure.suptitle(_name(data.title, 90), x=0.012, ha="left", fontsize=12, fontweight="bold", parse_math=False)
+    _legend(data, figure)
+    draw = {"waveform": waveform, "probabilities": probabilities, "predicted": predicted, "truth": truth}
+    for name, ax in zip(heights, panels, strict=True):
+        draw[name](data, ax=ax)
+    figure.align_ylabels(panels)
+    return figure
+
+
+def waveform(data: Timeline, *, ax: Axes | None = None) -> Axes:
+    """Draw the envelope of the signal, with the stretches of speech shaded."""
+    ax = _axes(data, "waveform", ax)
+    limit = 1.05 * float(np.abs(data.envelope).max(initial=0)) or 1.0
+    stretches = [(start, end - start) for start, end in data.activity]
+    ax.broken_barh(stretches, (-limit, 2 * limit), facecolors=SPEECH, edgecolors="none")
+    if len(data.envelope):
+        low, high = np.vstack([data.envelope, data.envelope[-1]]).T
+        edges = np.linspace(0, data.duration, len(low))
+        # A line of some width: a column whose minimum is its maximum has no area.
+        ax.fill_between(edges, low, high, step="post", color=WAVE, linewidth=0.6)
+    ax.set_ylim(-limit, limit)
+    ax.yaxis.set_major_locator(require("matplotlib.ticker", extra="plot").MaxNLocator(3, symmetric=True))
+    return ax
+
+
+def probabilities(data: Timeline, *, ax: Axes | None = None) -> Axes:
+    """Draw the probability of each label over time, stacked; a gap means no prediction.
+
+    Of a long recording, where windows are narrower than the eye can tell
+    apart, neighbours are drawn as their mean.
+    """
+    ax = _axes(data, "probability", ax)
+    ax.set_ylim(0, 1)
+    ax.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
+    times, scores = _steps(_thinned(data.windows, data.duration), data.labels)
+    if not len(times):
+        ax.text(0.5, 0.5, "no prediction", transform=ax.transAxes, ha="center", va="center", color=WAVE)
+        return ax
+    tops = np.cumsum(scores, axis=0)  # (k, t)
+    for label, low, high in zip(data.labels, tops - scores, tops, strict=True):
+        # The thin line closes the seam that anti-aliasing leaves between neighbours.
+        colour = data.colours[label]
+        ax.fill_between(times, low, high, facecolor=colour, edgecolor=colour, linewidth=0.2)
+    return ax
+
+
+def predicted(data: Timeline, *, ax: Axes | None = None) -> Axes:
+    """Draw the segments as a band in their labels' colours, with label and confidence where they fit.
+
+    Text is fitted to the size that the figure has now.
+    """
+    ax = _axes(data, "emotion", ax)
+    decided = [p for p in data.segments if p.label is not None]
+    spans = [(p.start, p.end, str(p.label)) for p in decided]
+    _band(ax, spans, data.colours)
+    _write_names(ax, spans, [f"{100 * p.confidence:.0f} %" for p in decided], data.colours)
+    return ax
+
+
+def truth(data: Timeline, *, ax: Axes | None = None) -> Axes:
+    """Draw the true labels as a band, with the label where it fits."""
+    ax = _axes(data, "truth", ax)
+    _band(ax, data.truth, data.colours)
+    _write_names(ax, data.truth, [""] * len(data.truth), data.colours)
+    return ax
+
+
+def _axes(data: Timeline, name: str, ax: Axes | None) -> Axes:
+    """Axes whose name stands at the left and whose time axis spans the recording."""
+    if ax is None:
+        figure = require("matplotlib.figure", extra="plot").Figure(figsize=(WIDTH, 3), layout="constrained")
+        ax = figure.add_subplot()
+    ax.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9, color=WAVE)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_color(FAINT)
+    ax.tick_params(labelsize=8, color=FAINT, labelcolor=WAVE)
+    ax.set_xlim(0, data.duration)
+    unit = _clock(ax, data.duration) if data.duration > 120 else "s"
+    # Of axes that share their time, only the lowest says what it is.
+    if ax.xaxis.get_tick_params().get("labelbottom", True):
+        ax.set_xlabel(f"time / {unit}", fontsize=9, color=WAVE)
+    else:
+        ax.tick_params(axis="x", length=0)
+    return ax
+
+
+def _clock(ax: Axes, duration: float) -> str:
+    """Give a long time axis round steps in minutes; returns the unit."""
+    ticker = require("matplotlib.ticker", extra="plot")
+    step = next((step for step in CLOCK_STEPS if duration / step <= 10), CLOCK_STEPS[-1])
+    ax.xaxis.set_major_locator(ticker.MultipleLocator(step) if duration / step <= 20 else ticker.MaxNLocator(10))
+    hours = duration >= 3600
+    ax.xaxis.set_major_formatter(lambda seconds, _: _clock_time(seconds, hours))
+    return "h:min:s" if hours else "min:s"
+
+
+def _clock_time(seconds: float, hours: bool) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _steps(windows: Iterable[Prediction], labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Corners of the steps: times (t,) and scores (k, t), NaN where a gap interrupts them."""
+    scored = sorted((p for p in windows if p.scores), key=lambda p: p.start)
+    times: list[float] = []
+    columns: list[list[float]] = []
+    for p, following in zip(scored, [*scored, None][1:], strict=True):
+        values = [p.scores.get(label, 0.0) for label in labels]
+        end = p.end if following is None else min(p.end, following.start)
+        times += [p.start, end]
+        columns += [values, values]
+        if following is not None and following.start > end:
+            times.append(end)
+            columns.append([math.nan] * len(labels))
+    return np.array(times), np.array(columns).T
+
+
+def _thinned(windows: Sequence[Prediction], duration: float) -> Sequence[Prediction]:
+    """Few enough windows to see: thousands become the mean in each of COLUMNS equal stretches."""
+    if len(windows) <= 2 * COLUMNS:
+        return windows
+    width = duration / COLUMNS
+    groups: dict[int, list[Prediction]] = {}
+    for p in windows:
+        if p.scores and (p.start + p.end) / 2 < duration:
+            groups.setdefault(int((p.start + p.end) / 2 / width), []).append(p)
+    return [Prediction(i * width, (i + 1) * width, _mean_scores(group)) for i, group in groups.items()]
+
+
+def _mean_scores(group: Sequence[Prediction]) -> dict[str, float]:
+    labels = dict.fromkeys(label for p in group for label in p.scores)
+    return {label: min(1.0, math.fsum(p.scores.get(label, 0.0) for p in group) / len(group)) for label in labels}
+
+
+def _band(ax: Axes, spans: Sequence[tuple[float, float, str]], colour: dict[str, str]) -> None:
+    ax.set_ylim(0, 1)
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+    ax.set_facecolor(EMPTY)
+    bars = [(start, end - start) for start, end, _ in spans]
+    # White edges part neighbours of one colour; on hundreds of bars they would hide the bars.
+    edge = {"edgecolors": "white", "linewidth": 0.8} if len(spans) <= 150 else {"edgecolors": "none"}
+    ax.broken_barh(bars, (0, 1), facecolors=[colour[label] for _, _, label in spans], **edge)
+
+
+def _write_names(
+    ax: Axes, spans: Sequence[tuple[float, float, str]], details: Sequence[str], colour: dict[str, str]
+) -> None:
+    """Write label and detail into each bar: in two lines, else upright, else the label alone, else nothing."""
+    figure = ax.get_figure(root=True)
+    if figure is None or not spans:
+        return
+    figure.draw_without_rendering()  # until the layout is made, axes do not know their size
+    box = ax.get_window_extent()
+    for (start, end, label), detail in zip(spans, details, strict=True):
+        width = (end - start) / (ax.get_xlim()[1] - ax.get_xlim()[0]) * box.width
+        if width < 0.15 * figure.dpi:  # not even one upright line
+            continue
+        text = ax.text((start + end) / 2, 0.5, "", ha="center", va="center", fontsize=8, parse_math=False)
+        text.set(color=ink(colour[label]), in_layout=False)
+        name = _name(label)
+        variants = [(f"{name}\n{detail}".strip(), 0), (f"{name} {detail}".strip(), 90), (name, 0), (name, 90)]
+        if not any(_fits(text, variant, (width, box.height)) for variant in variants):
+            text.remove()
+
+
+def _fits(text: Text, variant: tuple[str, int], room: tuple[float, float]) -> bool:
+    """Put words and rotation into ``text``; returns whether it fits the room (pixels) with a margin."""
+    text.set(text=variant[0], rotation=variant[1])
+    box = text.get_window_extent()
+    return box.width + 4 <= room[0] and box.height + 4 <= room[1]
+
+
+def _legend(data: Timeline, figure: Figure) -> None:
+    """All labels at the right, in the order of the stack, and what the shading means."""
+    patch = require("matplotlib.patches", extra="plot").Patch
+    entries = [(_name(label), colour) for label, colour in reversed(data.colours.items())]
+    if data.activity:
+        entries.append(("speech", SPEECH))
+    # matplotlib leaves out names that begin with an underscore; a blank in front keeps them.
+    handles = [patch(facecolor=colour, label=f" {name}") for name, colour in entries]
+    legend = figure.legend(
+        handles=handles, loc="outside right center", fontsize=8, frameon=False, ncols=1 + len(entries) // 20
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def _name(text: str, longest: int = LONGEST_NAME) -> str:
+    """Text on one line of at most ``longest`` characters, all of which a font may have."""
+    text = " ".join(text.encode("utf-8", "backslashreplace").decode("utf-8").split()) or "(no name)"
+    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return text if len(text) <= longest else text[: longest - 1] + "\N{HORIZONTAL ELLIPSIS}"

@@ -1,0 +1,1 @@
+"""From signals to Predictions: the stream, the recogniser, batches of files."""

@@ -1,0 +1,230 @@
+"""The recogniser: an opened model, ready for recordings and streams."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affekt.errors import AudioWarning, InputError
+from affekt.labels import LabelMap, Labels, label_map
+from affekt.models.zoo import load_model
+from affekt.recognize.stream import RATE, Listener, Stream, StreamOptions
+from affekt.speech.audio import Source, blocks, name_of
+from affekt.types import Prediction, Result
+
+
+class Recognizer:
+    """Recognises emotions in the voice.
+
+    Making one opens the model (about 0.1 s); keep it for many recordings. It
+    may be shared between threads.
+
+    Parameters
+    ----------
+    model : str or path
+        A name in ``affekt models``, or an ``.onnx`` file made by affekt.
+    labels : str, sequence or mapping, optional
+        Restrict or merge the labels; see :func:`affekt.labels.label_map`.
+    options : StreamOptions, optional
+    threads : int
+        Cores that one recording may use.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot be opened.
+    UnknownName
+        If a model or label does not exist.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Recognizer().predict((np.zeros(16000), 16000))  # a second of silence
+    []
+    """
+
+    def __init__(
+        self, model: str | os.PathLike[str] = "voice", *, labels: Labels | None = None,
+        options: StreamOptions | None = None, threads: int = 1,
+    ) -> None:  # fmt: skip
+        if threads < 1:
+            raise InputError(f"threads is {threads}; allowed: 1 or more.")
+        self._models = (load_model(model, threads=threads), load_model("activity", threads=threads))
+        self.card = self._models[0].card
+        if self.card.modality != "speech":
+            raise InputError(f"{model} is a model for {self.card.modality}, not for emotions in speech.")
+        self._options = options or StreamOptions()
+        available = self.card.labels
+        self._map = (
+            LabelMap({label: (label,) for label in available}) if labels is None else label_map(labels, available)
+        )
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of the scores, in order."""
+        return tuple(self._map.sources)
+
+    def stream(self, *, sampling_rate: int = RATE, listener: Listener | None = None) -> Stream:
+        """A stream to feed with signal as it comes; ``sampling_rate`` in hertz is that of what is fed."""
+        return Stream(self._models, self._map, options=self._options, sampling_rate=sampling_rate, listener=listener)
+
+    def predict(self, source: Source) -> list[Prediction]:
+        """Emotions over time in one recording, as segments of speech.
+
+        Parameters
+        ----------
+        source : path, bytes, binary file, "-" or (array, sampling_rate)
+            Any common format, rate, length and number of channels.
+
+        Returns
+        -------
+        list of Prediction
+            In order of time; empty where nobody speaks.
+
+        Raises
+        ------
+        AudioError
+            If it cannot be read.
+        """
+        return list(self.analyse(source).predictions)
+
+    def analyse(self, source: Source, *, trace: Trace | None = None) -> Result:
+        """Like :meth:`predict`, with the summary, the duration and what was odd about the recording.
+
+        Parameters
+        ----------
+        source
+            As for :meth:`predict`.
+        trace : Trace, optional
+            Filled with what a picture of the recording needs.
+        """
+        problems: list[str] = []
+        stream = self.stream(listener=trace.listener if trace else None)
+        predictions: list[Prediction] = []
+        for block in blocks(source, warn=problems.append):
+            predictions += stream.feed(block)
+            if trace:
+                trace.see(block)
+        predictions += stream.flush()
+        for problem in problems:
+            warnings.warn(problem, AudioWarning, stacklevel=3)
+        return Result(
+            name_of(source),
+            stream.position,
+            tuple(predictions),
+            summarise(predictions),
+            self.card.name,
+            self.labels,
+            tuple(problems),
+        )
+
+
+class Trace:
+    """Collects what a picture of a recording needs: envelope, regions of speech, scores of every cell.
+
+    Memory grows by about 5 kB per minute.
+    """
+
+    def __init__(self) -> None:
+        self.cells: list[Prediction] = []
+        self.regions: list[tuple[float, float]] = []
+        self._envelope: list[NDArray[np.float32]] = []
+        self._rest = np.zeros(0, np.float32)
+
+    @property
+    def listener(self) -> Listener:
+        """To be given to the stream."""
+        return Listener(self.cells.append, lambda start, end: self.regions.append((start, end)))
+
+    @property
+    def envelope(self) -> NDArray[np.float32]:
+        """Lowest and highest sample of every 10 ms, shape (m, 2)."""
+        return np.concatenate(self._envelope) if self._envelope else np.zeros((0, 2), np.float32)
+
+    def see(self, signal: NDArray[np.float32], *, step: int = 160) -> None:
+        """Take the next piece of signal (n,)."""
+        signal = np.concatenate([self._rest, signal])
+        whole = len(signal) // step * step
+        frames = signal[:whole].reshape(-1, step)
+        self._envelope.append(
+            np.column_stack([frames.min(axis=1), frames.max(axis=1)]) if whole else np.zeros((0, 2), np.float32)
+        )
+        self._rest = signal[whole:]
+
+
+def predict(
+    source: Source, *, model: str | os.PathLike[str] = "voice", labels: Labels | None = None
+) -> list[Prediction]:
+    """Emotions over time in one recording.
+
+    Opens the model each time; for many recordings make one :class:`Recognizer`.
+
+    Parameters
+    ----------
+    source : path, bytes, binary file, "-" or (array, sampling_rate)
+    model : str or path
+    labels : str, sequence or mapping, optional
+
+    Returns
+    -------
+    list of Prediction
+        Segments of speech in order of time; empty where nobody speaks.
+
+    Raises
+    ------
+    AudioError
+        If it cannot be read.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> predict((np.zeros(16000), 16000))
+    []
+    """
+    return Recognizer(model, labels=labels).predict(source)
+
+
+def summarise(predictions: Sequence[Prediction]) -> Prediction:
+    """One Prediction for a whole recording: the mean of its segments, weighted by their length.
+
+    Parameters
+    ----------
+    predictions : sequence of Prediction
+        With the same labels; may be empty.
+
+    Returns
+    -------
+    Prediction
+        From the first start to the last end. Without predictions it abstains:
+        no scores, ``label`` None.
+
+    Raises
+    ------
+    InputError
+        If the labels differ.
+
+    Examples
+    --------
+    >>> summarise([Prediction(0, 3, {"a": 1.0, "b": 0.0}), Prediction(3, 4, {"a": 0.0, "b": 1.0})]).scores
+    {'a': 0.75, 'b': 0.25}
+    """
+    heard = [p for p in predictions if p.scores]
+    if not heard:
+        return Prediction(0.0, 0.0, {}, quality=0.0)
+    labels = tuple(heard[0].scores)
+    if any(tuple(p.scores) != labels for p in heard):
+        raise InputError("the predictions have different labels; summarise those of one model and one set of labels.")
+    lengths = np.array([p.duration for p in heard])
+    weights = lengths / lengths.sum() if lengths.sum() > 0 else np.full(len(heard), 1 / len(heard))
+    scores = weights @ np.array([list(p.scores.values()) for p in heard])
+    return Prediction(
+        min(p.start for p in heard),
+        max(p.end for p in heard),
+        dict(zip(labels, (scores / scores.sum()).tolist(), strict=True)),
+        modality=heard[0].modality,
+        quality=float(np.clip(weights @ np.array([p.quality for p in heard]), 0, 1)),
+    )

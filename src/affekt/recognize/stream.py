@@ -1,0 +1,328 @@
+"""The one engine: signal in pieces, Predictions out. A file is one stream, fed and flushed.
+
+Everything is laid out on grids that depend on the signal alone (blocks of
+speech activity from its start, pieces of windows from the start of a region of
+speech), never on how the signal was cut into chunks, so any chunking gives the
+same numbers to the last bit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from affekt.errors import InputError
+from affekt.evaluate.calibration import softmax
+from affekt.labels import LabelMap
+from affekt.models.card import Card
+from affekt.models.onnx import Model
+from affekt.speech.activity import Activity, ActivityOptions
+from affekt.speech.frames import Buffer
+from affekt.speech.quality import quality
+from affekt.types import Prediction
+
+RATE = 16_000
+#: The model's front end needs this much to see one frame.
+SHORTEST = 400
+
+
+@dataclass(frozen=True)
+class StreamOptions:
+    """How a stream works. Times in seconds.
+
+    Parameters
+    ----------
+    block : float
+        How much signal is worked on at a time. Small values give results
+        sooner, large ones cost less; the answer is the same but for rounding.
+    shortest : float
+        A change of emotion shorter than this is not reported.
+    activity : ActivityOptions
+        When speech begins and ends.
+
+    Raises
+    ------
+    InputError
+        If a value is out of range.
+    """
+
+    block: float = 20.0
+    shortest: float = 1.0
+    activity: ActivityOptions = field(default_factory=ActivityOptions)
+
+    def __post_init__(self) -> None:
+        if not 0.4 <= self.block <= 120 or not 0 <= self.shortest <= 60:
+            raise InputError(
+                f"block is {self.block} s and shortest {self.shortest} s; allowed: 0.4 to 120 and 0 to 60."
+            )
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who wants to know more than the segments: every window's cell, and every region of speech."""
+
+    cell: Callable[[Prediction], None] = lambda prediction: None
+    region: Callable[[float, float], None] = lambda start, end: None
+
+
+class Stream:
+    """Emotions of a signal that arrives in pieces. Made by :meth:`Recognizer.stream`.
+
+    Parameters
+    ----------
+    model, activity : Model
+        The emotion model and the speech activity model.
+    labels : LabelMap
+        From the model's labels to those asked for.
+    options : StreamOptions
+    sampling_rate : int
+        Hertz of what will be fed; resampled to 16 kHz as it comes.
+    listener : Listener
+    """
+
+    def __init__(
+        self, models: tuple[Model, Model], labels: LabelMap, *, options: StreamOptions, sampling_rate: int = RATE,
+        listener: Listener | None = None,
+    ) -> None:  # fmt: skip
+        model, activity = models
+        self._activity = Activity(lambda signal: activity.run(signal[None])[0][0], options.activity)
+        self._buffer = Buffer()
+        self._listener = listener or Listener()
+        self._reader = _Reader(model, labels, options, self._listener)
+        self._resampler = None
+        if sampling_rate != RATE:
+            self._resampler = soxr.ResampleStream(sampling_rate, RATE, 1, dtype="float32", quality="HQ")
+        self._over = False
+
+    @property
+    def position(self) -> float:
+        """Seconds of signal taken so far."""
+        return self._buffer.end / RATE
+
+    def feed(self, signal: NDArray[np.floating]) -> list[Prediction]:
+        """Take the next piece of signal.
+
+        Parameters
+        ----------
+        signal : array, shape (n,)
+            Mono samples of any length, full scale [-1, 1].
+
+        Returns
+        -------
+        list of Prediction
+            The segments that became final; often none.
+
+        Raises
+        ------
+        InputError
+            If the signal has another shape, holds NaN or infinity, or the stream was flushed.
+        """
+        if self._over:
+            raise InputError("the stream was flushed; make a new one for the next recording.")
+        signal = np.asarray(signal)
+        if signal.ndim != 1 or signal.dtype.kind != "f":
+            raise InputError(
+                f"a signal of shape {signal.shape} and type {signal.dtype}; allowed: floats of shape (n,)."
+            )
+        if not np.isfinite(signal).all():
+            raise InputError("the signal holds NaN or infinite samples.")
+        signal = signal.astype(np.float32, copy=False)
+        return self._take(self._resampler.resample_chunk(signal) if self._resampler else signal)
+
+    def flush(self) -> list[Prediction]:
+        """Say that the signal is over; return the segments that were still open."""
+        if self._over:
+            return []
+        rest = self._take(self._resampler.resample_chunk(np.zeros(0, np.float32), last=True)) if self._resampler else []
+        self._over = True
+        return rest + self._finish(self._activity.flush())
+
+    def _take(self, signal: NDArray[np.float32]) -> list[Prediction]:
+        # In bounded bites, so that a whole file fed at once is not held twice.
+        done: list[Prediction] = []
+        for start in range(0, len(signal), RATE):
+            part = signal[start : start + RATE]
+            self._buffer.append(part)
+            done += self._finish(self._activity.feed(part))
+            if growing := self._activity.growing:
+                done += self._reader.grow(growing, self._buffer)
+            self._buffer.forget(min(self._activity.earliest, self._reader.needed_from))
+        return done
+
+    def _finish(self, regions: list[tuple[int, int]]) -> list[Prediction]:
+        done: list[Prediction] = []
+        for region in regions:
+            done += self._reader.close(region, self._buffer)
+            self._listener.region(region[0] / RATE, region[1] / RATE)
+        return done
+
+
+class _Reader:
+    """Runs the model over a region of speech as it grows, piece by piece."""
+
+    def __init__(self, model: Model, labels: LabelMap, options: StreamOptions, listener: Listener) -> None:
+        self._model, self._labels, self._card = model, labels, model.card
+        self._hop, self._window = self._card.hop, self._card.window
+        # A whole number of hops, so that the windows of a piece fall on those of the region.
+        self._context = math.ceil(self._card.context / self._hop) * self._hop
+        self._windows_at_once = max(1, round(options.block * RATE / self._hop))
+        self._shortest, self._listener = max(1, round(options.shortest * RATE / self._hop)), listener
+        self._region: _Region | None = None
+
+    @property
+    def needed_from(self) -> float:
+        """First sample that may still be read."""
+        region = self._region
+        return region.start + max(0, region.windows * self._hop - self._context) if region else math.inf
+
+    def grow(self, region: tuple[int, int], buffer: Buffer) -> list[Prediction]:
+        """Read as many whole pieces as lie safely inside a region that is not over."""
+        if self._region is None:
+            cells = _Segments(tuple(self._labels.sources), self._shortest, self._listener)
+            self._region = _Region(region[0], self._card, cells)
+        state, done = self._region, []
+        while (end := self._piece_end(state)) <= region[1]:
+            done += self._read(state, buffer, end, self._windows_at_once)
+        return done
+
+    def close(self, region: tuple[int, int], buffer: Buffer) -> list[Prediction]:
+        """Read the rest of a region that is over."""
+        done = self.grow(region, buffer)
+        state = self._region
+        assert state is not None
+        self._region = None
+        left = self._window_count(region[1] - region[0]) - state.windows
+        if left > 0:
+            done += self._read(state, buffer, region[1], left)
+        return done + state.finish(region[1])
+
+    def _piece_end(self, state: _Region) -> int:
+        last = state.windows + self._windows_at_once - 1
+        return state.start + last * self._hop + self._window + self._context
+
+    def _window_count(self, samples: int) -> int:
+        """Windows that lie in a region whole, and one more that reaches its end."""
+        if samples < SHORTEST:
+            return 0
+        return 1 + max(0, math.ceil((samples - self._window) / self._hop))
+
+    def _read(self, state: _Region, buffer: Buffer, end: int, count: int) -> list[Prediction]:
+        first = state.start + state.windows * self._hop
+        start = max(state.start, first - self._context)
+        signal = buffer.take(start, end)
+        logits = self._model.run(signal[None])[1][0]
+        skipped = (first - start) // self._hop
+        logits = logits[skipped : skipped + count]
+        scores = self._mapped(softmax(logits, self._card.temperature))
+        offset = first - start
+        heard = [signal[offset + i * self._hop :][: self._window] for i in range(len(scores))]
+        return state.add(scores, np.array([quality(part) for part in heard]))
+
+    def _mapped(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+        rows = [self._labels.apply(dict(zip(self._card.labels, row, strict=True))) for row in probabilities.tolist()]
+        return np.array([list(row.values()) for row in rows])
+
+
+class _Region:
+    """Windows of one region of speech in, cells and segments out.
+
+    A cell is one hop long. Its scores are the mean of all windows that cover
+    it, those that have it in their middle counting most.
+    """
+
+    def __init__(self, start: int, card: Card, segments: _Segments) -> None:
+        self.start = start
+        self._hop = card.hop
+        reach = math.ceil(card.window / self._hop)
+        self._weights = np.sin(np.pi * (np.arange(reach) + 0.5) / reach) ** 2
+        self._rows: list[NDArray[np.float64]] = []
+        self._segments = segments
+        self.windows = 0
+        self._cells = 0
+
+    def add(self, scores: NDArray[np.float64], qualities: NDArray[np.float64]) -> list[Prediction]:
+        """Take the scores (w, k) and qualities (w,) of the next windows."""
+        done: list[Prediction] = []
+        for row in np.column_stack([scores, qualities]):
+            self._rows = [*self._rows, row][-len(self._weights) :]
+            self.windows += 1
+            done += self._emit(self._mean(0), (self._cells + 1) * self._hop)
+        return done
+
+    def finish(self, end: int) -> list[Prediction]:
+        """Cells that only the last windows cover, and the last segment."""
+        done: list[Prediction] = []
+        length = end - self.start
+        shift = 1
+        while self._rows and self._cells * self._hop < length:
+            done += self._emit(self._mean(shift), min((self._cells + 1) * self._hop, length))
+            shift += 1
+        return done + self._segments.finish()
+
+    def _mean(self, shift: int) -> NDArray[np.float64]:
+        """Weighted mean of the recent windows, the newest of which began ``shift`` cells ago."""
+        ages = np.arange(len(self._rows))[::-1] + shift
+        weights = self._weights[np.minimum(ages, len(self._weights) - 1)]
+        return weights @ np.array(self._rows) / weights.sum()
+
+    def _emit(self, row: NDArray[np.float64], end: int) -> list[Prediction]:
+        begin = self.start + self._cells * self._hop
+        self._cells += 1
+        return self._segments.add(_Cell(begin / RATE, (self.start + end) / RATE, row[:-1], float(row[-1])))
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """Scores (k,) and quality of one hop."""
+
+    start: float
+    end: float
+    scores: NDArray[np.float64]
+    quality: float
+
+
+class _Segments:
+    """Merges cells of one label; a change has to last before it counts."""
+
+    def __init__(self, labels: tuple[str, ...], shortest: int, listener: Listener) -> None:
+        self._labels, self._shortest, self._listener = labels, shortest, listener
+        self._kept: list[_Cell] = []
+        self._doubtful: list[_Cell] = []
+
+    def add(self, cell: _Cell) -> list[Prediction]:
+        """Take the next cell; return a segment if it ended."""
+        self._listener.cell(self._prediction([cell]))
+        if not self._kept or self._winner([cell]) == self._winner(self._kept):
+            self._kept += [*self._doubtful, cell]
+            self._doubtful = []
+            return []
+        if self._doubtful and self._winner([cell]) != self._winner(self._doubtful[-1:]):
+            self._kept += self._doubtful
+            self._doubtful = []
+        self._doubtful.append(cell)
+        if len(self._doubtful) < self._shortest:
+            return []
+        ended, self._kept, self._doubtful = self._kept, self._doubtful, []
+        return [self._prediction(ended)]
+
+    def finish(self) -> list[Prediction]:
+        """The region is over: what is too short to stand alone joins what it follows."""
+        cells = self._kept + self._doubtful
+        self._kept, self._doubtful = [], []
+        return [self._prediction(cells)] if cells else []
+
+    def _winner(self, cells: list[_Cell]) -> int:
+        return int(np.argmax(sum(cell.scores for cell in cells)))
+
+    def _prediction(self, cells: list[_Cell]) -> Prediction:
+        lengths = np.array([cell.end - cell.start for cell in cells])
+        weights = lengths / lengths.sum()
+        scores = weights @ np.array([cell.scores for cell in cells])
+        merit = float(np.clip(weights @ np.array([cell.quality for cell in cells]), 0, 1))
+        table = dict(zip(self._labels, (scores / scores.sum()).tolist(), strict=True))
+        return Prediction(cells[0].start, cells[-1].end, table, quality=merit)

@@ -1,0 +1,1 @@
+"""The voice: reading, speech activity, signal quality, features, the network."""

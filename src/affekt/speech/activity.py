@@ -1,0 +1,173 @@
+"""Where somebody speaks: a state machine over frame probabilities, the same for a stream and a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affekt.errors import InputError
+from affekt.speech.frames import Buffer
+
+SAMPLING_RATE = 16_000
+HOP, WINDOW = 320, 400
+#: Frames on either side that can change a frame's probability: the network's dilations 1 + 2 + 4 + 8.
+CONTEXT = 15
+
+Score = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+Region = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class ActivityOptions:
+    """When speech begins and ends. Times in seconds, probabilities in [0, 1].
+
+    Parameters
+    ----------
+    on, off : float
+        Speech begins at a probability of ``on`` and ends below ``off``.
+    shortest : float
+        Less speech than this is none.
+    pause : float
+        A pause shorter than this does not end a region.
+    margin : float
+        Kept before the first and after the last frame of speech; at most half a pause.
+    block : float
+        How much signal is scored at a time: small for low latency, large for
+        speed. It does not change the result.
+
+    Raises
+    ------
+    InputError
+        If a value is out of range.
+    """
+
+    on: float = 0.6
+    off: float = 0.35
+    shortest: float = 0.2
+    pause: float = 0.5
+    margin: float = 0.1
+    block: float = 20.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.off <= self.on < 1:
+            raise InputError(f"on is {self.on} and off is {self.off}; allowed: 0 < off <= on < 1.")
+        if min(self.shortest, self.pause, self.block) < 0.02 or not 0 <= self.margin <= self.pause / 2:
+            raise InputError("shortest, pause and block are at least 0.02 s; margin is at most half a pause.")
+
+
+class Activity:
+    """Finds speech in a signal that arrives in pieces.
+
+    Parameters
+    ----------
+    score : callable
+        Signal (n,) at 16 kHz to a probability of speech per 20 ms frame (t,);
+        the model ``activity`` does it.
+    options : ActivityOptions
+    """
+
+    def __init__(self, score: Score, options: ActivityOptions | None = None) -> None:
+        self.options = options or ActivityOptions()
+        self._score = score
+        self._buffer = Buffer()
+        self._block = max(1, round(self.options.block * SAMPLING_RATE / HOP))
+        self._scored = 0
+        self._machine = _Machine(self.options)
+        self._length = 0
+
+    def feed(self, signal: NDArray[np.float32]) -> list[Region]:
+        """Take more signal (n,); return the regions that ended, in samples."""
+        self._buffer.append(signal)
+        self._length += len(signal)
+        closed: list[Region] = []
+        while self._frames_there() >= self._scored + self._block + CONTEXT:
+            closed += self._advance(self._block, self._scored + self._block + CONTEXT)
+        return closed
+
+    def flush(self) -> list[Region]:
+        """Say that the signal is over; return the regions that were still open."""
+        closed: list[Region] = []
+        while (left := self._frames_there() - self._scored) > 0:
+            closed += self._advance(
+                min(left, self._block), min(self._frames_there(), self._scored + self._block + CONTEXT)
+            )
+        return closed + self._machine.finish(self._length)
+
+    @property
+    def growing(self) -> Region | None:
+        """The region in progress, from its start to where it reaches for sure; None in silence."""
+        return self._machine.growing
+
+    @property
+    def earliest(self) -> int:
+        """No future region starts before this sample."""
+        region = self._machine.growing
+        return region[0] if region else self._machine.earliest
+
+    def _frames_there(self) -> int:
+        return max(0, (self._length - WINDOW) // HOP + 1)
+
+    def _advance(self, count: int, end: int) -> list[Region]:
+        first = max(0, self._scored - CONTEXT)
+        signal = self._buffer.take(first * HOP, (end - 1) * HOP + WINDOW)
+        scores = self._score(signal)[self._scored - first :][:count]
+        self._scored += count
+        self._buffer.forget(max(0, self._scored - CONTEXT) * HOP)
+        return self._machine.step(scores)
+
+
+class _Machine:
+    """Silence -> candidate -> speech -> maybe over -> silence."""
+
+    def __init__(self, options: ActivityOptions) -> None:
+        frames = SAMPLING_RATE / HOP
+        self._on, self._off = options.on, options.off
+        self._shortest, self._pause = round(options.shortest * frames), round(options.pause * frames)
+        self._margin = round(options.margin * SAMPLING_RATE)
+        self._now = 0
+        self._start: int | None = None
+        self._last = 0
+        self._voiced = 0
+        self._free_from = 0
+
+    @property
+    def growing(self) -> Region | None:
+        if self._start is None or self._voiced < self._shortest:
+            return None
+        return self._begin(), self._last * HOP
+
+    @property
+    def earliest(self) -> int:
+        frame = self._now if self._start is None else self._start
+        return max(self._free_from, frame * HOP - self._margin)
+
+    def step(self, scores: NDArray[np.float32]) -> list[Region]:
+        closed: list[Region] = []
+        for score in scores.tolist():
+            if score >= (self._on if self._start is None else self._off):
+                self._start = self._now if self._start is None else self._start
+                self._voiced += 1
+                self._last = self._now + 1
+            elif self._start is not None and self._now - self._last >= self._pause:
+                closed += self._close(self._now * HOP)
+            self._now += 1
+        return closed
+
+    def finish(self, length: int) -> list[Region]:
+        return self._close(length) if self._start is not None else []
+
+    def _begin(self) -> int:
+        assert self._start is not None
+        return max(self._free_from, self._start * HOP - self._margin)
+
+    def _close(self, limit: int) -> list[Region]:
+        start, end = self._begin(), min(limit, self._last * HOP + self._margin)
+        enough = self._voiced >= self._shortest
+        self._start, self._voiced = None, 0
+        if not enough:
+            return []
+        self._free_from = end
+        return [(start, end)]

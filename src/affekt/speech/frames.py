@@ -1,0 +1,39 @@
+"""A signal that arrives in pieces, addressed by absolute sample."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Buffer:
+    """The recent past of a signal: appended to at the end, forgotten from the start."""
+
+    def __init__(self) -> None:
+        self._parts: list[NDArray[np.float32]] = []
+        self._start = 0
+        self._end = 0
+
+    @property
+    def end(self) -> int:
+        """Samples seen so far."""
+        return self._end
+
+    def append(self, signal: NDArray[np.float32]) -> None:
+        """Add samples (n,) at the end."""
+        self._parts.append(signal)
+        self._end += len(signal)
+
+    def forget(self, before: int) -> None:
+        """Drop what lies before an absolute sample."""
+        while self._parts and self._start + len(self._parts[0]) <= before:
+            self._start += len(self._parts.pop(0))
+
+    def take(self, start: int, end: int) -> NDArray[np.float32]:
+        """The samples [start, end), which must not be forgotten and must have arrived."""
+        if start < self._start or end > self._end:
+            raise IndexError(f"[{start}, {end}) is not in the buffer [{self._start}, {self._end}).")
+        if len(self._parts) > 1:
+            self._parts = [np.concatenate(self._parts)]
+        joined = self._parts[0] if self._parts else np.zeros(0, np.float32)
+        return joined[start - self._start : end - self._start]

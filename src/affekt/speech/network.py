@@ -1,0 +1,283 @@
+"""The networks for the voice. Waveform in, logits out; the log-mel front end is part of the graph.
+
+Nothing here looks at the whole input: every layer sees a bounded stretch, so
+cutting a long signal with enough context on both sides gives the same numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from affekt.speech.spectral import FrontEnd, hann, mel_filters, salience_basis
+
+
+def constant(values: np.ndarray) -> nn.Parameter:
+    """A float32 parameter that is not trained."""
+    return nn.Parameter(torch.tensor(np.ascontiguousarray(values), dtype=torch.float32), requires_grad=False)
+
+
+class Spectrum(nn.Module):
+    """Power spectrum of every frame, as two matrix products at half the work of one.
+
+    At the even bins the DFT of a frame is that of the sum of its two halves,
+    at the odd bins that of their difference (Cooley & Tukey, 1965), so each
+    product is only half as long.
+    """
+
+    def __init__(self, front: FrontEnd) -> None:
+        super().__init__()
+        self.front, self.half = front, front.window // 2
+        is_even = front.bins % 2 == 0
+        self.order = np.concatenate([np.flatnonzero(is_even), np.flatnonzero(~is_even)])
+        self.odd_from = int(is_even.sum())
+        self.window = constant(hann(front.window))
+        self.even = constant(self._basis(front.bins[is_even]))
+        self.odd = constant(self._basis(front.bins[~is_even]))
+
+    def _basis(self, bins: np.ndarray) -> np.ndarray:
+        angle = 2 * np.pi * np.outer(np.arange(self.half), bins) / self.front.window
+        return np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
+
+    def forward(self, signal: Tensor) -> Tensor:
+        """Signal (b, n) to power (b, t, bins), where column i is bin ``order[i]``."""
+        frames = self._frames(signal) * self.window
+        first, second = frames[..., : self.half], frames[..., self.half :]
+        return torch.cat([_power((first + second) @ self.even), _power((first - second) @ self.odd)], dim=-1)
+
+    def _frames(self, signal: Tensor) -> Tensor:
+        hop = self.front.hop
+        whole, rest = divmod(self.front.window, hop)
+        padded = F.pad(signal, (0, (hop - rest) % hop))
+        hops = padded[:, : padded.shape[1] // hop * hop].reshape(padded.shape[0], -1, hop)
+        count = hops.shape[1] - (self.front.window - 1) // hop
+        parts = [hops[:, i : i + count] for i in range(whole)] + [hops[:, whole:, :rest]] * (rest > 0)
+        return torch.cat(parts, dim=-1)
+
+
+def _power(parts: Tensor) -> Tensor:
+    cosine, sine = parts.chunk(2, dim=-1)
+    return cosine * cosine + sine * sine
+
+
+class LogMel(nn.Module):
+    """Signal (b, n) to log-mel band power (b, t, bands), absolute level kept."""
+
+    def __init__(self, front: FrontEnd, floor: float) -> None:
+        super().__init__()
+        self.spectrum, self.floor = Spectrum(front), floor
+        self.filters = constant(mel_filters(front)[self.spectrum.order])
+
+    def forward(self, signal: Tensor) -> Tensor:
+        return torch.log(self.spectrum(signal) @ self.filters + self.floor)
+
+
+class VoiceFeatures(nn.Module):
+    """Log-mel bands and pitch salience, with the level removed.
+
+    The power is divided by its mean over a second on either side before the
+    logarithm, so gain changes nothing, what lies 50 dB below the surrounding
+    speech disappears in the floor, and nothing looks further than that second.
+    """
+
+    def __init__(self, front: FrontEnd, *, level_frames: int = 201, floor: float = 1e-5) -> None:
+        super().__init__()
+        self.spectrum, self.floor = Spectrum(front), floor
+        self.filters = constant(mel_filters(front)[self.spectrum.order])
+        basis = salience_basis(front)
+        even, odd = (
+            order[order < len(basis)]
+            for order in (self.spectrum.order[: self.spectrum.odd_from], self.spectrum.order[self.spectrum.odd_from :])
+        )
+        self.low = (slice(0, len(even)), slice(self.spectrum.odd_from, self.spectrum.odd_from + len(odd)))
+        self.salience = constant(basis[np.concatenate([even, odd])])
+        self.level = nn.AvgPool1d(level_frames, stride=1, padding=level_frames // 2, count_include_pad=False)
+
+    def forward(self, signal: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Signal (b, n) to log-mel (b, bands, t) and salience (b, lags, t); mask (b, 1, t) marks the real frames."""
+        power = self.spectrum(signal)
+        bands = (power @ self.filters).transpose(1, 2)
+        total = bands.sum(dim=1, keepdim=True)
+        if mask is None:
+            level = self.level(total)
+        else:
+            level = self.level(total * mask) / self.level(mask).clamp(min=1e-6)
+        mel = torch.log(bands / (level + 1e-10) + self.floor)
+        amplitude = torch.sqrt(torch.cat([power[..., low] for low in self.low], dim=-1) + 1e-14)
+        salience = (amplitude @ self.salience) / (amplitude.sum(dim=-1, keepdim=True) + 1e-6)
+        return mel, salience.transpose(1, 2)
+
+
+@dataclass(frozen=True)
+class VoiceShape:
+    """The sizes of :class:`VoiceNetwork`."""
+
+    labels: tuple[str, ...]
+    corpora: tuple[str, ...] = ()
+    front: FrontEnd = FrontEnd()
+    planes: tuple[int, int, int] = (16, 32, 64)
+    channels: int = 192
+    dilations: tuple[int, ...] = (1, 2, 4, 8)
+    dropout: float = 0.2
+    window_frames: int = 75
+    hop_frames: int = 10
+
+    @property
+    def frame_samples(self) -> int:
+        """Samples between two frames of the encoder: two strides of 2 after the front end."""
+        return 4 * self.front.hop
+
+    def context_samples(self, level_frames: int = 201) -> int:
+        """Samples on either side that can change a frame of the encoder."""
+        stem = 2 + 2 * 2 + 2 + 4 * 2 + 4
+        return (level_frames // 2 + stem + 4 * sum(self.dilations)) * self.front.hop + self.front.window
+
+
+class Planes(nn.Module):
+    """A residual block of two 3x3 convolutions over frequency and time."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
+        self.second = nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        return F.relu(x + self.second(masked(F.relu(self.first(x)), mask)))
+
+
+class Dilated(nn.Module):
+    """A residual block over time: a dilated convolution and a mixing one."""
+
+    def __init__(self, channels: int, dilation: int, dropout: float) -> None:
+        super().__init__()
+        self.wide = nn.Conv1d(channels, channels, 3, padding=dilation, dilation=dilation, bias=False)
+        self.mix = nn.Conv1d(channels, channels, 1, bias=False)
+        self.wide_norm, self.mix_norm = nn.BatchNorm1d(channels), nn.BatchNorm1d(channels)
+        self.dropout = nn.Dropout1d(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.mix_norm(self.mix(self.dropout(F.relu(self.wide_norm(self.wide(x)))))))
+
+
+def masked(x: Tensor, mask: Tensor | None) -> Tensor:
+    """Zero what lies beyond the end of a shorter clip in a batch, as if the convolution's own padding began there.
+
+    ``mask`` is (b, 1, t) at the rate of the front end; x may be at that rate, half or a quarter of it.
+    """
+    if mask is None:
+        return x
+    step = round(mask.shape[-1] / x.shape[-1])
+    mask = mask[..., ::step]
+    return x * (mask if x.dim() == 3 else mask[:, :, None])
+
+
+class VoiceNetwork(nn.Module):
+    """Log-mel planes, then dilated convolutions over time, then attentive mean and deviation.
+
+    The pooling weights are positive numbers per frame, so a window's mean is a
+    ratio of two plain averages: all windows of a long signal come out of one
+    pass, at no cost (Okabe et al., Attentive statistics pooling, 2018).
+    """
+
+    def __init__(self, shape: VoiceShape) -> None:
+        super().__init__()
+        self.shape = shape
+        one, two, three = shape.planes
+        self.features = VoiceFeatures(shape.front)
+        self.mel_norm = nn.BatchNorm1d(shape.front.bands)
+        self.stem = nn.Sequential(nn.Conv2d(1, one, 5, stride=2, padding=2, bias=False), nn.BatchNorm2d(one), nn.ReLU())
+        self.high = Planes(one)
+        self.down = nn.Sequential(
+            nn.Conv2d(one, two, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(two), nn.ReLU()
+        )
+        self.middle = Planes(two)
+        self.narrow = nn.Sequential(
+            nn.Conv2d(two, three, 3, stride=(2, 1), padding=1, bias=False), nn.BatchNorm2d(three), nn.ReLU()
+        )
+        self.pitch = nn.Sequential(
+            nn.Conv1d(shape.front.lags, 64, 5, stride=2, padding=2, bias=False), nn.BatchNorm1d(64), nn.ReLU(),
+            nn.Conv1d(64, 64, 3, stride=2, padding=1, bias=False), nn.BatchNorm1d(64), nn.ReLU(),
+        )  # fmt: skip
+        rows = three * (shape.front.bands // 8)
+        self.join = nn.Sequential(
+            nn.Conv1d(rows + 64, shape.channels, 1, bias=False), nn.BatchNorm1d(shape.channels), nn.ReLU()
+        )
+        self.blocks = nn.ModuleList(Dilated(shape.channels, d, shape.dropout) for d in shape.dilations)
+        self.attention = nn.Sequential(nn.Conv1d(shape.channels, 32, 1), nn.Tanh(), nn.Conv1d(32, 1, 1))
+        self.dropout = nn.Dropout(shape.dropout)
+        self.head = nn.Linear(2 * shape.channels, len(shape.labels))
+        self.corpus_heads = nn.ModuleDict({c: nn.Linear(2 * shape.channels, len(shape.labels)) for c in shape.corpora})
+
+    def encode(self, mel: Tensor, salience: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Features (b, bands, t) and (b, lags, t) to frames (b, channels, ceil(t / 4))."""
+        x = masked(self.mel_norm(mel), mask)[:, None]
+        x = self.high(masked(self.stem(x), mask), mask)
+        x = masked(self.down(masked(x, mask)), mask)
+        x = self.narrow(masked(self.middle(x, mask), mask))
+        pitch = self.pitch(masked(salience, mask))
+        x = masked(self.join(torch.cat([x.flatten(1, 2), pitch], dim=1)), mask)
+        for block in self.blocks:
+            x = masked(block(x), mask)
+        return x
+
+    def weights(self, frames: Tensor) -> Tensor:
+        """Positive weight of every frame, shape (b, 1, t); within e^-4 to e^4 so that no sum overflows."""
+        return torch.exp(4 * torch.tanh(self.attention(frames)))
+
+    def embed(self, frames: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Frames (b, c, t) to the weighted mean and deviation of the whole input, (b, 2c)."""
+        weights = masked(self.weights(frames), mask)
+        total = weights.sum(-1)
+        return moments((weights * frames).sum(-1) / total, (weights * frames * frames).sum(-1) / total)
+
+    def embed_windows(self, frames: Tensor) -> Tensor:
+        """Frames (b, c, t) to the mean and deviation of every window, (b, w, 2c).
+
+        A window starts every ``hop_frames``; those that reach beyond the end
+        are pooled over what there is, so the shortest input has one window.
+        """
+        size, hop = self.shape.window_frames, self.shape.hop_frames
+        weights = self.weights(frames)
+        stack = F.pad(torch.cat([weights, weights * frames, weights * frames * frames], dim=1), (0, size - 1))
+        pooled = F.avg_pool1d(stack, size, hop).transpose(1, 2)
+        c = frames.shape[1]
+        total = pooled[..., :1]
+        return moments(pooled[..., 1 : c + 1] / total, pooled[..., c + 1 :] / total)
+
+    def forward(self, signal: Tensor) -> tuple[Tensor, Tensor]:
+        """Signal (b, n) at 16 kHz to logits of the whole (b, k) and of every window (b, w, k)."""
+        frames = self.encode(*self.features(signal))
+        return self.head(self.embed(frames)), self.head(self.embed_windows(frames))
+
+
+def moments(mean: Tensor, square: Tensor) -> Tensor:
+    """Mean and mean square to mean and deviation, side by side on the last axis."""
+    return torch.cat([mean, torch.sqrt((square - mean * mean).clamp(min=1e-4))], dim=-1)
+
+
+ACTIVITY_FRONT = FrontEnd(window=400, hop=320, bands=24, low=80.0, high=4000.0, lags=0)
+
+
+class ActivityNetwork(nn.Module):
+    """Speech or not, for every 20 ms: waveform (b, n) to log-odds (b, t)."""
+
+    def __init__(self, channels: int = 24, dilations: tuple[int, ...] = (1, 2, 4, 8)) -> None:
+        super().__init__()
+        self.log_mel = LogMel(ACTIVITY_FRONT, floor=1e-6)
+        self.norm = nn.BatchNorm1d(ACTIVITY_FRONT.bands)
+        sizes = [ACTIVITY_FRONT.bands] + [channels] * len(dilations)
+        self.layers = nn.ModuleList(
+            nn.Sequential(nn.Conv1d(a, b, 3, padding=d, dilation=d, bias=False), nn.BatchNorm1d(b), nn.ReLU())
+            for a, b, d in zip(sizes, sizes[1:], dilations, strict=False)
+        )
+        self.head = nn.Conv1d(channels, 1, 1)
+
+    def forward(self, signal: Tensor) -> Tensor:
+        x = self.norm(self.log_mel(signal).transpose(1, 2))
+        for layer in self.layers:
+            x = layer(x)
+        return self.head(x)[:, 0]

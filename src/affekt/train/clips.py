@@ -1,0 +1,86 @@
+"""Decoded clips on disk: each recording is decoded once, then drawn from a memory map."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affekt.speech.audio import read
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Signals at 16 kHz, back to back in one int16 array.
+
+    Parameters
+    ----------
+    signal : int16 array, shape (n,)
+    starts : int64 array, shape (clips + 1,)
+        Clip i is ``signal[starts[i]:starts[i + 1]]``.
+    """
+
+    signal: NDArray[np.int16]
+    starts: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def __getitem__(self, index: int) -> NDArray[np.float32]:
+        """Clip ``index`` as float32, full scale [-1, 1]."""
+        return self.signal[self.starts[index] : self.starts[index + 1]].astype(np.float32) / 32768
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Samples of each clip."""
+        return np.diff(self.starts)
+
+
+def load_clips(
+    paths: Sequence[str], cache: Path, *, trim: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None
+) -> Clips:
+    """Decode recordings to a cache folder, or open what an earlier call left there.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        The recordings.
+    cache : Path
+        Folder for the result; named by the paths and by ``trim``.
+    trim : callable, optional
+        Signal to signal: what to keep of a clip, such as the speech in it.
+
+    Returns
+    -------
+    Clips
+
+    Raises
+    ------
+    AudioError
+        If a recording cannot be read.
+    """
+    key = hashlib.sha256(json.dumps([list(paths), getattr(trim, "__name__", "")]).encode()).hexdigest()[:16]
+    starts_file, signal_file = cache / f"{key}.starts.npy", cache / f"{key}.signal.i16"
+    if not starts_file.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        _decode_all(paths, starts_file, signal_file, trim)
+    starts = np.load(starts_file)
+    return Clips(np.memmap(signal_file, np.int16, "r", shape=(int(starts[-1]),)), starts)
+
+
+def _decode_all(paths: Sequence[str], starts_file: Path, signal_file: Path, trim: Callable | None) -> None:
+    starts = [0]
+    with signal_file.open("wb") as file:
+        for path in paths:
+            signal = read(path).signal
+            signal = trim(signal) if trim else signal
+            file.write(np.clip(np.round(signal * 32768), -32768, 32767).astype("<i2").tobytes())
+            starts.append(starts[-1] + len(signal))
+    np.save(starts_file, np.asarray(starts))

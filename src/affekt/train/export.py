@@ -1,0 +1,104 @@
+"""From a trained network to one ONNX file with its card, checked against the network it came from."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from affekt._files import atomic_write
+from affekt._optional import require
+from affekt.errors import ModelError
+from affekt.models.card import KEY, Card
+from affekt.models.onnx import OUTPUTS, open_model
+
+OPSET = 17
+TOLERANCE = 1e-4
+
+
+class SpeechProbability(nn.Module):
+    """The activity network with a sigmoid behind it: log-odds to probability."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, signal: torch.Tensor) -> torch.Tensor:
+        return torch.sigmoid(self.network(signal))
+
+
+def export(network: nn.Module, card: Card, path: Path) -> float:
+    """Write a network as ONNX with its card inside, and compare the two.
+
+    Parameters
+    ----------
+    network : Module
+        Signal (b, n) to the outputs of the card's modality.
+    card : Card
+    path : Path
+        Written only if the file agrees with the network.
+
+    Returns
+    -------
+    float
+        The largest difference seen, on noise of five lengths.
+
+    Raises
+    ------
+    ModelError
+        If they differ by more than 1e-4.
+    """
+    onnx = require("onnx", extra="train")
+    model = onnx.load_from_string(_graph(network.eval(), OUTPUTS[card.modality]))
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, {KEY: card.to_json()})
+    model.producer_name, model.doc_string = "affekt", f"{card.name}: waveform at {card.sampling_rate} Hz in, logits out"
+    with atomic_write(path.with_suffix(".part.onnx"), "wb") as file:
+        file.write(model.SerializeToString())
+    difference = parity(network, path.with_suffix(".part.onnx"))
+    if difference > TOLERANCE:
+        raise ModelError(f"{path}: the file and the network differ by {difference:.1e}; allowed: {TOLERANCE:.0e}.")
+    path.with_suffix(".part.onnx").replace(path)
+    return difference
+
+
+def rewrite_card(path: Path, card: Card) -> None:
+    """Put another card into a model file; the graph stays."""
+    onnx = require("onnx", extra="train")
+    model = onnx.load_from_string(path.read_bytes())
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, {KEY: card.to_json()})
+    with atomic_write(path, "wb") as file:
+        file.write(model.SerializeToString())
+
+
+def parity(network: nn.Module, path: Path) -> float:
+    """Largest difference between a network and its file, on noise of five lengths and two batch sizes."""
+    model, rng, worst = open_model(path), np.random.default_rng(0), 0.0
+    for seconds in (0.05, 0.31, 1.0, 3.0, 7.7):
+        signal = (0.1 * rng.standard_normal((1 + (seconds > 1), int(16_000 * seconds)))).astype(np.float32)
+        with torch.no_grad():
+            wanted = network(torch.from_numpy(signal))
+        for one, other in zip(wanted if isinstance(wanted, tuple) else (wanted,), model.run(signal), strict=True):
+            worst = max(worst, float(np.abs(one.numpy() - other).max()))
+    return worst
+
+
+def _graph(network: nn.Module, outputs: tuple[str, ...]) -> bytes:
+    file = io.BytesIO()
+    axes = {
+        "signal": {0: "b", 1: "n"},
+        **{name: {0: "b", **({1: "t"} if name != "logits" else {})} for name in outputs},
+    }
+    with warnings.catch_warnings():
+        # Deprecated in favour of an exporter that needs two more packages for the same graph.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network, (0.1 * torch.randn(2, 64_000),), file, input_names=["signal"], output_names=list(outputs),
+            dynamic_axes=axes, opset_version=OPSET, dynamo=False,
+        )  # fmt: skip
+    return file.getvalue()

@@ -1,0 +1,139 @@
+"""A recipe: everything a training run depends on, in one TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from affekt.errors import InputError, UnknownName
+from affekt.speech.augment import Chances
+
+
+@dataclass(frozen=True)
+class Network:
+    """Sizes of the network; see ``affekt.speech.network.VoiceShape``."""
+
+    planes: tuple[int, int, int] = (16, 32, 64)
+    channels: int = 192
+    dilations: tuple[int, ...] = (1, 2, 4, 8)
+    dropout: float = 0.2
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast.
+
+    Parameters
+    ----------
+    epochs, clips, batch : int
+        ``clips`` are drawn per epoch, balanced over corpora and classes.
+    seconds : float
+        Longest crop of a clip.
+    learning_rate, weight_decay : float
+        AdamW; the rate rises for a tenth of the run and falls as a cosine.
+    averaging : float
+        Decay of the running average of the weights, which is what is kept.
+    """
+
+    epochs: int = 36
+    clips: int = 10_000
+    batch: int = 64
+    seconds: float = 3.0
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.03
+    averaging: float = 0.998
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is minimised.
+
+    Parameters
+    ----------
+    smoothing : float
+        Label smoothing over the classes of the clip's corpus.
+    mixup : float
+        Beta parameter of mixing two embeddings of one corpus; 0: none.
+    corpus_heads : float
+        Weight of the per-corpus heads, a training aid that is not exported.
+    frequency_mask, time_mask : int
+        Largest masked stretch in mel bands and in frames (SpecAugment).
+    """
+
+    smoothing: float = 0.1
+    mixup: float = 0.4
+    corpus_heads: float = 0.5
+    frequency_mask: int = 10
+    time_mask: int = 40
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything a run depends on but the recordings.
+
+    Parameters
+    ----------
+    corpora : tuple of str
+        Names in ``affekt.corpora.CORPORA``.
+    balance : float
+        A corpus is drawn in proportion to its clips to this power: 1 as it is, 0 all alike.
+    """
+
+    name: str = "voice"
+    corpora: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    balance: float = 0.5
+    seed: int = 1
+    network: Network = field(default_factory=Network)
+    schedule: Schedule = field(default_factory=Schedule)
+    objective: Objective = field(default_factory=Objective)
+    augment: Chances = field(default_factory=Chances)
+
+
+def load_recipe(name: str | Path) -> Recipe:
+    """Load a recipe that ships with affekt, by name, or one of your own, by path.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such recipe, or the file has a key that is not one (the near match is suggested).
+    InputError
+        If the file is not TOML.
+    """
+    path = Path(name)
+    if path.suffix == ".toml":
+        if not path.is_file():
+            raise InputError(f"{path}: no such recipe file.")
+        text = path.read_text(encoding="utf-8")
+    else:
+        folder = files("affekt.train") / "recipes"
+        known = sorted(file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml"))
+        if str(name) not in known:
+            raise UnknownName("recipe", str(name), known)
+        text = (folder / f"{name}.toml").read_text(encoding="utf-8")
+    try:
+        return build(Recipe, tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{name}: is not TOML ({error}).") from None
+
+
+def build(kind: type, table: dict[str, Any]) -> Any:
+    """Make a dataclass, nested ones too, from a table; an unknown key is an error."""
+    known = {f.name: f for f in fields(kind)}
+    values = {}
+    for key, value in table.items():
+        if key not in known:
+            raise UnknownName("recipe key", key, known)
+        default = known[key].default_factory() if callable(known[key].default_factory) else None  # type: ignore[misc]
+        if is_dataclass(default):
+            value = build(type(default), value)
+        values[key] = tuple(value) if isinstance(value, list) else value
+    return kind(**values)
+
+
+def as_table(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as plain dicts and lists, complete with defaults."""
+    return asdict(recipe)

@@ -1,0 +1,230 @@
+"""The nouns that flow through affekt: Audio, Sample, Prediction, Report.
+
+All are frozen and checked when made. Times are seconds, intervals are
+half-open, scores are probabilities.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from affekt.errors import InputError, UnknownName
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Audio:
+    """A mono recording in memory. Made by :func:`affekt.speech.audio.read`.
+
+    Parameters
+    ----------
+    signal : float32 array, shape (n,)
+        Mono samples; full scale is [-1, 1], but louder is allowed.
+    sampling_rate : int
+        Hertz.
+    """
+
+    signal: np.ndarray
+    sampling_rate: int
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return len(self.signal) / self.sampling_rate
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What is known about one recording, or a stretch of one.
+
+    Parameters
+    ----------
+    id : str
+        ``corpus/relative path`` without extension: the same on every machine.
+    path : str
+        Where the file is on this machine.
+    label : str or None
+        The emotion, in affekt's words (``angry``, not ``rab`` or ``05``).
+    speaker : str or None
+        ``None`` means unknown; a split by speaker then refuses.
+    start, end : float
+        Seconds; ``end=None`` means to the end of the file.
+    """
+
+    id: str
+    path: str
+    label: str | None = None
+    speaker: str | None = None
+    start: float = 0.0
+    end: float | None = None
+    corpus: str | None = None
+    sentence: str | None = None
+    sex: str | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.id:
+            raise InputError("a Sample needs an id, such as 'ravdess/Actor_01/03-01-05-01-01-01-01'.")
+        if self.start < 0 or (self.end is not None and self.end <= self.start):
+            raise InputError(f"{self.id}: start {self.start} and end {self.end} are not an interval in seconds.")
+        if self.sex not in (None, "female", "male"):
+            raise InputError(f"{self.id}: sex is {self.sex!r}; allowed: 'female', 'male', None.")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model thinks of ``[start, end)`` of a recording.
+
+    Empty ``scores`` mean that the model abstains (there was no speech, say);
+    ``label`` is then ``None`` and ``confidence`` 0.
+
+    Parameters
+    ----------
+    start, end : float
+        Seconds, half-open.
+    scores : mapping of str to float
+        Label to probability; sums to 1, in the model's label order.
+    modality : str
+        ``speech``, ``face``, ``text`` or ``fusion``.
+    quality : float
+        How usable the signal is, from 0 (useless) to 1 (clean).
+
+    Raises
+    ------
+    InputError
+        If the interval is empty or negative, or the scores are not probabilities.
+
+    Examples
+    --------
+    >>> p = Prediction(0.0, 2.5, {"happy": 0.75, "sad": 0.25})
+    >>> p.label, p.confidence
+    ('happy', 0.75)
+    """
+
+    start: float
+    end: float
+    scores: Mapping[str, float]
+    modality: str = "speech"
+    quality: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start <= self.end < math.inf:
+            raise InputError(f"start {self.start} and end {self.end} are not an interval in seconds.")
+        if not 0 <= self.quality <= 1:
+            raise InputError(f"quality is {self.quality}; allowed: 0 to 1.")
+        if any(not 0 <= p <= 1 for p in self.scores.values()):
+            raise InputError(f"scores must be probabilities; got {dict(self.scores)}.")
+        if self.scores and abs(sum(self.scores.values()) - 1) > 1e-3:
+            raise InputError(f"scores must sum to 1; they sum to {sum(self.scores.values()):.4f}.")
+
+    @property
+    def label(self) -> str | None:
+        """The most probable label, or None when the model abstains."""
+        return max(self.scores, key=self.scores.__getitem__) if self.scores else None
+
+    @property
+    def confidence(self) -> float:
+        """The probability of ``label``, calibrated on speakers the model did not learn from."""
+        return max(self.scores.values(), default=0.0)
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True)
+class Result:
+    """All that is predicted about one recording.
+
+    Parameters
+    ----------
+    source : str
+        The name that the user gave: a path, ``-``, ``microphone``.
+    duration : float
+        Seconds.
+    predictions : tuple of Prediction
+        The segments, in order of time; none when nobody speaks.
+    summary : Prediction
+        The recording as a whole; it abstains when nobody speaks.
+    model : str
+        The model's name.
+    labels : tuple of str
+        All labels the model can give, in its order.
+    warnings : tuple of str
+        Part of the result, not a footnote.
+
+    Raises
+    ------
+    InputError
+        If the duration is not a number of seconds.
+    UnknownName
+        If a prediction scores a label that is not among ``labels``.
+
+    Examples
+    --------
+    >>> p = Prediction(0.0, 2.5, {"happy": 0.75, "sad": 0.25})
+    >>> Result("a.wav", 2.5, (p,), p, "voice-1", ("happy", "sad")).summary.label
+    'happy'
+    """
+
+    source: str
+    duration: float
+    predictions: tuple[Prediction, ...]
+    summary: Prediction
+    model: str
+    labels: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.duration < math.inf:
+            raise InputError(f"{self.source!r}: duration is {self.duration}; give seconds, 0 or more.")
+        for label in (label for p in (*self.predictions, self.summary) for label in p.scores):
+            if label not in self.labels:
+                raise UnknownName("label", label, self.labels)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number that says how sure it is: value, 95 % interval and the count behind it."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}] n={self.n}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a model is worth on some samples: no number without n and an interval.
+
+    Parameters
+    ----------
+    metrics : mapping of str to Estimate
+        ``UAR``, ``WA``, ``macro F1``.
+    labels : tuple of str
+        The classes, in the order of the confusion matrix.
+    confusion : tuple of tuple of int, shape (k, k)
+        Rows are the truth, columns the prediction.
+    slices : mapping
+        Slice name (``speaker=19``) to its UAR.
+    protocol : str
+        In words: who was tested, and who was trained on.
+    warnings : tuple of str
+        Part of the result, not a footnote.
+    """
+
+    metrics: Mapping[str, Estimate]
+    labels: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    slices: Mapping[str, Estimate] = field(default_factory=dict)
+    protocol: str = ""
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,363 @@
+"""Every format is read back, by a small parser where Python has none."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from affekt.errors import InputError, UnknownName
+from affekt.types import Prediction
+from affekt.write import ONE_RECORDING, SUFFIXES, WRITERS, Result
+
+DOCS = Path(__file__).parents[1] / "docs"
+SCHEMA = json.loads((DOCS / "predictions-1.schema.json").read_text(encoding="utf-8"))
+LABELS = ("angry", "happy", "sad")
+
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+NASTY = "=+-@\t\r\n\"',;\\ \x00\x1c\x85\u2028\udce9<>"
+TEXT = st.text(st.sampled_from(NASTY) | st.characters(), max_size=20)  # surrogates included
+TIMES = st.lists(st.floats(0, 20_000), min_size=0, max_size=12).map(sorted)
+
+
+def result(source="a.wav", predictions=None, duration=4.0, labels=LABELS, warnings=()):
+    if predictions is None:
+        predictions = (
+            Prediction(0.5, 1.5, {"angry": 0.1, "happy": 0.76, "sad": 0.14}, quality=0.8),
+            Prediction(2.0, 3.25, {"angry": 0.2, "happy": 0.2, "sad": 0.6}),
+        )
+    scores = predictions[0].scores if predictions else {}
+    return Result(source, duration, tuple(predictions), Prediction(0.0, duration, scores), "voice-1", labels, warnings)
+
+
+def silent(source="quiet.wav"):
+    return result(source, predictions=())
+
+
+def written(name, *results):
+    file = io.StringIO()
+    WRITERS[name](results, file)
+    file.getvalue().encode("utf-8")
+    return file.getvalue()
+
+
+@st.composite
+def strange_results(draw):
+    unique = st.lists(TEXT, min_size=1, max_size=30, unique_by=lambda t: t.encode("utf-8", "backslashreplace"))
+    labels = tuple(draw(unique))
+    times = draw(TIMES)
+    predictions = []
+    for start, end in zip(times, times[1:], strict=False):
+        weights = draw(st.lists(st.floats(0.001, 1), min_size=len(labels), max_size=len(labels)))
+        scores = {label: w / sum(weights) for label, w in zip(labels, weights, strict=True)}
+        predictions.append(Prediction(start, end, scores if draw(st.booleans()) else {}))
+    duration = max([*times, draw(st.floats(0, 20_000))])
+    return result(draw(TEXT), predictions, duration, labels, (draw(TEXT),))
+
+
+def lasting(results):
+    """Labelled segments of at least a millisecond, as (start, end) in milliseconds."""
+    times = [(round(1000 * p.start), round(1000 * p.end)) for p in results.predictions if p.label is not None]
+    return [(start, end) for start, end in times if end > start]
+
+
+# --- parsers ---------------------------------------------------------------------------------------
+
+
+def milliseconds(text):
+    assert re.fullmatch(r"\d+\.\d{3}(000)?", text), text
+    return round(1000 * float(text))
+
+
+def parse_srt(text):
+    if not text:
+        return []
+    assert text.endswith("\n\n")
+    cues = []
+    for number, block in enumerate(text[:-2].split("\n\n"), start=1):
+        index, times, words = block.split("\n")
+        assert index == str(number)
+        stamps = re.fullmatch(r"(\d\d+):(\d\d):(\d\d),(\d{3}) --> (\d\d+):(\d\d):(\d\d),(\d{3})", times).groups()
+        h, m, s, ms, h2, m2, s2, ms2 = map(int, stamps)
+        assert max(m, s, m2, s2) < 60
+        cues.append((((h * 60 + m) * 60 + s) * 1000 + ms, ((h2 * 60 + m2) * 60 + s2) * 1000 + ms2, words))
+    return cues
+
+
+def parse_textgrid(text):
+    """Tier name to (xmin, xmax, text) triples; read as Praat does: free-standing numbers and quoted strings."""
+    tokens = re.findall(r'"(?:[^"]|"")*"|(?<![\w\[])\d+(?:\.\d+)?(?!\])\b', text)
+    values = iter([t[1:-1].replace('""', '"') if t[0] == '"' else float(t) for t in tokens])
+    assert next(values) == "ooTextFile" and next(values) == "TextGrid"
+    assert next(values) == 0 and next(values) > 0
+    tiers = {}
+    for _ in range(int(next(values))):
+        assert next(values) == "IntervalTier"
+        name, low, high, size = next(values), next(values), next(values), int(next(values))
+        intervals = [(round(1000 * next(values)), round(1000 * next(values)), next(values)) for _ in range(size)]
+        assert intervals[0][0] == low and intervals[-1][1] == round(1000 * high)
+        assert all(a < b for a, b, _ in intervals)
+        assert all(x[1] == y[0] for x, y in zip(intervals, intervals[1:], strict=False))
+        tiers[name] = intervals
+    assert next(values, None) is None
+    return tiers
+
+
+def parse_rttm(text):
+    rows = [line.split(" ") for line in text.split("\n")[:-1]]
+    for row in rows:
+        assert len(row) == 10 and row[0] == "SPEAKER" and row[2] == "1"
+        assert (row[5], row[6], row[9]) == ("<NA>", "<NA>", "<NA>")
+        assert row == " ".join(row).split()
+    return [(row[1], milliseconds(row[3]), milliseconds(row[4]), row[7], float(row[8])) for row in rows]
+
+
+# --- known answers ---------------------------------------------------------------------------------
+
+
+def test_json_holds_every_field():
+    document = json.loads(written("json", result(warnings=("clipped",)), silent()))
+    VALIDATOR.validate(document)
+    first, second = document["results"]
+    assert document["schema"] == "affekt.predictions/1"
+    assert list(first) == ["source", "model", "duration", "labels", "summary", "segments", "warnings"]
+    assert first["segments"][0] == {
+        "start": 0.5,
+        "end": 1.5,
+        "label": "happy",
+        "confidence": 0.76,
+        "quality": 0.8,
+        "modality": "speech",
+        "scores": {"angry": 0.1, "happy": 0.76, "sad": 0.14},
+    }
+    assert first["warnings"] == ["clipped"]
+    assert second["segments"] == []
+    abstains = {"start": 0, "end": 4, "label": None, "confidence": 0, "quality": 1, "scores": {}}
+    assert second["summary"] == abstains
+
+
+def test_the_example_in_the_documentation_is_what_is_written():
+    text = (DOCS / "json-schema.md").read_text(encoding="utf-8")
+    example = json.loads(re.search(r"```json\n(.*?)```", text, re.S).group(1))
+    scores = {"happy": 0.75, "sad": 0.25}
+    segment, summary = Prediction(0.5, 3.1, scores, quality=0.9), Prediction(0.0, 4.2, scores, quality=0.9)
+    ours = Result("call.wav", 4.2, (segment,), summary, "voice-1", ("happy", "sad"))
+    assert json.loads(written("json", ours)) == example
+    VALIDATOR.validate(example)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda r: r.pop("summary"),
+        lambda r: r["summary"].update(label=None),
+        lambda r: r["summary"].update(scores={}),
+        lambda r: r["segments"][0].pop("modality"),
+        lambda r: r["segments"][0].update(confidence=1.5),
+        lambda r: r.update(duration=-1),
+    ],
+)
+def test_the_schema_refuses_what_is_wrong(change):
+    document = json.loads(written("json", result()))
+    change(document["results"][0])
+    assert not VALIDATOR.is_valid(document)
+    assert not VALIDATOR.is_valid({"schema": "affekt.predictions/2", "results": []})
+
+
+def test_no_results_are_valid_json():
+    VALIDATOR.validate(json.loads(written("json")))
+    assert written("jsonl") == ""
+
+
+def test_an_interrupted_jsonl_holds_only_complete_records():
+    class Interrupted(Exception):
+        pass
+
+    def recordings():
+        yield result("a.wav")
+        yield silent("b.wav")
+        raise Interrupted
+
+    file = io.StringIO()
+    with pytest.raises(Interrupted):
+        WRITERS["jsonl"](recordings(), file)
+    records = [json.loads(line) for line in file.getvalue().splitlines()]
+    assert [record["source"] for record in records] == ["a.wav", "b.wav"]
+    for record in records:
+        VALIDATOR.validate(record)
+        assert "results" not in record
+
+
+def test_csv_rows_and_columns():
+    rows = list(csv.DictReader(io.StringIO(written("csv", result(), silent()))))
+    assert list(rows[0]) == ["source", "start", "end", "label", "confidence", "quality", *LABELS]
+    assert list(rows[1].values()) == ["a.wav", "2.0", "3.25", "sad", "0.6", "1.0", "0.2", "0.2", "0.6"]
+    assert list(rows[2].values()) == ["quiet.wav", "0.0", "4.0", "", "0.0", "1.0", "", "", ""]
+
+
+def test_csv_of_two_models_has_the_labels_of_both():
+    other = result("b.wav", [Prediction(0, 1, {"calm": 1.0})], labels=("calm", "sad"))
+    rows = list(csv.DictReader(io.StringIO(written("csv", result(), other))))
+    assert list(rows[0])[6:] == ["angry", "happy", "sad", "calm"]
+    assert rows[-1]["calm"] == "1.0" and rows[-1]["angry"] == ""
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r"])
+def test_csv_runs_no_formula(sign):
+    evil = sign + 'HYPERLINK("http://example.org";"a")'
+    rows = list(csv.reader(io.StringIO(written("csv", result(evil)), newline="")))
+    assert rows[1][0] == "'" + evil
+
+
+def test_srt_known_answer():
+    assert written("srt", result()) == (
+        "1\n00:00:00,500 --> 00:00:01,500\nhappy 76 %\n\n2\n00:00:02,000 --> 00:00:03,250\nsad 60 %\n\n"
+    )
+    assert written("srt", silent()) == ""
+
+
+def test_srt_text_cannot_look_like_a_time_code():
+    odd = result(predictions=[Prediction(0, 1, {"a --> b": 1.0})], labels=("a --> b",))
+    assert parse_srt(written("srt", odd)) == [(0, 1000, "a -> b 100 %")]
+
+
+def test_srt_beyond_an_hour_and_up_to_the_next_second():
+    late = result(predictions=[Prediction(3599.9996, 7325.5, {"sad": 1.0})], duration=8000.0)
+    assert "01:00:00,000 --> 02:02:05,500" in written("srt", late)
+
+
+def test_audacity_known_answer():
+    assert written("audacity", result()) == "0.500000\t1.500000\thappy\n2.000000\t3.250000\tsad\n"
+
+
+def test_textgrid_fills_the_gaps():
+    tiers = parse_textgrid(written("textgrid", result()))
+    assert tiers["emotion"] == [
+        (0, 500, ""),
+        (500, 1500, "happy"),
+        (1500, 2000, ""),
+        (2000, 3250, "sad"),
+        (3250, 4000, ""),
+    ]
+    assert [text for _, _, text in tiers["confidence"]] == ["", "0.76", "", "0.60", ""]
+    assert parse_textgrid(written("textgrid", silent()))["emotion"] == [(0, 4000, "")]
+
+
+def test_textgrid_of_overlapping_segments_stays_contiguous_and_inside():
+    over = [Prediction(0, 2, {"sad": 1.0}), Prediction(1, 1.5, {"happy": 1.0}), Prediction(1, 5, {"angry": 1.0})]
+    tiers = parse_textgrid(written("textgrid", result(predictions=over)))
+    assert tiers["emotion"] == [(0, 2000, "sad"), (2000, 4000, "angry")]
+
+
+def test_textgrid_doubles_quotes():
+    odd = result(predictions=[Prediction(0, 4, {'so "sad"': 1.0})], labels=('so "sad"',))
+    assert '"so ""sad"""' in written("textgrid", odd)
+
+
+def test_rttm_known_answer_of_many_recordings():
+    assert parse_rttm(written("rttm", result("my file.wav"), silent(), result("b"))) == [
+        ("my_file.wav", 500, 1000, "happy", 0.76),
+        ("my_file.wav", 2000, 1250, "sad", 0.6),
+        ("b", 500, 1000, "happy", 0.76),
+        ("b", 2000, 1250, "sad", 0.6),
+    ]
+
+
+@pytest.mark.parametrize("name", ONE_RECORDING)
+@pytest.mark.parametrize("count", [0, 2])
+def test_formats_of_one_recording_say_what_to_do_with_more(name, count):
+    with pytest.raises(InputError, match=f"{name} holds exactly one recording, .* {count}. Use --output DIR"):
+        written(name, *[result()] * count)
+
+
+def test_tables_name_the_same_formats():
+    assert list(WRITERS) == list(SUFFIXES)
+    assert set(ONE_RECORDING) < set(WRITERS)
+    assert len(set(SUFFIXES.values())) == len(SUFFIXES)
+
+
+@pytest.mark.parametrize("duration", [-1.0, float("nan"), float("inf")])
+def test_a_result_refuses_a_duration_that_is_none(duration):
+    with pytest.raises(InputError, match="duration is"):
+        Result("a.wav", duration, (), Prediction(0, 1, {}), "voice-1", LABELS)
+
+
+def test_a_result_refuses_scores_of_labels_that_are_not_the_models():
+    with pytest.raises(UnknownName, match="did you mean 'happy'"):
+        result(predictions=[Prediction(0, 1, {"hapy": 1.0})])
+
+
+def test_rounded_scores_of_many_labels_still_sum_to_one():
+    labels = tuple(f"label{i}" for i in range(60))
+    weights = [1 + i % 7 / 10 for i in range(60)]
+    scores = {label: w / sum(weights) for label, w in zip(labels, weights, strict=True)}
+    document = json.loads(written("json", result(predictions=[Prediction(0, 1, scores)], labels=labels)))
+    assert sum(document["results"][0]["segments"][0]["scores"].values()) == pytest.approx(1, abs=1e-9)
+
+
+def test_stray_bytes_of_a_file_name_are_shown():
+    for name in WRITERS:
+        text = written(name, result("caf\udce9.wav"))
+        assert (name in ONE_RECORDING) or "udce9" in text
+
+
+# --- laws ------------------------------------------------------------------------------------------
+
+
+@given(st.lists(strange_results(), max_size=3))
+def test_json_and_jsonl_are_valid_and_say_the_same(results):
+    document = json.loads(written("json", *results))
+    VALIDATOR.validate(document)
+    lines = written("jsonl", *results).splitlines()
+    assert [json.loads(line) for line in lines] == [{"schema": document["schema"], **r} for r in document["results"]]
+    for record, given_ in zip(document["results"], results, strict=True):
+        assert record["source"].encode() == given_.source.encode("utf-8", "backslashreplace")
+        for segment, p in zip(record["segments"], given_.predictions, strict=True):
+            assert abs(segment["start"] - p.start) <= 0.0005 + 1e-9
+            assert not p.scores or sum(segment["scores"].values()) == pytest.approx(1, abs=1e-9)
+            assert all(abs(x - y) < 2e-4 for x, y in zip(segment["scores"].values(), p.scores.values(), strict=True))
+            Prediction(segment["start"], segment["end"], segment["scores"])
+
+
+@given(st.lists(strange_results(), max_size=3))
+def test_csv_reads_back(results):
+    text = written("csv", *results)
+    rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    assert len(rows) == 1 + sum(max(1, len(r.predictions)) for r in results)
+    assert len({len(row) for row in rows}) == 1
+    sources = list(dict.fromkeys(r.source.encode("utf-8", "backslashreplace").decode() for r in results))
+    read = list(dict.fromkeys(row[0] for row in rows[1:]))
+    assert all(x == y or x == "'" + y for x, y in zip(read, sources, strict=True))
+    assert not any(cell[:1] in tuple("=+-@\t\r\n") for row in rows for cell in row if cell)
+
+
+@given(strange_results())
+def test_srt_and_audacity_keep_the_times(given_):
+    cues = parse_srt(written("srt", given_))
+    assert [(start, end) for start, end, _ in cues] == lasting(given_)
+    lines = written("audacity", given_).split("\n")[:-1]
+    rows = [line.split("\t") for line in lines]
+    assert [(milliseconds(start), milliseconds(end)) for start, end, _ in rows] == lasting(given_)
+
+
+@given(strange_results())
+def test_textgrid_keeps_the_times_and_covers_the_recording(given_):
+    tiers = parse_textgrid(written("textgrid", given_))
+    assert list(tiers) == ["emotion", "confidence"]
+    assert tiers["emotion"][0][0] == 0
+    assert tiers["emotion"][-1][1] == max(1, round(1000 * given_.duration))
+    assert [(a, b) for a, b, text in tiers["confidence"] if text] == lasting(given_)
+
+
+@given(st.lists(strange_results(), max_size=3))
+def test_rttm_keeps_the_times(results):
+    rows = parse_rttm(written("rttm", *results))
+    assert [(start, start + length) for _, start, length, _, _ in rows] == [x for r in results for x in lasting(r)]
