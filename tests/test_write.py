@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import jsonschema
@@ -55,7 +56,7 @@ def strange_results(draw):
     labels = tuple(draw(unique))
     times = draw(TIMES)
     predictions = []
-    for start, end in zip(times, times[1:], strict=False):
+    for start, end in pairwise(times):
         weights = draw(st.lists(st.floats(0.001, 1), min_size=len(labels), max_size=len(labels)))
         scores = {label: w / sum(weights) for label, w in zip(labels, weights, strict=True)}
         predictions.append(Prediction(start, end, scores if draw(st.booleans()) else {}))
@@ -105,7 +106,7 @@ def parse_textgrid(text):
         intervals = [(round(1000 * next(values)), round(1000 * next(values)), next(values)) for _ in range(size)]
         assert intervals[0][0] == low and intervals[-1][1] == round(1000 * high)
         assert all(a < b for a, b, _ in intervals)
-        assert all(x[1] == y[0] for x, y in zip(intervals, intervals[1:], strict=False))
+        assert all(x[1] == y[0] for x, y in pairwise(intervals))
         tiers[name] = intervals
     assert next(values, None) is None
     return tiers

@@ -471,11 +471,19 @@ def train(recipe: str, corpora: Sequence[str], threads: int, output: Path, **ext
 
     require("torch", extra="train").set_num_threads(threads)
     from affekt.train.recipe import load_recipe
-    from affekt.train.run import Sources, noise_paths, response_paths, run
+    from affekt.train.activity import ActivityRecipe, run_activity
+    from affekt.train.run import run
+    from affekt.train.sources import Sources, noise_paths, response_paths
 
     sources = Sources(folders(corpora), noise_paths(extras["sounds"]), response_paths(extras["responses"]))
-    path = run(load_recipe(recipe), sources, output, report=lambda line: click.echo(line, err=True))
-    click.echo(path)
+
+    def report(line: str) -> None:
+        click.echo(line, err=True)
+
+    if recipe == "activity":
+        click.echo(run_activity(ActivityRecipe(), sources, output, report=report))
+    else:
+        click.echo(run(load_recipe(recipe), sources, output, report=report))
 
 
 @main.command()

@@ -41,10 +41,16 @@ class Model:
         ------
         InputError
             If the shape is wrong or the signal is shorter than one frame.
+        ModelError
+            If the graph breaks: the file is damaged.
         """
         if signal.ndim != 2 or signal.shape[1] < 400:
             raise InputError(f"a signal of shape {signal.shape}; allowed: (b, n) with n at least 400 samples (25 ms).")
-        return tuple(self._session.run(None, {"signal": signal.astype(np.float32, copy=False)}))  # type: ignore[attr-defined]
+        try:
+            outputs = self._session.run(None, {"signal": signal.astype(np.float32, copy=False)})  # type: ignore[attr-defined]
+        except Exception as error:  # onnxruntime raises a different class for each cause, none of them public
+            raise ModelError(f"the model {self.card.name} is damaged: {_first_line(error)}") from None
+        return tuple(outputs)
 
 
 def open_model(path: str | os.PathLike[str], *, threads: int = 1) -> Model:
@@ -196,10 +202,16 @@ def _session(data: bytes, card: Card, threads: int) -> object:
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     try:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        _check_signature(session, card)
+    except ModelError:
+        raise
     except Exception as error:  # onnxruntime raises a different class for each cause, none of them public
-        raise ModelError(f"cannot be loaded ({str(error).splitlines()[0][:200]}).") from None
-    _check_signature(session, card)
+        raise ModelError(f"cannot be loaded ({_first_line(error)}).") from None
     return session
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def _check_signature(session: object, card: Card) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from affekt._optional import require
-from affekt.errors import InputError
+from affekt.errors import InputError, UnknownName
 from affekt.plot.colours import colours, ink
 from affekt.types import Prediction
 
@@ -29,6 +29,7 @@ HEIGHTS = {"waveform": 1.2, "probabilities": 2.2, "predicted": 0.75, "truth": 0.
 WIDTH, AROUND = 11.0, 1.1
 
 CLOCK_STEPS = (10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)  # seconds
+QUIETEST_SCALE = 0.05  # of full scale
 COLUMNS = 400  # of the stacked probabilities, at most
 LONGEST_NAME = 24  # characters
 
@@ -61,6 +62,8 @@ class Timeline:
     ------
     InputError
         If the duration or the envelope is not what it should be.
+    UnknownName
+        If a prediction scores a label that is not among ``labels``.
     """
 
     title: str
@@ -79,6 +82,10 @@ class Timeline:
             raise InputError(
                 f"envelope has shape {self.envelope.shape}; give finite minima and maxima of shape (m, 2)."
             )
+
+        for label in {label for p in (*self.windows, *self.segments) for label in p.scores}:
+            if label not in self.labels:
+                raise UnknownName("label", label, self.labels)
 
     @property
     def colours(self) -> dict[str, str]:
@@ -131,7 +138,8 @@ def draw_timeline(data: Timeline, *, figure: Figure | None = None) -> Figure:
 def waveform(data: Timeline, *, ax: Axes | None = None) -> Axes:
     """Draw the envelope of the signal, with the stretches of speech shaded."""
     ax = _axes(data, "waveform", ax)
-    limit = 1.05 * float(np.abs(data.envelope).max(initial=0)) or 1.0
+    # The floor keeps the noise of a quiet room from looking like speech.
+    limit = max(QUIETEST_SCALE, 1.05 * float(np.abs(data.envelope).max(initial=0)))
     stretches = [(start, end - start) for start, end in data.activity]
     ax.broken_barh(stretches, (-limit, 2 * limit), facecolors=SPEECH, edgecolors="none")
     if len(data.envelope):
@@ -155,12 +163,14 @@ def probabilities(data: Timeline, *, ax: Axes | None = None) -> Axes:
     ax.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
     times, scores = _steps(_thinned(data.windows, data.duration), data.labels)
     if not len(times):
-        ax.text(0.5, 0.5, "no prediction", transform=ax.transAxes, ha="center", va="center", color=WAVE)
+        words = "no prediction" if data.activity else "no speech"
+        ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", color=WAVE)
         return ax
     tops = np.cumsum(scores, axis=0)  # (k, t)
+    colour_of = data.colours
     for label, low, high in zip(data.labels, tops - scores, tops, strict=True):
+        colour = colour_of[label]
         # The thin line closes the seam that anti-aliasing leaves between neighbours.
-        colour = data.colours[label]
         ax.fill_between(times, low, high, facecolor=colour, edgecolor=colour, linewidth=0.2)
     return ax
 
@@ -258,10 +268,12 @@ def _band(ax: Axes, spans: Sequence[tuple[float, float, str]], colour: dict[str,
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
     ax.set_facecolor(EMPTY)
+    fills = [colour[label] for _, _, label in spans]
+    # White edges part neighbours of one colour; they would hide bars as thin as themselves.
+    wide = [end - start > ax.get_xlim()[1] / 200 for start, end, _ in spans]
+    edges = ["white" if w else fill for w, fill in zip(wide, fills, strict=True)]
     bars = [(start, end - start) for start, end, _ in spans]
-    # White edges part neighbours of one colour; on hundreds of bars they would hide the bars.
-    edge = {"edgecolors": "white", "linewidth": 0.8} if len(spans) <= 150 else {"edgecolors": "none"}
-    ax.broken_barh(bars, (0, 1), facecolors=[colour[label] for _, _, label in spans], **edge)
+    ax.broken_barh(bars, (0, 1), facecolors=fills, edgecolors=edges, linewidth=0.7)
 
 
 def _write_names(

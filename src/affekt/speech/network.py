@@ -175,6 +175,12 @@ def masked(x: Tensor, mask: Tensor | None) -> Tensor:
     return x * (mask if x.dim() == 3 else mask[:, :, None])
 
 
+def features_mask(front: FrontEnd, lengths: Tensor, samples: int) -> Tensor:
+    """Which frames of a padded batch are real: lengths (b,) in samples to (b, 1, t) of ones and zeros."""
+    frames = (lengths - front.window) // front.hop + 1
+    return (torch.arange(front.frame_count(samples)) < frames[:, None])[:, None].float()
+
+
 class VoiceNetwork(nn.Module):
     """Log-mel planes, then dilated convolutions over time, then attentive mean and deviation.
 

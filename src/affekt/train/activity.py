@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from affekt.errors import InputError
+from affekt.models.card import Card
+from affekt.speech.activity import CONTEXT
 from affekt.speech.augment import coloured_noise
 from affekt.speech.network import ActivityNetwork
-from affekt.train.clips import Clips
+from affekt.train.clips import Clips, load_clips
+from affekt.train.export import SpeechProbability, export
+from affekt.train.sources import LICENCE, Sources, read_split, split_hash, training_data
 
 HOP, WINDOW, RATE = 320, 400, 16_000
 
 
 @dataclass(frozen=True)
 class ActivityRecipe:
-    """How the activity network is trained."""
+    """How the activity network is trained.
 
+    Parameters
+    ----------
+    corpora : tuple of str
+        Clean studio recordings: their energy tells where the speech is.
+    clips : int
+        How many clips of the training speakers are used.
+    gain : tuple of float
+        Lowest and highest gain of a scene, dB.
+    """
+
+    name: str = "activity"
+    corpora: tuple[str, ...] = ("ravdess", "savee", "emovo", "nemo", "tess")
+    clips: int = 3000
     seconds: float = 12.0
-    batch: int = 32
+    batch: int = 16
     steps: int = 1500
     learning_rate: float = 4e-3
+    gain: tuple[float, float] = (-55.0, 6.0)
     seed: int = 1
 
 
@@ -78,14 +99,15 @@ def drop_short(active: NDArray[np.bool_], shortest: int) -> NDArray[np.bool_]:
 class SceneMaker:
     """Scenes of known truth: pauses, clean speech, sounds; at any level and signal-to-noise ratio."""
 
-    def __init__(self, speech: Clips, sounds: Clips, seconds: float) -> None:
-        self.speech, self.sounds, self.samples = speech, sounds, int(seconds * RATE)
+    def __init__(self, speech: Clips, sounds: Clips, recipe: ActivityRecipe) -> None:
+        self.speech, self.sounds, self.recipe = speech, sounds, recipe
+        self.samples = int(recipe.seconds * RATE)
 
     def draw(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """One scene: signal (n,) and truth (t,) per 20 ms."""
         signal, active = np.zeros(self.samples, np.float32), np.zeros(self.samples // HOP + 1, bool)
         position = int(rng.integers(0, RATE))
-        share = rng.choice([0.0, 1.0], p=[0.2, 0.8])
+        share = rng.choice([0.0, 1.0], p=[0.3, 0.7])
         while share and position < self.samples - RATE // 2:
             clip = self.speech[int(rng.integers(len(self.speech)))]
             clip = clip / (np.abs(clip).max() + 1e-6) * 10 ** rng.uniform(-0.6, 0)
@@ -110,7 +132,7 @@ class SceneMaker:
             noise = noise + coloured_noise(self.samples, rng.uniform(0, 2), rng) * (
                 0.1 * 10 ** (-rng.uniform(3, 30) / 20)
             )
-        mixed = (signal + noise) * 10 ** (rng.uniform(-35, 6) / 20)
+        mixed = (signal + noise) * 10 ** (rng.uniform(*self.recipe.gain) / 20)
         return np.clip(mixed, -1, 1).astype(np.float32)
 
 
@@ -134,7 +156,7 @@ def train_activity(
     """
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
-    maker, network = SceneMaker(speech, sounds, recipe.seconds), ActivityNetwork()
+    maker, network = SceneMaker(speech, sounds, recipe), ActivityNetwork()
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, recipe.steps)
     loss_of, running = nn.BCEWithLogitsLoss(), 0.0
@@ -150,3 +172,28 @@ def train_activity(
         if step % 50 == 0:
             report(f"step {step} loss {running:.4f}")
     return network.eval()
+
+
+def run_activity(recipe: ActivityRecipe, sources: Sources, output: Path, *, report: Callable[[str], None]) -> Path:
+    """Train and export the activity model; see :func:`affekt.train.run.run` for the arguments.
+
+    Raises
+    ------
+    InputError
+        If a corpus or the sounds are missing.
+    """
+    if not sources.sounds:
+        raise InputError("the recipe activity needs sounds that are no speech: add --sounds FOLDER (ESC-10).")
+    split = read_split(recipe.name, recipe.corpora, sources.corpora)
+    paths = [sample.path for sample in split.train]
+    drawn = np.random.default_rng(recipe.seed).permutation(len(paths))[: recipe.clips]
+    speech = load_clips([paths[i] for i in sorted(drawn)], output / "cache")
+    network = train_activity(speech, load_clips(sources.sounds, output / "cache"), recipe, report=report)
+    card = Card(
+        name=recipe.name, modality="activity", labels=("silence", "speech"), frame=HOP, hop=HOP, window=HOP,
+        context=CONTEXT * HOP + WINDOW, data=training_data(split, recipe.corpora), split=split_hash(split),
+        licence=LICENCE, recipe=json.loads(json.dumps(asdict(recipe))),
+    )  # fmt: skip
+    path = output / f"{recipe.name}.onnx"
+    report(f"largest difference between file and network: {export(SpeechProbability(network), card, path):.1e}")
+    return path

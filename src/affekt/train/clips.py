@@ -72,6 +72,8 @@ def load_clips(
         cache.mkdir(parents=True, exist_ok=True)
         _decode_all(paths, starts_file, signal_file, trim)
     starts = np.load(starts_file)
+    if not starts[-1]:  # nothing cannot be mapped
+        return Clips(np.zeros(0, np.int16), starts)
     return Clips(np.memmap(signal_file, np.int16, "r", shape=(int(starts[-1]),)), starts)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from affekt.evaluate.metrics import unweighted_recall
 from affekt.speech.augment import apply, draw
-from affekt.speech.network import VoiceNetwork, VoiceShape
+from affekt.speech.network import VoiceNetwork, VoiceShape, features_mask
 from affekt.train.clips import Clips
 from affekt.train.losses import MASKED, corpus_logits, masked_cross_entropy, smooth_targets
 from affekt.train.recipe import Objective, Recipe
@@ -121,10 +121,7 @@ def collate(signals: Sequence[NDArray[np.float32]], material: Material, indices:
 
 def features_of(network: VoiceNetwork, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
     """Log-mel (b, bands, t), salience (b, lags, t) and mask (b, 1, t) of a padded batch."""
-    front = network.shape.front
-    frames = (batch.lengths - front.window) // front.hop + 1
-    total = front.frame_count(batch.signal.shape[1])
-    mask = (torch.arange(total) < frames[:, None])[:, None].float()
+    mask = features_mask(network.shape.front, batch.lengths, batch.signal.shape[1])
     mel, salience = network.features(batch.signal, mask)
     return mel, salience, mask
 
@@ -169,7 +166,7 @@ class Trainer:
                 channels=sizes.channels,
                 dilations=sizes.dilations,
                 dropout=sizes.dropout,
-            )  # fmt: skip
+            )
         )
         self.averaged = copy.deepcopy(self.network).eval()
         schedule = recipe.schedule
@@ -191,6 +188,8 @@ class Trainer:
     def run_epoch(self) -> float:
         """Train on one epoch; return its mean loss."""
         self.network.train()
+        # Dropout, too, must depend on the epoch alone, or a resumed run would be another one.
+        torch.manual_seed(self.recipe.seed * 100_003 + self.epoch)
         batches = EpochBatches(self.material, self.recipe, self.epoch, self.extras)
         loader = DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=8)
         rng = np.random.default_rng([self.recipe.seed, self.epoch, 1 << 20])
@@ -315,8 +314,3 @@ def _history(run: Path) -> list[dict]:
 def _append(run: Path, line: dict) -> None:
     kept = [old for old in _history(run) if old["epoch"] < line["epoch"]]
     (run / "log.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in [*kept, line]))
-
-
-def batches_of(items: Sequence, size: int) -> Iterator[Sequence]:
-    """Consecutive stretches of a sequence."""
-    return (items[i : i + size] for i in range(0, len(items), size))

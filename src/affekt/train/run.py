@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,8 +13,8 @@ from numpy.typing import NDArray
 
 from affekt._files import atomic_write
 from affekt._optional import require
-from affekt.corpora import CORPORA, read_corpus
-from affekt.data.splits import Split, fixed_split
+from affekt.corpora import CORPORA
+from affekt.data.splits import Split
 from affekt.errors import InputError
 from affekt.evaluate.calibration import fit_temperature
 from affekt.models.card import Card
@@ -30,6 +26,7 @@ from affekt.train.clips import Clips, load_clips
 from affekt.train.export import export
 from affekt.train.loop import Material, Trainer, clip_logits, corpus_recalls, train
 from affekt.train.recipe import Recipe, as_table
+from affekt.train.sources import LICENCE, Sources, read_split, split_hash, training_data
 from affekt.types import Sample
 
 Report = Callable[[str], None]
@@ -40,23 +37,6 @@ LIMITS = (
     "It hears how something is said, not what somebody feels. Not for decisions about people; in the EU, inferring "
     "emotions at work and in education is forbidden but for medical or safety reasons (AI Act, Article 5(1)(f)).",
 )
-
-
-@dataclass(frozen=True)
-class Sources:
-    """Where the recordings are on this machine.
-
-    Parameters
-    ----------
-    corpora : mapping of str to path
-        Corpus name to its folder; all corpora of the recipe.
-    sounds, responses : sequences of paths
-        Recorded noises and impulse responses for augmentation; may be empty.
-    """
-
-    corpora: Mapping[str, Path]
-    sounds: Sequence[str] = ()
-    responses: Sequence[str] = ()
 
 
 def run(recipe: Recipe, sources: Sources, output: Path, *, report: Report) -> Path:
@@ -86,31 +66,13 @@ def run(recipe: Recipe, sources: Sources, output: Path, *, report: Report) -> Pa
         If a folder is not what it should be.
     """
     _save_recipe(recipe, output)
-    split = read_split(recipe, sources.corpora)
+    split = read_split(recipe.name, recipe.corpora, sources.corpora)
     material, dev = (material_of(samples, recipe, output / "cache") for samples in (split.train, split.dev))
     report(f"{len(material.clips)} clips to train on, {len(dev.clips)} of dev speakers")
     extras = tuple(_all_signals(load_clips(paths, output / "cache")) for paths in (sources.sounds, sources.responses))
     trainer = Trainer(recipe, material, extras)  # type: ignore[arg-type]
     train(trainer, dev, output, report=report)
     return finish(recipe, split, dev, output, report=report)
-
-
-def noise_paths(folder: Path | None, folds: Sequence[str] = ("1", "2", "3", "4")) -> list[str]:
-    """Sounds of ESC-10 by fold, the first character of a name; fold 5 is left for judging."""
-    return [path for path in _audio(folder) if Path(path).name[0] in folds]
-
-
-def response_paths(folder: Path | None, held_out: str = "rir4.wav") -> list[str]:
-    """Mono impulse responses in a folder, but one that is left for judging."""
-    return [
-        path for path in _audio(folder) if "stereo" not in path and "48000" not in path and Path(path).name != held_out
-    ]
-
-
-def _audio(folder: Path | None) -> list[str]:
-    if folder is None:
-        return []
-    return sorted(str(path) for path in folder.rglob("*") if path.suffix.lower() in (".wav", ".opus", ".ogg", ".flac"))
 
 
 def finish(recipe: Recipe, split: Split, dev: Material, output: Path, *, report: Report) -> Path:
@@ -124,14 +86,6 @@ def finish(recipe: Recipe, split: Split, dev: Material, output: Path, *, report:
     recalls = corpus_recalls(logits, dev, recipe.corpora)
     report(json.dumps({"temperature": round(temperature, 4), "parity": difference, "dev": recalls}))
     return output / f"{recipe.name}.onnx"
-
-
-def read_split(recipe: Recipe, corpora: Mapping[str, Path]) -> Split:
-    """Read the recipe's corpora and split them by the committed speakers."""
-    missing = [name for name in recipe.corpora if name not in corpora]
-    if missing:
-        raise InputError(f"the recipe {recipe.name} needs {', '.join(missing)}: add --corpus NAME=PATH for each.")
-    return fixed_split([sample for name in recipe.corpora for sample in read_corpus(name, corpora[name]).samples])
 
 
 def material_of(samples: Sequence[Sample], recipe: Recipe, cache: Path) -> Material:
@@ -165,9 +119,9 @@ def make_card(recipe: Recipe, network: VoiceNetwork, split: Split, temperature: 
         hop=shape.hop_frames * shape.frame_samples,
         context=shape.context_samples(),
         temperature=temperature,
-        data=_data(split, recipe),
-        split=_split_hash(split),
-        licence="CC BY-NC-SA 4.0 (the strictest of the corpora it was trained on; research use)",
+        data=training_data(split, recipe.corpora),
+        split=split_hash(split),
+        licence=LICENCE,
         limits=LIMITS,
         recipe=as_table(recipe),
     )
@@ -184,20 +138,6 @@ def _activity_model() -> Model:
 
 def _all_signals(clips: Clips) -> list[NDArray[np.float32]]:
     return [clips[i] for i in range(len(clips))]
-
-
-def _data(split: Split, recipe: Recipe) -> dict[str, Any]:
-    clips = Counter(sample.corpus for sample in split.train)
-    speakers = {name: len({s.speaker for s in split.train if s.corpus == name}) for name in recipe.corpora}
-    return {
-        name: {"licence": CORPORA[name].licence, "clips": clips[name], "speakers": speakers[name]}
-        for name in recipe.corpora
-    }
-
-
-def _split_hash(split: Split) -> str:
-    lines = [f"{side} {s.id}" for side in ("train", "dev", "test") for s in getattr(split, side)]
-    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
 def _save_recipe(recipe: Recipe, output: Path) -> None:

@@ -1,0 +1,146 @@
+"""Types, labels, errors, files: the ground floor."""
+
+import os
+
+import pytest
+
+from affekt._files import atomic_write
+from affekt._optional import require
+from affekt.errors import AffektError, InputError, LossWarning, MissingExtra, UnknownName
+from affekt.labels import LABEL_SETS, VOICE, label_map
+from affekt.types import Estimate, Prediction, Result, Sample
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ((-1.0, 2.0, {}), "not an interval"),
+        ((2.0, 1.0, {}), "not an interval"),
+        ((0.0, float("nan"), {}), "not an interval"),
+        ((0.0, float("inf"), {}), "not an interval"),
+        ((0.0, 1.0, {"a": 1.2, "b": -0.2}), "must be probabilities"),
+        ((0.0, 1.0, {"a": float("nan"), "b": 0.5}), "must be probabilities"),
+        ((0.0, 1.0, {"a": 0.5, "b": 0.2}), "must sum to 1; they sum to 0.7000"),
+        ((0.0, 1.0, {"a": 1.0}, "speech", 1.5), "quality is 1.5; allowed: 0 to 1"),
+    ],
+)
+def test_a_prediction_is_checked_when_made(fields, sentence):
+    with pytest.raises(InputError, match=sentence):
+        Prediction(*fields)
+
+
+def test_label_and_confidence_are_computed_and_a_prediction_cannot_be_changed():
+    p = Prediction(0, 1, {"sad": 0.25, "happy": 0.75})
+    assert (p.label, p.confidence, p.duration) == ("happy", 0.75, 1)
+    with pytest.raises(AttributeError):
+        p.start = 3
+
+
+def test_without_scores_a_prediction_abstains():
+    assert (Prediction(0, 1, {}).label, Prediction(0, 1, {}).confidence) == (None, 0.0)
+
+
+@pytest.mark.parametrize("change", [{"id": ""}, {"start": -1.0}, {"start": 2.0, "end": 1.0}, {"sex": "f"}])
+def test_a_sample_is_checked_when_made(change):
+    with pytest.raises(InputError):
+        Sample(**{"id": "c/x", "path": "x.wav", **change})
+
+
+def test_a_result_knows_its_labels():
+    p = Prediction(0, 1, {"sad": 1.0})
+    with pytest.raises(UnknownName):
+        Result("a", 1.0, (p,), p, "m", ("happy",))
+
+
+def test_an_estimate_prints_its_interval_and_count():
+    assert str(Estimate(0.5, 0.4, 0.61, 120)) == "0.500 [0.400, 0.610] n=120"
+
+
+def test_errors_form_one_tree():
+    for error in (InputError, UnknownName, MissingExtra):
+        assert issubclass(error, AffektError)
+    assert issubclass(InputError, ValueError)
+    assert issubclass(MissingExtra, ImportError)
+
+
+def test_an_unknown_name_without_a_near_match_lists_what_is_allowed():
+    assert str(UnknownName("format", "xyzzy", ["json", "csv"])) == "unknown format 'xyzzy': Allowed: csv, json."
+
+
+def test_a_missing_package_names_the_command_that_brings_it():
+    with pytest.raises(MissingExtra, match=r"pip install 'affekt\[plot\]'"):
+        require("no_such_package_at_all", extra="plot")
+
+
+@pytest.mark.parametrize("name", LABEL_SETS)
+def test_every_label_set_maps_the_voice_labels(name):
+    with pytest.warns(LossWarning) if label_map_loses(name) else nothing():
+        found = label_map(name, VOICE)
+    scores = dict.fromkeys(VOICE, 1 / 8)
+    assert sum(found.apply(scores).values()) == pytest.approx(1)
+    assert set(found.lost) | {s for group in found.sources.values() for s in group} == set(VOICE)
+
+
+def label_map_loses(name):
+    return sum(len(group) for group in LABEL_SETS[name].values()) < len(VOICE)
+
+
+def nothing():
+    import contextlib
+
+    return contextlib.nullcontext()
+
+
+def test_restricting_scales_up_and_merging_adds():
+    scores = {"angry": 0.5, "happy": 0.3, "sad": 0.2}
+    with pytest.warns(LossWarning, match="labels happy are left out"):
+        restricted = label_map(["angry", "sad"], list(scores))
+    assert restricted.apply(scores) == pytest.approx({"angry": 0.5 / 0.7, "sad": 0.2 / 0.7})
+    merged = label_map({"bad": ["angry", "sad"], "good": ["happy"]}, list(scores))
+    assert merged.apply(scores) == pytest.approx({"bad": 0.7, "good": 0.3})
+    assert merged.lost == ()
+
+
+def test_a_comma_separated_text_is_a_list():
+    with pytest.warns(LossWarning):
+        assert list(label_map("angry, sad", VOICE).sources) == ["angry", "sad"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "error", "sentence"),
+    [
+        (["angri", "sad"], UnknownName, "did you mean 'angry'"),
+        ("fuor", UnknownName, "did you mean 'four'"),
+        (["angry"], InputError, "at least two labels"),
+        ({"a": ["sad"], "b": ["sad"]}, InputError, "stands in two groups"),
+    ],
+)
+def test_labels_that_make_no_sense_are_refused(labels, error, sentence):
+    with pytest.raises(error, match=sentence):
+        label_map(labels, VOICE)
+
+
+def test_scores_that_vanish_under_a_map_become_even():
+    with pytest.warns(LossWarning):
+        found = label_map(["angry", "sad"], VOICE)
+    assert found.apply({"happy": 1.0}) == {"angry": 0.5, "sad": 0.5}
+
+
+def test_an_atomic_write_appears_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "a.txt"
+    with atomic_write(path) as file:
+        file.write("one")
+        assert not path.exists()
+    assert path.read_text() == "one"
+    with pytest.raises(KeyboardInterrupt), atomic_write(path) as file:
+        file.write("half of tw")
+        raise KeyboardInterrupt
+    assert path.read_text() == "one"
+    assert os.listdir(tmp_path) == ["a.txt"]
+    assert path.stat().st_mode & 0o777 == 0o666 & ~current_umask()
+
+
+def current_umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,188 @@
+"""Model files: ours open; wrong, truncated, foreign and hostile ones are refused with a clear sentence."""
+
+import contextlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from affekt.errors import AffektError, InputError, ModelError, UnknownName
+from affekt.models.card import KEY, Card
+from affekt.models.onnx import inspect, open_model, read_card
+from affekt.models.zoo import MODELS, load_model, model_path
+
+onnx = pytest.importorskip("onnx")
+helper, FLOAT = onnx.helper, onnx.TensorProto.FLOAT
+
+CARD = Card("tiny", "speech", ("happy", "sad"), frame=640, window=1280, hop=640)
+
+
+def tiny(card=CARD, *, nodes=None, initializers=(), outputs=("logits", "window_logits"), classes=2):
+    """A model file that has all it takes and computes nothing of interest."""
+    shapes = {"logits": ["b", classes], "window_logits": ["b", "w", classes], "speech": ["b", "t"]}
+    nodes = nodes or [
+        helper.make_node("ReduceMean", ["signal"], ["mean"], axes=[1], keepdims=1),
+        helper.make_node("Concat", ["mean"] * classes, ["logits"], axis=1),
+        helper.make_node("Unsqueeze", ["logits", "one"], ["window_logits"]),
+    ]
+    one = helper.make_tensor("one", onnx.TensorProto.INT64, [1], [1])
+    graph = helper.make_graph(
+        nodes, "g", [helper.make_tensor_value_info("signal", FLOAT, ["b", "n"])],
+        [helper.make_tensor_value_info(name, FLOAT, shapes.get(name, ["x"])) for name in outputs],
+        initializer=[one, *initializers],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    if card is not None:
+        helper.set_model_props(model, {KEY: card if isinstance(card, str) else card.to_json()})
+    return model
+
+
+@pytest.fixture
+def save(tmp_path):
+    def write(model, name="m.onnx"):
+        path = tmp_path / name
+        path.write_bytes(model if isinstance(model, bytes) else model.SerializeToString())
+        return path
+
+    return write
+
+
+def test_a_whole_model_opens_and_runs(save):
+    model = open_model(save(tiny()))
+    whole, windows = model.run(np.zeros((3, 800), np.float32))
+    assert (whole.shape, windows.shape, model.card) == ((3, 2), (3, 1, 2), CARD)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_models_that_ship_open_and_are_small(name):
+    card = read_card(model_path(name))
+    assert card.name == name
+    assert card.data, "a card names what the model learned from"
+    assert card.licence
+    assert model_path(name).stat().st_size < 10e6
+
+
+def test_shipped_voice_has_the_house_signature_and_its_windows_agree_with_its_whole():
+    model = load_model("voice")
+    card = model.card
+    signal = (0.1 * np.random.default_rng(0).standard_normal((2, card.window))).astype(np.float32)
+    whole, windows = model.run(signal)
+    assert whole.shape == (2, 8)
+    assert windows.shape[2] == 8
+    assert card.labels == ("angry", "calm", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+    assert card.limits
+
+
+def test_the_card_survives_the_file(save):
+    card = replace(CARD, scores={"ravdess": {"UAR": [0.6, 0.5, 0.7, 360]}}, limits=("acted speech",), temperature=1.7)
+    assert read_card(save(tiny(card))) == card
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.001, 0.1, 0.5, 0.9, 0.999])
+def test_a_truncated_file_is_refused(save, kept):
+    whole = model_path("activity").read_bytes()
+    with pytest.raises(ModelError, match=r"truncated|no graph|cannot be loaded|no affekt card"):
+        open_model(save(whole[: int(len(whole) * kept)]))
+
+
+@pytest.mark.parametrize("content", [b"hello, this is a text", b"\x00" * 4096, b"PK\x03\x04zip", b"\x80\x04pickle.", b"RIFF" * 50])
+def test_a_file_of_another_kind_is_refused(save, content):
+    with pytest.raises(ModelError, match=r"not an ONNX file|no graph|truncated|no affekt card"):
+        open_model(save(content))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=300))
+def test_no_bytes_do_anything_but_be_refused(content):
+    with pytest.raises(ModelError):
+        if KEY not in inspect(content):
+            raise ModelError("no card")
+
+
+@settings(max_examples=100, deadline=None)
+@given(at=st.integers(0, 10_000), byte=st.integers(0, 255))
+def test_a_damaged_model_never_breaks_out(tmp_path_factory, at, byte):
+    data = bytearray(tiny().SerializeToString())
+    data[at % len(data)] = byte
+    path = tmp_path_factory.mktemp("damaged") / "m.onnx"
+    path.write_bytes(data)
+    with contextlib.suppress(AffektError):
+        open_model(path).run(np.zeros((1, 800), np.float32))
+
+
+def test_a_foreign_model_is_refused(save):
+    with pytest.raises(ModelError, match="has no affekt card; only models exported by affekt"):
+        open_model(save(tiny(None)))
+
+
+@pytest.mark.parametrize(
+    ("card", "sentence"),
+    [
+        ("{not json", "card cannot be read"),
+        ("[]", "card cannot be read"),
+        ("{}", "card cannot be read"),
+        ('{"name": "x", "modality": "speech", "labels": ["a"]}', "two or more different names"),
+        ('{"name": "x", "modality": "speech", "labels": ["a", "b"], "schema": 99}', "upgrade affekt"),
+        ('{"name": "x", "modality": "speech", "labels": ["a", "b"], "sampling_rate": 8000}', "8000 is not 16000"),
+        ('{"name": "x", "modality": "speech", "labels": ["a", "b"], "temperature": 0}', "temperature 0 is not between"),
+        ('{"name": "x", "modality": "speech", "labels": ["a", "b"], "hop": 1000000000}', "must be positive"),
+        ('{"name": "x", "modality": "smell", "labels": ["a", "b"]}', "model for 'smell'; allowed: speech, activity"),
+        ('{"name": "x", "modality": "speech", "labels": ["a", "b", "c"]}', "gives 2 logits, but its card names 3"),
+    ],
+)
+def test_a_wrong_card_is_refused(save, card, sentence):
+    with pytest.raises(ModelError, match=sentence):
+        open_model(save(tiny(card)))
+
+
+def test_another_signature_is_refused(save):
+    nodes = [helper.make_node("Identity", ["signal"], ["speech"])]
+    with pytest.raises(ModelError, match="a speech model takes a float 'signal'"):
+        open_model(save(tiny(nodes=nodes, outputs=("speech",))))
+
+
+def test_a_loop_is_refused(save):
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["c"], ["d"])], "body",
+        [helper.make_tensor_value_info(n, t, []) for n, t in (("i", onnx.TensorProto.INT64), ("c", onnx.TensorProto.BOOL))],
+        [helper.make_tensor_value_info("d", onnx.TensorProto.BOOL, [])],
+    )  # fmt: skip
+    with pytest.raises(ModelError, match="operator Loop, which can run for ever"):
+        open_model(save(tiny(nodes=[helper.make_node("Loop", ["", "c"], ["logits"], body=body)])))
+
+
+def test_operators_from_elsewhere_are_refused(save):
+    node = helper.make_node("PyOp", ["signal"], ["logits"], domain="com.evil")
+    with pytest.raises(ModelError, match="outside the ONNX standard"):
+        open_model(save(tiny(nodes=[node])))
+
+
+def test_weights_in_another_file_are_refused(save, tmp_path):
+    (tmp_path / "secret").write_bytes(b"x" * 64)
+    tensor = onnx.TensorProto(name="w", data_type=FLOAT, dims=[16], data_location=onnx.TensorProto.EXTERNAL)
+    tensor.external_data.add(key="location", value="secret")
+    with pytest.raises(ModelError, match="refers to another file"):
+        open_model(save(tiny(initializers=[tensor])))
+
+
+def test_a_huge_file_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "huge.onnx"
+    with path.open("wb") as file:
+        file.truncate(600 << 20)
+    with pytest.raises(ModelError, match="larger than 512 MB"):
+        open_model(path)
+
+
+def test_missing_and_unknown_models_are_named(tmp_path):
+    with pytest.raises(ModelError, match="no such model file"):
+        open_model(tmp_path / "none.onnx")
+    with pytest.raises(UnknownName, match="did you mean 'voice'"):
+        load_model("voise")
+
+
+@pytest.mark.parametrize("shape", [(800,), (1, 399), (1, 0)])
+def test_a_signal_of_the_wrong_shape_is_refused(shape):
+    with pytest.raises(InputError, match="at least 400 samples"):
+        load_model("activity").run(np.zeros(shape, np.float32))

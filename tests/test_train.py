@@ -1,0 +1,256 @@
+"""Training: recipes, masked losses, honest material, runs that resume, exports that agree."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+torch = pytest.importorskip("torch")
+
+from affekt.data.splits import fixed_speakers  # noqa: E402
+from affekt.errors import InputError, UnknownName  # noqa: E402
+from affekt.models.card import Card  # noqa: E402
+from affekt.models.onnx import open_model  # noqa: E402
+from affekt.train import losses  # noqa: E402
+from affekt.train.activity import ActivityRecipe, SceneMaker, drop_short, energy_truth, fill_short  # noqa: E402
+from affekt.train.clips import Clips, load_clips  # noqa: E402
+from affekt.train.loop import EpochBatches, Material, Trainer, draw_weights, plan_epoch, train  # noqa: E402
+from affekt.train.recipe import Network, Recipe, Schedule, as_table, build, load_recipe  # noqa: E402
+from affekt.train.run import finish, run  # noqa: E402
+from affekt.train.sources import Sources  # noqa: E402
+
+from .conftest import speech_like  # noqa: E402
+
+TINY = Recipe(
+    corpora=("ravdess", "savee"),
+    labels=("angry", "calm", "happy", "sad"),
+    network=Network(planes=(8, 8, 8), channels=16, dilations=(1, 2), dropout=0.1),
+    schedule=Schedule(epochs=2, clips=24, batch=8, seconds=1.0, learning_rate=1e-2),
+)
+
+
+def make_material(count=24, seed=0):
+    """Clips whose class is their pitch, so that something can be learned."""
+    rng, parts = np.random.default_rng(seed), []
+    labels = np.arange(count) % 4
+    for label in labels:
+        time = np.arange(int(rng.integers(9_000, 16_000))) / 16_000
+        tone = sum(np.sin(2 * np.pi * (120 + 80 * label) * k * time) / k for k in range(1, 6))
+        parts.append((3000 * tone).astype(np.int16))
+    starts = np.concatenate([[0], np.cumsum([len(part) for part in parts])])
+    corpora = (np.arange(count) // 4) % 2
+    # The second corpus has no "calm".
+    labels = np.where((corpora == 1) & (labels == 1), 0, labels)
+    allowed = np.array([[True] * 4, [True, False, True, True]])
+    return Material(Clips(np.concatenate(parts), starts), labels, corpora, allowed)
+
+
+def test_masked_classes_get_no_gradient_and_no_probability():
+    logits = torch.randn(3, 4, requires_grad=True)
+    allowed = torch.tensor([[True, False, True, True]] * 3)
+    targets = losses.smooth_targets(torch.tensor([0, 2, 3]), allowed, 0.1)
+    assert targets[:, 1].abs().sum() == 0
+    torch.testing.assert_close(targets.sum(1), torch.ones(3))
+    losses.masked_cross_entropy(logits, targets, allowed).backward()
+    assert logits.grad[:, 1].abs().max() == 0
+    assert logits.grad[:, 0].abs().min() > 0
+
+
+def test_with_all_classes_allowed_the_loss_is_cross_entropy():
+    logits, labels = torch.randn(5, 4), torch.tensor([0, 1, 2, 3, 1])
+    allowed = torch.ones(5, 4, dtype=torch.bool)
+    targets = losses.smooth_targets(labels, allowed, 0.0)
+    torch.testing.assert_close(
+        losses.masked_cross_entropy(logits, targets, allowed), torch.nn.functional.cross_entropy(logits, labels)
+    )
+
+
+def test_corpus_heads_answer_for_their_own_corpus():
+    heads = torch.nn.ModuleDict({"a": torch.nn.Linear(3, 2), "b": torch.nn.Linear(3, 2)})
+    embedding, corpus = torch.randn(4, 3), torch.tensor([0, 1, 1, 0])
+    found = losses.corpus_logits(heads, embedding, corpus)
+    torch.testing.assert_close(found[0], heads["a"](embedding[0]))
+    torch.testing.assert_close(found[2], heads["b"](embedding[2]))
+
+
+def test_draws_are_balanced_over_classes_and_corpora():
+    material = make_material(48)
+    weights = draw_weights(material, balance=0.0)
+    assert weights.sum() == pytest.approx(1)
+    for corpus in (0, 1):
+        assert weights[material.corpora == corpus].sum() == pytest.approx(0.5)
+    of_second = material.corpora == 1
+    shares = [weights[of_second & (material.labels == label)].sum() for label in (0, 2, 3)]
+    np.testing.assert_allclose(shares, shares[0])
+
+
+def test_a_batch_depends_on_seed_epoch_and_number_alone():
+    one, two = (EpochBatches(make_material(), TINY, 1, ((), ()))[2] for _ in range(2))
+    assert torch.equal(one.signal, two.signal)
+    assert not torch.equal(one.signal, EpochBatches(make_material(), TINY, 2, ((), ()))[2].signal[:, : one.signal.shape[1]])
+
+
+def test_an_epoch_draws_as_many_clips_as_the_recipe_says():
+    plan = plan_epoch(make_material(), TINY, np.random.default_rng(0))
+    assert sum(len(batch) for batch in plan) == 24
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    torch.set_num_threads(1)
+    recipe = dataclasses.replace(TINY, schedule=dataclasses.replace(TINY.schedule, epochs=3, clips=48))
+    trainer = Trainer(recipe, make_material(), ((), ()))
+    train(trainer, make_material(seed=5), folder, report=lambda line: None)
+    return recipe, trainer, folder
+
+
+def test_training_writes_a_line_per_epoch_and_learns(trained):
+    _, _, folder = trained
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    assert lines[-1]["loss"] < lines[0]["loss"]
+
+
+def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(trained, tmp_path):
+    recipe, straight, _ = trained
+    first = Trainer(recipe, make_material(), ((), ()))
+    first.run_epoch()
+    first.save(tmp_path / "checkpoint.pt")
+    second = Trainer(recipe, make_material(), ((), ()))
+    train(second, make_material(seed=5), tmp_path, report=lambda line: None)
+    for one, other in zip(straight.averaged.state_dict().values(), second.averaged.state_dict().values(), strict=True):
+        torch.testing.assert_close(one.float(), other.float(), atol=1e-5, rtol=1e-4)
+
+
+def test_the_exported_file_agrees_with_the_network(trained, tmp_path):
+    from affekt.train.export import export
+
+    _, trainer, _ = trained
+    card = Card("tiny", "speech", TINY.labels)
+    assert export(trainer.averaged, card, tmp_path / "tiny.onnx") <= 1e-4
+    assert open_model(tmp_path / "tiny.onnx").card == card
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.onnx"]
+
+
+def test_an_export_that_does_not_agree_is_not_written(trained, tmp_path, monkeypatch):
+    from affekt.errors import ModelError
+    from affekt.train import export
+
+    monkeypatch.setattr(export, "TOLERANCE", -1.0)
+    with pytest.raises(ModelError, match="the file and the network differ"):
+        export.export(trained[1].averaged, Card("tiny", "speech", TINY.labels), tmp_path / "tiny.onnx")
+    assert not (tmp_path / "tiny.onnx").exists()
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory):
+    """Two tiny corpora with the real names, speakers on all three sides, and synthetic voices."""
+    root, rng = tmp_path_factory.mktemp("corpora"), np.random.default_rng(0)
+    for actor in ("01", "02", "17", "18", "19", "20"):
+        for emotion in ("02", "03", "04", "05"):
+            folder = root / "ravdess" / f"Actor_{actor}"
+            folder.mkdir(parents=True, exist_ok=True)
+            soundfile.write(folder / f"03-01-{emotion}-01-01-01-{actor}.wav", speech_like(1.2, rng), 16_000)
+    (root / "savee").mkdir()
+    for speaker in ("DC", "JE", "JK", "KL"):
+        for emotion in ("a01", "h01", "sa01"):
+            soundfile.write(root / "savee" / f"{speaker}_{emotion}.wav", speech_like(1.0, rng), 16_000)
+    return {name: root / name for name in ("ravdess", "savee")}
+
+
+def test_a_whole_run_from_folders_to_a_model_that_predicts(corpora, tmp_path):
+    recipe = dataclasses.replace(TINY, schedule=dataclasses.replace(TINY.schedule, epochs=1))
+    path = run(recipe, Sources(corpora), tmp_path, report=lambda line: None)
+    card = open_model(path).card
+    assert card.data["ravdess"]["speakers"] == 2
+    assert card.data["savee"]["speakers"] == 3
+    assert build(Recipe, json.loads(json.dumps(as_table(recipe)))) == recipe
+    from affekt.recognize.recognizer import Recognizer
+
+    signal = speech_like(4, np.random.default_rng(1))
+    assert {p.label for p in Recognizer(path).predict((signal, 16_000))} <= set(TINY.labels)
+
+
+def test_a_folder_with_another_run_is_refused(corpora, tmp_path):
+    (tmp_path / "recipe.toml").write_text("name = 'other'\n")
+    with pytest.raises(InputError, match="holds a run with another recipe"):
+        run(TINY, Sources(corpora), tmp_path, report=lambda line: None)
+
+
+def test_a_missing_corpus_is_named(corpora, tmp_path):
+    with pytest.raises(InputError, match="needs savee: add --corpus NAME=PATH"):
+        run(TINY, Sources({"ravdess": corpora["ravdess"]}), tmp_path, report=lambda line: None)
+
+
+def test_nothing_of_a_test_speaker_reaches_training_or_calibration(corpora, tmp_path, monkeypatch):
+    """Decode what the run decodes, and look for the held-out speakers in it."""
+    from affekt.train import run as module
+
+    seen = []
+    monkeypatch.setattr(module, "load_clips", lambda paths, *a, **k: seen.extend(paths) or load_clips(paths, *a, **k))
+    run(dataclasses.replace(TINY, schedule=dataclasses.replace(TINY.schedule, epochs=1)), Sources(corpora), tmp_path, report=str)
+    assert len(seen) == 8 + 9 + 8
+    held = fixed_speakers()
+    assert not [p for p in seen if any(f"Actor_{s}" in p for s in held["ravdess"]["test"]) or "DC_" in p]
+
+
+def test_recipes_load_and_say_what_is_wrong_with_them(tmp_path):
+    assert load_recipe("voice").name == "voice"
+    with pytest.raises(UnknownName, match="did you mean 'voice'"):
+        load_recipe("voise")
+    path = tmp_path / "r.toml"
+    path.write_text("[schedule]\nepoch = 3\n")
+    with pytest.raises(UnknownName, match="unknown recipe key 'epoch': did you mean 'epochs'"):
+        load_recipe(path)
+    path.write_text("epochs = = 3")
+    with pytest.raises(InputError, match="is not TOML"):
+        load_recipe(path)
+    with pytest.raises(InputError, match="no such recipe file"):
+        load_recipe(tmp_path / "none.toml")
+
+
+def test_energy_truth_finds_known_margins():
+    rng = np.random.default_rng(0)
+    quiet = 1e-4 * rng.standard_normal(16_000)
+    voice = 0.2 * np.sin(2 * np.pi * 300 * np.arange(16_000) / 16_000)
+    truth = energy_truth(np.concatenate([quiet, voice, quiet]).astype(np.float32))
+    assert abs(np.flatnonzero(truth)[0] - 50) <= 1
+    assert abs(np.flatnonzero(truth)[-1] - 99) <= 1
+    assert len(energy_truth(np.zeros(100, np.float32))) == 0
+
+
+def test_gaps_are_filled_and_bursts_dropped():
+    active = np.array([0, 1, 0, 1, 1, 0, 0, 0, 1, 0], bool)
+    assert fill_short(active, 1).astype(int).tolist() == [0, 1, 1, 1, 1, 0, 0, 0, 1, 0]
+    assert drop_short(active, 2).astype(int).tolist() == [0, 0, 0, 1, 1, 0, 0, 0, 0, 0]
+    assert not fill_short(np.zeros(5, bool), 9).any()
+
+
+def test_scenes_have_a_truth_per_frame():
+    rng = np.random.default_rng(0)
+    speech = Clips((20_000 * speech_like(2, rng)).astype(np.int16), np.array([0, 32_000]))
+    recipe = ActivityRecipe(seconds=4.0)
+    signal, truth = SceneMaker(speech, speech, recipe).draw(rng)
+    assert signal.shape == (64_000,)
+    assert truth.shape == ((64_000 - 400) // 320 + 1,)
+
+
+def test_the_train_command_says_what_is_missing(tmp_path):
+    command = [sys.executable, "-m", "affekt", "train", "voice", "-o", str(tmp_path / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "needs ravdess, tess" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_finish_needs_no_training(trained, corpora):
+    recipe, _, folder = trained
+    from affekt.data.splits import Split
+
+    path = finish(recipe, Split((), (), ()), make_material(seed=5), folder, report=lambda line: None)
+    assert 0.05 <= open_model(path).card.temperature <= 20
