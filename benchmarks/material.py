@@ -17,11 +17,12 @@ from typing import Any
 import av
 import numpy as np
 import soundfile
+from numpy.typing import NDArray
+
 from affekt.models.zoo import load_model
 from affekt.recognize.recognizer import Recognizer
 from affekt.speech.activity import Activity, ActivityOptions
 from affekt.speech.audio import read
-from numpy.typing import NDArray
 
 LOW, HIGH = 16_000, 48_000
 #: Seconds of one clip, as in the corpora that students train on.
@@ -118,6 +119,7 @@ def write_graphs(folder: Path) -> dict[str, str]:
     if not find_spec("torch"):
         return dict.fromkeys(("front end", "wav2vec2"), "torch is not installed")
     import torch
+
     from affekt.speech.network import VoiceFeatures
     from affekt.speech.spectral import FrontEnd
 

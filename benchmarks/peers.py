@@ -44,7 +44,7 @@ def encode(session: Any, signal: NDArray[np.float32]) -> None:
 
 def silero_session(threads: int) -> Any:
     """Silero VAD, the graph that its package opens by default; the package itself (torch) is not imported."""
-    (folder,) = find_spec("silero_vad").submodule_search_locations  # type: ignore[union-attr,misc]
+    (folder,) = find_spec("silero_vad").submodule_search_locations
     return session_of(Path(folder) / "data" / "silero_vad.onnx", threads)
 
 

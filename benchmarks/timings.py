@@ -16,6 +16,8 @@ from time import perf_counter
 
 import numpy as np
 import peers
+from numpy.typing import NDArray
+
 from affekt.labels import LabelMap
 from affekt.models.onnx import Model
 from affekt.models.zoo import load_model
@@ -23,7 +25,6 @@ from affekt.recognize.recognizer import Recognizer
 from affekt.recognize.stream import Stream, StreamOptions
 from affekt.speech.activity import Activity
 from affekt.speech.audio import blocks, read
-from numpy.typing import NDArray
 
 RATE = 16_000
 
@@ -108,7 +109,7 @@ class Spy:
 def pieces_of(signal: NDArray[np.float32], voice: Model, activity: Model) -> list[NDArray[np.float32]]:
     """The signals (1, n) that a stream really runs the voice model on: pieces with their context."""
     spy, labels = Spy(voice), LabelMap({label: (label,) for label in voice.card.labels})
-    stream = Stream((spy, activity), labels, options=StreamOptions())  # type: ignore[arg-type]
+    stream = Stream((spy, activity), labels, options=StreamOptions())
     stream.feed(signal)
     stream.flush()
     return spy.heard

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+
 from affekt.plot.timeline import Timeline, draw_timeline
 from affekt.recognize.recognizer import Recognizer, Trace
 from affekt.speech.audio import read
@@ -55,9 +56,15 @@ def main(folder: Path) -> None:
     result = Recognizer().analyse(folder / "conversation.wav", trace=trace)
     figure = draw_timeline(
         Timeline(
-            "A conversation of two actors the model has never heard", result.duration, trace.envelope, trace.regions,
-            trace.cells, result.predictions, result.labels, truth,
-        )  # fmt: skip
+            "A conversation of two actors the model has never heard",
+            result.duration,
+            trace.envelope,
+            trace.regions,
+            trace.cells,
+            result.predictions,
+            result.labels,
+            truth,
+        )
     )
     figure.savefig(folder / "timeline.png", dpi=110)
     share = right_share(trace.cells, truth)

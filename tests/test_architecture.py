@@ -5,8 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import affekt
 import pytest
+
+import affekt
 
 SOURCE = Path(affekt.__file__).parent
 FLOORS = {

@@ -140,6 +140,19 @@ def test_an_atomic_write_appears_whole_or_not_at_all(tmp_path):
     assert path.stat().st_mode & 0o777 == 0o666 & ~current_umask()
 
 
+def test_a_device_is_written_to_and_never_replaced():
+    with pytest.raises(OSError, match="No space left"), atomic_write("/dev/full") as file:
+        file.write("x")
+    with atomic_write("/dev/null") as file:
+        file.write("x")
+    assert not os.path.isfile("/dev/null")
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such folder; make it first"), atomic_write(tmp_path / "no" / "a"):
+        pass
+
+
 def current_umask():
     mask = os.umask(0)
     os.umask(mask)

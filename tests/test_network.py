@@ -126,4 +126,6 @@ def test_mel_filters_cover_the_band_and_refuse_too_many():
 def test_the_mel_scale_is_slaneys():
     assert spectral.hertz_to_mel(1000) == pytest.approx(15)
     assert spectral.hertz_to_mel(6400) == pytest.approx(42)
-    np.testing.assert_allclose(spectral.mel_to_hertz(spectral.hertz_to_mel(np.array([80.0, 900, 3000]))), [80, 900, 3000])
+    np.testing.assert_allclose(
+        spectral.mel_to_hertz(spectral.hertz_to_mel(np.array([80.0, 900, 3000]))), [80, 900, 3000]
+    )

@@ -87,7 +87,9 @@ def test_a_truncated_file_is_refused(save, kept):
         open_model(save(whole[: int(len(whole) * kept)]))
 
 
-@pytest.mark.parametrize("content", [b"hello, this is a text", b"\x00" * 4096, b"PK\x03\x04zip", b"\x80\x04pickle.", b"RIFF" * 50])
+@pytest.mark.parametrize(
+    "content", [b"hello, this is a text", b"\x00" * 4096, b"PK\x03\x04zip", b"\x80\x04pickle.", b"RIFF" * 50]
+)
 def test_a_file_of_another_kind_is_refused(save, content):
     with pytest.raises(ModelError, match=r"not an ONNX file|no graph|truncated|no affekt card"):
         open_model(save(content))
@@ -146,7 +148,10 @@ def test_another_signature_is_refused(save):
 def test_a_loop_is_refused(save):
     body = helper.make_graph(
         [helper.make_node("Identity", ["c"], ["d"])], "body",
-        [helper.make_tensor_value_info(n, t, []) for n, t in (("i", onnx.TensorProto.INT64), ("c", onnx.TensorProto.BOOL))],
+        [
+            helper.make_tensor_value_info("i", onnx.TensorProto.INT64, []),
+            helper.make_tensor_value_info("c", onnx.TensorProto.BOOL, []),
+        ],
         [helper.make_tensor_value_info("d", onnx.TensorProto.BOOL, [])],
     )  # fmt: skip
     with pytest.raises(ModelError, match="operator Loop, which can run for ever"):

@@ -141,7 +141,9 @@ def test_quality_does_not_depend_on_gain(gain):
 def test_changes_are_drawn_first_and_can_be_repeated():
     changes = [augment.draw(np.random.default_rng(3)) for _ in range(2)]
     signal = speech_like(1, np.random.default_rng(0))
-    one, two = (augment.apply(signal, change, sounds=[signal[::-1].copy()], responses=[signal[:500]]) for change in changes)
+    one, two = (
+        augment.apply(signal, change, sounds=[signal[::-1].copy()], responses=[signal[:500]]) for change in changes
+    )
     assert changes[0] == changes[1]
     np.testing.assert_array_equal(one, two)
 

@@ -181,7 +181,9 @@ def test_options_out_of_range_are_refused():
 
 
 def test_labels_restrict_and_merge(clips):
-    warned = Recognizer(labels={"high": ["angry", "happy", "fear", "surprise"], "low": ["sad", "neutral", "calm", "disgust"]})
+    warned = Recognizer(
+        labels={"high": ["angry", "happy", "fear", "surprise"], "low": ["sad", "neutral", "calm", "disgust"]}
+    )
     summary = summarise(warned.predict(clips[0]))
     assert tuple(summary.scores) == ("high", "low")
     assert sum(summary.scores.values()) == pytest.approx(1)

@@ -91,7 +91,9 @@ def test_draws_are_balanced_over_classes_and_corpora():
 def test_a_batch_depends_on_seed_epoch_and_number_alone():
     one, two = (EpochBatches(make_material(), TINY, 1, ((), ()))[2] for _ in range(2))
     assert torch.equal(one.signal, two.signal)
-    assert not torch.equal(one.signal, EpochBatches(make_material(), TINY, 2, ((), ()))[2].signal[:, : one.signal.shape[1]])
+    assert not torch.equal(
+        one.signal, EpochBatches(make_material(), TINY, 2, ((), ()))[2].signal[:, : one.signal.shape[1]]
+    )
 
 
 def test_an_epoch_draws_as_many_clips_as_the_recipe_says():
@@ -193,7 +195,12 @@ def test_nothing_of_a_test_speaker_reaches_training_or_calibration(corpora, tmp_
 
     seen = []
     monkeypatch.setattr(module, "load_clips", lambda paths, *a, **k: seen.extend(paths) or load_clips(paths, *a, **k))
-    run(dataclasses.replace(TINY, schedule=dataclasses.replace(TINY.schedule, epochs=1)), Sources(corpora), tmp_path, report=str)
+    run(
+        dataclasses.replace(TINY, schedule=dataclasses.replace(TINY.schedule, epochs=1)),
+        Sources(corpora),
+        tmp_path,
+        report=str,
+    )
     assert len(seen) == 8 + 9 + 8
     held = fixed_speakers()
     assert not [p for p in seen if any(f"Actor_{s}" in p for s in held["ravdess"]["test"]) or "DC_" in p]

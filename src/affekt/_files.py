@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -22,10 +23,17 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO]:
         If the folder does not exist, is not writable, or the disk is full.
     """
     target = Path(path)
-    binary = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
-    handle, name = tempfile.mkstemp(dir=target.parent or ".", prefix=f".{target.name[:40]}.")
+    encoding, newline = (None, None) if "b" in mode else ("utf-8", "")
+    if target.exists() and not target.is_file():
+        # A device or a pipe cannot be replaced, and must not be.
+        with open(target, mode, encoding=encoding, newline=newline) as file:
+            yield file
+        return
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "no such folder; make it first", str(target.parent))
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:40]}.")
     try:
-        with os.fdopen(handle, mode, **binary) as file:
+        with open(handle, mode, encoding=encoding, newline=newline) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -127,6 +127,7 @@ def predict(**options: Any) -> int:
     job = Job(**options)
     sources, failures = find_recordings(job.paths, recursive=job.recursive)
     _check(job, len(sources))
+    _spare_inputs(job, sources)
     recognizer = Recognizer(job.model, labels=parse_labels(job.labels))
     session = Session(job, recognizer, sources, failures)
     if len(sources) == 1 and not failures:
@@ -147,6 +148,9 @@ def parse_labels(text: str | None) -> str | dict[str, list[str]] | None:
 def _check(job: Job, count: int) -> None:
     if job.form == "table" and job.output:
         raise InputError("--output needs a --format to write; the table is for the screen.")
+    for option, path in (("--output", job.output), ("--plot", job.plot)):
+        if path and not str(path).endswith(("/", os.sep)) and not path.parent.is_dir():
+            raise InputError(f"{option} {path}: there is no folder {path.parent}; make it first.")
     folder = job.output is not None and (job.output.is_dir() or str(job.output).endswith(("/", os.sep)))
     if job.form in ONE_RECORDING and count > 1 and not folder:
         raise InputError(
@@ -156,12 +160,18 @@ def _check(job: Job, count: int) -> None:
         raise InputError(f"--plot {job.plot}: for {count} recordings this must be an existing folder.")
 
 
+def _spare_inputs(job: Job, sources: Sequence[str]) -> None:
+    for path in (job.output, job.plot):
+        if path and path.is_file() and any(os.path.exists(s) and path.samefile(s) for s in sources if s != "-"):
+            raise InputError(f"{path} is one of the recordings and would be overwritten; give another file.")
+
+
 class Session:
     """One run of ``affekt predict``: results go out as they come, failures are told and counted."""
 
     def __init__(self, job: Job, recognizer: Recognizer, sources: Sequence[str], failures: Sequence[Failure]) -> None:
         self.job, self.recognizer, self.sources = job, recognizer, sources
-        self.failed = 0
+        self.failed, self._not_found = 0, len(failures)
         self._names: set[str] = set()
         for failure in failures:
             self._tell(failure)
@@ -194,8 +204,9 @@ class Session:
     def status(self) -> int:
         """The exit status; says how many failed."""
         if self.failed:
-            total = max(len(self.sources), self.failed)
-            click.echo(f"{self.failed} of {total} inputs failed; the others were written.", err=True)
+            total = len(self.sources) + self._not_found
+            rest = "; the others were written." if self.failed < total else "."
+            click.echo(f"{self.failed} of {total} inputs failed{rest}", err=True)
         return SOME_FAILED if self.failed else 0
 
     def _results(self) -> Iterator[Result]:
@@ -236,10 +247,8 @@ class Session:
                 writer([result], file)
         else:
             # Lines are complete in themselves and go out one by one; everything else appears when it is whole.
-            opened: Any = (
-                open(output, "w", encoding="utf-8", newline="") if self.job.form == "jsonl" else atomic_write(output)
-            )
-            with opened as file:
+            in_place = self.job.form == "jsonl" or not _replaceable(output)
+            with _line_file(output) if in_place else atomic_write(output) as file:
                 writer(results, file)
 
     def _file_for(self, result: Result, folder: Path, suffix: str) -> Path:
@@ -259,6 +268,24 @@ class Session:
     def _tell_warnings(self, result: Result) -> None:
         for sentence in result.warnings:
             click.echo(f"warning: {shown(sentence)}", err=True)
+
+
+def _replaceable(path: Path) -> bool:
+    """A link or a device (/dev/stdout, a named pipe) is written to; only a plain file gives way to a new one."""
+    return not os.path.lexists(path) or (path.is_file() and not path.is_symlink())
+
+
+@contextmanager
+def _line_file(path: Path) -> Iterator[Any]:
+    """A text file written in place; when the disk is full, its last, half-written line is taken back."""
+    try:
+        with open(path, "w", encoding="utf-8", newline="") as file:
+            yield file
+    except OSError:
+        if path.is_file():
+            with open(path, "rb+") as file:
+                file.truncate(file.read().rfind(b"\n") + 1)
+        raise
 
 
 @contextmanager
@@ -364,9 +391,14 @@ def _save_plot(result: Result, trace: Trace, path: Path) -> None:
     from affekt.plot.timeline import Timeline, draw_timeline
 
     data = Timeline(
-        title=shown(Path(result.source).name), duration=result.duration, envelope=trace.envelope, activity=trace.regions,
-        windows=trace.cells, segments=list(result.predictions), labels=list(result.labels),
-    )  # fmt: skip
+        title=shown(Path(result.source).name),
+        duration=result.duration,
+        envelope=trace.envelope,
+        activity=trace.regions,
+        windows=trace.cells,
+        segments=list(result.predictions),
+        labels=list(result.labels),
+    )
     form = path.suffix.lstrip(".").lower() or "png"
     if form not in ("png", "svg", "pdf"):
         raise InputError(f"--plot {path}: allowed are .png, .svg and .pdf.")
@@ -400,7 +432,7 @@ def _main_number(scores: Any) -> str:
 
 @main.command()
 @click.argument("model")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
 @polite
 def info(model: str, form: str) -> None:
     """The card of a model: a name from `affekt models`, or FILE.onnx."""
@@ -410,6 +442,9 @@ def info(model: str, form: str) -> None:
     card = read_card(model_path(model))
     if form == "json":
         click.echo(json.dumps(json.loads(card.to_json()), indent=2, ensure_ascii=False))
+        return
+    if form == "markdown":
+        click.echo(card.to_markdown(), nl=False)
         return
     rate = card.sampling_rate
     click.echo(f"{card.name}: {card.modality}, {len(card.labels)} labels: {', '.join(card.labels)}")
@@ -438,8 +473,8 @@ def folders(pairs: Sequence[str]) -> dict[str, Path]:
     """
     table: dict[str, Path] = {}
     for pair in pairs:
-        name, sign, path = pair.partition("=")
-        if not sign or not path or name in table:
+        name, _, path = pair.partition("=")
+        if not name or not path or name in table:
             raise InputError(f"--corpus {pair}: give NAME=PATH, each name once, such as ravdess=/data/RAVDESS.")
         table[name] = Path(path)
     return table
@@ -470,8 +505,8 @@ def train(recipe: str, corpora: Sequence[str], threads: int, output: Path, **ext
     from affekt._optional import require
 
     require("torch", extra="train").set_num_threads(threads)
-    from affekt.train.recipe import load_recipe
     from affekt.train.activity import ActivityRecipe, run_activity
+    from affekt.train.recipe import load_recipe
     from affekt.train.run import run
     from affekt.train.sources import Sources, noise_paths, response_paths
 

@@ -73,7 +73,7 @@ def fixed_split(samples: Iterable[Sample]) -> Split:
             raise InputError(
                 f"corpus {sample.corpus!r} has no fixed speakers; there are: {', '.join(table)}. Use split_by_speaker."
             )
-        side = next((side for side in ("test", "dev") if sample.speaker in table[sample.corpus][side]), "train")
+        side = next((side for side in ("test", "dev") if sample.speaker in table[sample.corpus or ""][side]), "train")
         sides[side].append(sample)
     return Split(tuple(sides["train"]), tuple(sides["dev"]), tuple(sides["test"]))
 

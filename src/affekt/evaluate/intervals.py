@@ -16,9 +16,14 @@ Metric = Callable[[Sequence[str], Sequence[str | None]], float]
 
 
 def bootstrap(
-    metric: Metric, truth: Sequence[str], predicted: Sequence[str | None], *, groups: Sequence[str | None],
-    rng: np.random.Generator, draws: int = 1000,
-) -> Estimate:  # fmt: skip
+    metric: Metric,
+    truth: Sequence[str],
+    predicted: Sequence[str | None],
+    *,
+    groups: Sequence[str | None],
+    rng: np.random.Generator,
+    draws: int = 1000,
+) -> Estimate:
     """A metric with its 95 % interval, by drawing speakers with replacement.
 
     Clips of one speaker resemble one another, so drawing clips would promise

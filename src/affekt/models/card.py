@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -85,6 +85,32 @@ class Card:
         """The card as JSON text."""
         return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False)
 
+    def to_markdown(self) -> str:
+        """The card as a page: what the model is, what it learned from, what it is worth."""
+        rate, count = self.sampling_rate, len(self.labels)
+        lines = [
+            f"# {self.name}",
+            "",
+            f"{count} labels: {', '.join(self.labels)}. Takes mono sound at {rate} Hz; a window is "
+            f"{self.window / rate:g} s, a new one starts every {self.hop / rate:g} s. Temperature "
+            f"{self.temperature:.3f}, fitted on dev speakers.",
+            "",
+            f"Licence of the weights: {self.licence}.",
+            "",
+            *_table(("learned from", "clips", "speakers", "licence"), _data_rows(self.data)),
+            "",
+        ]
+        if self.scores:
+            names = list(dict.fromkeys(name for entry in self.scores.values() for name in entry))
+            rows = [
+                (corpus, _clips(entry), *(_score(entry.get(name)) for name in names))
+                for corpus, entry in self.scores.items()
+            ]
+            lines += ["On speakers that nothing was fitted or chosen on, with 95 % intervals:", ""]
+            lines += [*_table(("tested on", "clips", *names), rows), ""]
+        lines += ["Limits", "", *(f"- {limit}" for limit in self.limits)]
+        return "\n".join(lines) + "\n"
+
     @classmethod
     def from_json(cls, text: str) -> Card:
         """Read a card back.
@@ -101,3 +127,20 @@ class Card:
             return cls(**table)
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise ModelError(f"the model's card cannot be read ({error}).") from None
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return ["| " + " | ".join(str(cell) for cell in line) + " |" for line in lines]
+
+
+def _data_rows(data: Mapping[str, Any]) -> list[tuple[object, ...]]:
+    return [(corpus, entry["clips"], entry["speakers"], entry["licence"]) for corpus, entry in data.items()]
+
+
+def _score(value: Sequence[float] | None) -> str:
+    return f"{value[0]:.2f} [{value[1]:.2f}, {value[2]:.2f}]" if value else "-"
+
+
+def _clips(entry: Mapping[str, Sequence[float]]) -> int:
+    return int(next(iter(entry.values()))[3])

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import glob
 import os
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any, cast
 
 from affekt.errors import AffektError
-from affekt.recognize.recognizer import Recognizer
+from affekt.recognize.recognizer import Recognizer, Trace
 from affekt.speech.audio import EXTENSIONS
 from affekt.types import Result
 
@@ -39,14 +40,18 @@ def find_recordings(paths: Iterable[str], *, recursive: bool = False) -> tuple[l
     list of str, list of Failure
         Each recording once, in the order named, sorted within a folder; and what was not found.
     """
-    found: dict[str, None] = {}
+    found: dict[str, str] = {}
     failures: list[Failure] = []
     for path in paths:
         try:
-            found.update(dict.fromkeys(_expand(path, recursive)))
+            recordings = _expand(path, recursive, failures)
         except (AffektError, OSError) as error:
-            failures.append(Failure(path, getattr(error, "strerror", None) or str(error)))
-    return list(found), failures
+            failures.append(_failure(path, error))
+            continue
+        for recording in recordings:
+            # ./a.wav is a.wav; a link to it is another name that somebody gave on purpose.
+            found.setdefault("-" if recording == "-" else os.path.abspath(recording), recording)
+    return list(found.values()), failures
 
 
 def predict_many(recognizer: Recognizer, sources: Iterable[str], *, jobs: int = 1) -> Iterator[Result | Failure]:
@@ -66,25 +71,50 @@ def predict_many(recognizer: Recognizer, sources: Iterable[str], *, jobs: int = 
         One per source.
     """
     waiting: deque[Future[Result | Failure]] = deque()
+    over = threading.Event()
     with ThreadPoolExecutor(jobs) as pool:
         try:
             for source in sources:
-                waiting.append(pool.submit(_attempt, recognizer, source))
+                waiting.append(pool.submit(_attempt, recognizer, source, over))
                 if len(waiting) > 2 * jobs:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
         finally:
-            # After Ctrl-C, or when the caller stops asking: do not begin what nobody waits for.
+            # After Ctrl-C, or when the caller stops asking: neither begin nor finish what nobody waits for.
+            over.set()
             for future in waiting:
                 future.cancel()
 
 
-def _attempt(recognizer: Recognizer, source: str) -> Result | Failure:
+class _StoppedError(Exception):
+    """Ends a recording in the middle."""
+
+
+@dataclass(frozen=True)
+class _Watch:
+    """In a trace's place: sees every block of a recording, and stops it when its result is not wanted any more."""
+
+    over: threading.Event
+    listener: None = None
+
+    def see(self, signal: Any) -> None:
+        if self.over.is_set():
+            raise _StoppedError
+
+
+def _attempt(recognizer: Recognizer, source: str, over: threading.Event) -> Result | Failure:
     try:
-        return recognizer.analyse(source)
+        return recognizer.analyse(source, trace=cast(Trace, _Watch(over)))
     except (AffektError, OSError, MemoryError) as error:
-        return Failure(source, _reason(error, source))
+        return _failure(source, error)
+    except _StoppedError:
+        return Failure(source, "interrupted.")
+
+
+def _failure(source: str, error: BaseException) -> Failure:
+    reason = getattr(error, "strerror", None) or _reason(error, source)
+    return Failure(source, reason if reason.endswith(".") else f"{reason}.")
 
 
 def _reason(error: BaseException, source: str) -> str:
@@ -92,43 +122,42 @@ def _reason(error: BaseException, source: str) -> str:
     return (str(error) or type(error).__name__).removeprefix(f"{source}: ").removeprefix("standard input: ")
 
 
-def _expand(path: str, recursive: bool) -> list[str]:
+def _expand(path: str, recursive: bool, failures: list[Failure]) -> list[str]:
     if path == "-" or os.path.isfile(path):
         return [path]
     if os.path.isdir(path):
-        return _in_folder(Path(path), recursive)
+        return _in_folder(path, recursive, failures)
     if glob.has_magic(path) and not os.path.lexists(path):
-        return _matching(path, recursive)
+        return _matching(path, recursive, failures)
     # Not there, or not a plain file: let the reader say so in its words.
     return [path]
 
 
-def _in_folder(folder: Path, recursive: bool) -> list[str]:
-    recordings = []
-    for where, folders, names in os.walk(folder, onerror=_raise):
+def _in_folder(folder: str, recursive: bool, failures: list[Failure]) -> list[str]:
+    recordings: list[str] = []
+    closed: list[OSError] = []
+    for where, folders, names in os.walk(folder, onerror=closed.append):
         folders.sort()
         recordings += [os.path.join(where, name) for name in sorted(names) if _is_recording(name)]
         if not recursive:
             break
-    if not recordings:
+    failures += [_failure(str(error.filename or folder), error) for error in closed]
+    if not recordings and not closed:
         deeper = "" if recursive else " Its own folders were not looked into; --recursive does."
         raise AffektError(f"holds no recordings ({', '.join(sorted(EXTENSIONS)[:6])}, ...).{deeper}")
     return recordings
 
 
-def _matching(pattern: str, recursive: bool) -> list[str]:
+def _matching(pattern: str, recursive: bool, failures: list[Failure]) -> list[str]:
     matches = sorted(glob.glob(pattern, recursive=True))
     if not matches:
         raise AffektError("no file matches this pattern.")
-    recordings = []
+    recordings: list[str] = []
     for match in matches:
-        recordings += _in_folder(Path(match), recursive) if os.path.isdir(match) else [match]
+        recordings += _in_folder(match, recursive, failures) if os.path.isdir(match) else [match]
     return recordings
 
 
 def _is_recording(name: str) -> bool:
-    return name.rpartition(".")[2].lower() in EXTENSIONS and not name.startswith("._")
-
-
-def _raise(error: OSError) -> None:
-    raise error
+    # Finder leaves a "._talk.wav" beside each "talk.wav" on foreign disks; it holds no sound.
+    return os.path.splitext(name)[1][1:].lower() in EXTENSIONS and not name.startswith("._")

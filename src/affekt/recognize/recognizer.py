@@ -48,9 +48,13 @@ class Recognizer:
     """
 
     def __init__(
-        self, model: str | os.PathLike[str] = "voice", *, labels: Labels | None = None,
-        options: StreamOptions | None = None, threads: int = 1,
-    ) -> None:  # fmt: skip
+        self,
+        model: str | os.PathLike[str] = "voice",
+        *,
+        labels: Labels | None = None,
+        options: StreamOptions | None = None,
+        threads: int = 1,
+    ) -> None:
         if threads < 1:
             raise InputError(f"threads is {threads}; allowed: 1 or more.")
         self._models = (load_model(model, threads=threads), load_model("activity", threads=threads))

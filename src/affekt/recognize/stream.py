@@ -86,9 +86,14 @@ class Stream:
     """
 
     def __init__(
-        self, models: tuple[Model, Model], labels: LabelMap, *, options: StreamOptions, sampling_rate: int = RATE,
+        self,
+        models: tuple[Model, Model],
+        labels: LabelMap,
+        *,
+        options: StreamOptions,
+        sampling_rate: int = RATE,
         listener: Listener | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         model, activity = models
         self._activity = Activity(lambda signal: activity.run(signal[None])[0][0], options.activity)
         self._buffer = Buffer()
@@ -151,7 +156,8 @@ class Stream:
             done += self._finish(self._activity.feed(part))
             if growing := self._activity.growing:
                 done += self._reader.grow(growing, self._buffer)
-            self._buffer.forget(min(self._activity.earliest, self._reader.needed_from))
+            needed = self._reader.needed_from
+            self._buffer.forget(self._activity.earliest if needed is None else needed)
         return done
 
     def _finish(self, regions: list[tuple[int, int]]) -> list[Prediction]:
@@ -175,10 +181,10 @@ class _Reader:
         self._region: _Region | None = None
 
     @property
-    def needed_from(self) -> float:
-        """First sample that may still be read."""
+    def needed_from(self) -> int | None:
+        """First sample of the region in progress that is still to be read; None between regions."""
         region = self._region
-        return region.start + max(0, region.windows * self._hop - self._context) if region else math.inf
+        return region.start + max(0, region.windows * self._hop - self._context) if region else None
 
     def grow(self, region: tuple[int, int], buffer: Buffer) -> list[Prediction]:
         """Read as many whole pieces as lie safely inside a region that is not over."""

@@ -6,7 +6,7 @@ cutting a long signal with enough context on both sides gives the same numbers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ class Spectrum(nn.Module):
 
     def __init__(self, front: FrontEnd) -> None:
         super().__init__()
-        self.front, self.half = front, front.window // 2
+        self.front, self.middle = front, front.window // 2
         is_even = front.bins % 2 == 0
         self.order = np.concatenate([np.flatnonzero(is_even), np.flatnonzero(~is_even)])
         self.odd_from = int(is_even.sum())
@@ -40,13 +40,13 @@ class Spectrum(nn.Module):
         self.odd = constant(self._basis(front.bins[~is_even]))
 
     def _basis(self, bins: np.ndarray) -> np.ndarray:
-        angle = 2 * np.pi * np.outer(np.arange(self.half), bins) / self.front.window
+        angle = 2 * np.pi * np.outer(np.arange(self.middle), bins) / self.front.window
         return np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
 
     def forward(self, signal: Tensor) -> Tensor:
         """Signal (b, n) to power (b, t, bins), where column i is bin ``order[i]``."""
         frames = self._frames(signal) * self.window
-        first, second = frames[..., : self.half], frames[..., self.half :]
+        first, second = frames[..., : self.middle], frames[..., self.middle :]
         return torch.cat([_power((first + second) @ self.even), _power((first - second) @ self.odd)], dim=-1)
 
     def _frames(self, signal: Tensor) -> Tensor:
@@ -102,10 +102,7 @@ class VoiceFeatures(nn.Module):
         power = self.spectrum(signal)
         bands = (power @ self.filters).transpose(1, 2)
         total = bands.sum(dim=1, keepdim=True)
-        if mask is None:
-            level = self.level(total)
-        else:
-            level = self.level(total * mask) / self.level(mask).clamp(min=1e-6)
+        level = self.level(total) if mask is None else self.level(total * mask) / self.level(mask).clamp(min=1e-6)
         mel = torch.log(bands / (level + 1e-10) + self.floor)
         amplitude = torch.sqrt(torch.cat([power[..., low] for low in self.low], dim=-1) + 1e-14)
         salience = (amplitude @ self.salience) / (amplitude.sum(dim=-1, keepdim=True) + 1e-6)
@@ -118,7 +115,7 @@ class VoiceShape:
 
     labels: tuple[str, ...]
     corpora: tuple[str, ...] = ()
-    front: FrontEnd = FrontEnd()
+    front: FrontEnd = field(default_factory=FrontEnd)
     planes: tuple[int, int, int] = (16, 32, 64)
     channels: int = 192
     dilations: tuple[int, ...] = (1, 2, 4, 8)
@@ -205,9 +202,13 @@ class VoiceNetwork(nn.Module):
             nn.Conv2d(two, three, 3, stride=(2, 1), padding=1, bias=False), nn.BatchNorm2d(three), nn.ReLU()
         )
         self.pitch = nn.Sequential(
-            nn.Conv1d(shape.front.lags, 64, 5, stride=2, padding=2, bias=False), nn.BatchNorm1d(64), nn.ReLU(),
-            nn.Conv1d(64, 64, 3, stride=2, padding=1, bias=False), nn.BatchNorm1d(64), nn.ReLU(),
-        )  # fmt: skip
+            nn.Conv1d(shape.front.lags, 64, 5, stride=2, padding=2, bias=False),
+            nn.BatchNorm1d(64),
+            nn.ReLU(),
+            nn.Conv1d(64, 64, 3, stride=2, padding=1, bias=False),
+            nn.BatchNorm1d(64),
+            nn.ReLU(),
+        )
         rows = three * (shape.front.bands // 8)
         self.join = nn.Sequential(
             nn.Conv1d(rows + 64, shape.channels, 1, bias=False), nn.BatchNorm1d(shape.channels), nn.ReLU()

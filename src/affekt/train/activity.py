@@ -190,10 +190,18 @@ def run_activity(recipe: ActivityRecipe, sources: Sources, output: Path, *, repo
     speech = load_clips([paths[i] for i in sorted(drawn)], output / "cache")
     network = train_activity(speech, load_clips(sources.sounds, output / "cache"), recipe, report=report)
     card = Card(
-        name=recipe.name, modality="activity", labels=("silence", "speech"), frame=HOP, hop=HOP, window=HOP,
-        context=CONTEXT * HOP + WINDOW, data=training_data(split, recipe.corpora), split=split_hash(split),
-        licence=LICENCE, recipe=json.loads(json.dumps(asdict(recipe))),
-    )  # fmt: skip
+        name=recipe.name,
+        modality="activity",
+        labels=("silence", "speech"),
+        frame=HOP,
+        hop=HOP,
+        window=HOP,
+        context=CONTEXT * HOP + WINDOW,
+        data=training_data(split, recipe.corpora),
+        split=split_hash(split),
+        licence=LICENCE,
+        recipe=json.loads(json.dumps(asdict(recipe))),
+    )
     path = output / f"{recipe.name}.onnx"
     report(f"largest difference between file and network: {export(SpeechProbability(network), card, path):.1e}")
     return path

@@ -35,7 +35,7 @@ class Clips:
 
     def __getitem__(self, index: int) -> NDArray[np.float32]:
         """Clip ``index`` as float32, full scale [-1, 1]."""
-        return self.signal[self.starts[index] : self.starts[index + 1]].astype(np.float32) / 32768
+        return self.signal[self.starts[index] : self.starts[index + 1]].astype(np.float32) / np.float32(32768)
 
     @property
     def lengths(self) -> NDArray[np.int64]:

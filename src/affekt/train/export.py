@@ -98,7 +98,13 @@ def _graph(network: nn.Module, outputs: tuple[str, ...]) -> bytes:
         # Deprecated in favour of an exporter that needs two more packages for the same graph.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            network, (0.1 * torch.randn(2, 64_000),), file, input_names=["signal"], output_names=list(outputs),
-            dynamic_axes=axes, opset_version=OPSET, dynamo=False,
-        )  # fmt: skip
+            network,
+            (0.1 * torch.randn(2, 64_000),),
+            file,  # type: ignore[arg-type]
+            input_names=["signal"],
+            output_names=list(outputs),
+            dynamic_axes=axes,
+            opset_version=OPSET,
+            dynamo=False,
+        )
     return file.getvalue()

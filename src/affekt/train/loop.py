@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -296,7 +297,7 @@ def train(trainer: Trainer, dev: Material, run: Path, *, report: Callable[[str],
         loss = trainer.run_epoch()
         recalls = corpus_recalls(clip_logits(trainer.averaged, dev), dev, trainer.recipe.corpora)
         score = float(np.mean(list(recalls.values())))
-        line = {"epoch": trainer.epoch, "loss": round(loss, 4), "dev": round(score, 4)}
+        line: dict[str, Any] = {"epoch": trainer.epoch, "loss": round(loss, 4), "dev": round(score, 4)}
         line["recalls"] = {name: round(value, 3) for name, value in recalls.items()}
         if score >= best:
             best = score

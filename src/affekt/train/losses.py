@@ -52,6 +52,7 @@ def masked_cross_entropy(logits: Tensor, targets: Tensor, allowed: Tensor) -> Te
 
 def corpus_logits(heads: torch.nn.ModuleDict, embedding: Tensor, corpus: Tensor) -> Tensor:
     """For each clip the logits of its own corpus's head; embedding (b, d), corpus (b,) to (b, k)."""
-    weight = torch.stack([head.weight for head in heads.values()])[corpus]
-    bias = torch.stack([head.bias for head in heads.values()])[corpus]
+    linear = [head for head in heads.values() if isinstance(head, torch.nn.Linear)]
+    weight = torch.stack([head.weight for head in linear])[corpus]
+    bias = torch.stack([head.bias for head in linear])[corpus]
     return torch.einsum("bkd,bd->bk", weight, embedding) + bias

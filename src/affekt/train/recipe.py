@@ -127,9 +127,9 @@ def build(kind: type, table: dict[str, Any]) -> Any:
     for key, value in table.items():
         if key not in known:
             raise UnknownName("recipe key", key, known)
-        default = known[key].default_factory() if callable(known[key].default_factory) else None  # type: ignore[misc]
-        if is_dataclass(default):
-            value = build(type(default), value)
+        factory = known[key].default_factory
+        if isinstance(factory, type) and is_dataclass(factory):
+            value = build(factory, value)
         values[key] = tuple(value) if isinstance(value, list) else value
     return kind(**values)
 

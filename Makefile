@@ -1,0 +1,57 @@
+# Each target makes .venv if it is missing. PYTHON and TORCH can be overridden:
+#   make test PYTHON=python3.12 TORCH="torch --index-url https://..."
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# Exactly this build, installed first: a plain "torch" may bring gigabytes of GPU libraries.
+TORCH ?= torch==2.13.0
+BIN := .venv/bin
+CORPORA ?=
+
+.PHONY: demo test check bench docs clean
+
+demo: .venv/demo.done
+	$(BIN)/affekt predict examples/*.wav
+	$(BIN)/python examples/demo.py demo-output
+	$(BIN)/affekt predict demo-output/conversation.wav
+
+test: .venv/test.done
+	$(BIN)/python -m pytest
+
+check: .venv/test.done
+	$(BIN)/ruff format --check src tests benchmarks examples
+	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+# The tests on the real corpora: make test-corpora CORPORA=/data/speech
+test-corpora: .venv/test.done
+	AFFEKT_CORPORA=$(CORPORA) $(BIN)/python -m pytest -m corpora
+
+bench: .venv/bench.done
+	$(BIN)/python benchmarks/speed.py
+
+# The pages and pictures that the program writes itself.
+docs: .venv/demo.done
+	$(BIN)/affekt info voice --format markdown > docs/model-cards/voice.md
+	$(BIN)/affekt info activity --format markdown > docs/model-cards/activity.md
+	$(BIN)/python examples/demo.py demo-output
+	cp demo-output/timeline.png docs/timeline.png
+
+clean:
+	rm -rf .venv demo-output
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+.venv/demo.done: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet -e ".[plot]"
+	touch $@
+
+.venv/test.done: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/python -m pip install --quiet -e ".[plot,train,dev]"
+	touch $@
+
+.venv/bench.done: .venv/test.done
+	$(BIN)/python -m pip install --quiet -e ".[bench]"
+	touch $@

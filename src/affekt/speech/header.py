@@ -1,0 +1,187 @@
+"""What the header of a recording promises, and whether the file still holds it.
+
+Decoders read what is there and say nothing when half a file is missing: a copy
+that stopped, a recorder that was switched off. Most formats write down their
+own length, so it can be noticed without decoding anything.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable
+from typing import IO
+
+# A header that is nothing but tiny chunks must not keep us walking for minutes.
+_MOST_CHUNKS = 100_000
+
+
+def is_truncated(file: IO[bytes]) -> bool:
+    """Whether a file ends before its own header says it does.
+
+    Formats that do not write down their length (raw AAC, AMR, MPEG transport
+    streams, FLAC in bytes, MP3 without a Xing or Info header, anything written
+    to a pipe) count as whole.
+
+    Parameters
+    ----------
+    file : binary file
+        Seekable; left at its start.
+
+    Examples
+    --------
+    >>> import io
+    >>> is_truncated(io.BytesIO(b".snd" + bytes([0, 0, 0, 24, 0, 0, 1, 0]) + bytes(12)))
+    True
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    head = file.read(16)
+    file.seek(0)
+    for offset, magic, promised_end in _FORMATS:
+        if head[offset : offset + len(magic)] == magic:
+            try:
+                end = promised_end(file, size)
+            except (struct.error, IndexError):  # too short for even this much of a header
+                end = size + 2
+            file.seek(0)
+            # A last padding byte is often forgotten.
+            return end > size + 1
+    return False
+
+
+def _riff_end(file: IO[bytes], size: int) -> int:
+    outer, kind = struct.unpack("<4xI4s", file.read(12))
+    if kind != b"WAVE":
+        return 8 + outer
+    long_size = 0
+    for _ in range(_MOST_CHUNKS):
+        header = file.read(8)
+        if len(header) < 8:
+            return 0
+        name, length = struct.unpack("<4sI", header)
+        if name == b"ds64":
+            long_size = struct.unpack("<8xQ", file.read(16))[0]
+            length -= 16
+        if name == b"data":
+            return file.tell() + _wave_size(length, long_size)
+        file.seek(length + length % 2, os.SEEK_CUR)
+    return 0
+
+
+def _wave_size(length: int, long_size: int) -> int:
+    """Writers that cannot seek leave 0, or about 2 or 4 GiB, with all the sound behind it."""
+    if long_size:
+        return long_size
+    return 0 if 0x7FFF0000 <= length <= 0x7FFFFFFF or length >= 0xFFFF0000 else length
+
+
+def _form_end(file: IO[bytes], size: int) -> int:
+    return 8 + int(struct.unpack(">4xI", file.read(8))[0])
+
+
+def _au_end(file: IO[bytes], size: int) -> int:
+    start, length = struct.unpack(">4xII", file.read(12))
+    return 0 if length == 0xFFFFFFFF else int(start + length)
+
+
+def _caf_end(file: IO[bytes], size: int) -> int:
+    file.seek(8)
+    for _ in range(_MOST_CHUNKS):
+        header = file.read(12)
+        if len(header) < 12:
+            return 0
+        name, length = struct.unpack(">4sq", header)
+        if name == b"data" or length < 0:
+            return file.tell() + length if length > 0 else 0
+        file.seek(length, os.SEEK_CUR)
+    return 0
+
+
+def _w64_end(file: IO[bytes], size: int) -> int:
+    return int(struct.unpack("<16xQ", file.read(24))[0])
+
+
+def _matroska_end(file: IO[bytes], size: int) -> int:
+    file.seek(4)
+    file.seek(_ebml_length(file), os.SEEK_CUR)
+    if file.read(4) != b"\x18\x53\x80\x67":
+        return 0
+    length = _ebml_length(file)
+    return file.tell() + length if length >= 0 else 0
+
+
+def _ebml_length(file: IO[bytes]) -> int:
+    """A length of one to eight bytes; -1 where the writer did not know it."""
+    first = file.read(1)[0]
+    more = 8 - first.bit_length()
+    value = int.from_bytes(bytes([first & (0x7F >> more)]) + file.read(more), "big")
+    return -1 if value == (1 << 7 * (more + 1)) - 1 else value
+
+
+def _box_end(file: IO[bytes], size: int) -> int:
+    end = 0
+    for _ in range(_MOST_CHUNKS):
+        file.seek(end)
+        header = file.read(8)
+        if len(header) < 8 or not header[4:].isalnum():
+            break
+        length = struct.unpack(">I", header[:4])[0]
+        if length == 1:
+            length = struct.unpack(">Q", file.read(8))[0]
+        if length < 8:  # 0: to the end of the file
+            break
+        end += length
+    return end
+
+
+def _mp3_end(file: IO[bytes], size: int) -> int:
+    head, start = file.read(10), 0
+    if head[:3] == b"ID3":
+        # Seven bits of each byte count.
+        start = 10 + sum((byte & 0x7F) << 7 * place for place, byte in enumerate(head[9:5:-1]))
+    file.seek(start)
+    frame = file.read(200)
+    found = max(frame.find(b"Xing"), frame.find(b"Info"))
+    if found < 0:
+        return start
+    flags = struct.unpack_from(">I", frame, found + 4)[0]
+    if not flags & 2:
+        return start
+    length = struct.unpack_from(">I", frame, found + 8 + 4 * (flags & 1))[0]
+    # Writers do not agree on whether this counts the header's own frame.
+    return start + int(0.99 * length)
+
+
+def _ogg_end(file: IO[bytes], size: int) -> int:
+    """The last page says that it is the last."""
+    file.seek(max(0, size - 66_000))
+    tail = file.read()
+    page = tail.rfind(b"OggS")
+    if page < 0:
+        return 0
+    is_last = tail[page + 5] & 4
+    lengths = tail[page + 27 : page + 27 + tail[page + 26]]
+    end = size - len(tail) + page + 27 + tail[page + 26] + sum(lengths)
+    return end if is_last else size + 2
+
+
+_FORMATS: tuple[tuple[int, bytes, Callable[[IO[bytes], int], int]], ...] = (
+    (0, b"RIFF", _riff_end),
+    (0, b"RF64", _riff_end),
+    (0, b"FORM", _form_end),
+    (0, b".snd", _au_end),
+    (0, b"caff", _caf_end),
+    (0, b"riff", _w64_end),
+    (0, b"OggS", _ogg_end),
+    (0, b"\x1aE\xdf\xa3", _matroska_end),
+    (4, b"ftyp", _box_end),
+    (4, b"moov", _box_end),
+    (4, b"mdat", _box_end),
+    (4, b"wide", _box_end),
+    (0, b"ID3", _mp3_end),
+    (0, b"\xff\xfb", _mp3_end),
+    (0, b"\xff\xfa", _mp3_end),
+    (0, b"\xff\xf3", _mp3_end),
+    (0, b"\xff\xf2", _mp3_end),
+)

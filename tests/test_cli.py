@@ -1,0 +1,146 @@
+"""The command as a user types it."""
+
+import csv
+import io
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from affekt.cli import clock, main, parse_labels, percent, shown
+
+
+@pytest.fixture
+def affekt():
+    return lambda *words, **extra: CliRunner().invoke(main, [str(word) for word in words], **extra)
+
+
+def test_one_recording_is_shown_as_a_timeline(affekt, clips):
+    done = affekt("predict", clips[6])
+    assert done.exit_code == 0
+    head, columns, *rows, summary = done.stdout.splitlines()
+    assert clips[6].name in head.replace("\n", "")
+    assert columns.split() == ["start", "end", "emotion", "confidence", "quality", "also", "possible"]
+    assert rows
+    assert summary.startswith("in all: ")
+
+
+def test_many_recordings_are_shown_as_an_overview(affekt, clips):
+    done = affekt("predict", *clips[:3], "--jobs", 2)
+    assert done.exit_code == 0
+    assert [line.split()[0] for line in done.stdout.splitlines()[1:]] == [str(path) for path in clips[:3]]
+
+
+def test_a_folder_and_a_pattern_are_the_files_in_them(affekt, clips):
+    folder = affekt("predict", clips[0].parent, "--format", "csv")
+    pattern = affekt("predict", f"{clips[0].parent}/*.wav", "--format", "csv")
+    assert folder.stdout == pattern.stdout
+    assert len({row["source"] for row in csv.DictReader(io.StringIO(folder.stdout))}) == len(clips)
+
+
+def test_standard_input_is_a_recording(affekt, clips):
+    done = affekt("predict", "-", "--format", "json", input=clips[0].read_bytes())
+    (result,) = json.loads(done.stdout)["results"]
+    assert result["source"] == "standard input"
+    named = json.loads(affekt("predict", clips[0], "--format", "json").stdout)["results"][0]
+    assert result["segments"] == named["segments"]
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl", "csv", "srt", "audacity", "textgrid", "rttm"])
+def test_every_format_goes_to_the_screen_and_to_a_file(affekt, clips, tmp_path, form):
+    done = affekt("predict", clips[0], "--format", form)
+    path = tmp_path / "out"
+    assert affekt("predict", clips[0], "--format", form, "-o", path).stdout == ""
+    assert path.read_text(encoding="utf-8") == done.stdout != ""
+
+
+def test_a_folder_as_output_gets_a_file_for_each(affekt, clips, tmp_path):
+    twin = tmp_path / "in" / clips[0].name
+    twin.parent.mkdir()
+    twin.write_bytes(clips[0].read_bytes())
+    done = affekt("predict", clips[0], twin, "--format", "srt", "-o", tmp_path / "out/")
+    assert done.exit_code == 2, "a name without a slash at the end is a file"
+    (tmp_path / "out").mkdir()
+    assert affekt("predict", clips[0], twin, "--format", "srt", "-o", tmp_path / "out").exit_code == 0
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [f"{twin.stem}-2.srt", f"{twin.stem}.srt"]
+
+
+def test_labels_restrict_merge_and_say_what_is_lost(affekt, clips):
+    done = affekt("predict", clips[0], "--labels", "low=sad+neutral+calm,high=angry+happy", "--format", "json")
+    assert json.loads(done.stdout)["results"][0]["labels"] == ["low", "high"]
+    assert "labels disgust, fear, surprise are left out" in done.stderr
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_a_picture_is_drawn(affekt, clips, tmp_path, suffix):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / f"timeline.{suffix}"
+    assert affekt("predict", clips[0], "--plot", path).exit_code == 0
+    assert path.read_bytes()[:4] in (b"\x89PNG", b"<?xm", b"%PDF")
+
+
+def test_pictures_of_many_go_into_a_folder(affekt, clips, tmp_path):
+    pytest.importorskip("matplotlib")
+    assert (
+        affekt("predict", *clips[:2], "--plot", tmp_path, "--format", "jsonl", "-o", tmp_path / "a.jsonl").exit_code
+        == 0
+    )
+    assert len(list(tmp_path.glob("*.png"))) == 2
+
+
+def test_models_and_their_cards_are_printed(affekt):
+    listed = affekt("models")
+    assert listed.exit_code == 0
+    assert "voice" in listed.stdout
+    assert "activity" in listed.stdout
+    for form in ("text", "json", "markdown"):
+        done = affekt("info", "voice", "--format", form)
+        assert done.exit_code == 0
+        assert "CC BY-NC-SA" in done.stdout
+    assert json.loads(affekt("info", "voice", "--format", "json").stdout)["labels"][0] == "angry"
+
+
+def test_a_model_file_by_path_is_as_good_as_a_name(affekt, clips):
+    from affekt.models.zoo import model_path
+
+    by_path = affekt("predict", clips[0], "--model", model_path("voice"), "--format", "json")
+    assert by_path.stdout == affekt("predict", clips[0], "--format", "json").stdout
+
+
+def test_the_activity_model_is_not_one_for_emotions(affekt, clips):
+    done = affekt("predict", clips[0], "--model", "activity")
+    assert done.exit_code == 2
+    assert "not for emotions in speech" in done.stderr
+
+
+def test_evaluate_reports_with_intervals(affekt, clips, tmp_path):
+    folder = tmp_path / "ravdess"
+    folder.mkdir()
+    for path in clips:
+        (folder / path.name).write_bytes(path.read_bytes())
+    done = affekt("evaluate", "voice", "--corpus", f"ravdess={folder}")
+    assert done.exit_code == 0
+    assert "ravdess: 2 speakers the model did not learn from; corpus labels" in done.stdout
+    assert "n=12" in done.stdout
+    assert "note: 2 speakers: the interval is over clips" in done.stdout
+
+
+@pytest.mark.parametrize("pair", ["ravdess", "=x", "ravdess="])
+def test_a_corpus_without_a_path_is_refused(affekt, pair):
+    done = affekt("evaluate", "voice", "--corpus", pair)
+    assert done.exit_code == 2
+    assert "give NAME=PATH" in done.stderr
+
+
+def test_words_for_people():
+    assert [clock(t) for t in (0, 59.96, 61.25, 3599.99, 3725.5)] == [
+        "0:00.0",
+        "1:00.0",
+        "1:01.2",
+        "1:00:00.0",
+        "1:02:05.5",
+    ]
+    assert percent(0.756) == "76 %"
+    assert shown("a\nb\x1b[31m\udce9 ü") == "a\\nb\\x1b[31m\\udce9 ü"
+    assert parse_labels("bad=angry+sad,good=happy") == {"bad": ["angry", "sad"], "good": ["happy"]}
+    assert parse_labels("angry,sad") == "angry,sad"
