@@ -1,4 +1,4 @@
-"""The shape of the code: floors, columns, light imports, short functions. See docs/design.md."""
+"""The shape of the code: floors, columns, light imports, short functions. See docs/how-it-works.md."""
 
 import ast
 import subprocess

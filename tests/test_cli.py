@@ -81,11 +81,10 @@ def test_a_picture_is_drawn(affekt, clips, tmp_path, suffix):
 
 def test_pictures_of_many_go_into_a_folder(affekt, clips, tmp_path):
     pytest.importorskip("matplotlib")
-    assert (
-        affekt("predict", *clips[:2], "--plot", tmp_path, "--format", "jsonl", "-o", tmp_path / "a.jsonl").exit_code
-        == 0
-    )
-    assert len(list(tmp_path.glob("*.png"))) == 2
+    assert affekt("predict", *clips[:2], "--plot", tmp_path, "--format", "srt", "-o", tmp_path).exit_code == 0
+    assert affekt("predict", clips[2], "--plot", tmp_path).exit_code == 0
+    assert sorted(p.stem for p in tmp_path.glob("*.png")) == [path.stem for path in clips[:3]]
+    assert sorted(p.stem for p in tmp_path.glob("*.srt")) == [path.stem for path in clips[:2]]
 
 
 def test_models_and_their_cards_are_printed(affekt):

@@ -172,7 +172,7 @@ class Session:
     def __init__(self, job: Job, recognizer: Recognizer, sources: Sequence[str], failures: Sequence[Failure]) -> None:
         self.job, self.recognizer, self.sources = job, recognizer, sources
         self.failed, self._not_found = 0, len(failures)
-        self._names: set[str] = set()
+        self._names: dict[str, str] = {}
         for failure in failures:
             self._tell(failure)
 
@@ -183,7 +183,8 @@ class Session:
         trace = Trace() if self.job.plot else None
         result = self.recognizer.analyse(self.sources[0], trace=trace)
         if trace and self.job.plot:
-            _save_plot(result, trace, self.job.plot)
+            into_folder = self.job.plot.is_dir()
+            _save_plot(result, trace, self._file_for(result, self.job.plot, ".png") if into_folder else self.job.plot)
         self._tell_warnings(result)
         if self.job.form == "table":
             _print_timeline(result)
@@ -210,27 +211,30 @@ class Session:
         return SOME_FAILED if self.failed else 0
 
     def _results(self) -> Iterator[Result]:
-        """Results as they come; after Ctrl-C those that are complete, and then the interruption."""
-        from affekt.recognize.batch import Failure, predict_many
+        """Results as they come; failures are told on the way."""
+        from affekt.recognize.batch import Failure
 
         with _progress(len(self.sources)) as tick:
-            for outcome in predict_many(self.recognizer, self.sources, jobs=self.job.jobs):
+            for outcome in self._outcomes():
                 tick()
                 if isinstance(outcome, Failure):
                     self._tell(outcome)
                     continue
                 self._tell_warnings(outcome)
-                if self.job.plot:
-                    self._plot_again(outcome)
                 yield outcome
 
-    def _plot_again(self, result: Result) -> None:
+    def _outcomes(self) -> Iterator[Result | Failure]:
+        from affekt.recognize.batch import attempt, predict_many
         from affekt.recognize.recognizer import Trace
 
-        trace = Trace()
-        self.recognizer.analyse(result.source, trace=trace)
-        assert self.job.plot is not None
-        _save_plot(result, trace, self._file_for(result, self.job.plot, ".png"))
+        if self.job.plot is None:
+            yield from predict_many(self.recognizer, self.sources, jobs=self.job.jobs)
+            return
+        for source in self.sources:
+            outcome = attempt(self.recognizer, source, trace=(trace := Trace()))
+            if isinstance(outcome, Result):
+                _save_plot(outcome, trace, self._file_for(outcome, self.job.plot, ".png"))
+            yield outcome
 
     def _folder(self) -> bool:
         output = self.job.output
@@ -253,13 +257,14 @@ class Session:
 
     def _file_for(self, result: Result, folder: Path, suffix: str) -> Path:
         """A file named after the recording; a number tells recordings of one name apart."""
-        stem = shown(Path(result.source).stem).replace(os.sep, "_")[:100] or "recording"
-        name, number = stem, 1
-        while name in self._names:
-            number += 1
-            name = f"{stem}-{number}"
-        self._names.add(name)
-        return folder / f"{name}{suffix}"
+        if result.source not in self._names:
+            stem = shown(Path(result.source).stem).replace(os.sep, "_")[:100] or "recording"
+            name, number = stem, 1
+            while name in self._names.values():
+                number += 1
+                name = f"{stem}-{number}"
+            self._names[result.source] = name
+        return folder / f"{self._names[result.source]}{suffix}"
 
     def _tell(self, failure: Failure) -> None:
         self.failed += 1

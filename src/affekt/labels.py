@@ -42,7 +42,7 @@ class LabelMap:
 
     Examples
     --------
-    >>> LabelMap({"up": ("happy",), "down": ("sad",)}).apply({"happy": 0.3, "sad": 0.1, "calm": 0.6})
+    >>> LabelMap({"up": ("happy",), "down": ("sad",)}).apply({"happy": 0.375, "sad": 0.125, "calm": 0.5})
     {'up': 0.75, 'down': 0.25}
     """
 

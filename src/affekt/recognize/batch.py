@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, cast
 
 from affekt.errors import AffektError
 from affekt.recognize.recognizer import Recognizer, Trace
@@ -75,7 +74,7 @@ def predict_many(recognizer: Recognizer, sources: Iterable[str], *, jobs: int = 
     with ThreadPoolExecutor(jobs) as pool:
         try:
             for source in sources:
-                waiting.append(pool.submit(_attempt, recognizer, source, over))
+                waiting.append(pool.submit(attempt, recognizer, source, stop=over))
                 if len(waiting) > 2 * jobs:
                     yield waiting.popleft().result()
             while waiting:
@@ -87,29 +86,22 @@ def predict_many(recognizer: Recognizer, sources: Iterable[str], *, jobs: int = 
                 future.cancel()
 
 
-class _StoppedError(Exception):
-    """Ends a recording in the middle."""
+def attempt(
+    recognizer: Recognizer, source: str, *, trace: Trace | None = None, stop: threading.Event | None = None
+) -> Result | Failure:
+    """Work on one recording; what goes wrong with it is a Failure, not an exception.
 
-
-@dataclass(frozen=True)
-class _Watch:
-    """In a trace's place: sees every block of a recording, and stops it when its result is not wanted any more."""
-
-    over: threading.Event
-    listener: None = None
-
-    def see(self, signal: Any) -> None:
-        if self.over.is_set():
-            raise _StoppedError
-
-
-def _attempt(recognizer: Recognizer, source: str, over: threading.Event) -> Result | Failure:
+    Parameters
+    ----------
+    recognizer : Recognizer
+    source : str
+    trace, stop
+        As for :meth:`Recognizer.analyse`.
+    """
     try:
-        return recognizer.analyse(source, trace=cast(Trace, _Watch(over)))
+        return recognizer.analyse(source, trace=trace, stop=stop)
     except (AffektError, OSError, MemoryError) as error:
         return _failure(source, error)
-    except _StoppedError:
-        return Failure(source, "interrupted.")
 
 
 def _failure(source: str, error: BaseException) -> Failure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from collections.abc import Sequence
 
@@ -96,7 +97,7 @@ class Recognizer:
         """
         return list(self.analyse(source).predictions)
 
-    def analyse(self, source: Source, *, trace: Trace | None = None) -> Result:
+    def analyse(self, source: Source, *, trace: Trace | None = None, stop: threading.Event | None = None) -> Result:
         """Like :meth:`predict`, with the summary, the duration and what was odd about the recording.
 
         Parameters
@@ -105,11 +106,22 @@ class Recognizer:
             As for :meth:`predict`.
         trace : Trace, optional
             Filled with what a picture of the recording needs.
+        stop : threading.Event, optional
+            When another thread sets it, the work ends within a block.
+
+        Raises
+        ------
+        AudioError
+            If it cannot be read.
+        InterruptedError
+            If it was stopped.
         """
         problems: list[str] = []
         stream = self.stream(listener=trace.listener if trace else None)
         predictions: list[Prediction] = []
         for block in blocks(source, warn=problems.append):
+            if stop and stop.is_set():
+                raise InterruptedError("stopped before its end")
             predictions += stream.feed(block)
             if trace:
                 trace.see(block)

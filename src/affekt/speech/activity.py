@@ -44,9 +44,9 @@ class ActivityOptions:
         If a value is out of range.
     """
 
-    on: float = 0.6
-    off: float = 0.35
-    shortest: float = 0.2
+    on: float = 0.9
+    off: float = 0.5
+    shortest: float = 0.3
     pause: float = 0.5
     margin: float = 0.1
     block: float = 20.0

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import IO
 
 # A header that is nothing but tiny chunks must not keep us walking for minutes.
-_MOST_CHUNKS = 100_000
+_MOST_CHUNKS = 10_000
 
 
 def is_truncated(file: IO[bytes]) -> bool:
