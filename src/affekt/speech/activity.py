@@ -13,8 +13,8 @@ from affekt.speech.frames import Buffer
 
 SAMPLING_RATE = 16_000
 HOP, WINDOW = 320, 400
-#: Frames on either side that can change a frame's probability: the network's dilations 1 + 2 + 4 + 8.
-CONTEXT = 15
+#: Frames on either side that can change a frame's probability: the network's dilations 1 + 2 + 4 + 8 + 16.
+CONTEXT = 31
 
 Score = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 Region = tuple[int, int]
@@ -44,9 +44,9 @@ class ActivityOptions:
         If a value is out of range.
     """
 
-    on: float = 0.9
-    off: float = 0.5
-    shortest: float = 0.3
+    on: float = 0.5
+    off: float = 0.3
+    shortest: float = 0.2
     pause: float = 0.5
     margin: float = 0.1
     block: float = 20.0

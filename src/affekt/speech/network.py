@@ -272,7 +272,7 @@ ACTIVITY_FRONT = FrontEnd(window=400, hop=320, bands=24, low=80.0, high=4000.0, 
 class ActivityNetwork(nn.Module):
     """Speech or not, for every 20 ms: waveform (b, n) to log-odds (b, t)."""
 
-    def __init__(self, channels: int = 24, dilations: tuple[int, ...] = (1, 2, 4, 8)) -> None:
+    def __init__(self, channels: int = 32, dilations: tuple[int, ...] = (1, 2, 4, 8, 16)) -> None:
         super().__init__()
         self.log_mel = LogMel(ACTIVITY_FRONT, floor=1e-6)
         self.norm = nn.BatchNorm1d(ACTIVITY_FRONT.bands)
@@ -284,7 +284,12 @@ class ActivityNetwork(nn.Module):
         self.head = nn.Conv1d(channels, 1, 1)
 
     def forward(self, signal: Tensor) -> Tensor:
-        x = self.norm(self.log_mel(signal).transpose(1, 2))
+        """Signal (b, n) at 16 kHz to log-odds (b, t)."""
+        return self.classify(self.log_mel(signal))
+
+    def classify(self, log_mel: Tensor) -> Tensor:
+        """Log-mel (b, t, bands) to log-odds (b, t)."""
+        x = self.norm(log_mel.transpose(1, 2))
         for layer in self.layers:
             x = layer(x)
         return self.head(x)[:, 0]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from affekt.errors import InputError
 from affekt.models.card import Card
@@ -34,17 +34,20 @@ class ActivityRecipe:
         Clean studio recordings: their energy tells where the speech is.
     clips : int
         How many clips of the training speakers are used.
+    scenes : int
+        How many scenes are put together from them, each of ``seconds``.
     gain : tuple of float
         Lowest and highest gain of a scene, dB.
     """
 
     name: str = "activity"
     corpora: tuple[str, ...] = ("ravdess", "savee", "emovo", "nemo", "tess")
-    clips: int = 3000
+    clips: int = 4000
+    scenes: int = 3000
     seconds: float = 12.0
-    batch: int = 16
-    steps: int = 1500
-    learning_rate: float = 4e-3
+    batch: int = 32
+    epochs: int = 40
+    learning_rate: float = 5e-3
     gain: tuple[float, float] = (-55.0, 6.0)
     seed: int = 1
 
@@ -155,23 +158,35 @@ def train_activity(
         In evaluation mode.
     """
     torch.manual_seed(recipe.seed)
-    rng = np.random.default_rng(recipe.seed)
-    maker, network = SceneMaker(speech, sounds, recipe), ActivityNetwork()
+    network = ActivityNetwork()
+    mel, truth = _scene_features(network, SceneMaker(speech, sounds, recipe), recipe)
+    report(f"{len(mel)} scenes drawn, {float(truth.mean()):.2f} of their time speech")
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, recipe.steps)
-    loss_of, running = nn.BCEWithLogitsLoss(), 0.0
-    for step in range(recipe.steps):
-        scenes = [maker.draw(rng) for _ in range(recipe.batch)]
-        logits = network(torch.from_numpy(np.stack([signal for signal, _ in scenes])))
-        loss = loss_of(logits, torch.from_numpy(np.stack([truth for _, truth in scenes])).float())
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        running += 0.02 * (float(loss.detach()) - running) if step else float(loss.detach())
-        if step % 50 == 0:
-            report(f"step {step} loss {running:.4f}")
+    steps = recipe.epochs * -(-len(mel) // recipe.batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, steps)
+    loss_of = nn.BCEWithLogitsLoss()
+    for epoch in range(recipe.epochs):
+        losses = []
+        for rows in torch.randperm(len(mel)).split(recipe.batch):
+            loss = loss_of(network.classify(mel[rows]), truth[rows])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            losses.append(float(loss.detach()))
+        report(f"epoch {epoch + 1} loss {np.mean(losses):.4f}")
     return network.eval()
+
+
+def _scene_features(network: ActivityNetwork, maker: SceneMaker, recipe: ActivityRecipe) -> tuple[Tensor, Tensor]:
+    """Log-mel (scenes, t, bands) and truth (scenes, t): the front end is not trained, so it runs once per scene."""
+    rng, mel, truth = np.random.default_rng(recipe.seed), [], []
+    for _ in range(recipe.scenes):
+        signal, active = maker.draw(rng)
+        with torch.no_grad():
+            mel.append(network.log_mel(torch.from_numpy(signal[None]))[0])
+        truth.append(torch.from_numpy(active).float())
+    return torch.stack(mel), torch.stack(truth)
 
 
 def run_activity(recipe: ActivityRecipe, sources: Sources, output: Path, *, report: Callable[[str], None]) -> Path:
