@@ -275,9 +275,8 @@ def show(report: dict[str, Any], console: Console) -> None:
     where, settings = report["machine"], report["settings"]
     console.print(f"{where['cpu']}, {where['cores']} cores, {where['system']}, Python {where['python']}")
     material = report["material"]
-    console.print(
-        f"{material['speech_share']:.1%} of the recording is speech, in {material['regions_of_speech']} region(s)"
-    )
+    share, regions = material["speech_share"], material["regions_of_speech"]
+    console.print(f"{share:.1%} of the recording is speech; regions: {regions}")
     if where["busy_before"] > 0.1:
         console.print(f"The machine was {where['busy_before']:.0%} busy before the first timing.")
     console.print()
@@ -306,7 +305,8 @@ def time_table(times: dict[str, Any], repeats: int) -> Table:
 
 
 def faster(name: str, cell: dict[str, float]) -> str:
-    return "" if name == "rest" else f"{3600 / cell['median']:,.0f}"
+    speed = 3600 / cell["median"]
+    return "" if name == "rest" else f"{speed:,.{int(speed < 10)}f}"
 
 
 def plain_table(title: str, names: Any, columns: dict[str, Any], unit: str) -> Table:

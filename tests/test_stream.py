@@ -7,11 +7,9 @@ from hypothesis import strategies as st
 
 from affekt.errors import InputError
 from affekt.recognize.recognizer import Recognizer, summarise
-from affekt.recognize.stream import StreamOptions
+from affekt.recognize.stream import LIVE, StreamOptions
 from affekt.speech.activity import ActivityOptions
 from affekt.types import Prediction
-
-LIVE = StreamOptions(block=0.8, activity=ActivityOptions(block=0.4))
 
 
 @pytest.fixture(scope="module")

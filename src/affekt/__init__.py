@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from affekt.recognize.recognizer import Recognizer as Recognizer
     from affekt.recognize.recognizer import predict as predict
     from affekt.recognize.recognizer import summarise as summarise
+    from affekt.recognize.stream import LIVE as LIVE
     from affekt.recognize.stream import Stream as Stream
     from affekt.recognize.stream import StreamOptions as StreamOptions
     from affekt.speech.audio import read as read
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 _EXPORTS = {
     "AffektError": "errors",
     "Audio": "types",
+    "LIVE": "recognize.stream",
     "Prediction": "types",
     "Recognizer": "recognize.recognizer",
     "Report": "types",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -67,15 +67,16 @@ def fixed_split(samples: Iterable[Sample]) -> Split:
         If a corpus has no fixed speakers, or a sample no speaker.
     """
     table = fixed_speakers()
-    sides: dict[str, list[Sample]] = {"train": [], "dev": [], "test": []}
-    for sample in samples:
+
+    def side(sample: Sample) -> str:
         if sample.corpus not in table:
             raise InputError(
                 f"corpus {sample.corpus!r} has no fixed speakers; there are: {', '.join(table)}. Use split_by_speaker."
             )
-        side = next((side for side in ("test", "dev") if sample.speaker in table[sample.corpus or ""][side]), "train")
-        sides[side].append(sample)
-    return Split(tuple(sides["train"]), tuple(sides["dev"]), tuple(sides["test"]))
+        named = table[sample.corpus or ""]
+        return next((side for side in ("test", "dev") if sample.speaker in named[side]), "train")
+
+    return _divided(samples, side)
 
 
 def split_by_speaker(
@@ -109,10 +110,15 @@ def split_by_speaker(
         )
     drawn = [speakers[i] for i in rng.permutation(len(speakers))]
     held = {"test": set(drawn[: sizes[0]]), "dev": set(drawn[sizes[0] : sum(sizes)])}
+    return _divided(
+        samples, lambda s: next((side for side, names in held.items() if (s.corpus, s.speaker) in names), "train")
+    )
+
+
+def _divided(samples: Iterable[Sample], side_of: Callable[[Sample], str]) -> Split:
     sides: dict[str, list[Sample]] = {"train": [], "dev": [], "test": []}
     for sample in samples:
-        key = (sample.corpus, sample.speaker)
-        sides[next((side for side in held if key in held[side]), "train")].append(sample)
+        sides[side_of(sample)].append(sample)
     return Split(tuple(sides["train"]), tuple(sides["dev"]), tuple(sides["test"]))
 
 

@@ -23,7 +23,7 @@ from affekt.models.card import Card
 from affekt.models.onnx import Model
 from affekt.speech.activity import Activity, ActivityOptions
 from affekt.speech.frames import Buffer
-from affekt.speech.quality import quality
+from affekt.speech.quality import window_qualities
 from affekt.types import Prediction
 
 RATE = 16_000
@@ -51,7 +51,7 @@ class StreamOptions:
         If a value is out of range.
     """
 
-    block: float = 20.0
+    block: float = 40.0
     shortest: float = 1.0
     activity: ActivityOptions = field(default_factory=ActivityOptions)
 
@@ -62,12 +62,16 @@ class StreamOptions:
             )
 
 
+#: For a microphone: answers come as soon as the network can give them, at some three times the cost.
+LIVE = StreamOptions(block=0.8, activity=ActivityOptions(block=0.4))
+
+
 @dataclass(frozen=True)
 class Listener:
     """Who wants to know more than the segments: every window's cell, and every region of speech."""
 
-    cell: Callable[[Prediction], None] = lambda prediction: None
-    region: Callable[[float, float], None] = lambda start, end: None
+    cell: Callable[[Prediction], None]
+    region: Callable[[float, float], None]
 
 
 class Stream:
@@ -97,7 +101,7 @@ class Stream:
         model, activity = models
         self._activity = Activity(lambda signal: activity.run(signal[None])[0][0], options.activity)
         self._buffer = Buffer()
-        self._listener = listener or Listener()
+        self._listener = listener
         self._reader = _Reader(model, labels, options, self._listener)
         self._resampler = None
         if sampling_rate != RATE:
@@ -164,14 +168,15 @@ class Stream:
         done: list[Prediction] = []
         for region in regions:
             done += self._reader.close(region, self._buffer)
-            self._listener.region(region[0] / RATE, region[1] / RATE)
+            if self._listener:
+                self._listener.region(region[0] / RATE, region[1] / RATE)
         return done
 
 
 class _Reader:
     """Runs the model over a region of speech as it grows, piece by piece."""
 
-    def __init__(self, model: Model, labels: LabelMap, options: StreamOptions, listener: Listener) -> None:
+    def __init__(self, model: Model, labels: LabelMap, options: StreamOptions, listener: Listener | None) -> None:
         self._model, self._labels, self._card = model, labels, model.card
         self._hop, self._window = self._card.hop, self._card.window
         # A whole number of hops, so that the windows of a piece fall on those of the region.
@@ -225,9 +230,7 @@ class _Reader:
         skipped = (first - start) // self._hop
         logits = logits[skipped : skipped + count]
         scores = self._mapped(softmax(logits, self._card.temperature))
-        offset = first - start
-        heard = [signal[offset + i * self._hop :][: self._window] for i in range(len(scores))]
-        return state.add(scores, np.array([quality(part) for part in heard]))
+        return state.add(scores, window_qualities(signal[first - start :], self._window, self._hop, len(scores)))
 
     def _mapped(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
         rows = [self._labels.apply(dict(zip(self._card.labels, row, strict=True))) for row in probabilities.tolist()]
@@ -292,43 +295,67 @@ class _Cell:
     quality: float
 
 
+class _Span:
+    """A stretch of cells, as sums over its length: it takes no more room and no more time when it grows."""
+
+    def __init__(self, cell: _Cell) -> None:
+        length = cell.end - cell.start
+        self.start, self.end, self.cells = cell.start, cell.end, 1
+        self._scores, self._quality, self._length = cell.scores * length, cell.quality * length, length
+
+    @property
+    def winner(self) -> int:
+        """Index of the most probable label."""
+        return int(self._scores.argmax())
+
+    def join(self, later: _Span) -> None:
+        """Take the stretch that follows into this one."""
+        self.end, self.cells = later.end, self.cells + later.cells
+        self._scores = self._scores + later._scores
+        self._quality, self._length = self._quality + later._quality, self._length + later._length
+
+    def prediction(self, labels: tuple[str, ...]) -> Prediction:
+        """The mean of the cells."""
+        scores = dict(zip(labels, (self._scores / self._scores.sum()).tolist(), strict=True))
+        return Prediction(self.start, self.end, scores, quality=min(1.0, max(0.0, self._quality / self._length)))
+
+
 class _Segments:
     """Merges cells of one label; a change has to last before it counts."""
 
-    def __init__(self, labels: tuple[str, ...], shortest: int, listener: Listener) -> None:
+    def __init__(self, labels: tuple[str, ...], shortest: int, listener: Listener | None) -> None:
         self._labels, self._shortest, self._listener = labels, shortest, listener
-        self._kept: list[_Cell] = []
-        self._doubtful: list[_Cell] = []
+        self._kept: _Span | None = None
+        self._doubtful: _Span | None = None
 
     def add(self, cell: _Cell) -> list[Prediction]:
         """Take the next cell; return a segment if it ended."""
-        self._listener.cell(self._prediction([cell]))
-        if not self._kept or self._winner([cell]) == self._winner(self._kept):
-            self._kept += [*self._doubtful, cell]
-            self._doubtful = []
+        span = _Span(cell)
+        if self._listener:
+            self._listener.cell(span.prediction(self._labels))
+        if self._kept is None:
+            self._kept = span
             return []
-        if self._doubtful and self._winner([cell]) != self._winner(self._doubtful[-1:]):
-            self._kept += self._doubtful
-            self._doubtful = []
-        self._doubtful.append(cell)
-        if len(self._doubtful) < self._shortest:
+        same = span.winner == self._kept.winner
+        if self._doubtful and (same or span.winner != self._doubtful.winner):
+            self._kept.join(self._doubtful)
+            self._doubtful = None
+        if same:
+            self._kept.join(span)
             return []
-        ended, self._kept, self._doubtful = self._kept, self._doubtful, []
-        return [self._prediction(ended)]
+        if self._doubtful:
+            self._doubtful.join(span)
+        else:
+            self._doubtful = span
+        if self._doubtful.cells < self._shortest:
+            return []
+        ended, self._kept, self._doubtful = self._kept, self._doubtful, None
+        return [ended.prediction(self._labels)]
 
     def finish(self) -> list[Prediction]:
         """The region is over: what is too short to stand alone joins what it follows."""
-        cells = self._kept + self._doubtful
-        self._kept, self._doubtful = [], []
-        return [self._prediction(cells)] if cells else []
-
-    def _winner(self, cells: list[_Cell]) -> int:
-        return int(np.argmax(sum(cell.scores for cell in cells)))
-
-    def _prediction(self, cells: list[_Cell]) -> Prediction:
-        lengths = np.array([cell.end - cell.start for cell in cells])
-        weights = lengths / lengths.sum()
-        scores = weights @ np.array([cell.scores for cell in cells])
-        merit = float(np.clip(weights @ np.array([cell.quality for cell in cells]), 0, 1))
-        table = dict(zip(self._labels, (scores / scores.sum()).tolist(), strict=True))
-        return Prediction(cells[0].start, cells[-1].end, table, quality=merit)
+        if self._kept is None:
+            return []
+        if self._doubtful:
+            self._kept.join(self._doubtful)
+        return [self._kept.prediction(self._labels)]

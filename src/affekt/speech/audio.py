@@ -315,7 +315,11 @@ def _from_av(file: IO[bytes], reason: str, stack: ExitStack) -> _Decoded:
     stream = container.streams.audio[0]
     if stream.codec_context is None:
         raise _DecodingError(f"soundfile: {reason}; PyAV: a kind of sound that it does not know")
-    return _Decoded(int(stream.codec_context.sample_rate or 0), _av_blocks(container), _stated_seconds(container))
+    return _Decoded(
+        int(stream.codec_context.sample_rate or 0),
+        _gathered(_av_parts(container), SAMPLING_RATE),
+        _stated_seconds(container),
+    )
 
 
 def _words(error: Exception) -> str:
@@ -330,7 +334,27 @@ def _stated_seconds(container: Any) -> float:
     return float(stream.duration * stream.time_base)
 
 
-def _av_blocks(container: Any) -> Iterator[NDArray[Any]]:
+def _gathered(parts: Iterator[NDArray[Any]], samples: int) -> Iterator[NDArray[Any]]:
+    """Join the small parts (n, channels) that a decoder gives; each comes with a cost of its own further on."""
+    held: list[NDArray[Any]] = []
+    try:
+        for part in parts:
+            if held and held[0].shape[1] != part.shape[1]:
+                yield np.concatenate(held)
+                held = []
+            held.append(part)
+            if sum(map(len, held)) >= samples:
+                yield np.concatenate(held)
+                held = []
+    except _DecodingError:
+        if held:
+            yield np.concatenate(held)
+        raise
+    if held:
+        yield np.concatenate(held)
+
+
+def _av_parts(container: Any) -> Iterator[NDArray[Any]]:
     import av
 
     stream = container.streams.audio[0]
