@@ -87,9 +87,9 @@ class Settings:
     """How much is measured. All recordings hold the same speech, repeated."""
 
     clips: str
-    minutes: float = 20
-    peer_minutes: float = 5
-    encoder_minutes: float = 2
+    minutes: float = 10
+    peer_minutes: float = 3
+    encoder_minutes: float = 1
     long_minutes: float = 120
     repeats: int = 5
     starts: int = 10
