@@ -517,9 +517,9 @@ USAGE = {
     "no folder": (["a.wav", "--format", "csv", "-o", "no/x.csv"], "there is no folder no; make it first."),
     "no plot folder": (["a.wav", "--plot", "no/x.png"], "there is no folder no; make it first."),
     "srt": (["a.wav", "b.wav", "--format", "srt"], "srt holds one recording, and there are 2: give --output"),
-    "srt file": (["a.wav", "b.wav", "--format", "srt", "-o", "x.srt"], "give --output an existing folder, or FOLDER/."),
-    "plot": (["a.wav", "b.wav", "--plot", "x.png"], "for 2 recordings this must be an existing folder"),
-    "plot form": (["a.wav", "--plot", "x.doc"], "--plot x.doc: allowed are .png, .svg and .pdf."),
+    "srt file": (["a.wav", "b.wav", "--format", "srt", "-o", "x.srt"], "give --output FOLDER/."),
+    "plot": (["a.wav", "b.wav", "--plot", "x.png"], "for 2 recordings give a folder: --plot FOLDER/."),
+    "plot form": (["a.wav", "--plot", "x.doc"], "--plot x.doc: allowed are .png, .svg and .pdf, or a FOLDER/."),
 }
 
 
@@ -535,9 +535,9 @@ def test_wrong_usage_is_2_and_says_what_is_allowed(tmp_path, monkeypatch, case):
 
 def test_a_model_that_is_no_model(tmp_path, good):
     (tmp_path / "x.onnx").write_bytes(b"hello")
-    done = affekt(good, "--model", tmp_path / "x.onnx", status=1)
+    done = affekt(good, "--model", tmp_path / "x.onnx", status=2)
     assert "x.onnx: is not an ONNX file" in done.stderr
-    assert "no such" in affekt(good, "--model", "no.onnx", status=1).stderr
+    assert "no such" in affekt(good, "--model", "no.onnx", status=2).stderr
 
 
 # ---- Ctrl-C

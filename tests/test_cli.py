@@ -58,17 +58,16 @@ def test_a_folder_as_output_gets_a_file_for_each(affekt, clips, tmp_path):
     twin = tmp_path / "in" / clips[0].name
     twin.parent.mkdir()
     twin.write_bytes(clips[0].read_bytes())
-    done = affekt("predict", clips[0], twin, "--format", "srt", "-o", tmp_path / "out/")
-    assert done.exit_code == 2, "a name without a slash at the end is a file"
-    (tmp_path / "out").mkdir()
-    assert affekt("predict", clips[0], twin, "--format", "srt", "-o", tmp_path / "out").exit_code == 0
+    assert affekt("predict", clips[0], twin, "--format", "srt", "-o", tmp_path / "out").exit_code == 2
+    assert affekt("predict", clips[0], twin, "--format", "srt", "-o", f"{tmp_path / 'out'}/").exit_code == 0
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [f"{twin.stem}-2.srt", f"{twin.stem}.srt"]
 
 
 def test_labels_restrict_merge_and_say_what_is_lost(affekt, clips):
     done = affekt("predict", clips[0], "--labels", "low=sad+neutral+calm,high=angry+happy", "--format", "json")
     assert json.loads(done.stdout)["results"][0]["labels"] == ["low", "high"]
-    assert "labels disgust, fear, surprise are left out" in done.stderr
+    assert "left out: disgust, fear, surprise" in done.stderr
+    assert "left out: disgust" in json.loads(done.stdout)["results"][0]["warnings"][0]
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
@@ -95,7 +94,7 @@ def test_models_and_their_cards_are_printed(affekt):
     for form in ("text", "json", "markdown"):
         done = affekt("info", "voice", "--format", form)
         assert done.exit_code == 0
-        assert "CC BY-NC-SA" in done.stdout
+        assert "non-commercial research" in done.stdout
     assert json.loads(affekt("info", "voice", "--format", "json").stdout)["labels"][0] == "angry"
 
 
@@ -129,6 +128,24 @@ def test_a_corpus_without_a_path_is_refused(affekt, pair):
     done = affekt("evaluate", "voice", "--corpus", pair)
     assert done.exit_code == 2
     assert "give NAME=PATH" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "labels", ["a=angry,a=sad", "=angry,b=sad", "a=,b=sad", "a=angry,sad", "angry,angry", "four,sad"]
+)
+def test_labels_that_would_answer_wrongly_are_refused(affekt, clips, labels):
+    done = affekt("predict", clips[0], "--labels", labels)
+    assert done.exit_code == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_what_is_wrong_with_a_picture_is_said_before_the_work(affekt, clips, tmp_path):
+    for path in (tmp_path / "a.jpg", tmp_path / "noext"):
+        assert "allowed are .png, .svg and .pdf" in affekt("predict", clips[0], "--plot", path).stderr
+    both = tmp_path / "b.png"
+    done = affekt("predict", clips[0], "--plot", both, "--format", "json", "-o", both)
+    assert done.exit_code == 2
+    assert "give two files" in done.stderr
 
 
 def test_words_for_people():

@@ -125,6 +125,15 @@ def test_a_foreign_model_is_refused(save):
         ("{not json", "card cannot be read"),
         ("[]", "card cannot be read"),
         ("{}", "card cannot be read"),
+        ('{"name": "x", "modality": "speech", "labels": "ab"}', "labels and limits in lists"),
+        ('{"name": "x", "modality": "speech", "labels": [1, 2]}', "must be printable text"),
+        ('{"name": "x", "modality": "speech", "labels": ["a", "\\u001b[31m"]}', "must be printable text"),
+        ('{"name": "x", "modality": "speech", "labels": ["a", "b"], "hop": 6400.0}', "whole numbers"),
+        ('{"name": "x", "modality": "speech", "labels": ["a", "b"], "data": {"x": {}}}', "clips, speakers and licence"),
+        (
+            '{"name": "x", "modality": "speech", "labels": ["a", "b"], "scores": {"x": {"UAR": [1]}}}',
+            "value, low, high",
+        ),
         ('{"name": "x", "modality": "speech", "labels": ["a"]}', "two or more different names"),
         ('{"name": "x", "modality": "speech", "labels": ["a", "b"], "schema": 99}', "upgrade affekt"),
         ('{"name": "x", "modality": "speech", "labels": ["a", "b"], "sampling_rate": 8000}', "8000 is not 16000"),
@@ -156,6 +165,14 @@ def test_a_loop_is_refused(save):
     )  # fmt: skip
     with pytest.raises(ModelError, match="operator Loop, which can run for ever"):
         open_model(save(tiny(nodes=[helper.make_node("Loop", ["", "c"], ["logits"], body=body)])))
+
+
+def test_a_second_graph_behind_the_first_is_refused(save):
+    """Protocol buffers merge what comes twice: the loop would be in the graph that runs."""
+    body = helper.make_graph([], "body", [], [])
+    loop = tiny(nodes=[helper.make_node("Loop", ["", "c"], ["logits"], body=body)])
+    with pytest.raises(ModelError, match="holds two graphs"):
+        open_model(save(loop.SerializeToString() + tiny().SerializeToString()))
 
 
 def test_operators_from_elsewhere_are_refused(save):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affekt.errors import InputError
-from affekt.recognize.recognizer import Recognizer, summarise
+from affekt.recognize.recognizer import Recognizer, Trace, summarise
 from affekt.recognize.stream import LIVE, StreamOptions
 from affekt.speech.activity import ActivityOptions
 from affekt.types import Prediction
@@ -112,6 +112,40 @@ def test_a_live_stream_answers_before_the_speaker_is_done(live, conversation):
     assert early, "segments must come out while one region of speech goes on"
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_segments_end_with_the_signal_and_none_is_short_but_a_whole_region(recognizer, conversation, seed):
+    start = int(np.random.default_rng(seed).integers(0, 300_000))
+    for length in (4000, 5000, 6000, 9000, 60_000, 200_000):
+        signal, trace = conversation[start : start + length], Trace()
+        stream = recognizer.stream(listener=trace.listener)
+        for p in stream.feed(signal) + stream.flush():
+            assert 0 <= p.start < p.end <= len(signal) / 16_000
+            begin, end = next(region for region in trace.regions if region[0] <= p.start < region[1])
+            assert p.end <= end
+            assert (p.start, p.end) == (begin, end) or p.duration >= 1.0 - 0.4
+
+
+def test_a_glance_shows_the_speech_in_progress(conversation):
+    stream, seen = Recognizer(options=LIVE).stream(), []
+    for part in np.array_split(conversation, 200):
+        before = stream.position
+        stream.feed(part)
+        if (now := stream.glance()) is not None:
+            assert now.end <= stream.position
+            assert now.duration <= 3.0
+            seen.append(before - now.end)
+    assert len(seen) > 20
+    assert np.median(seen) < 1.0, "a glance is about now"
+    stream.flush()
+    assert stream.glance() is None
+
+
+@pytest.mark.parametrize("rate", [0, -1, float("nan"), True, 1e9, "48000", None])
+def test_a_stream_refuses_what_is_no_sampling_rate(recognizer, rate):
+    with pytest.raises(InputError, match="allowed: 4000 to 768000 Hz"):
+        recognizer.stream(sampling_rate=rate)
+
+
 @pytest.mark.parametrize("signal", [np.zeros(80_000), np.full(80_000, 0.4), np.zeros(0), np.zeros(160), np.zeros(399)])
 def test_where_nobody_speaks_nothing_is_predicted(recognizer, signal):
     assert run(recognizer, signal.astype(np.float32)) == []
@@ -151,6 +185,7 @@ def test_memory_stays_flat_in_an_endless_stream(recognizer):
     ("signal", "sentence"),
     [
         (np.array([0.0, np.nan]), "NaN or infinite"),
+        (np.array([0.0, 1e39]), "beyond float32"),
         (np.array([0.0, np.inf]), "NaN or infinite"),
         (np.zeros((5, 2)), r"allowed: floats of shape \(n,\)"),
         (np.zeros(5, np.int16), "type int16; allowed: floats"),
@@ -159,6 +194,12 @@ def test_memory_stays_flat_in_an_endless_stream(recognizer):
 def test_a_stream_refuses_what_is_no_signal(recognizer, signal, sentence):
     with pytest.raises(InputError, match=sentence):
         recognizer.stream().feed(signal)
+
+
+def test_the_packages_own_noun_is_a_source(recognizer, clips):
+    from affekt.speech.audio import read
+
+    assert as_rows(recognizer.predict(read(clips[0]))) == as_rows(recognizer.predict(clips[0]))
 
 
 def test_a_flushed_stream_takes_no_more(recognizer):

@@ -17,7 +17,8 @@ import click
 
 from affekt import __version__
 from affekt._files import atomic_write
-from affekt.errors import AffektError, AudioWarning, InputError, MissingExtra
+from affekt._optional import require
+from affekt.errors import AffektError, AudioError, AudioWarning, InputError
 from affekt.types import Prediction, Result
 from affekt.write import ONE_RECORDING, SUFFIXES, WRITERS
 
@@ -63,7 +64,7 @@ def polite(command: Callable[..., int | None]) -> Callable[..., None]:
             status = 0
         except (AffektError, OSError) as error:
             status = _complain(
-                _sentence(error), WRONG_USAGE if isinstance(error, (InputError, MissingExtra)) else SOME_FAILED
+                _sentence(error), SOME_FAILED if isinstance(error, (AudioError, OSError)) else WRONG_USAGE
             )
         sys.exit(status)
 
@@ -101,11 +102,26 @@ class Job:
     recursive: bool
 
 
+class Target(click.ParamType):
+    """Where to write: a file, or a folder, which a slash at the end makes if need be."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Text to Path; the slash would be lost in it, so it is acted on here."""
+        if str(value).endswith(("/", os.sep)):
+            try:
+                os.makedirs(value, exist_ok=True)
+            except OSError as error:
+                self.fail(f"{value}: this folder cannot be made ({error.strerror}).", param, ctx)
+        return Path(value)
+
+
 @main.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--format", "form", type=click.Choice(["table", *WRITERS]), default="table", show_default=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File; or folder, for one file per recording.")
-@click.option("--plot", type=click.Path(path_type=Path), help="Picture (png, svg, pdf); for many recordings a folder.")
+@click.option("-o", "--output", type=Target(), help="File; or FOLDER/, for one file per recording.")
+@click.option("--plot", type=Target(), help="Picture (png, svg, pdf); for many recordings FOLDER/.")
 @click.option("--model", default="voice", show_default=True, help="A name from `affekt models`, or FILE.onnx.")
 @click.option(
     "--labels", help="A set (four, ekman, valence, ...), labels (angry,sad), or groups (bad=angry+sad,good=happy)."
@@ -141,23 +157,32 @@ def parse_labels(text: str | None) -> str | dict[str, list[str]] | None:
     """``bad=angry+sad,good=happy`` to groups; anything else stays as it is."""
     if text is None or "=" not in text:
         return text
-    groups = [part.partition("=") for part in text.split(",")]
-    return {name.strip(): [label.strip() for label in group.split("+")] for name, _, group in groups}
+    groups: dict[str, list[str]] = {}
+    for part in text.split(","):
+        name, _, members = (piece.strip() for piece in part.partition("="))
+        if not name or not members or name in groups:
+            raise InputError(f"--labels {part}: give groups as NAME=LABEL+LABEL, each name once.")
+        groups[name] = [label.strip() for label in members.split("+")]
+    return groups
 
 
 def _check(job: Job, count: int) -> None:
     if job.form == "table" and job.output:
         raise InputError("--output needs a --format to write; the table is for the screen.")
     for option, path in (("--output", job.output), ("--plot", job.plot)):
-        if path and not str(path).endswith(("/", os.sep)) and not path.parent.is_dir():
+        if path and not path.parent.is_dir():
             raise InputError(f"{option} {path}: there is no folder {path.parent}; make it first.")
-    folder = job.output is not None and (job.output.is_dir() or str(job.output).endswith(("/", os.sep)))
+    folder = job.output is not None and job.output.is_dir()
     if job.form in ONE_RECORDING and count > 1 and not folder:
-        raise InputError(
-            f"{job.form} holds one recording, and there are {count}: give --output an existing folder, or FOLDER/."
-        )
+        raise InputError(f"{job.form} holds one recording, and there are {count}: give --output FOLDER/.")
     if job.plot and count > 1 and not job.plot.is_dir():
-        raise InputError(f"--plot {job.plot}: for {count} recordings this must be an existing folder.")
+        raise InputError(f"--plot {job.plot}: for {count} recordings give a folder: --plot FOLDER/.")
+    if job.plot and not job.plot.is_dir():
+        _picture_form(job.plot)
+    if job.plot:
+        require("matplotlib", extra="plot")
+    if job.plot and job.plot == job.output and not job.plot.is_dir():
+        raise InputError(f"--plot and --output are both {job.plot}; give two files.")
 
 
 def _spare_inputs(job: Job, sources: Sequence[str]) -> None:
@@ -199,7 +224,7 @@ class Session:
         elif self._folder():
             for result in results:
                 self._write([result])
-        else:
+        elif self.sources:
             self._write(results)
 
     def status(self) -> int:
@@ -238,7 +263,7 @@ class Session:
 
     def _folder(self) -> bool:
         output = self.job.output
-        return output is not None and (output.is_dir() or str(output).endswith(("/", os.sep)))
+        return output is not None and output.is_dir()
 
     def _write(self, results: Iterable[Result]) -> None:
         writer, output = WRITERS[self.job.form], self.job.output
@@ -246,7 +271,6 @@ class Session:
             writer(results, sys.stdout)
         elif self._folder():
             (result,) = results
-            output.mkdir(parents=True, exist_ok=True)
             with atomic_write(self._file_for(result, output, SUFFIXES[self.job.form])) as file:
                 writer([result], file)
         else:
@@ -258,7 +282,10 @@ class Session:
     def _file_for(self, result: Result, folder: Path, suffix: str) -> Path:
         """A file named after the recording; a number tells recordings of one name apart."""
         if result.source not in self._names:
-            stem = shown(Path(result.source).stem).replace(os.sep, "_")[:100] or "recording"
+            stem = (
+                shown(Path(result.source).stem).replace(os.sep, "_").encode()[:180].decode(errors="ignore")
+                or "recording"
+            )
             name, number = stem, 1
             while name in self._names.values():
                 number += 1
@@ -392,6 +419,13 @@ def others(prediction: Prediction) -> str:
     return ", ".join(f"{label} {percent(p)}" for label, p in ranked)
 
 
+def _picture_form(path: Path) -> str:
+    form = path.suffix.lstrip(".").lower()
+    if form not in ("png", "svg", "pdf"):
+        raise InputError(f"--plot {path}: allowed are .png, .svg and .pdf, or a FOLDER/.")
+    return form
+
+
 def _save_plot(result: Result, trace: Trace, path: Path) -> None:
     from affekt.plot.timeline import Timeline, draw_timeline
 
@@ -404,9 +438,7 @@ def _save_plot(result: Result, trace: Trace, path: Path) -> None:
         segments=list(result.predictions),
         labels=list(result.labels),
     )
-    form = path.suffix.lstrip(".").lower() or "png"
-    if form not in ("png", "svg", "pdf"):
-        raise InputError(f"--plot {path}: allowed are .png, .svg and .pdf.")
+    form = _picture_form(path)
     figure = draw_timeline(data)
     with atomic_write(path, "wb") as file:
         figure.savefig(file, format=form)
@@ -507,8 +539,6 @@ def folders(pairs: Sequence[str]) -> dict[str, Path]:
 @polite
 def train(recipe: str, corpora: Sequence[str], threads: int, output: Path, **extras: Path | None) -> None:
     """Train a model by a RECIPE: the name of one that ships with affekt, or FILE.toml."""
-    from affekt._optional import require
-
     require("torch", extra="train").set_num_threads(threads)
     from affekt.train.activity import ActivityRecipe, run_activity
     from affekt.train.recipe import load_recipe
@@ -541,6 +571,8 @@ def evaluate(model: str, corpora: Sequence[str], side: str, jobs: int, write_car
     from affekt.recognize.recognizer import Recognizer
 
     recognizer, scores = Recognizer(model), {}
+    if write_card and (side != "test" or Path(model).suffix != ".onnx"):
+        raise InputError("--write-card writes test scores into a FILE.onnx; give one, and no other --side.")
     for name, path in folders(corpora).items():
         samples = getattr(fixed_split(read_corpus(name, path).samples), side)
         if not samples:
@@ -573,4 +605,5 @@ def _write_scores(model: str, scores: dict[str, Any]) -> None:
     from affekt.train.export import rewrite_card
 
     path = model_path(model)
-    rewrite_card(path, replace(read_card(path), scores=scores))
+    card = read_card(path)
+    rewrite_card(path, replace(card, scores={**card.scores, **scores}))

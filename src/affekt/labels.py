@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from affekt.errors import InputError, LossWarning, UnknownName
@@ -92,6 +92,9 @@ def label_map(labels: Labels, available: Sequence[str]) -> LabelMap:
     ()
     """
     sources = _sources(labels, available)
+    for target, group in sources.items():
+        if not target or not group:
+            raise InputError(f"the group {target!r} is {list(group)}; give each group a name and at least one label.")
     used = [source for group in sources.values() for source in group]
     for source in used:
         if source not in available:
@@ -103,14 +106,23 @@ def label_map(labels: Labels, available: Sequence[str]) -> LabelMap:
     lost = tuple(label for label in available if label not in used)
     if lost:
         warnings.warn(
-            f"labels {', '.join(lost)} are left out; their probability is shared among {', '.join(sources)}.",
+            loss_of(lost, sources),
             LossWarning,
             stacklevel=3,
         )
     return LabelMap(sources, lost)
 
 
+def loss_of(lost: Sequence[str], kept: Iterable[str]) -> str:
+    """What a lossy map loses, in words."""
+    return (
+        f"left out: {', '.join(lost)}; their probability is shared among {', '.join(kept)}, so confidence is too high."
+    )
+
+
 def _sources(labels: Labels, available: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    if isinstance(labels, (set, frozenset)) or not isinstance(labels, (str, Mapping, Sequence)):
+        raise InputError(f"labels are {labels!r}; give a set's name, a list of labels, or groups {{name: [labels]}}.")
     if isinstance(labels, Mapping):
         return {target: (group,) if isinstance(group, str) else tuple(group) for target, group in labels.items()}
     if isinstance(labels, str):
@@ -118,4 +130,8 @@ def _sources(labels: Labels, available: Sequence[str]) -> dict[str, tuple[str, .
             groups = {t: tuple(s for s in group if s in available) for t, group in LABEL_SETS[labels].items()}
             return {target: group for target, group in groups.items() if group}
         labels = [label.strip() for label in labels.split(",") if label.strip()]
+    if len(set(labels)) < len(labels):
+        raise InputError(f"a label comes twice: {', '.join(labels)}. Name each label once.")
+    if len(labels) > 1 and (names := [label for label in labels if label in LABEL_SETS and label not in available]):
+        raise InputError(f"{names[0]!r} is a set of labels: use it alone.")
     return {label: (label,) for label in labels}

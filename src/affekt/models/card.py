@@ -65,19 +65,7 @@ class Card:
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
-        problems = {
-            "labels must be two or more different names": len(set(self.labels)) < 2
-            or len(set(self.labels)) < len(self.labels),
-            f"schema {self.schema} is not {SCHEMA}; upgrade affekt": self.schema != SCHEMA,
-            f"sampling_rate {self.sampling_rate} is not 16000": self.sampling_rate != 16_000,
-            f"temperature {self.temperature} is not between 0.01 and 100": not 0.01 <= self.temperature <= 100,
-            "frame, hop and window must be positive, with frame <= hop <= window <= 60 s": not (
-                0 < self.frame <= self.hop <= self.window <= 960_000
-            ),
-            "hop and window must be whole frames": bool(self.hop % self.frame or self.window % self.frame),
-            "context must be between 0 and 60 s": not 0 <= self.context <= 960_000,
-        }
-        for problem, is_so in problems.items():
+        for problem, is_so in _problems(self).items():
             if is_so:
                 raise ModelError(f"the model's card is wrong: {problem}.")
 
@@ -92,8 +80,7 @@ class Card:
             f"# {self.name}",
             "",
             f"{count} labels: {', '.join(self.labels)}. Takes mono sound at {rate} Hz; a window is "
-            f"{self.window / rate:g} s, a new one starts every {self.hop / rate:g} s. Temperature "
-            f"{self.temperature:.3f}, fitted on dev speakers.",
+            f"{self.window / rate:g} s, a new one starts every {self.hop / rate:g} s.",
             "",
             f"Licence of the weights: {self.licence}.",
             "",
@@ -106,9 +93,13 @@ class Card:
                 (corpus, _clips(entry), *(_score(entry.get(name)) for name in names))
                 for corpus, entry in self.scores.items()
             ]
-            lines += ["On speakers that nothing was fitted or chosen on, with 95 % intervals:", ""]
+            lines += ["On speakers that nothing was fitted or chosen on, with 95 % intervals over speakers"]
+            lines += ["(over clips where there are fewer than three):", ""]
             lines += [*_table(("tested on", "clips", *names), rows), ""]
-        lines += ["Limits", "", *(f"- {limit}" for limit in self.limits)]
+        if self.modality == "speech":
+            lines += [f"Temperature {self.temperature:.3f}, fitted on dev speakers.", ""]
+        if self.limits:
+            lines += ["Limits", "", *(f"- {limit}" for limit in self.limits)]
         return "\n".join(lines) + "\n"
 
     @classmethod
@@ -127,6 +118,45 @@ class Card:
             return cls(**table)
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise ModelError(f"the model's card cannot be read ({error}).") from None
+
+
+def _problems(card: Card) -> dict[str, bool]:
+    """What could be wrong with a card that somebody else wrote, and whether it is."""
+    texts = [card.name, card.modality, card.licence, card.split, *card.limits, *card.data, *card.scores]
+    if not _are_texts(card.labels) or not _are_texts(texts):
+        return {"its names, labels and limits must be printable text, labels and limits in lists": True}
+    numbers = (card.sampling_rate, card.frame, card.window, card.hop, card.context)
+    if any(type(number) is not int for number in numbers) or type(card.temperature) not in (int, float):
+        return {"its sizes must be whole numbers, and its temperature a number": True}
+    return {
+        "labels must be two or more different names": len(set(card.labels)) < max(2, len(card.labels)),
+        f"schema {card.schema} is not {SCHEMA}; upgrade affekt": card.schema != SCHEMA,
+        f"sampling_rate {card.sampling_rate} is not 16000": card.sampling_rate != 16_000,
+        f"temperature {card.temperature} is not between 0.01 and 100": not 0.01 <= card.temperature <= 100,
+        "frame, hop and window must be positive, with frame <= hop <= window <= 60 s": not (
+            0 < card.frame <= card.hop <= card.window <= 960_000
+        ),
+        "hop and window must be whole frames": bool(card.hop % max(1, card.frame) or card.window % max(1, card.frame)),
+        "context must be between 0 and 60 s": not 0 <= card.context <= 960_000,
+        "data must give clips, speakers and licence of each corpus": not all(
+            isinstance(entry, Mapping) and {"clips", "speakers", "licence"} <= set(entry)
+            for entry in card.data.values()
+        ),
+        "scores must give [value, low, high, n] of each metric of each corpus": not all(
+            isinstance(entry, Mapping) and entry and all(_is_score(score) for score in entry.values())
+            for entry in card.scores.values()
+        ),
+    }
+
+
+def _are_texts(values: object) -> bool:
+    if not isinstance(values, (tuple, list)):
+        return False
+    return all(isinstance(text, str) and (text.isprintable() or not text) for text in values)
+
+
+def _is_score(score: object) -> bool:
+    return isinstance(score, (list, tuple)) and len(score) == 4 and all(type(x) in (int, float) for x in score)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:

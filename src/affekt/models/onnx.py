@@ -58,6 +58,7 @@ def open_model(path: str | os.PathLike[str], *, threads: int = 1) -> Model:
 
     The file is looked through before anything in it runs: no operator that
     loops, none from outside the ONNX standard, no reference to another file.
+    How much memory its operators take is not looked at.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ def open_model(path: str | os.PathLike[str], *, threads: int = 1) -> Model:
 
 
 def read_card(path: str | os.PathLike[str]) -> Card:
-    """The card of a model file, after the same checks, without making it ready to run."""
+    """The card of a model file, after the same checks."""
     return open_model(path).card
 
 
@@ -106,6 +107,8 @@ def inspect(data: bytes) -> dict[str, str]:
                 entry = dict(_fields(value))
                 metadata[_text(entry.get(1))] = _text(entry.get(2))
             elif number == 7 and isinstance(value, memoryview):
+                if graph is not None:
+                    raise ModelError("holds two graphs, of which only one can be looked at; it is not opened.")
                 graph = value
             elif number == 25:
                 raise ModelError("brings functions of its own; export it without.")
@@ -172,6 +175,8 @@ def _check_graph(graph: memoryview) -> None:
                 _check_node(value)
             elif number == 5 and isinstance(value, memoryview):
                 _check_tensor(value)
+            elif number == 15:
+                raise ModelError("holds sparse weights, which affekt does not write; it is not opened.")
     except (ValueError, IndexError, UnicodeDecodeError) as error:
         raise ModelError(f"is truncated or damaged ({error}).") from None
 
@@ -183,9 +188,15 @@ def _check_node(node: memoryview) -> None:
         if number == 7 and _text(value) not in ("", "ai.onnx"):
             raise ModelError(f"uses operators of {_text(value)!r}, outside the ONNX standard; it is not opened.")
         if number == 5 and isinstance(value, memoryview):
-            for part, tensor in _fields(value):
-                if part == 5 and isinstance(tensor, memoryview):
-                    _check_tensor(tensor)
+            _check_attribute(value)
+
+
+def _check_attribute(attribute: memoryview) -> None:
+    for number, value in _fields(attribute):
+        if number in (5, 10) and isinstance(value, memoryview):
+            _check_tensor(value)
+        elif number in (6, 11, 22, 23):
+            raise ModelError("holds graphs inside its graph, or sparse weights; it is not opened.")
 
 
 def _check_tensor(tensor: memoryview) -> None:

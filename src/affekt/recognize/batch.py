@@ -146,7 +146,10 @@ def _matching(pattern: str, recursive: bool, failures: list[Failure]) -> list[st
         raise AffektError("no file matches this pattern.")
     recordings: list[str] = []
     for match in matches:
-        recordings += _in_folder(match, recursive, failures) if os.path.isdir(match) else [match]
+        try:
+            recordings += _in_folder(match, recursive, failures) if os.path.isdir(match) else [match]
+        except AffektError as error:
+            failures.append(_failure(match, error))
     return recordings
 
 

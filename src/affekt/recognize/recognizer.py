@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affekt.errors import AudioWarning, InputError
-from affekt.labels import LabelMap, Labels, label_map
+from affekt.labels import LabelMap, Labels, label_map, loss_of
 from affekt.models.zoo import load_model
 from affekt.recognize.stream import RATE, Listener, Stream, StreamOptions
 from affekt.speech.audio import Source, blocks, name_of
@@ -21,7 +21,7 @@ from affekt.types import Prediction, Result
 class Recognizer:
     """Recognises emotions in the voice.
 
-    Making one opens the model (about 0.1 s); keep it for many recordings. It
+    Making one opens the model; keep it for many recordings. It
     may be shared between threads.
 
     Parameters
@@ -126,7 +126,9 @@ class Recognizer:
             if trace:
                 trace.see(block)
         predictions += stream.flush()
-        for problem in problems:
+        if self._map.lost:
+            problems.insert(0, loss_of(self._map.lost, self.labels))
+        for problem in problems[bool(self._map.lost) :]:
             warnings.warn(problem, AudioWarning, stacklevel=3)
         return Result(
             name_of(source),

@@ -16,14 +16,15 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from affekt.errors import InputError
+from affekt.errors import InputError, ModelError
 from affekt.evaluate.calibration import softmax
 from affekt.labels import LabelMap
 from affekt.models.card import Card
 from affekt.models.onnx import Model
 from affekt.speech.activity import Activity, ActivityOptions
+from affekt.speech.audio import check_sampling_rate
 from affekt.speech.frames import Buffer
-from affekt.speech.quality import window_qualities
+from affekt.speech.quality import quality, window_qualities
 from affekt.types import Prediction
 
 RATE = 16_000
@@ -41,7 +42,7 @@ class StreamOptions:
         How much signal is worked on at a time. Small values give results
         sooner, large ones cost less; the answer is the same but for rounding.
     shortest : float
-        A change of emotion shorter than this is not reported.
+        A stretch of one emotion shorter than this joins its neighbour.
     activity : ActivityOptions
         When speech begins and ends.
 
@@ -62,7 +63,7 @@ class StreamOptions:
             )
 
 
-#: For a microphone: answers come as soon as the network can give them, at some three times the cost.
+#: For a microphone: small blocks, so that answers wait for nothing but the speaker, at some three times the cost.
 LIVE = StreamOptions(block=0.8, activity=ActivityOptions(block=0.4))
 
 
@@ -104,6 +105,7 @@ class Stream:
         self._listener = listener
         self._reader = _Reader(model, labels, options, self._listener)
         self._resampler = None
+        check_sampling_rate(sampling_rate)
         if sampling_rate != RATE:
             self._resampler = soxr.ResampleStream(sampling_rate, RATE, 1, dtype="float32", quality="HQ")
         self._over = False
@@ -112,6 +114,15 @@ class Stream:
     def position(self) -> float:
         """Seconds of signal taken so far."""
         return self._buffer.end / RATE
+
+    def glance(self) -> Prediction | None:
+        """What the last seconds of the speech in progress sound like, as if it ended here; None where nobody speaks.
+
+        For showing something at once: one window, heard without what comes
+        after it, so :meth:`feed` may later decide otherwise.
+        """
+        growing = self._activity.growing
+        return self._reader.glance(growing, self._buffer) if growing and not self._over else None
 
     def feed(self, signal: NDArray[np.floating]) -> list[Prediction]:
         """Take the next piece of signal.
@@ -138,9 +149,10 @@ class Stream:
             raise InputError(
                 f"a signal of shape {signal.shape} and type {signal.dtype}; allowed: floats of shape (n,)."
             )
+        with np.errstate(over="ignore"):
+            signal = signal.astype(np.float32, copy=False)
         if not np.isfinite(signal).all():
-            raise InputError("the signal holds NaN or infinite samples.")
-        signal = signal.astype(np.float32, copy=False)
+            raise InputError("the signal holds NaN or infinite samples, or some beyond float32.")
         return self._take(self._resampler.resample_chunk(signal) if self._resampler else signal)
 
     def flush(self) -> list[Prediction]:
@@ -182,7 +194,7 @@ class _Reader:
         # A whole number of hops, so that the windows of a piece fall on those of the region.
         self._context = math.ceil(self._card.context / self._hop) * self._hop
         self._windows_at_once = max(1, round(options.block * RATE / self._hop))
-        self._shortest, self._listener = max(1, round(options.shortest * RATE / self._hop)), listener
+        self._shortest, self._listener = max(1, math.ceil(options.shortest * RATE / self._hop)), listener
         self._region: _Region | None = None
 
     @property
@@ -190,6 +202,19 @@ class _Reader:
         """First sample of the region in progress that is still to be read; None between regions."""
         region = self._region
         return region.start + max(0, region.windows * self._hop - self._context) if region else None
+
+    def glance(self, region: tuple[int, int], buffer: Buffer) -> Prediction | None:
+        """The last window of a region in progress, as if the region ended here."""
+        start, end = region
+        first = max(start, end - self._window)
+        begin = first - min(self._context, (first - start) // self._hop * self._hop)
+        signal = buffer.take(begin, end)
+        if len(signal) < SHORTEST:
+            return None
+        logits = self._model.run(signal[None])[1][0, (first - begin) // self._hop]
+        (scores,) = self._mapped(softmax(logits[None], self._card.temperature))
+        table = dict(zip(self._labels.sources, scores.tolist(), strict=True))
+        return Prediction(first / RATE, end / RATE, table, quality=quality(signal[first - begin :]))
 
     def grow(self, region: tuple[int, int], buffer: Buffer) -> list[Prediction]:
         """Read as many whole pieces as lie safely inside a region that is not over."""
@@ -230,7 +255,10 @@ class _Reader:
         skipped = (first - start) // self._hop
         logits = logits[skipped : skipped + count]
         scores = self._mapped(softmax(logits, self._card.temperature))
-        return state.add(scores, window_qualities(signal[first - start :], self._window, self._hop, len(scores)))
+        if len(logits) < count:
+            raise ModelError(f"the model {self._card.name} gave {len(logits)} windows of {count}; its card is wrong.")
+        qualities = window_qualities(signal[first - start :], self._window, self._hop, len(scores))
+        return state.add(scores, qualities, end - state.start)
 
     def _mapped(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
         rows = [self._labels.apply(dict(zip(self._card.labels, row, strict=True))) for row in probabilities.tolist()]
@@ -254,13 +282,13 @@ class _Region:
         self.windows = 0
         self._cells = 0
 
-    def add(self, scores: NDArray[np.float64], qualities: NDArray[np.float64]) -> list[Prediction]:
-        """Take the scores (w, k) and qualities (w,) of the next windows."""
+    def add(self, scores: NDArray[np.float64], qualities: NDArray[np.float64], length: int) -> list[Prediction]:
+        """Take scores (w, k) and qualities (w,) of the next windows; the region has at least ``length`` samples."""
         done: list[Prediction] = []
         for row in np.column_stack([scores, qualities]):
             self._rows = [*self._rows, row][-len(self._weights) :]
             self.windows += 1
-            done += self._emit(self._mean(0), (self._cells + 1) * self._hop)
+            done += self._emit(self._mean(0), min((self._cells + 1) * self._hop, length))
         return done
 
     def finish(self, end: int) -> list[Prediction]:
@@ -348,6 +376,11 @@ class _Segments:
         else:
             self._doubtful = span
         if self._doubtful.cells < self._shortest:
+            return []
+        if self._kept.cells < self._shortest:
+            # The region began with too little of one label to stand alone.
+            self._kept.join(self._doubtful)
+            self._doubtful = None
             return []
         ended, self._kept, self._doubtful = self._kept, self._doubtful, None
         return [ended.prediction(self._labels)]

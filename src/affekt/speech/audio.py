@@ -55,7 +55,7 @@ _FULL, _CLIPPED = 0.99, 0.005
 
 _READABLE = "Readable are wav, flac, ogg, opus, mp3, aiff, m4a, mp4, mov, mkv, webm and the like; convert it to one."
 
-Source = str | os.PathLike[str] | bytes | IO[bytes] | tuple[NDArray[Any], int]
+Source = str | os.PathLike[str] | bytes | IO[bytes] | tuple[NDArray[Any], int] | Audio
 
 
 @dataclass(frozen=True)
@@ -145,8 +145,9 @@ def blocks(source: Source, *, sampling_rate: int = SAMPLING_RATE, warn: Warn = _
     InputError
         If the source is no source at all, or ``sampling_rate`` is not allowed.
     """
-    _check_wanted(sampling_rate)
+    check_sampling_rate(sampling_rate)
     name = _Named(name_of(source), warn)
+    source = (source.signal, source.sampling_rate) if isinstance(source, Audio) else source
     with ExitStack() as stack:
         if isinstance(source, tuple):
             decoded = _from_array(source)
@@ -160,7 +161,7 @@ def name_of(source: Source) -> str:
     """What to call a source in a message or a record."""
     if isinstance(source, (str, os.PathLike)):
         return "standard input" if os.fspath(source) == "-" else os.fspath(source)
-    if isinstance(source, tuple):
+    if isinstance(source, (tuple, Audio)):
         return "array"
     if isinstance(source, (bytes, bytearray, memoryview)):
         return f"{len(source)} bytes"
@@ -399,8 +400,9 @@ def _full_scale(block: NDArray[Any]) -> NDArray[np.floating]:
     return (block.astype(np.float64) - middle) / (info.max + 1 - middle)
 
 
-def _check_wanted(rate: Any) -> None:
-    if not isinstance(rate, numbers.Real) or not LOWEST_RATE <= float(rate) <= HIGHEST_RATE:
+def check_sampling_rate(rate: Any) -> None:
+    """Raise InputError unless this is a number of hertz that can be worked with."""
+    if not isinstance(rate, numbers.Real) or isinstance(rate, bool) or not LOWEST_RATE <= float(rate) <= HIGHEST_RATE:
         raise InputError(f"sampling_rate is {rate!r}; allowed: {LOWEST_RATE} to {HIGHEST_RATE} Hz.")
 
 

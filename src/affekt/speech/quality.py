@@ -53,10 +53,11 @@ def window_qualities(signal: NDArray[np.float32], window: int, hop: int, count: 
 
 
 def _measures(signal: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Level in dB below full scale and highest peak of every 20 ms, shapes (t,)."""
+    """Level in dB below full scale and half the swing of every 20 ms, (t,); a constant offset changes neither."""
     frames = signal[: len(signal) // FRAME * FRAME].reshape(-1, FRAME)
+    frames = frames - frames.mean(axis=1, keepdims=True)
     levels = 10 * np.log10(np.einsum("tn,tn->t", frames, frames) / FRAME + 1e-12)
-    return levels, np.abs(frames).max(axis=1, initial=0.0)
+    return levels, (frames.max(axis=1) - frames.min(axis=1)) / 2
 
 
 def _rated(levels: NDArray[np.float32], peaks: NDArray[np.float32]) -> NDArray[np.float64]:

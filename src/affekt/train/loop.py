@@ -307,6 +307,13 @@ def train(trainer: Trainer, dev: Material, run: Path, *, report: Callable[[str],
         report(json.dumps(line))
 
 
+def kept_epoch(run: Path) -> dict[str, int]:
+    """Which epoch ``best.pt`` is from, and after how many the run ended."""
+    lines = _history(run)
+    best = max(lines, key=lambda line: (line["dev"], line["epoch"]))
+    return {"kept_epoch": best["epoch"], "epochs_run": len(lines)}
+
+
 def _history(run: Path) -> list[dict]:
     path = run / "log.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

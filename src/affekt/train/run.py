@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from affekt.speech.activity import Activity
 from affekt.speech.network import VoiceNetwork
 from affekt.train.clips import Clips, load_clips
 from affekt.train.export import export
-from affekt.train.loop import Material, Trainer, clip_logits, corpus_recalls, train
+from affekt.train.loop import Material, Trainer, clip_logits, corpus_recalls, kept_epoch, train
 from affekt.train.recipe import Recipe, as_table
 from affekt.train.sources import LICENCE, Sources, read_split, split_hash, training_data
 from affekt.types import Sample
@@ -65,8 +66,8 @@ def run(recipe: Recipe, sources: Sources, output: Path, *, report: Report) -> Pa
     CorpusError
         If a folder is not what it should be.
     """
-    _save_recipe(recipe, output)
     split = read_split(recipe.name, recipe.corpora, sources.corpora)
+    _save_recipe(recipe, output)
     material, dev = (material_of(samples, recipe, output / "cache") for samples in (split.train, split.dev))
     report(f"{len(material.clips)} clips to train on, {len(dev.clips)} of dev speakers")
     extras = tuple(_all_signals(load_clips(paths, output / "cache")) for paths in (sources.sounds, sources.responses))
@@ -82,6 +83,7 @@ def finish(recipe: Recipe, split: Split, dev: Material, output: Path, *, report:
     logits = clip_logits(network, dev)
     temperature = fit_temperature(logits, dev.labels)
     card = make_card(recipe, network, split, temperature)
+    card = replace(card, recipe={**card.recipe, **kept_epoch(output)})
     difference = export(network, card, output / f"{recipe.name}.onnx")
     recalls = corpus_recalls(logits, dev, recipe.corpora)
     report(json.dumps({"temperature": round(temperature, 4), "parity": difference, "dev": recalls}))

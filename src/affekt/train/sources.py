@@ -13,8 +13,8 @@ from affekt.corpora import CORPORA, read_corpus
 from affekt.data.splits import Split, fixed_split
 from affekt.errors import InputError
 
-#: Of the weights: as strict as the strictest corpus.
-LICENCE = "CC BY-NC-SA 4.0 (the strictest of the corpora it was trained on; research use)"
+#: Of the weights.
+LICENCE = "non-commercial research only; the terms of the corpora it learned from, listed with it, apply"
 
 
 @dataclass(frozen=True)
