@@ -211,6 +211,8 @@ def _session(data: bytes, card: Card, threads: int) -> object:
     onnxruntime.set_default_logger_severity(4)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    # Threads that wait in a busy loop would take the cores from decoding and from other recordings.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         _check_signature(session, card)
