@@ -70,6 +70,10 @@ def test_labels_restrict_merge_and_say_what_is_lost(affekt, clips):
     assert "left out: disgust" in json.loads(done.stdout)["results"][0]["warnings"][0]
 
 
+def test_what_is_lost_is_said_once(affekt, clips):
+    assert affekt("predict", *clips[:3], "--labels", "valence").stderr.count("left out: surprise") == 1
+
+
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_a_picture_is_drawn(affekt, clips, tmp_path, suffix):
     pytest.importorskip("matplotlib")

@@ -18,7 +18,7 @@ import click
 from affekt import __version__
 from affekt._files import atomic_write
 from affekt._optional import require
-from affekt.errors import AffektError, AudioError, AudioWarning, InputError
+from affekt.errors import AffektError, AudioError, AudioWarning, InputError, LossWarning
 from affekt.types import Prediction, Result
 from affekt.write import ONE_RECORDING, SUFFIXES, WRITERS
 
@@ -40,7 +40,8 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             # File names may hold bytes that the terminal's encoding does not.
             stream.reconfigure(errors="backslashreplace")
-    warnings.simplefilter("ignore", AudioWarning)
+    for category in (AudioWarning, LossWarning):  # results carry these, and each is told once
+        warnings.simplefilter("ignore", category)
     warnings.showwarning = _show_warning
 
 
@@ -198,6 +199,7 @@ class Session:
         self.job, self.recognizer, self.sources = job, recognizer, sources
         self.failed, self._not_found = 0, len(failures)
         self._names: dict[str, str] = {}
+        self._told: set[str] = set()
         for failure in failures:
             self._tell(failure)
 
@@ -299,6 +301,9 @@ class Session:
 
     def _tell_warnings(self, result: Result) -> None:
         for sentence in result.warnings:
+            if sentence in self._told:
+                continue
+            self._told.add(sentence)
             click.echo(f"warning: {shown(sentence)}", err=True)
 
 
