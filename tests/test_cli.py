@@ -122,7 +122,7 @@ def test_evaluate_reports_with_intervals(affekt, clips, tmp_path):
         (folder / path.name).write_bytes(path.read_bytes())
     done = affekt("evaluate", "voice", "--corpus", f"ravdess={folder}")
     assert done.exit_code == 0
-    assert "ravdess: 2 speakers the model did not learn from; corpus labels" in done.stdout
+    assert "ravdess: 2 held-out speakers; corpus labels" in done.stdout
     assert "n=12" in done.stdout
     assert "note: 2 speakers: the interval is over clips" in done.stdout
 

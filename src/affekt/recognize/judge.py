@@ -55,7 +55,8 @@ def judge(
         "corpus labels": [_best(restricted.apply(p.scores)) if p.scores else None for p in summaries],
         "all labels": [p.label for p in summaries],
     }
-    protocol = f"{samples[0].corpus}: {len({s.speaker for s in samples})} speakers the model did not learn from"
+    count = len({s.speaker for s in samples})
+    protocol = f"{samples[0].corpus}: {count} held-out speaker{'s' * (count != 1)}"
     return {
         kind: report(samples, given, rng=np.random.default_rng(0), protocol=f"{protocol}; {kind}")
         for kind, given in answers.items()
