@@ -221,6 +221,21 @@ def test_recipes_load_and_say_what_is_wrong_with_them(tmp_path):
         load_recipe(tmp_path / "none.toml")
 
 
+def test_only_sounds_named_as_in_esc_10_have_folds(tmp_path):
+    from affekt.train.sources import noise_paths, response_paths
+
+    for name in ("1-17367-A.opus", "5-210571-A.opus", "kitchen.wav", "5th street.wav", "notes.txt", "rir4.wav"):
+        (tmp_path / name).touch()
+    assert [p.rsplit("/")[-1] for p in noise_paths(tmp_path)] == [
+        "1-17367-A.opus",
+        "5th street.wav",
+        "kitchen.wav",
+        "rir4.wav",
+    ]
+    assert "rir4.wav" not in " ".join(response_paths(tmp_path))
+    assert noise_paths(None) == []
+
+
 def test_energy_truth_finds_known_margins():
     rng = np.random.default_rng(0)
     quiet = 1e-4 * rng.standard_normal(16_000)

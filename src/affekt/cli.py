@@ -173,8 +173,8 @@ def _check(job: Job, count: int) -> None:
     for option, path in (("--output", job.output), ("--plot", job.plot)):
         if path and not path.parent.is_dir():
             raise InputError(f"{option} {path}: there is no folder {path.parent}; make it first.")
-    folder = job.output is not None and job.output.is_dir()
-    if job.form in ONE_RECORDING and count > 1 and not folder:
+    into_folder = job.output is not None and job.output.is_dir()
+    if job.form in ONE_RECORDING and count > 1 and not into_folder:
         raise InputError(f"{job.form} holds one recording, and there are {count}: give --output FOLDER/.")
     if job.plot and count > 1 and not job.plot.is_dir():
         raise InputError(f"--plot {job.plot}: for {count} recordings give a folder: --plot FOLDER/.")
@@ -491,7 +491,8 @@ def info(model: str, form: str) -> None:
     rate = card.sampling_rate
     click.echo(f"{card.name}: {card.modality}, {len(card.labels)} labels: {', '.join(card.labels)}")
     click.echo(f"takes      mono float32 at {rate} Hz; windows of {card.window / rate:g} s every {card.hop / rate:g} s")
-    click.echo(f"calibrated temperature {card.temperature:.3f}")
+    if card.modality == "speech":
+        click.echo(f"calibrated temperature {card.temperature:.3f}")
     click.echo(f"licence    {card.licence}")
     for corpus, entry in card.data.items():
         click.echo(f"learned    {corpus}: {entry['clips']} clips of {entry['speakers']} speakers ({entry['licence']})")

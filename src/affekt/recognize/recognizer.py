@@ -144,7 +144,7 @@ class Recognizer:
 class Trace:
     """Collects what a picture of a recording needs: envelope, regions of speech, scores of every cell.
 
-    Memory grows by about 5 kB per minute.
+    Memory grows by some 150 kB per minute.
     """
 
     def __init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,15 +36,16 @@ class Sources:
 
 
 def noise_paths(folder: Path | None, folds: Sequence[str] = ("1", "2", "3", "4")) -> list[str]:
-    """Sounds of ESC-10 by fold, the first character of a name; fold 5 is left for judging."""
-    return [path for path in _audio(folder) if Path(path).name[0] in folds]
+    """Sounds in a folder. Those named as in ESC-10 (``5-186924-A``) only of some folds: fold 5 is left for judging."""
+    esc = re.compile(r"([1-5])-\d+-[A-Z]")
+    found = [(path, esc.match(Path(path).name)) for path in _audio(folder)]
+    return [path for path, named in found if named is None or named[1] in folds]
 
 
 def response_paths(folder: Path | None, held_out: str = "rir4.wav") -> list[str]:
     """Mono impulse responses in a folder, but one that is left for judging."""
-    return [
-        path for path in _audio(folder) if "stereo" not in path and "48000" not in path and Path(path).name != held_out
-    ]
+    names = [(path, Path(path).name) for path in _audio(folder)]
+    return [path for path, name in names if "stereo" not in name and "48000" not in name and name != held_out]
 
 
 def _audio(folder: Path | None) -> list[str]:
