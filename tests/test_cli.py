@@ -7,7 +7,9 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from affekt.cli import clock, main, parse_labels, percent, shown
+from affekt.cli import main
+from affekt.cli.predict import parse_labels
+from affekt.cli.terminal import clock, percent, shown
 
 
 @pytest.fixture

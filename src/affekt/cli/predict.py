@@ -1,92 +1,27 @@
-"""The command ``affekt``: parse, call, print. Each command is a public function with a terminal around it."""
+"""``affekt predict``: emotions over time in recordings."""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from affekt import __version__
 from affekt._files import atomic_write
 from affekt._optional import require
-from affekt.errors import AffektError, AudioError, AudioWarning, InputError, LossWarning
+from affekt.cli.terminal import SOME_FAILED, Target, clock, console, percent, polite, progress, shown
+from affekt.errors import InputError
 from affekt.types import Prediction, Result
 from affekt.write import ONE_RECORDING, SUFFIXES, WRITERS
 
 if TYPE_CHECKING:
     from affekt.recognize.batch import Failure
     from affekt.recognize.recognizer import Recognizer, Trace
-
-SOME_FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="affekt")
-def main() -> None:
-    """Emotions in the voice: a recording in, a timeline of emotions out.
-
-    Nothing is sent anywhere and nothing is stored unless you ask for it.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            # File names may hold bytes that the terminal's encoding does not.
-            stream.reconfigure(errors="backslashreplace")
-    for category in (AudioWarning, LossWarning):  # results carry these, and each is told once
-        warnings.simplefilter("ignore", category)
-    warnings.showwarning = _show_warning
-
-
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    click.echo(f"warning: {message}", err=True)
-
-
-def polite(command: Callable[..., int | None]) -> Callable[..., None]:
-    """Turn what can go wrong into one line on stderr and an exit status."""
-
-    @wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> None:
-        try:
-            status = command(*args, **kwargs) or 0
-            sys.stdout.flush()
-        except KeyboardInterrupt:
-            status = _complain("interrupted.", INTERRUPTED)
-        except BrokenPipeError:
-            # The reader (head, say) has seen enough; give Python's own exit nothing left to flush.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            status = 0
-        except (AffektError, OSError) as error:
-            status = _complain(
-                _sentence(error), SOME_FAILED if isinstance(error, (AudioError, OSError)) else WRONG_USAGE
-            )
-        sys.exit(status)
-
-    return wrapped
-
-
-def _complain(sentence: str, status: int) -> int:
-    click.echo(f"error: {shown(sentence)}", err=True)
-    return status
-
-
-def _sentence(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        where = f"{error.filename}: " if error.filename else "output: "
-        return f"{where}{error.strerror}."
-    return str(error)
-
-
-def shown(text: str) -> str:
-    """Text as a terminal may show it: control characters, newlines among them, as escapes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
 
 
 @dataclass(frozen=True)
@@ -103,22 +38,7 @@ class Job:
     recursive: bool
 
 
-class Target(click.ParamType):
-    """Where to write: a file, or a folder, which a slash at the end makes if need be."""
-
-    name = "path"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Text to Path; the slash would be lost in it, so it is acted on here."""
-        if str(value).endswith(("/", os.sep)):
-            try:
-                os.makedirs(value, exist_ok=True)
-            except OSError as error:
-                self.fail(f"{value}: this folder cannot be made ({error.strerror}).", param, ctx)
-        return Path(value)
-
-
-@main.command()
+@click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--format", "form", type=click.Choice(["table", *WRITERS]), default="table", show_default=True)
 @click.option("-o", "--output", type=Target(), help="File; or FOLDER/, for one file per recording.")
@@ -241,7 +161,7 @@ class Session:
         """Results as they come; failures are told on the way."""
         from affekt.recognize.batch import Failure
 
-        with _progress(len(self.sources)) as tick:
+        with progress(len(self.sources)) as tick:
             for outcome in self._outcomes():
                 tick()
                 if isinstance(outcome, Failure):
@@ -325,18 +245,6 @@ def _line_file(path: Path) -> Iterator[Any]:
         raise
 
 
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("recordings"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda: bar.advance(task)
-
-
 def _print_timeline(result: Result) -> None:
     from rich.table import Table
     from rich.text import Text
@@ -358,11 +266,11 @@ def _print_timeline(result: Result) -> None:
         table.add_row(
             clock(p.start), clock(p.end), Text(str(p.label)), percent(p.confidence), percent(p.quality), Text(others(p))
         )
-    console = _console()
-    console.print(Text(heading))
+    screen = console()
+    screen.print(Text(heading))
     if result.predictions:
-        console.print(table)
-    console.print(Text(f"in all: {answer(result.summary)}"))
+        screen.print(table)
+    screen.print(Text(f"in all: {answer(result.summary)}"))
 
 
 def _print_overview(results: Sequence[Result]) -> None:
@@ -387,28 +295,7 @@ def _print_overview(results: Sequence[Result]) -> None:
             Text(others(p)),
         )
         table.add_row(Text(shown(result.source)), *row)
-    _console().print(table)
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    # A table in a file or a pipe is for programs and people with wide windows: never cut.
-    return Console(width=None if sys.stdout.isatty() else 200, highlight=False, soft_wrap=not sys.stdout.isatty())
-
-
-def clock(seconds: float) -> str:
-    """Seconds as m:ss.s, or h:mm:ss.s when there are hours."""
-    tenths = round(10 * seconds)
-    minutes, rest = divmod(tenths, 600)
-    if minutes >= 60:
-        return f"{minutes // 60}:{minutes % 60:02d}:{rest / 10:04.1f}"
-    return f"{minutes}:{rest / 10:04.1f}"
-
-
-def percent(share: float) -> str:
-    """A share of 1 as whole per cent."""
-    return f"{100 * share:.0f} %"
+    console().print(table)
 
 
 def answer(prediction: Prediction) -> str:
@@ -447,169 +334,3 @@ def _save_plot(result: Result, trace: Trace, path: Path) -> None:
     figure = draw_timeline(data)
     with atomic_write(path, "wb") as file:
         figure.savefig(file, format=form)
-
-
-@main.command()
-@polite
-def models() -> None:
-    """The models at hand, with their cards' main numbers."""
-    from rich.table import Table
-
-    from affekt.models.onnx import read_card
-    from affekt.models.zoo import MODELS, model_path
-
-    table = Table(
-        "name", "what for", "size", "labels", "UAR on unseen speakers (mean over corpora)", box=None, pad_edge=False
-    )
-    for name, (_, purpose) in MODELS.items():
-        card, size = read_card(model_path(name)), model_path(name).stat().st_size
-        table.add_row(name, purpose, f"{size / 1e6:.1f} MB", str(len(card.labels)), _main_number(card.scores))
-    _console().print(table)
-
-
-def _main_number(scores: Any) -> str:
-    values = [entry["UAR"][0] for entry in scores.values() if "UAR" in entry]
-    return f"{sum(values) / len(values):.2f} over {len(values)} corpora" if values else "-"
-
-
-@main.command()
-@click.argument("model")
-@click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
-@polite
-def info(model: str, form: str) -> None:
-    """The card of a model: a name from `affekt models`, or FILE.onnx."""
-    from affekt.models.onnx import read_card
-    from affekt.models.zoo import model_path
-
-    card = read_card(model_path(model))
-    if form == "json":
-        click.echo(json.dumps(json.loads(card.to_json()), indent=2, ensure_ascii=False))
-        return
-    if form == "markdown":
-        click.echo(card.to_markdown(), nl=False)
-        return
-    rate = card.sampling_rate
-    click.echo(f"{card.name}: {card.modality}, {len(card.labels)} labels: {', '.join(card.labels)}")
-    click.echo(f"takes      mono float32 at {rate} Hz; windows of {card.window / rate:g} s every {card.hop / rate:g} s")
-    if card.modality == "speech":
-        click.echo(f"calibrated temperature {card.temperature:.3f}")
-    click.echo(f"licence    {card.licence}")
-    for corpus, entry in card.data.items():
-        click.echo(f"learned    {corpus}: {entry['clips']} clips of {entry['speakers']} speakers ({entry['licence']})")
-    for corpus, entry in card.scores.items():
-        click.echo(f"tested     {corpus}: " + "; ".join(_score_text(name, value) for name, value in entry.items()))
-    for limit in card.limits:
-        click.echo(f"limit      {limit}")
-
-
-def _score_text(name: str, value: Sequence[float]) -> str:
-    return f"{name} {value[0]:.3f} [{value[1]:.3f}, {value[2]:.3f}] n={value[3]:g}"
-
-
-def folders(pairs: Sequence[str]) -> dict[str, Path]:
-    """``NAME=PATH`` options to a table.
-
-    Raises
-    ------
-    InputError
-        If one has another form, or a name comes twice.
-    """
-    table: dict[str, Path] = {}
-    for pair in pairs:
-        name, _, path = pair.partition("=")
-        if not name or not path or name in table:
-            raise InputError(f"--corpus {pair}: give NAME=PATH, each name once, such as ravdess=/data/RAVDESS.")
-        table[name] = Path(path)
-    return table
-
-
-@main.command()
-@click.argument("recipe")
-@click.option("--corpus", "corpora", multiple=True, metavar="NAME=PATH", help="A corpus of the recipe; once for each.")
-@click.option(
-    "--sounds",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Noises: ESC-10; its fold 5 is left alone.",
-)
-@click.option(
-    "--responses", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Room impulse responses (wav)."
-)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Folder of the run; an interrupted run goes on.",
-)
-@click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
-@polite
-def train(recipe: str, corpora: Sequence[str], threads: int, output: Path, **extras: Path | None) -> None:
-    """Train a model by a RECIPE: the name of one that ships with affekt, or FILE.toml."""
-    require("torch", extra="train").set_num_threads(threads)
-    from affekt.train.activity import ActivityRecipe, run_activity
-    from affekt.train.recipe import load_recipe
-    from affekt.train.run import run
-    from affekt.train.sources import Sources, noise_paths, response_paths
-
-    sources = Sources(folders(corpora), noise_paths(extras["sounds"]), response_paths(extras["responses"]))
-
-    def report(line: str) -> None:
-        click.echo(line, err=True)
-
-    if recipe == "activity":
-        click.echo(run_activity(ActivityRecipe(), sources, output, report=report))
-    else:
-        click.echo(run(load_recipe(recipe), sources, output, report=report))
-
-
-@main.command()
-@click.argument("model")
-@click.option("--corpus", "corpora", multiple=True, required=True, metavar="NAME=PATH", help="Once for each corpus.")
-@click.option("--side", type=click.Choice(["test", "dev"]), default="test", show_default=True)
-@click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True)
-@click.option("--write-card", is_flag=True, help="Write the scores into FILE.onnx (needs the extra train).")
-@polite
-def evaluate(model: str, corpora: Sequence[str], side: str, jobs: int, write_card: bool) -> None:
-    """What MODEL is worth on the fixed test speakers of corpora, with 95 % intervals over speakers."""
-    from affekt.corpora import read_corpus
-    from affekt.data.splits import fixed_split
-    from affekt.recognize.judge import judge
-    from affekt.recognize.recognizer import Recognizer
-
-    recognizer, scores = Recognizer(model), {}
-    if write_card and (side != "test" or Path(model).suffix != ".onnx"):
-        raise InputError("--write-card writes test scores into a FILE.onnx; give one, and no other --side.")
-    for name, path in folders(corpora).items():
-        samples = getattr(fixed_split(read_corpus(name, path).samples), side)
-        if not samples:
-            click.echo(f"{name}: has no {side} speakers; left out.", err=True)
-            continue
-        with _progress(len(samples)) as tick:
-            reports = judge(recognizer, samples, jobs=jobs, tick=tick)
-        scores[name] = _print_reports(reports)
-    if write_card:
-        _write_scores(model, scores)
-
-
-def _print_reports(reports: dict[str, Any]) -> dict[str, list[float]]:
-    main_report, free = reports["corpus labels"], reports["all labels"]
-    click.echo(main_report.protocol)
-    for name, estimate in main_report.metrics.items():
-        click.echo(f"  {name:22} {estimate}")
-    click.echo(f"  {'UAR, all labels':22} {free.metrics['UAR']}")
-    for sentence in main_report.warnings:
-        click.echo(f"  note: {sentence}")
-    table = {**main_report.metrics, "UAR, all labels": free.metrics["UAR"]}
-    return {name: [round(e.value, 4), round(e.low, 4), round(e.high, 4), e.n] for name, e in table.items()}
-
-
-def _write_scores(model: str, scores: dict[str, Any]) -> None:
-    from dataclasses import replace
-
-    from affekt.models.onnx import read_card
-    from affekt.models.zoo import model_path
-    from affekt.train.export import rewrite_card
-
-    path = model_path(model)
-    card = read_card(path)
-    rewrite_card(path, replace(card, scores={**card.scores, **scores}))

@@ -1,0 +1,68 @@
+"""``affekt models`` and ``affekt info``: the models at hand, and their cards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from affekt.cli.terminal import console, polite
+
+
+@click.command()
+@polite
+def models() -> None:
+    """The models at hand, with their cards' main numbers."""
+    from rich.table import Table
+
+    from affekt.models.onnx import read_card
+    from affekt.models.zoo import MODELS, model_path
+
+    table = Table(
+        "name", "what for", "size", "labels", "UAR on unseen speakers (mean over corpora)", box=None, pad_edge=False
+    )
+    for name, (_, purpose) in MODELS.items():
+        card, size = read_card(model_path(name)), model_path(name).stat().st_size
+        table.add_row(name, purpose, f"{size / 1e6:.1f} MB", str(len(card.labels)), _main_number(card.scores))
+    console().print(table)
+
+
+def _main_number(scores: Any) -> str:
+    values = [entry["UAR"][0] for entry in scores.values() if "UAR" in entry]
+    return f"{sum(values) / len(values):.2f} over {len(values)} corpora" if values else "-"
+
+
+@click.command()
+@click.argument("model")
+@click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
+@polite
+def info(model: str, form: str) -> None:
+    """The card of a model: a name from `affekt models`, or FILE.onnx."""
+    from affekt.models.onnx import read_card
+    from affekt.models.zoo import model_path
+
+    card = read_card(model_path(model))
+    if form == "json":
+        click.echo(json.dumps(json.loads(card.to_json()), indent=2, ensure_ascii=False))
+        return
+    if form == "markdown":
+        click.echo(card.to_markdown(), nl=False)
+        return
+    rate = card.sampling_rate
+    click.echo(f"{card.name}: {card.modality}, {len(card.labels)} labels: {', '.join(card.labels)}")
+    click.echo(f"takes      mono float32 at {rate} Hz; windows of {card.window / rate:g} s every {card.hop / rate:g} s")
+    if card.modality == "speech":
+        click.echo(f"calibrated temperature {card.temperature:.3f}")
+    click.echo(f"licence    {card.licence}")
+    for corpus, entry in card.data.items():
+        click.echo(f"learned    {corpus}: {entry['clips']} clips of {entry['speakers']} speakers ({entry['licence']})")
+    for corpus, entry in card.scores.items():
+        click.echo(f"tested     {corpus}: " + "; ".join(_score_text(name, value) for name, value in entry.items()))
+    for limit in card.limits:
+        click.echo(f"limit      {limit}")
+
+
+def _score_text(name: str, value: Sequence[float]) -> str:
+    return f"{name} {value[0]:.3f} [{value[1]:.3f}, {value[2]:.3f}] n={value[3]:g}"
