@@ -49,7 +49,7 @@ clean:
 
 .venv/test.done: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet $(TORCH)
-	$(BIN)/python -m pip install --quiet -e ".[plot,train,dev]"
+	$(BIN)/python -m pip install --quiet -e ".[lab,encoder,dev]"
 	touch $@
 
 .venv/bench.done: .venv/test.done

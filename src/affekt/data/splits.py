@@ -1,41 +1,61 @@
-"""Speaker-disjoint splits. A clip split is not offered: it measures who speaks, not how."""
+"""Splits: by speaker unless the name says otherwise."""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 
 import numpy as np
 
-from affekt.errors import InputError
+from affekt.errors import InputError, UnknownName
 from affekt.types import Sample
+
+#: What a split can keep apart: the key of a sample that stands on one side only.
+KEYS: dict[str, Callable[[Sample], Hashable]] = {
+    "speaker": lambda sample: (sample.corpus, sample.speaker),
+    "sentence": lambda sample: (sample.corpus, sample.sentence),
+    "corpus": lambda sample: sample.corpus,
+    "clip": lambda sample: sample.id,
+}
+OF = {"speaker": "speaker", "sentence": "sentence", "corpus": "corpus", "clip": "id"}
 
 
 @dataclass(frozen=True)
 class Split:
-    """Three sets of samples that share no speaker.
+    """Three sets of samples that have nothing in common by one key.
+
+    Parameters
+    ----------
+    train, dev, test : tuple of Sample
+    by : str
+        What stands on one side only: ``speaker``, ``sentence``, ``corpus`` or
+        ``clip``. Only the first measures what the model is worth for people it
+        has not heard; ``clip`` is there to show what published figures measure.
 
     Raises
     ------
     InputError
-        If a speaker stands in two of them, or is unknown.
+        If a speaker (sentence, corpus, clip) stands in two of them, or is unknown.
     """
 
     train: tuple[Sample, ...]
     dev: tuple[Sample, ...]
     test: tuple[Sample, ...]
+    by: str = "speaker"
 
     def __post_init__(self) -> None:
-        seen: dict[tuple[str | None, str], str] = {}
+        if self.by not in KEYS:
+            raise UnknownName("split", self.by, KEYS)
+        seen: dict[Hashable, str] = {}
         for name, samples in (("train", self.train), ("dev", self.dev), ("test", self.test)):
-            for speaker in _speakers(samples):
-                if seen.setdefault(speaker, name) != name:
+            for key in _keys(samples, self.by):
+                if seen.setdefault(key, name) != name:
+                    what = f"{self.by} {' of '.join(str(k) for k in reversed(key))}" if isinstance(key, tuple) else key
                     raise InputError(
-                        f"speaker {speaker[1]} of {speaker[0]} stands in {seen[speaker]} and in {name}. "
-                        "Keep all clips of a speaker on one side."
+                        f"{what} stands in {seen[key]} and in {name}. Keep all clips of a {self.by} on one side."
                     )
 
 
@@ -102,7 +122,7 @@ def split_by_speaker(
     InputError
         If a speaker is unknown, or there are too few.
     """
-    speakers = sorted(_speakers(samples), key=str)
+    speakers = sorted(_keys(samples, "speaker"), key=str)
     sizes = [max(1, round(share * len(speakers))) if share else 0 for share in (test, dev)]
     if sum(sizes) >= len(speakers):
         raise InputError(
@@ -111,23 +131,89 @@ def split_by_speaker(
     drawn = [speakers[i] for i in rng.permutation(len(speakers))]
     held = {"test": set(drawn[: sizes[0]]), "dev": set(drawn[sizes[0] : sum(sizes)])}
     return _divided(
-        samples, lambda s: next((side for side, names in held.items() if (s.corpus, s.speaker) in names), "train")
+        samples, lambda s: next((side for side, names in held.items() if KEYS["speaker"](s) in names), "train")
     )
 
 
-def _divided(samples: Iterable[Sample], side_of: Callable[[Sample], str]) -> Split:
+def split_by_clip(samples: Sequence[Sample], rng: np.random.Generator, *, dev: float = 0.0, test: float = 0.2) -> Split:
+    """Draw clips, class by class, whoever speaks: what many published figures rest on.
+
+    The same voices, and near twins of the same clips, stand on both sides, so
+    the score says how well the model knows these speakers. For comparison only.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        With labels.
+    rng : numpy Generator
+        Draws the clips.
+    dev, test : float
+        Share of the clips of each label, between 0 and 1.
+    """
+    order = [samples[i] for i in rng.permutation(len(samples))]
+    side: dict[str, str] = {}
+    for label in dict.fromkeys(sample.label for sample in order):
+        members = [sample.id for sample in order if sample.label == label]
+        sizes = round(test * len(members)), round(dev * len(members))
+        side |= dict.fromkeys(members[: sizes[0]], "test")
+        side |= dict.fromkeys(members[sizes[0] : sum(sizes)], "dev")
+    return _divided(samples, lambda sample: side.get(sample.id, "train"), by="clip")
+
+
+def folds(
+    samples: Sequence[Sample], count: int, rng: np.random.Generator, *, by: str = "speaker", dev: bool = True
+) -> tuple[Split, ...]:
+    """Every speaker (sentence, corpus) is tested once, by a model that never met it.
+
+    Speakers are dealt out sex by sex and corpus by corpus, so that the folds are alike.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+    count : int
+        Number of folds; at least 2.
+    rng : numpy Generator
+        Deals the speakers.
+    by : str
+        ``speaker``, ``sentence`` or ``corpus``.
+    dev : bool
+        Whether the speakers of the next fold are set aside as dev; with fewer than three folds nothing is.
+
+    Raises
+    ------
+    InputError
+        If there are fewer speakers than folds, or one is unknown.
+    """
+    kinds = {key: (str(s.corpus), str(s.sex)) for s in samples for key in _keys([s], by)}
+    if not 2 <= count <= len(kinds):
+        raise InputError(
+            f"{count} folds of {len(kinds)} {by}{'' if len(kinds) == 1 else 's'}: give 2 to {len(kinds)} folds, "
+            f"or recordings of more {by}s."
+        )
+    shuffled = sorted(kinds, key=str)
+    shuffled = sorted((shuffled[i] for i in rng.permutation(len(shuffled))), key=lambda key: kinds[key])
+    fold_of = {key: i % count for i, key in enumerate(shuffled)}
+
+    def side(sample: Sample, tested: int) -> str:
+        fold = fold_of[KEYS[by](sample)]
+        return "test" if fold == tested else "dev" if dev and count > 2 and fold == (tested + 1) % count else "train"
+
+    return tuple(_divided(samples, partial(side, tested=i), by=by) for i in range(count))
+
+
+def _divided(samples: Iterable[Sample], side_of: Callable[[Sample], str], *, by: str = "speaker") -> Split:
     sides: dict[str, list[Sample]] = {"train": [], "dev": [], "test": []}
     for sample in samples:
         sides[side_of(sample)].append(sample)
-    return Split(tuple(sides["train"]), tuple(sides["dev"]), tuple(sides["test"]))
+    return Split(tuple(sides["train"]), tuple(sides["dev"]), tuple(sides["test"]), by)
 
 
-def _speakers(samples: Iterable[Sample]) -> set[tuple[str | None, str]]:
+def _keys(samples: Iterable[Sample], by: str) -> set[Hashable]:
     found = set()
     for sample in samples:
-        if sample.speaker is None:
+        if getattr(sample, OF[by]) is None:
             raise InputError(
-                f"{sample.id}: the speaker is unknown, so this cannot be split by speaker. Give each sample one."
+                f"{sample.id}: the {by} is unknown, so this cannot be split by {by}. Give each sample one."
             )
-        found.add((sample.corpus, sample.speaker))
+        found.add(KEYS[by](sample))
     return found
