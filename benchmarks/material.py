@@ -120,8 +120,8 @@ def write_graphs(folder: Path) -> dict[str, str]:
         return dict.fromkeys(("front end", "wav2vec2"), "torch is not installed")
     import torch
 
+    from affekt.speech.frontend import FrontEnd
     from affekt.speech.network import VoiceFeatures
-    from affekt.speech.spectral import FrontEnd
 
     write_graph(VoiceFeatures(FrontEnd()), torch.randn(1, 64_000), folder / "front-end.onnx")
     if not find_spec("transformers"):

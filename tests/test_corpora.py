@@ -79,6 +79,27 @@ PARSED = [
     ("turev_db", "1234_sk_soba", "calm", "1234", "soba", None, {"letters": "sk"}),
     ("turev_db", "1234_mt_soba", "happy", "1234", "soba", None, {"letters": "mt"}),
     ("turev_db", "7895_hl_ogul1", "sad", "7895", "ogul", None, {"letters": "hl"}),
+    ("crema_d", "1001_DFA_ANG_XX", "angry", "1001", "DFA", None, {"intensity": "unspecified"}),
+    ("crema_d", "1091_WSI_DIS_LO", "disgust", "1091", "WSI", None, {"intensity": "low"}),
+    ("crema_d", "1040_IEO_FEA_MD", "fear", "1040", "IEO", None, {"intensity": "medium"}),
+    ("crema_d", "1089_IOM_HAP_HI", "happy", "1089", "IOM", None, {"intensity": "high"}),
+    ("crema_d", "1090_TSI_NEU_XX", "neutral", "1090", "TSI", None, {"intensity": "unspecified"}),
+    ("crema_d", "1040_ITH_SAD_X", "sad", "1040", "ITH", None, {"intensity": "unspecified"}),
+    ("emo_db", "03a01Wa", "angry", "03", "a01", "male", {"version": "a"}),
+    ("emo_db", "08b10Lb", "boredom", "08", "b10", "female", {"version": "b"}),
+    ("emo_db", "10a07Ea", "disgust", "10", "a07", "male", {"version": "a"}),
+    ("emo_db", "11b09Ad", "fear", "11", "b09", "male", {"version": "d"}),
+    ("emo_db", "03a01Fa", "happy", "03", "a01", "male", {"version": "a"}),
+    ("emo_db", "14a05Tc", "sad", "14", "a05", "female", {"version": "c"}),
+    ("emo_db", "16b02Na", "neutral", "16", "b02", "female", {"version": "a"}),
+    ("synthetic", "s01_angry_01", "angry", "s01", "01", "male", {}),
+    ("synthetic", "s02_calm_02", "calm", "s02", "02", "female", {}),
+    ("synthetic", "s99_disgust_99", "disgust", "s99", "99", "male", {}),
+    ("synthetic", "s10_fear_10", "fear", "s10", "10", "female", {}),
+    ("synthetic", "s03_happy_01", "happy", "s03", "01", "male", {}),
+    ("synthetic", "s03_neutral_01", "neutral", "s03", "01", "male", {}),
+    ("synthetic", "s03_sad_01", "sad", "s03", "01", "male", {}),
+    ("synthetic", "s03_surprise_01", "surprise", "s03", "01", "male", {}),
 ]
 
 
@@ -105,6 +126,10 @@ FOREIGN = {
     "nemo": ["XX0_anger_1", "EB0_angry_1", "EB0_anger_0", "EB0_anger_100", "EB0_anger"],
     "ased": ["n2-01-01-01-01", "x1-01-01-01-01", "n1-08-01-01-01", "n1-01-03-01-01", "n1-01-01-01-66"],
     "turev_db": ["7895_xx_soba", "789_hl_soba", "7895_hl", "hl_7895_soba"],
+    "crema_d": ["1000_DFA_ANG_XX", "1092_DFA_ANG_XX", "1001_XXX_ANG_XX", "1001_DFA_CAL_XX", "1001_ANG_DFA_XX",
+                "1001_DFA_ANG", "1001_DFA_ANG_", "1001_DFA_ANG_XXX", "1001_DFA_ANG_xx"],
+    "emo_db": ["07a01Fa", "17a01Fa", "03a03Fa", "03b04Fa", "03a01Xa", "03a01fa", "03a01F", "03a01FA", "03a01Faa"],
+    "synthetic": ["s00_angry_01", "s01_angry_00", "s01_bored_01", "01_angry_01", "s01_angry_1", "s01_angry_001"],
 }  # fmt: skip
 
 
@@ -158,6 +183,12 @@ LAYOUTS = [
         ["s4-04-02-01-29.wav", "04Sad/S4-04-02-01-29.opus", "ASED_V1/04Sad/s4-04-02-01-29.wav"],
         "ased/s4-04-02-01-29",
     ),
+    (
+        "crema_d",
+        ["1001_DFA_ANG_XX.wav", "AudioWAV/1001_DFA_ANG_XX.wav", "CREMA-D/AudioMP3/1001_DFA_ANG_XX.mp3"],
+        "crema_d/1001_DFA_ANG_XX",
+    ),
+    ("emo_db", ["03a01Fa.wav", "wav/03a01Fa.wav", "EmoDB/wav/03a01Fa.flac"], "emo_db/03a01Fa"),
     (
         "turev_db",
         ["7895_hl_soba.wav", "Sad/7895_hl_soba.wav", "Sound Source/Sad/7895_hl_soba.opus"],
@@ -302,9 +333,10 @@ def test_another_corpus_says_what_was_found_and_what_a_name_looks_like(tmp_path)
 def test_the_table_is_sound(key, corpus: Corpus):
     assert corpus.name == key
     assert corpus.labels == tuple(sorted(corpus.labels))
-    assert set(corpus.labels) <= set(VOICE)
+    assert set(corpus.labels) <= {*VOICE, "boredom"}
     assert isinstance(corpus.parse(PurePosixPath(corpus.example.split(" ")[0])), Clip)
-    assert corpus.home.startswith("http")
+    assert corpus.home.startswith("http") or corpus.clips is None
+    assert (corpus.clips is None) == (corpus.speakers is None)
 
 
 # clips, speakers and clips per label of the copies described in the data's README

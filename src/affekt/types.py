@@ -209,17 +209,35 @@ class Report:
     Parameters
     ----------
     metrics : mapping of str to Estimate
-        ``UAR``, ``WA``, ``macro F1``.
+        ``UAR``, ``WA``, ``macro F1``; with scores also ``log loss``, ``Brier``,
+        ``ECE``, ``top-2 accuracy``.
     labels : tuple of str
-        The classes, in the order of the confusion matrix.
-    confusion : tuple of tuple of int, shape (k, k)
-        Rows are the truth, columns the prediction.
+        The classes that occur, in the order of the confusion matrix.
+    confusion : tuple of tuple of int, shape (k, k + 1)
+        Rows are the truth, columns the prediction; the last column counts
+        answers outside ``labels``, and none at all.
     slices : mapping
         Slice name (``speaker=19``) to its UAR.
     protocol : str
         In words: who was tested, and who was trained on.
     warnings : tuple of str
         Part of the result, not a footnote.
+    per_class : mapping of str to mapping
+        Label to its ``precision``, ``recall``, ``f1`` (Estimate) and ``support`` (clips).
+    stamps : tuple of str
+        What makes the numbers too good to be true, in a few words. Wherever
+        the report is shown, they are shown with it.
+    findings : tuple
+        What an audit of the data found.
+    chance : float or None
+        UAR of guessing: 1 / k.
+    p_value : float or None
+        How often shuffled labels score at least as well, see
+        :func:`affekt.evaluate.chance.chance_test`.
+    speakers : int
+        How many known speakers were tested.
+    reliability : tuple of (confidence, accuracy, n), one per bin
+        Bins of equal width from 0 to 1; mean confidence and accuracy of the n clips in each.
     """
 
     metrics: Mapping[str, Estimate]
@@ -228,3 +246,10 @@ class Report:
     slices: Mapping[str, Estimate] = field(default_factory=dict)
     protocol: str = ""
     warnings: tuple[str, ...] = ()
+    per_class: Mapping[str, Mapping[str, Estimate | int]] = field(default_factory=dict)
+    stamps: tuple[str, ...] = ()
+    findings: tuple[Any, ...] = ()
+    chance: float | None = None
+    p_value: float | None = None
+    speakers: int = 0
+    reliability: tuple[tuple[float, float, int], ...] = ()

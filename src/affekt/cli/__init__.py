@@ -21,7 +21,11 @@ COMMANDS = {
     "models": "models",
     "info": "models",
     "train": "train",
+    "reproduce": "reproduce",
     "evaluate": "evaluate",
+    "audit": "audit",
+    "corpora": "corpora",
+    "explore": "explore",
 }
 
 

@@ -1,24 +1,43 @@
 """Corpora of emotional speech: a folder of files becomes Samples.
 
-Only names are read, no file is opened. Every corpus has a module whose
-docstring says how its names are built and what has fooled people.
+Only names and tables are read, no recording is opened. Every corpus has a module
+whose docstring says how its names are built and what has fooled people. Your own
+recordings are the corpus ``folder``; ``synthetic`` needs no recordings at all.
 """
 
 from __future__ import annotations
 
 import os
 
-from affekt.corpora import ased, banglaser, emovo, nemo, ravdess, savee, tess, turev_db, urdu
+from affekt.corpora import (
+    ased,
+    banglaser,
+    crema_d,
+    emo_db,
+    emovo,
+    folder,
+    nemo,
+    ravdess,
+    savee,
+    synthetic,
+    tess,
+    turev_db,
+    urdu,
+)
 from affekt.corpora.corpus import Corpus, Reading, read_folder
 from affekt.errors import UnknownName
 
 CORPORA: dict[str, Corpus] = {
     "ased": ased.CORPUS,
     "banglaser": banglaser.CORPUS,
+    "crema_d": crema_d.CORPUS,
+    "emo_db": emo_db.CORPUS,
     "emovo": emovo.CORPUS,
+    "folder": folder.CORPUS,
     "nemo": nemo.CORPUS,
     "ravdess": ravdess.CORPUS,
     "savee": savee.CORPUS,
+    "synthetic": synthetic.CORPUS,
     "tess": tess.CORPUS,
     "turev_db": turev_db.CORPUS,
     "urdu": urdu.CORPUS,
@@ -38,19 +57,19 @@ def read_corpus(name: str, path: str | os.PathLike[str]) -> Reading:
     name : str
         A key of ``CORPORA``, such as ``"ravdess"``.
     path : str or path
-        The folder that the corpus was unpacked into.
+        The folder that the corpus was unpacked into; for ``"folder"`` also a CSV file.
 
     Returns
     -------
     Reading
-        The samples, ordered by id, and the audio files skipped, with reasons.
+        The samples, ordered by id, the audio files skipped, with reasons, and warnings.
 
     Raises
     ------
     UnknownName
         If there is no such corpus.
     CorpusError
-        If the folder does not exist, holds no audio, or holds something else.
+        If the folder does not exist, holds no audio, or holds something else, or a table in it is wrong.
 
     Examples
     --------
@@ -63,4 +82,5 @@ def read_corpus(name: str, path: str | os.PathLike[str]) -> Reading:
     """
     if name not in CORPORA:
         raise UnknownName("corpus", name, CORPORA)
-    return read_folder(CORPORA[name], path)
+    corpus = CORPORA[name]
+    return corpus.read(path) if corpus.read else read_folder(corpus, path)

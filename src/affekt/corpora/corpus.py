@@ -26,8 +26,8 @@ class Clip:
         the same name are copies of one clip.
     label : str
         The emotion, in affekt's words.
-    speaker : str
-        As the corpus writes it; two corpora may both have a speaker ``01``.
+    speaker : str or None
+        As the corpus writes it; two corpora may both have a speaker ``01``. ``None``: unknown.
     sentence : str or None
         What was said: two clips share it when the words are the same. ``None``: unknown.
     sex : str or None
@@ -36,7 +36,7 @@ class Clip:
 
     name: str
     label: str
-    speaker: str
+    speaker: str | None
     sentence: str | None = None
     sex: str | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
@@ -61,15 +61,18 @@ class Corpus:
         Of the recordings, not of this code.
     home : str
         Address of the official page.
-    clips, speakers : int
-        As published; a copy may hold fewer.
+    clips, speakers : int or None
+        As published; a copy may hold fewer. ``None`` where any number will do.
     labels : tuple of str
-        The emotions it has, in affekt's words, in alphabetical order.
+        The emotions it has, in affekt's words, in alphabetical order; none where any will do.
     example : str
         A file name of this corpus, for error messages.
     parse : callable
         Takes a path relative to the folder; returns a Clip, ``None`` when the
         name is not one of this corpus, or a reason (str) to leave the clip out.
+    read : callable or None
+        Takes the path a user gives, returns a Reading; for a corpus whose names do not
+        say everything. ``None``: :func:`read_folder` reads it.
     """
 
     name: str
@@ -77,11 +80,12 @@ class Corpus:
     languages: tuple[str, ...]
     licence: str
     home: str
-    clips: int
-    speakers: int
+    clips: int | None
+    speakers: int | None
     labels: tuple[str, ...]
     example: str
     parse: Parse
+    read: Callable[[str | os.PathLike[str]], Reading] | None = None
 
 
 @dataclass(frozen=True)
@@ -94,10 +98,13 @@ class Reading:
         In the order of their ids, which does not depend on the layout.
     skipped : tuple of str
         Audio files that are no sample: ``relative/path: reason``.
+    warnings : tuple of str
+        What will be in the way later (speakers unknown, one class only), in words.
     """
 
     samples: tuple[Sample, ...]
     skipped: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def read_folder(corpus: Corpus, path: str | os.PathLike[str]) -> Reading:
@@ -126,7 +133,7 @@ def read_folder(corpus: Corpus, path: str | os.PathLike[str]) -> Reading:
     """
     folder = Path(path).expanduser()
     _check_folder(corpus, folder)
-    files = _audio_files(folder)
+    files = audio_files(folder)
     if not files:
         raise CorpusError(_nothing_there(corpus, folder))
     reading = _read_names(corpus, folder, files)
@@ -142,7 +149,8 @@ def _check_folder(corpus: Corpus, folder: Path) -> None:
         raise CorpusError(f"{folder} is a file. Give the folder that {corpus.title} was unpacked into.")
 
 
-def _audio_files(folder: Path) -> list[PurePosixPath]:
+def audio_files(folder: Path) -> list[PurePosixPath]:
+    """Paths of all audio files below a folder, relative to it; links to folders are not followed."""
     # os.walk does not enter links to folders, so a loop of links cannot trap it.
     paths = [
         PurePosixPath(Path(where, name).relative_to(folder).as_posix())
@@ -167,7 +175,33 @@ def _read_names(corpus: Corpus, folder: Path, files: Iterable[PurePosixPath]) ->
             samples.append(_sample(corpus, clip, folder / relative))
         else:
             skipped.append(f"{relative}: {_reason(corpus, clip, taken)}")
-    return Reading(tuple(sorted(samples, key=lambda sample: sample.id)), tuple(skipped))
+    return reading_of(samples, skipped)
+
+
+def reading_of(samples: Iterable[Sample], skipped: Iterable[str]) -> Reading:
+    """Samples in the order of their ids, with warnings of what they cannot be used for.
+
+    Examples
+    --------
+    >>> reading_of([Sample("folder/angry/a", "a.wav", "angry", "anna")], []).warnings[0]
+    'only one speaker (anna): nobody is left to test on.'
+    """
+    ordered = tuple(sorted(samples, key=lambda sample: sample.id))
+    speakers = {sample.speaker for sample in ordered} - {None}
+    labels = {sample.label for sample in ordered}
+    unknown = sum(sample.speaker is None for sample in ordered)
+    warnings = []
+    if unknown:
+        warnings.append(
+            f"the speaker of {unknown} of {len(ordered)} clips is unknown: they cannot be split by speaker."
+        )
+    if ordered and len(speakers) == 1 and not unknown:
+        warnings.append(f"only one speaker ({next(iter(speakers))}): nobody is left to test on.")
+    if len(labels) == 1:
+        warnings.append(
+            f"only one class: all clips ({len(ordered)}) are {next(iter(labels))}; there is nothing to tell apart."
+        )
+    return Reading(ordered, tuple(skipped), tuple(warnings))
 
 
 def _sample(corpus: Corpus, clip: Clip, path: Path) -> Sample:

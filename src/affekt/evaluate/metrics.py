@@ -1,13 +1,15 @@
-"""Classification metrics by the field's names: UAR, WA, macro F1, confusion."""
+"""Classification metrics by the field's names: UAR, WA, macro F1, per class, confusion."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from affekt.errors import InputError
+from affekt.errors import InputError, UnknownName
+
+Sums = NDArray[np.floating]
 
 
 def unweighted_recall(truth: Sequence[str], predicted: Sequence[str | None]) -> float:
@@ -38,8 +40,7 @@ def unweighted_recall(truth: Sequence[str], predicted: Sequence[str | None]) -> 
     >>> unweighted_recall(["sad", "sad", "sad", "angry"], ["sad"] * 4)
     0.5
     """
-    matrix = confusion(truth, predicted)
-    return float(np.mean(np.diag(matrix) / matrix.sum(axis=1)))
+    return float(recall_of(tallies(truth, predicted).sum(axis=0)))
 
 
 def accuracy(truth: Sequence[str], predicted: Sequence[str | None]) -> float:
@@ -55,8 +56,7 @@ def accuracy(truth: Sequence[str], predicted: Sequence[str | None]) -> float:
     >>> accuracy(["sad", "sad", "sad", "angry"], ["sad"] * 4)
     0.75
     """
-    matrix = confusion(truth, predicted)
-    return float(np.trace(matrix) / matrix.sum())
+    return float(accuracy_of(tallies(truth, predicted).sum(axis=0)))
 
 
 def macro_f1(truth: Sequence[str], predicted: Sequence[str | None]) -> float:
@@ -72,11 +72,43 @@ def macro_f1(truth: Sequence[str], predicted: Sequence[str | None]) -> float:
     >>> macro_f1(["sad", "angry"], ["sad", "angry"])
     1.0
     """
-    matrix = confusion(truth, predicted)
-    classes = len(matrix)
-    hits = np.diag(matrix)
-    found = matrix[:, :classes].sum(axis=0)
-    return float(np.mean(2 * hits / (found + matrix.sum(axis=1))))
+    return float(f1_of(tallies(truth, predicted).sum(axis=0)))
+
+
+def per_class(
+    truth: Sequence[str], predicted: Sequence[str | None], labels: Sequence[str] = ()
+) -> dict[str, dict[str, float]]:
+    """Precision, recall, F1 and support of each class.
+
+    A class that is never answered has precision 0; one that never occurs has recall 0.
+
+    Parameters
+    ----------
+    truth, predicted : sequences, shape (n,)
+    labels : sequence of str
+        Which classes, in which order; by default the true labels, sorted.
+
+    Returns
+    -------
+    dict
+        Label to ``{"precision": p, "recall": r, "f1": f, "support": n}``.
+
+    Raises
+    ------
+    InputError
+        If truth and predicted differ in length, or are empty.
+
+    Examples
+    --------
+    >>> per_class(["a", "a", "b"], ["a", "b", "b"])["a"]
+    {'precision': 1.0, 'recall': 0.5, 'f1': 0.6666666666666666, 'support': 2}
+    """
+    sums = tallies(truth, predicted, labels).sum(axis=0)  # (k, 3)
+    table = np.nan_to_num(class_scores_of(sums))
+    return {
+        label: {"precision": float(p), "recall": float(r), "f1": float(f), "support": int(n)}
+        for label, (p, r, f), n in zip(labels or sorted(set(truth)), table, sums[:, 1], strict=True)
+    }
 
 
 def confusion(truth: Sequence[str], predicted: Sequence[str | None], labels: Sequence[str] = ()) -> NDArray[np.int64]:
@@ -97,25 +129,89 @@ def confusion(truth: Sequence[str], predicted: Sequence[str | None], labels: Seq
     ------
     InputError
         If the two differ in length, or are empty.
+    UnknownName
+        If a true label is not among ``labels``.
 
     Examples
     --------
     >>> confusion(["a", "b"], ["b", None]).tolist()
     [[0, 1, 0], [0, 0, 1]]
     """
+    true, given, count = encode(truth, predicted, labels)
+    return np.bincount(true * (count + 1) + given, minlength=count * (count + 1)).reshape(count, count + 1)
+
+
+def encode(
+    truth: Sequence[str], predicted: Sequence[str | None], labels: Sequence[str] = ()
+) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """Labels as numbers: truth (n,) in [0, k), predicted (n,) in [0, k] with k for anything else, and k."""
     if len(truth) != len(predicted) or not len(truth):
         raise InputError(
             f"{len(truth)} true labels and {len(predicted)} predicted; allowed: as many, and at least one."
         )
     order = {label: i for i, label in enumerate(labels or sorted(set(truth)))}
-    matrix = np.zeros((len(order), len(order) + 1), np.int64)
-    for true, given in zip(truth, predicted, strict=True):
-        matrix[order[true], order.get(given, len(order)) if given is not None else len(order)] += 1
-    return matrix
+    if strange := set(truth) - set(order):
+        raise UnknownName("true label", sorted(strange)[0], order)
+    true = np.array([order[label] for label in truth], np.int64)
+    given = np.array([len(order) if label is None else order.get(label, len(order)) for label in predicted], np.int64)
+    return true, given, len(order)
 
 
-METRICS: dict[str, Callable[[Sequence[str], Sequence[str | None]], float]] = {
+def tallies(truth: Sequence[str], predicted: Sequence[str | None], labels: Sequence[str] = ()) -> NDArray[np.float64]:
+    """What every metric here is a function of, once summed over clips: whether it is a hit, true, answered.
+
+    Returns
+    -------
+    array, shape (n, k, 3)
+        Of clip and label 1 where the label is both answered and true, where
+        it is true, and where it is answered; else 0.
+    """
+    true, given, count = encode(truth, predicted, labels)
+    table = np.zeros((len(true), count + 1, 3))
+    rows = np.arange(len(true))
+    table[rows, true, 0] = true == given
+    table[rows, true, 1] = 1
+    table[rows, given, 2] = 1
+    return table[:, :count]
+
+
+def recall_of(sums: Sums) -> NDArray[np.float64]:
+    """UAR of summed tallies (..., k, 3): shape (...); the mean is over the classes that occur."""
+    return np.nanmean(class_scores_of(sums)[..., 1], axis=-1)
+
+
+def accuracy_of(sums: Sums) -> NDArray[np.float64]:
+    """Share of right answers of summed tallies (..., k, 3): shape (...)."""
+    return sums[..., 0].sum(axis=-1) / sums[..., 1].sum(axis=-1)
+
+
+def f1_of(sums: Sums) -> NDArray[np.float64]:
+    """Macro F1 of summed tallies (..., k, 3): shape (...); the mean is over the classes that occur."""
+    return np.nanmean(class_scores_of(sums)[..., 2], axis=-1)
+
+
+def class_scores_of(sums: Sums) -> NDArray[np.float64]:
+    """Precision, recall and F1 of each class of summed tallies (..., k, 3): shape (..., k, 3).
+
+    All three are NaN for a class that does not occur; a class never answered has precision 0.
+    """
+    hits, support, found = (sums[..., i] for i in range(3))
+    occurs = np.where(support > 0, 1.0, np.nan)
+    table = (hits / np.maximum(found, 1), hits / np.maximum(support, 1), 2 * hits / np.maximum(found + support, 1))
+    return np.stack(table, axis=-1) * occurs[..., None]
+
+
+Metric = Callable[[Sequence[str], Sequence[str | None]], float]
+
+METRICS: dict[str, Metric] = {
     "UAR": unweighted_recall,
     "WA": accuracy,
     "macro F1": macro_f1,
+}
+
+#: The same metrics of summed tallies (..., k, 3), of many resamples at once.
+OF_TALLIES: Mapping[Metric, Callable[[Sums], NDArray[np.float64]]] = {
+    unweighted_recall: recall_of,
+    accuracy: accuracy_of,
+    macro_f1: f1_of,
 }

@@ -22,7 +22,7 @@ class Card:
     ----------
     name : str
     modality : str
-        ``speech`` or ``activity``.
+        ``speech``, ``activity`` or ``features``.
     labels : tuple of str
         In the order of the logits.
     sampling_rate : int
@@ -45,6 +45,9 @@ class Card:
         Of the weights.
     limits : tuple of str
         What it must not be used for, and where it fails.
+    input : mapping
+        Of a ``features`` model: how its features are computed from sound, the
+        fields of ``affekt.data.inputs.Inputs``.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Card:
     licence: str = ""
     limits: tuple[str, ...] = ()
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    input: Mapping[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
@@ -96,7 +100,7 @@ class Card:
             lines += ["On speakers that nothing was fitted or chosen on, with 95 % intervals over speakers"]
             lines += ["(over clips where there are fewer than three):", ""]
             lines += [*_table(("tested on", "clips", *names), rows), ""]
-        if self.modality == "speech":
+        if self.modality != "activity":
             lines += [f"Temperature {self.temperature:.3f}, fitted on dev speakers.", ""]
         if self.limits:
             lines += ["Limits", "", *(f"- {limit}" for limit in self.limits)]
@@ -138,6 +142,8 @@ def _problems(card: Card) -> dict[str, bool]:
         ),
         "hop and window must be whole frames": bool(card.hop % max(1, card.frame) or card.window % max(1, card.frame)),
         "context must be between 0 and 60 s": not 0 <= card.context <= 960_000,
+        "input must say how the features are computed": not isinstance(card.input, Mapping)
+        or (card.modality == "features") != bool(card.input),
         "data must give clips, speakers and licence of each corpus": not all(
             isinstance(entry, Mapping) and {"clips", "speakers", "licence"} <= set(entry)
             for entry in card.data.values()

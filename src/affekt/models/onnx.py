@@ -16,7 +16,9 @@ LARGEST = 512 * 1024 * 1024
 #: Operators that run other graphs, for as long as the file likes.
 FORBIDDEN = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 #: Output names by modality: the first is checked against the labels.
-OUTPUTS = {"speech": ("logits", "window_logits"), "activity": ("speech",)}
+OUTPUTS = {"speech": ("logits", "window_logits"), "activity": ("speech",), "features": ("logits",)}
+#: The ONNX standard: its operators for networks, and those for classical classifiers.
+DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 
 
 class Model:
@@ -29,13 +31,13 @@ class Model:
         self.card, self._session = card, session
 
     def run(self, signal: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
-        """Run the graph on signals (b, n) at 16 kHz.
+        """Run the graph on signals (b, n) at 16 kHz, or on features (b, d) or (b, t, d).
 
         Returns
         -------
         tuple of float32 arrays
             For ``speech`` the logits of the whole (b, k) and of every window (b, w, k);
-            for ``activity`` the probability of speech per 20 ms (b, t).
+            for ``activity`` the probability of speech per 20 ms (b, t); for ``features`` the logits (b, k).
 
         Raises
         ------
@@ -44,10 +46,12 @@ class Model:
         ModelError
             If the graph breaks: the file is damaged.
         """
-        if signal.ndim != 2 or signal.shape[1] < 400:
+        of_features = self.card.modality == "features"
+        if not of_features and (signal.ndim != 2 or signal.shape[1] < 400):
             raise InputError(f"a signal of shape {signal.shape}; allowed: (b, n) with n at least 400 samples (25 ms).")
+        name = "features" if of_features else "signal"
         try:
-            outputs = self._session.run(None, {"signal": signal.astype(np.float32, copy=False)})  # type: ignore[attr-defined]
+            outputs = self._session.run(None, {name: signal.astype(np.float32, copy=False)})  # type: ignore[attr-defined]
         except Exception as error:  # onnxruntime raises a different class for each cause, none of them public
             raise ModelError(f"the model {self.card.name} is damaged: {_first_line(error)}") from None
         return tuple(outputs)
@@ -185,7 +189,7 @@ def _check_node(node: memoryview) -> None:
     for number, value in _fields(node):
         if number == 4 and _text(value) in FORBIDDEN:
             raise ModelError(f"uses the operator {_text(value)}, which can run for ever; it is not opened.")
-        if number == 7 and _text(value) not in ("", "ai.onnx"):
+        if number == 7 and _text(value) not in DOMAINS:
             raise ModelError(f"uses operators of {_text(value)!r}, outside the ONNX standard; it is not opened.")
         if number == 5 and isinstance(value, memoryview):
             _check_attribute(value)
@@ -232,12 +236,13 @@ def _check_signature(session: object, card: Card) -> None:
         raise ModelError(f"is a model for {card.modality!r}; allowed: {', '.join(OUTPUTS)}.")
     inputs = [(i.name, i.type, len(i.shape)) for i in session.get_inputs()]  # type: ignore[attr-defined]
     outputs = tuple(o.name for o in session.get_outputs())  # type: ignore[attr-defined]
-    if inputs != [("signal", "tensor(float)", 2)] or outputs != OUTPUTS[card.modality]:
+    name, axes = ("features", (2, 3)) if card.modality == "features" else ("signal", (2,))
+    if inputs not in [[(name, "tensor(float)", n)] for n in axes] or outputs != OUTPUTS[card.modality]:
         raise ModelError(
-            f"takes {inputs} and gives {outputs}; a {card.modality} model takes a float 'signal' (b, n) "
+            f"takes {inputs} and gives {outputs}; a {card.modality} model takes a float {name!r} (b, n) "
             f"and gives {', '.join(OUTPUTS[card.modality])}."
         )
-    if card.modality == "speech":
+    if card.modality != "activity":
         classes = session.get_outputs()[0].shape[-1]  # type: ignore[attr-defined]
         if classes != len(card.labels):
             raise ModelError(f"gives {classes} logits, but its card names {len(card.labels)} labels.")

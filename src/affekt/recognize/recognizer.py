@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from affekt.errors import AudioWarning, InputError
 from affekt.labels import LabelMap, Labels, label_map, loss_of
 from affekt.models.zoo import load_model
+from affekt.recognize.clip_model import ClipModel
 from affekt.recognize.stream import RATE, Listener, Stream, StreamOptions
 from affekt.speech.audio import Source, blocks, name_of
 from affekt.types import Prediction, Result
@@ -58,10 +59,12 @@ class Recognizer:
     ) -> None:
         if threads < 1:
             raise InputError(f"threads is {threads}; allowed: 1 or more.")
-        self._models = (load_model(model, threads=threads), load_model("activity", threads=threads))
-        self.card = self._models[0].card
-        if self.card.modality != "speech":
+        opened = load_model(model, threads=threads)
+        self.card = opened.card
+        if self.card.modality not in ("speech", "features"):
             raise InputError(f"{model} is a model for {self.card.modality}, not for emotions in speech.")
+        network = ClipModel(opened) if self.card.modality == "features" else opened
+        self._models = (network, load_model("activity", threads=threads))
         self._options = options or StreamOptions()
         available = self.card.labels
         self._map = (

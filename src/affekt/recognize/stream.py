@@ -21,6 +21,7 @@ from affekt.evaluate.calibration import softmax
 from affekt.labels import LabelMap
 from affekt.models.card import Card
 from affekt.models.onnx import Model
+from affekt.recognize.clip_model import ClipModel
 from affekt.speech.activity import Activity, ActivityOptions
 from affekt.speech.audio import check_sampling_rate
 from affekt.speech.frames import Buffer
@@ -93,7 +94,7 @@ class Stream:
 
     def __init__(
         self,
-        models: tuple[Model, Model],
+        models: tuple[Model | ClipModel, Model],
         labels: LabelMap,
         *,
         options: StreamOptions,
@@ -189,7 +190,9 @@ class Stream:
 class _Reader:
     """Runs the model over a region of speech as it grows, piece by piece."""
 
-    def __init__(self, model: Model, labels: LabelMap, options: StreamOptions, listener: Listener | None) -> None:
+    def __init__(
+        self, model: Model | ClipModel, labels: LabelMap, options: StreamOptions, listener: Listener | None
+    ) -> None:
         self._model, self._labels, self._card = model, labels, model.card
         self._hop, self._window = self._card.hop, self._card.window
         # A whole number of hops, so that the windows of a piece fall on those of the region.

@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from affekt.speech.spectral import FrontEnd, hann, mel_filters, salience_basis
+from affekt.speech.frontend import FrontEnd, mel_filters, salience_basis
+from affekt.speech.spectral import hann
 
 
 def constant(values: np.ndarray) -> nn.Parameter:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from affekt.errors import InputError, UnknownName
 from affekt.speech.augment import Chances
+from affekt.train.lab.experiment import EncoderRecipe, Experiment
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Recipe:
         A corpus is drawn in proportion to its clips to this power: 1 as it is, 0 all alike.
     """
 
+    kind: str = "voice"
     name: str = "voice"
     corpora: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
@@ -93,15 +95,35 @@ class Recipe:
     augment: Chances = field(default_factory=Chances)
 
 
-def load_recipe(name: str | Path) -> Recipe:
+#: What kinds of recipe there are: the key ``kind`` of a file to what it is read into.
+KINDS: dict[str, type] = {"voice": Recipe, "lab": Experiment, "encoder": EncoderRecipe}
+
+
+def recipe_names() -> list[str]:
+    """The recipes that ship with affekt."""
+    folder = files("affekt.train") / "recipes"
+    return sorted(file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml"))
+
+
+def load_recipe(name: str | Path) -> Any:
     """Load a recipe that ships with affekt, by name, or one of your own, by path.
+
+    Returns
+    -------
+    Recipe, Experiment or EncoderRecipe
+        By the key ``kind`` of the file; without one, a Recipe.
 
     Raises
     ------
     UnknownName
         If there is no such recipe, or the file has a key that is not one (the near match is suggested).
     InputError
-        If the file is not TOML.
+        If the file is not TOML, or a value is of the wrong type.
+
+    Examples
+    --------
+    >>> load_recipe("tess-conv1d").published.low
+    0.99
     """
     path = Path(name)
     if path.suffix == ".toml":
@@ -109,15 +131,17 @@ def load_recipe(name: str | Path) -> Recipe:
             raise InputError(f"{path}: no such recipe file.")
         text = path.read_text(encoding="utf-8")
     else:
-        folder = files("affekt.train") / "recipes"
-        known = sorted(file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml"))
-        if str(name) not in known:
-            raise UnknownName("recipe", str(name), known)
-        text = (folder / f"{name}.toml").read_text(encoding="utf-8")
+        if str(name) not in recipe_names():
+            raise UnknownName("recipe", str(name), [*recipe_names(), "activity"])
+        text = (files("affekt.train") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
     try:
-        return build(Recipe, tomllib.loads(text))
+        table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{name}: is not TOML ({error}).") from None
+    kind = table.get("kind", "voice")
+    if kind not in KINDS:
+        raise UnknownName("kind of recipe", str(kind), KINDS)
+    return build(KINDS[kind], table)
 
 
 def build(kind: type, table: dict[str, Any]) -> Any:
@@ -127,13 +151,36 @@ def build(kind: type, table: dict[str, Any]) -> Any:
     for key, value in table.items():
         if key not in known:
             raise UnknownName("recipe key", key, known)
-        factory = known[key].default_factory
-        if isinstance(factory, type) and is_dataclass(factory):
-            value = build(factory, value)
+        default = _default(known[key])
+        if not _fits(value, default):
+            raise InputError(f"{key} is {value!r}; give something like {_plain(default)!r}.")
+        if is_dataclass(default):
+            value = build(type(default), value)
         values[key] = tuple(value) if isinstance(value, list) else value
     return kind(**values)
 
 
-def as_table(recipe: Recipe) -> dict[str, Any]:
+def _default(known: Field[Any]) -> Any:
+    return known.default if known.default_factory is MISSING else known.default_factory()
+
+
+def _fits(value: object, default: object) -> bool:
+    """Whether a value from a file is of the kind of the default: a table, a list, a number, a text, a switch."""
+    if is_dataclass(default) or isinstance(default, dict):
+        return isinstance(value, dict)
+    if isinstance(default, tuple):
+        return isinstance(value, list)
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) and isinstance(value, bool)
+    return isinstance(value, (int, float)) if isinstance(default, float) else isinstance(value, type(default))
+
+
+def _plain(default: Any) -> Any:
+    if is_dataclass(default) and not isinstance(default, type):
+        return {f.name: getattr(default, f.name) for f in fields(default)}
+    return list(default) if isinstance(default, tuple) else default
+
+
+def as_table(recipe: Any) -> dict[str, Any]:
     """The recipe as plain dicts and lists, complete with defaults."""
     return asdict(recipe)

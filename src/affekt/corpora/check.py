@@ -1,0 +1,328 @@
+"""Is a corpus all there, and can every clip be heard? Every recording is decoded once, one at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from affekt.corpora import CORPORA, read_corpus
+from affekt.corpora.corpus import Corpus, Reading
+from affekt.errors import AudioError, UnknownName
+from affekt.speech.audio import HIGHEST_RATE, LOWEST_RATE, SAMPLING_RATE, blocks
+from affekt.types import Sample
+
+SHORTEST, LONGEST = 0.3, 60.0  # seconds
+SILENT = 1e-3  # peak: -60 dB of full scale
+LATE = 0.02  # seconds that a clip may end after its recording: tables are rounded
+TRUNCATED = "is truncated"  # how the sentence of affekt.speech.audio begins
+MOST_NAMES = 10
+
+# The speakers of the corpora whose naming scheme tells them all.
+SPEAKERS: dict[str, tuple[str, ...]] = {
+    "ased": tuple(f"{n:02d}" for n in range(1, 66)),
+    "banglaser": tuple(f"{n:02d}" for n in range(1, 35)),
+    "crema_d": tuple(str(n) for n in range(1001, 1092)),
+    "emo_db": ("03", *(f"{n:02d}" for n in range(8, 17))),
+    "emovo": ("f1", "f2", "f3", "m1", "m2", "m3"),
+    "nemo": ("EB0", "IC0", "KD0", "KS0", "MK0", "MP0", "SM0", "TP0", "WR0"),
+    "ravdess": tuple(f"{n:02d}" for n in range(1, 25)),
+    "savee": ("DC", "JE", "JK", "KL"),
+    "tess": ("OAF", "YAF"),
+}
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """Clips that hold the very same sound.
+
+    Parameters
+    ----------
+    ids, labels, speakers : tuples of str or None
+        One for each clip, in the order of the ids.
+    """
+
+    ids: tuple[str, ...]
+    labels: tuple[str | None, ...]
+    speakers: tuple[str | None, ...]
+
+    @property
+    def conflict(self) -> bool:
+        """Whether the clips have different labels, so that one of them must be wrong."""
+        return len(set(self.labels)) > 1
+
+    @property
+    def across_speakers(self) -> bool:
+        """Whether the clips are said to be of different speakers: a split by speaker then leaks."""
+        return len(set(self.speakers)) > 1
+
+    def __str__(self) -> str:
+        names = (f"{id} ({label})" if self.conflict else id for id, label in zip(self.ids, self.labels, strict=True))
+        return " = ".join(names) + (", said to be of different speakers" if self.across_speakers else "")
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was found in a corpus, against what was published.
+
+    Parameters
+    ----------
+    corpus : str
+        A key of ``CORPORA``.
+    clips, speakers : int
+        Found; unknown speakers are not counted.
+    clips_published, speakers_published : int or None
+        ``None`` where any number will do.
+    labels, per_speaker : mapping of str to int
+        Clips of each label and of each speaker.
+    missing_labels, missing_speakers : tuple of str
+        Of which there is no clip; speakers only where the naming scheme tells them.
+    unreadable : tuple of str
+        Recordings that cannot be decoded: ``id: reason``.
+    cut_short : tuple of str
+        Recordings that end before their header, or the end of the clip, says.
+    odd_levels : tuple of str
+        Recordings that are silent, clipped or far too loud.
+    duplicates : tuple of Duplicate
+    sampling_rates : mapping of int to int
+        Hertz to clips.
+    odd_rates, odd_lengths : tuple of str
+        ``id: reason``: another rate than most clips; below 0.3 s or above 60 s.
+    seconds : float
+        Of all clips that can be read.
+    skipped, warnings : tuple of str
+        As the reading tells them.
+    """
+
+    corpus: str
+    clips: int
+    clips_published: int | None
+    speakers: int
+    speakers_published: int | None
+    labels: Mapping[str, int]
+    per_speaker: Mapping[str, int]
+    missing_labels: tuple[str, ...]
+    missing_speakers: tuple[str, ...]
+    unreadable: tuple[str, ...]
+    cut_short: tuple[str, ...]
+    odd_levels: tuple[str, ...]
+    duplicates: tuple[Duplicate, ...]
+    sampling_rates: Mapping[int, int]
+    odd_rates: tuple[str, ...]
+    odd_lengths: tuple[str, ...]
+    seconds: float
+    skipped: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What makes the corpus incomplete or wrong, in sentences; none when it is as published."""
+        missing = (self.clips_published or 0) - self.clips
+        conflicts = sum(duplicate.conflict for duplicate in self.duplicates)
+        published = self.clips_published or 0
+        found = {
+            f"published clips missing: {missing} of {published}": missing > 0,
+            f"more clips than published: {self.clips} of {published}": missing < 0 < published,
+            f"no clip of the labels {_first(self.missing_labels)}": self.missing_labels,
+            f"no clip of the speakers {_first(self.missing_speakers)}": self.missing_speakers,
+            f"recordings that cannot be read: {len(self.unreadable)}": self.unreadable,
+            f"recordings that end too early: {len(self.cut_short)}": self.cut_short,
+            f"sounds that stand under two labels: {conflicts}": conflicts,
+        }
+        return tuple(sentence for sentence, holds in found.items() if holds)
+
+
+def _first(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """What decoding a clip gave; ``cut`` and ``odd`` are sentences, and ``failure`` is why there is nothing else."""
+
+    sample: Sample
+    digest: str = ""
+    seconds: float = 0.0
+    rate: int | None = None  # None: only a decoder without a header reader can read it
+    cut: tuple[str, ...] = ()
+    odd: tuple[str, ...] = ()
+    failure: str = ""
+
+
+def check_corpus(name: str, path: str | os.PathLike[str], *, tick: Callable[[], object] = lambda: None) -> Check:
+    """Read a corpus and decode every clip: what is there, what is missing, broken, double or odd.
+
+    Memory does not grow with the recordings: one block of one clip at a time.
+
+    Parameters
+    ----------
+    name : str
+        A key of ``CORPORA``.
+    path : str or path
+        Its folder.
+    tick : callable
+        Called after each clip.
+
+    Returns
+    -------
+    Check
+
+    Raises
+    ------
+    UnknownName
+        If there is no such corpus.
+    CorpusError
+        If the folder does not hold it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from affekt.corpora.synthetic import write_synthetic
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = write_synthetic(folder, speakers=2, clips_per_label=1, labels=["angry", "sad"])
+    ...     check = check_corpus("folder", folder)
+    >>> check.clips, check.labels, check.problems
+    (4, {'angry': 2, 'sad': 2}, ())
+    """
+    return check_reading(name, read_corpus(name, path), tick=tick)
+
+
+def check_reading(name: str, reading: Reading, *, tick: Callable[[], object] = lambda: None) -> Check:
+    """As :func:`check_corpus`, for a corpus that has been read.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such corpus.
+    """
+    if name not in CORPORA:
+        raise UnknownName("corpus", name, CORPORA)
+    recordings: dict[str, list[Sample]] = defaultdict(list)
+    for sample in reading.samples:
+        recordings[sample.path].append(sample)
+    heard = []
+    for samples in recordings.values():
+        heard += _hear(samples)
+        for _ in samples:
+            tick()
+    return _summed(CORPORA[name], reading, heard)
+
+
+def _summed(corpus: Corpus, reading: Reading, heard: Sequence[_Heard]) -> Check:
+    labels = Counter(str(sample.label) for sample in reading.samples)
+    speakers = Counter(sample.speaker for sample in reading.samples if sample.speaker is not None)
+    readable = [clip for clip in heard if not clip.failure]
+    rates = Counter(clip.rate for clip in readable if clip.rate)
+    usual = rates.most_common(1)[0][0] if rates else None
+    expected = corpus.labels if corpus.clips else ()
+    return Check(
+        corpus=corpus.name,
+        clips=len(reading.samples),
+        clips_published=corpus.clips,
+        speakers=len(speakers),
+        speakers_published=corpus.speakers,
+        labels=dict(sorted(labels.items())),
+        per_speaker=dict(sorted(speakers.items())),
+        missing_labels=tuple(label for label in expected if label not in labels),
+        missing_speakers=tuple(speaker for speaker in SPEAKERS.get(corpus.name, ()) if speaker not in speakers),
+        unreadable=tuple(f"{clip.sample.id}: {clip.failure}" for clip in heard if clip.failure),
+        cut_short=tuple(f"{clip.sample.id}: {reason}" for clip in readable for reason in clip.cut),
+        odd_levels=tuple(f"{clip.sample.id}: {reason}" for clip in readable for reason in clip.odd),
+        duplicates=tuple(_duplicates(readable)),
+        sampling_rates=dict(sorted(rates.items())),
+        odd_rates=tuple(
+            f"{clip.sample.id}: {clip.rate} Hz, most have {usual} Hz"
+            for clip in readable
+            if clip.rate not in (usual, None)
+        ),
+        odd_lengths=tuple(
+            f"{clip.sample.id}: {clip.seconds:.2f} s" for clip in readable if not SHORTEST <= clip.seconds <= LONGEST
+        ),
+        seconds=sum(clip.seconds for clip in readable),
+        skipped=reading.skipped,
+        warnings=reading.warnings,
+    )
+
+
+def _duplicates(heard: Iterable[_Heard]) -> Iterator[Duplicate]:
+    groups: dict[str, list[Sample]] = defaultdict(list)
+    for clip in heard:
+        groups[clip.digest].append(clip.sample)
+    for samples in groups.values():
+        if len(samples) > 1:
+            ids, labels, speakers = zip(*((s.id, s.label, s.speaker) for s in samples), strict=True)
+            yield Duplicate(ids, labels, speakers)
+
+
+class _Ear:
+    """Takes in one clip while its recording goes by."""
+
+    def __init__(self, sample: Sample, rate: int) -> None:
+        self.sample, self.rate = sample, rate
+        self.digest, self.heard, self.peak = hashlib.sha256(str(rate).encode()), 0, 0.0
+        self.start = round(sample.start * rate)
+        self.end = math.inf if sample.end is None else round(sample.end * rate)
+
+    def take(self, block: NDArray[np.float32], done: int) -> None:
+        """A block (n,) that comes ``done`` samples after the start of the recording."""
+        part = block[max(0, self.start - done) : int(min(len(block), max(0, self.end - done)))]
+        self.digest.update(np.ascontiguousarray(part).data)
+        self.heard += len(part)
+        self.peak = max(self.peak, float(np.abs(part).max(initial=0.0)))
+
+    def result(self, rate: int | None) -> _Heard:
+        """What it was; ``rate`` is what the header says."""
+        sample, seconds = self.sample, self.heard / self.rate
+        if not self.heard:
+            return _Heard(sample, failure=f"starts at {sample.start:g} s, after the end of the recording.")
+        ends = sample.start + seconds
+        cut = sample.end is not None and sample.end - ends > LATE
+        return _Heard(
+            sample,
+            self.digest.hexdigest(),
+            seconds,
+            rate,
+            cut=(f"should end at {sample.end:g} s, and the recording ends at {ends:.2f} s.",) if cut else (),
+            odd=("is silent.",) if self.peak < SILENT else (),
+        )
+
+
+def _hear(samples: Sequence[Sample]) -> list[_Heard]:
+    """Decode one recording once, whatever the number of clips in it."""
+    path, done = samples[0].path, 0
+    told: list[str] = []
+    stated = _own_rate(path)
+    rate = stated if stated and LOWEST_RATE <= stated <= HIGHEST_RATE else SAMPLING_RATE
+    ears = [_Ear(sample, rate) for sample in samples]
+    try:
+        for block in blocks(path, sampling_rate=rate, warn=told.append):
+            for ear in ears:
+                ear.take(block, done)
+            done += len(block)
+    except AudioError as error:
+        return [_Heard(sample, failure=_without(path, str(error))) for sample in samples]
+    first, *others = [ear.result(stated) for ear in ears]
+    told = [_without(path, sentence) for sentence in told]
+    cut = tuple(sentence for sentence in told if sentence.startswith(TRUNCATED))
+    odd = tuple(sentence for sentence in told if not sentence.startswith(TRUNCATED))
+    return [replace(first, cut=cut + first.cut, odd=odd + first.odd), *others]
+
+
+def _own_rate(path: str) -> int | None:
+    """What the header says, in hertz: at its own rate nothing is resampled, and equal sounds stay equal."""
+    try:
+        return int(soundfile.info(path).samplerate)
+    except (soundfile.SoundFileError, OSError, ValueError, TypeError):
+        return None  # what is wrong, if anything, decoding will tell in better words
+
+
+def _without(path: str, sentence: str) -> str:
+    return sentence.removeprefix(f"{path}: ")

@@ -1,0 +1,227 @@
+"""Your own recordings: one sub-folder for each label, or a CSV file.
+
+Sub-folders: ``angry/hello.wav``, or ``angry/anna/hello.wav`` where the speaker is
+known. A CSV file, given itself or lying in the folder as ``labels.csv`` or
+``metadata.csv``, has the columns ``path`` and ``label``, and may have ``speaker``,
+``sex``, ``sentence``, ``start``, ``end`` (seconds) and ``corpus``; any further column
+goes into ``meta``. Paths are relative to the CSV file.
+
+The usual words become affekt's (``anger`` and ``Angry`` are ``angry``); others stay as
+they are, in lower case.
+
+Trap: without speakers nobody can say what a model is worth for people it has not
+heard, so a split by speaker refuses. Two people called ``anna`` count as one.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from affekt.corpora.corpus import AUDIO_SUFFIXES, Clip, Corpus, Reading, audio_files, read_folder, reading_of
+from affekt.corpora.table import Table, read_table
+from affekt.errors import CorpusError
+from affekt.labels import VOICE
+from affekt.types import Sample
+
+TABLES = ("labels.csv", "metadata.csv")
+COLUMNS = ("path", "label", "speaker", "sex", "sentence", "start", "end", "corpus")
+
+# fmt: off
+SYNONYMS = {
+    "anger": "angry", "annoyed": "angry", "rage": "angry",
+    "calmness": "calm", "relaxed": "calm",
+    "disgusted": "disgust",
+    "afraid": "fear", "anxious": "fear", "fearful": "fear", "scared": "fear",
+    "happiness": "happy", "joy": "happy", "joyful": "happy",
+    "neutrality": "neutral",
+    "sadness": "sad",
+    "pleasant surprise": "surprise", "ps": "surprise", "surprised": "surprise",
+    "bored": "boredom",
+}
+SEXES = {
+    "female": "female", "f": "female", "w": "female", "woman": "female",
+    "male": "male", "m": "male", "man": "male",
+}
+# fmt: on
+
+
+def label_of(word: str) -> str:
+    """A label in affekt's words.
+
+    Examples
+    --------
+    >>> label_of("Happiness"), label_of("pleasant_surprise"), label_of("Excited")
+    ('happy', 'surprise', 'excited')
+    """
+    lowered = word.strip().lower()
+    return SYNONYMS.get(lowered.replace("_", " "), lowered)
+
+
+def parse(path: PurePosixPath) -> Clip | str:
+    """Read ``label/clip`` or ``label/speaker/clip``; folders further down are part of the clip's name."""
+    if len(path.parts) < 2:
+        return "no folder says its label; put it in one, such as angry/"
+    speaker = path.parts[1] if len(path.parts) > 2 else None
+    return Clip(str(path.with_suffix("")), label_of(path.parts[0]), speaker)
+
+
+def read(path: str | os.PathLike[str]) -> Reading:
+    """Read your own recordings: a CSV file, a folder that holds one, or sub-folders named for their labels.
+
+    Raises
+    ------
+    CorpusError
+        If there is nothing there, a column or a label is missing, a cell cannot be
+        understood, or the folders are the other way round (speaker/label).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Path(folder, "anger").mkdir()
+    ...     Path(folder, "anger", "hello.wav").touch()
+    ...     [sample] = read(folder).samples
+    >>> sample.id, sample.label, sample.speaker
+    ('folder/anger/hello', 'angry', None)
+    """
+    given = Path(path).expanduser()
+    if not given.exists():
+        raise CorpusError(f"{given} does not exist. Give a folder with one sub-folder for each label, or a CSV file.")
+    if given.is_file():
+        if given.suffix.lower() not in (".csv", ".tsv", ".txt"):
+            raise CorpusError(f"{given} is no CSV file. Give one, or a folder with one sub-folder for each label.")
+        return _read_csv(given, absolute=True)
+    for name in TABLES:
+        if (given / name).is_file():
+            return _read_csv(given / name, absolute=False)
+    _check_folders(given)
+    return read_folder(CORPUS, given)
+
+
+def _check_folders(folder: Path) -> None:
+    files = audio_files(folder)
+    if not files:
+        raise CorpusError(
+            f"{folder} holds no audio ({', '.join(AUDIO_SUFFIXES)}). Put the recordings into one sub-folder "
+            "for each label, such as angry/, or list them in labels.csv (columns path, label)."
+        )
+    outer = {label_of(file.parts[0]) for file in files if len(file.parts) > 2}
+    inner = {label_of(file.parts[1]) for file in files if len(file.parts) > 2}
+    known = {*VOICE, *SYNONYMS.values()}
+    if not inner or not inner <= known or outer & known:
+        return
+    deep = {file.parts[0] for file in files if len(file.parts) > 2}
+    if len(deep) == 1:
+        raise CorpusError(f"{folder}: the labels are one folder further down. Give {folder / deep.pop()}.")
+    raise CorpusError(
+        f"{folder}: the folders seem to be speaker/label ({min(outer)}/{min(inner)}); "
+        "they must be label/speaker, or write a labels.csv (columns path, label, speaker)."
+    )
+
+
+def _read_csv(file: Path, *, absolute: bool) -> Reading:
+    table = read_table(file, needed=["path", "label"], lower=True)
+    if not table.rows:
+        raise CorpusError(f"{file}: has no rows. Write one for each recording: path, label.")
+    _check_rows(table)
+    taken: dict[str, tuple[int, Sample]] = {}
+    skipped = []
+    for line, row in table.rows:
+        where, reason = _place(file.parent, row["path"], absolute=absolute)
+        if not reason:
+            sample = _sample(file.parent, where, row)
+            before, other = taken.setdefault(sample.id, (line, sample))
+            if other.label != sample.label:
+                raise CorpusError(
+                    f"{file}: {row['path']} is {other.label} in line {before} and {sample.label} in line {line}. "
+                    "Keep one of them."
+                )
+            reason = f"the same clip as in line {before}" if before != line else ""
+        if reason:
+            skipped.append(f"{row['path']}: {reason} (line {line})")
+    if not taken:
+        raise CorpusError(f"{file}: none of its {len(table.rows)} rows can be used. The first is {skipped[0]!r}.")
+    return reading_of((sample for _, sample in taken.values()), skipped)
+
+
+def _check_rows(table: Table) -> None:
+    wrong = [f"line {line}: {problem}" for line, row in table.rows if (problem := _problem(row))]
+    if wrong:
+        more = f" Rows with something wrong: {len(wrong)} of {len(table.rows)}." if len(wrong) > 1 else ""
+        raise CorpusError(f"{table.path}, {wrong[0]}{more}")
+
+
+def _problem(row: Mapping[str, str]) -> str:
+    """What is wrong with a row, as a sentence; empty when nothing is."""
+    if not row["path"]:
+        return "no path. Name the recording, relative to the CSV file."
+    if not row["label"]:
+        return f"{row['path']} has no label. Write one, or delete the row."
+    if row.get("sex") and row["sex"].lower() not in SEXES:
+        return f"sex is {row['sex']!r}; allowed: female, male, or empty where it is unknown."
+    try:
+        start, end = _seconds(row.get("start"), 0.0), _seconds(row.get("end"), math.inf)
+    except ValueError:
+        return f"start {row.get('start')!r} and end {row.get('end')!r} must be seconds, such as 1.25, or empty."
+    if not 0 <= start < end or math.isinf(start):
+        return f"start {row.get('start')!r} and end {row.get('end')!r} are not an interval in seconds."
+    return ""
+
+
+def _seconds(text: str | None, default: float) -> float:
+    return float(text) if text else default
+
+
+def _place(folder: Path, text: str, *, absolute: bool) -> tuple[Path, str]:
+    """Where a recording is, and the reason not to read it.
+
+    A CSV file that came with a folder must not point the reader at other files of
+    this machine; whoever names the CSV file itself may use absolute paths in it.
+    """
+    if os.path.isabs(text) or PureWindowsPath(text).is_absolute():
+        where = Path(os.path.normpath(text))
+        if not absolute:
+            return where, "an absolute path; write it relative to the CSV file, or give the CSV file itself"
+    else:
+        # As text: the file system might go elsewhere where a link precedes "..".
+        inside = os.path.normpath(text.replace("\\", "/"))
+        where = folder / inside
+        if inside.split(os.sep)[0] == "..":
+            return where, f"leaves the folder of the CSV file; move the recording into {folder}"
+    return where, "" if where.is_file() else "no such file"
+
+
+def _sample(folder: Path, where: Path, row: Mapping[str, str]) -> Sample:
+    start, end = _seconds(row.get("start"), 0.0), _seconds(row.get("end"), math.inf)
+    name = where.relative_to(folder) if where.is_relative_to(folder) else where.relative_to(where.anchor)
+    stretch = f"@{start:g}-{'' if math.isinf(end) else f'{end:g}'}" if start or not math.isinf(end) else ""
+    return Sample(
+        id=f"{CORPUS.name}/{name.with_suffix('').as_posix()}{stretch}",
+        path=str(where),
+        label=label_of(row["label"]),
+        speaker=row.get("speaker") or None,
+        start=start,
+        end=None if math.isinf(end) else end,
+        corpus=row.get("corpus") or CORPUS.name,
+        sentence=row.get("sentence") or None,
+        sex=SEXES.get(row.get("sex", "").lower()),
+        meta={name: cell for name, cell in row.items() if name not in COLUMNS and cell},
+    )
+
+
+CORPUS = Corpus(
+    name="folder",
+    title="your own recordings",
+    languages=(),
+    licence="yours",
+    home="a folder with one sub-folder for each label, or a CSV file (columns path, label)",
+    clips=None,
+    speakers=None,
+    labels=(),
+    example="angry/anna/hello.wav",
+    parse=parse,
+    read=read,
+)

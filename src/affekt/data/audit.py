@@ -1,0 +1,57 @@
+"""The audit: what is wrong with data or a split, before there is any score.
+
+The field is full of numbers that are not true: clips drawn at random, so that
+test voices were learned; clips augmented before they were split; a part of the
+file name taken for the label that was not the emotion. Each check is one such
+trick; ``CHECKS`` lists them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from affekt.data import coverage, giveaways, leaks
+from affekt.data.findings import SEVERITIES, Evidence, Finding, stamps
+from affekt.data.splits import Split
+
+__all__ = ["CHECKS", "Evidence", "Finding", "audit", "stamps"]
+
+NOTHING_ELSE = Evidence()
+
+CHECKS: tuple[Callable[[Split, Evidence], Iterable[Finding]], ...] = (
+    *leaks.CHECKS,
+    *giveaways.CHECKS,
+    *coverage.CHECKS,
+)
+
+
+def audit(split: Split, evidence: Evidence = NOTHING_ELSE) -> tuple[Finding, ...]:
+    """Look for everything that makes a score say what is not so.
+
+    It looks at what is known of the samples, and hears nothing by itself: pass
+    the evidence of :func:`affekt.data.twins.evidence_of` to compare their sound.
+
+    Parameters
+    ----------
+    split : Split
+        Any; ``by="clip"`` allows the sides to share anything but a clip.
+    evidence : Evidence
+        What else is known: features, copies, what was fitted and chosen on what.
+
+    Returns
+    -------
+    tuple of Finding
+        Severe ones first; empty when nothing was found.
+
+    Examples
+    --------
+    >>> def clip(i):
+    ...     return Sample(f"x/{i}", f"{i}.wav", ("happy", "sad")[i % 2], speaker=str(i // 20))
+    >>> from affekt.types import Sample
+    >>> clips = [clip(i) for i in range(200)]
+    >>> drawn = Split(tuple(clips[::3]), tuple(clips[1::3]), tuple(clips[2::3]), by="clip")
+    >>> stamps(audit(drawn))
+    ('speaker-dependent',)
+    """
+    found = [finding for check in CHECKS for finding in check(split, evidence)]
+    return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))

@@ -1,0 +1,824 @@
+"""What is in a corpus: counts, lengths, typical clips, spectra, pitch, and who or what the clips cluster by."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from affekt._optional import require
+from affekt.errors import AudioError, InputError, UnknownName
+from affekt.speech.audio import SAMPLING_RATE, blocks
+from affekt.speech.functionals import VECTORS
+from affekt.speech.spectral import Spectra, hann
+from affekt.speech.voice import f0
+from affekt.types import Sample
+
+UNKNOWN = "unknown"
+FIELDS = ("label", "speaker", "sex", "sentence")
+
+#: What the map is made of: logarithmic, so that no loud clip outweighs the rest.
+VECTOR = "mfcc-40-mean"
+# Of the example pictures: samples at 16 kHz, bands, coefficients.
+WINDOW, HOP, PICTURE_BANDS, PICTURE_MFCC = 1024, 256, 64, 20
+# Third octaves from 100 Hz to 6.3 kHz: the next one would reach beyond 8 kHz.
+CENTRES = 1000.0 * 2.0 ** (np.arange(-10, 9) / 3)
+SILENCE = -120.0  # dB: silent clips have a level, too
+
+FEWEST_FOR_MAP = 10  # clips
+
+# From which ratio, and below which number of speakers, a student should be told.
+UNEVEN, FEW_SPEAKERS = 1.5, 10
+ENOUGH_FOR_LENGTH = 5  # clips of a label, before its median length says anything
+
+Signal = NDArray[np.float32]
+Tick = Callable[[], object]
+Setting = tuple[str | None, str | None, str | None]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many clips there are of each row and column.
+
+    Parameters
+    ----------
+    of : (str, str)
+        What the rows and the columns are, such as ``("speaker", "label")``.
+    rows, columns : tuple of str
+        Their names, in natural order (``SM2`` before ``SM10``); what is not known is ``unknown``, the last.
+    counts : int array, shape (rows, columns)
+    """
+
+    of: tuple[str, str]
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    counts: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """One number of each clip, by emotion and sex.
+
+    Parameters
+    ----------
+    what, unit : str
+        What the numbers are: ``length``, ``s``.
+    values : mapping of (label, sex) to float array, shape (n,)
+        Groups without clips are left out.
+    """
+
+    what: str
+    unit: str
+    values: Mapping[tuple[str, str], NDArray[np.float64]]
+
+    def percentiles(self, group: tuple[str, str], shares: Sequence[float]) -> list[float]:
+        """The numbers that so many per cent of a group's clips are below."""
+        return np.percentile(self.values[group], shares).tolist()
+
+
+@dataclass(frozen=True, eq=False)
+class Measures:
+    """What was measured in one clip.
+
+    Parameters
+    ----------
+    sample : Sample
+    level : float
+        Root mean square in dB below full scale; -120 where there is silence.
+    bands : float array, shape (19,)
+        Mean square in third octaves around ``CENTRES``, full scale 1.
+    pitch : float
+        Median in hertz over the voiced frames; NaN where none is.
+    vector : float array, shape (d,)
+        The features the map is made of.
+    """
+
+    sample: Sample
+    level: float
+    bands: NDArray[np.float64]
+    pitch: float
+    vector: NDArray[np.floating]
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One clip to look at.
+
+    Parameters
+    ----------
+    sample : Sample
+    signal : float32 array, shape (n,)
+        At 16 kHz.
+    log_mel : float array, shape (t, 64)
+        dB; the loudest band of the clip is 0.
+    mfcc : float array, shape (t, 20)
+        Both: one row every 16 ms.
+    pitch : float array, shape (p,)
+        Hertz, one every 10 ms; NaN where nothing is voiced.
+    """
+
+    sample: Sample
+    signal: Signal
+    log_mel: NDArray[np.floating]
+    mfcc: NDArray[np.floating]
+    pitch: NDArray[np.floating]
+
+    @property
+    def length(self) -> float:
+        """Seconds."""
+        return len(self.signal) / SAMPLING_RATE
+
+
+@dataclass(frozen=True, eq=False)
+class Bands:
+    """Long-term average spectra: how much sound there is in each third octave.
+
+    Parameters
+    ----------
+    centres : float array, shape (19,)
+        Hertz.
+    levels : mapping of (label, sex) to float array, shape (19,)
+        dB below full scale, the mean over the clips: every clip counts the same, the loud ones too.
+    """
+
+    centres: NDArray[np.float64]
+    levels: Mapping[tuple[str, str], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """How well the clips of one kind lie together, all features standardised.
+
+    Parameters
+    ----------
+    by : str
+        ``label`` or ``speaker``; ``label of other speakers`` asks for the nearest clip of another speaker.
+    groups : int
+        How many there are.
+    neighbour : float
+        Share of the clips whose nearest clip is of their own group.
+    chance : float
+        The same share, if the nearest clip were any clip.
+    silhouette : float
+        -1 to 1; 0 means that a clip is as near to another group as to its own
+        (Rousseeuw, Silhouettes, 1987). NaN for ``label of other speakers``.
+    """
+
+    by: str
+    groups: int
+    neighbour: float
+    chance: float
+    silhouette: float = float("nan")
+
+    @property
+    def lift(self) -> float:
+        """How far ``neighbour`` is from chance (0) to certainty (1)."""
+        return (self.neighbour - self.chance) / (1 - self.chance) if self.chance < 1 else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Map:
+    """All measured clips as points in a plane; near points have similar features.
+
+    Parameters
+    ----------
+    points : float array, shape (n, 2)
+        By t-SNE: distances within a cluster mean something, those between clusters little.
+    samples : tuple of Sample
+    groupings : tuple of Grouping
+        Measured among the features themselves, not among the points.
+    """
+
+    points: NDArray[np.float64]
+    samples: tuple[Sample, ...]
+    groupings: tuple[Grouping, ...]
+
+    @property
+    def tied(self) -> float:
+        """Share of the clips whose speaker is heard in one emotion only: there, voice and emotion are one."""
+        labels_of: dict[str | None, set[str | None]] = {}
+        for sample in self.samples:
+            labels_of.setdefault(sample.speaker, set()).add(sample.label)
+        return float(np.mean([s.speaker is not None and len(labels_of[s.speaker]) == 1 for s in self.samples]))
+
+
+@dataclass(frozen=True, eq=False)
+class Exploration:
+    """All that :func:`explore` finds.
+
+    Parameters
+    ----------
+    samples : tuple of Sample
+        Those that can be read.
+    lengths, rates : mapping of id to seconds, hertz
+    measures : tuple of Measures
+        Of the clips that were drawn.
+    examples : tuple of Example
+        At most one for each emotion and sex.
+    map : Map or None
+        ``None`` where there are too few clips.
+    unreadable : mapping of path to str
+        The files left out, and why.
+    odd : tuple of str
+        What is odd about clips that were read (clipped, cut short).
+    """
+
+    samples: tuple[Sample, ...]
+    lengths: Mapping[str, float]
+    rates: Mapping[str, int]
+    measures: tuple[Measures, ...]
+    examples: tuple[Example, ...]
+    map: Map | None
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    odd: tuple[str, ...] = ()
+
+
+def explore(
+    samples: Sequence[Sample], rng: np.random.Generator, *, clips: int = 400, tick: Tick | None = None
+) -> Exploration:
+    """Look at a corpus: all names and headers, and the sound of some clips.
+
+    Clips that cannot be read are left out and named. Of those whose header is
+    broken nothing is counted; what only decoding finds is found in the clips
+    that are decoded.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        Of one corpus.
+    rng : numpy Generator
+        Draws the clips to decode, and starts t-SNE.
+    clips : int
+        How many clips are decoded for levels, spectra, pitch and the map, evenly over the labels.
+    tick : callable, optional
+        Called after each header and each clip.
+
+    Returns
+    -------
+    Exploration
+
+    Raises
+    ------
+    InputError
+        If there is no sample, or ``clips`` is not positive.
+    AudioError
+        If no clip can be read.
+    MissingExtra
+        If scikit-learn is not installed.
+    """
+    if not samples or clips < 1:
+        raise InputError(f"{len(samples)} samples and clips={clips}; give at least one of each.")
+    require("sklearn.manifold", extra="lab")  # missing: say so before minutes of work
+    reader = _Reader()
+    found = [sample for sample in _told(samples, tick) if reader.header(sample)]
+    drawn = _told(draw_evenly(found, clips, rng), tick)
+    measures = tuple(measure(sample, signal) for sample in drawn if (signal := reader.signal(sample)) is not None)
+    examples = _examples(found, reader)
+    readable = tuple(sample for sample in found if sample.id not in reader.unreadable)
+    if not readable:
+        name, reason = next(iter(reader.unreadable.items()))
+        raise AudioError(f"none of the {len(samples)} clips can be read. The first, {name}: {reason}")
+    return Exploration(
+        samples=readable,
+        lengths={sample.id: reader.headers[sample.id][0] for sample in readable},
+        rates={sample.id: reader.headers[sample.id][1] for sample in readable},
+        measures=measures,
+        examples=examples,
+        map=map_of(measures, rng),
+        unreadable=reader.unreadable,
+        odd=tuple(reader.odd),
+    )
+
+
+def _told(samples: Iterable[Sample], tick: Tick | None) -> Iterator[Sample]:
+    for sample in samples:
+        yield sample
+        if tick:
+            tick()
+
+
+class _Reader:
+    """Reads headers and clips, and remembers what went wrong."""
+
+    def __init__(self) -> None:
+        self.headers: dict[str, tuple[float, int]] = {}
+        self.unreadable: dict[str, str] = {}
+        self.odd: dict[str, None] = {}  # in order, each once
+
+    def header(self, sample: Sample) -> bool:
+        """Note length (seconds) and sampling rate of a clip; whether there is a clip."""
+        try:
+            length, rate = _length_and_rate(sample.path)
+            self.headers[sample.id] = _inside(sample, length), rate
+        except AudioError as error:
+            self._leave_out(sample, error)
+        return sample.id in self.headers
+
+    def signal(self, sample: Sample) -> Signal | None:
+        """A clip at 16 kHz, or None when it cannot be read."""
+        try:
+            signal = np.concatenate(list(blocks(sample.path, warn=self._note)))
+        except AudioError as error:
+            self._leave_out(sample, error)
+            return None
+        end = None if sample.end is None else round(sample.end * SAMPLING_RATE)
+        return signal[round(sample.start * SAMPLING_RATE) : end]
+
+    def _leave_out(self, sample: Sample, error: AudioError) -> None:
+        self.unreadable[sample.id] = str(error).removeprefix(f"{sample.path}: ")
+
+    def _note(self, sentence: str) -> None:
+        self.odd[sentence] = None
+
+
+def _length_and_rate(path: str) -> tuple[float, int]:
+    try:
+        info = soundfile.info(path)
+    except soundfile.SoundFileError:
+        info = None
+    if info is not None and info.frames > 0 and info.samplerate > 0:
+        return info.frames / info.samplerate, info.samplerate
+    # What soundfile does not know, the other decoder may; or it says what is wrong.
+    samples = sum(len(block) for block in blocks(path, warn=lambda _: None))
+    return samples / SAMPLING_RATE, SAMPLING_RATE
+
+
+def _inside(sample: Sample, length: float) -> float:
+    """Seconds from the start to the end of a sample in a file of some length."""
+    end = length if sample.end is None else min(sample.end, length)
+    if sample.start >= end:
+        raise AudioError(f"begins at {sample.start:g} s, and the file is {length:g} s long.")
+    return end - sample.start
+
+
+def draw_evenly(samples: Sequence[Sample], count: int, rng: np.random.Generator) -> tuple[Sample, ...]:
+    """Draw at most ``count`` samples, the same number of each label as far as they go; ordered by id.
+
+    Examples
+    --------
+    >>> samples = [Sample(f"a/{i}", "", label) for i, label in enumerate(["sad"] * 9 + ["happy"] * 2)]
+    >>> sorted(sample.label for sample in draw_evenly(samples, 5, np.random.default_rng(0)))
+    ['happy', 'happy', 'sad', 'sad', 'sad']
+    """
+    seen: Counter[str | None] = Counter()
+    turns = []
+    for i in rng.permutation(len(samples)):
+        turns.append((seen[samples[i].label], int(i)))
+        seen[samples[i].label] += 1
+    # By turn only: in the last turn, which not all labels may have, chance decides.
+    drawn = sorted(turns, key=lambda turn: turn[0])[:count]
+    return tuple(sorted((samples[i] for _, i in drawn), key=lambda sample: sample.id))
+
+
+def measure(sample: Sample, signal: Signal) -> Measures:
+    """Measure one clip.
+
+    Parameters
+    ----------
+    sample : Sample
+    signal : float32 array, shape (n,)
+        Mono, 16 kHz.
+    """
+    pitch = f0(signal, SAMPLING_RATE)
+    voiced = pitch[np.isfinite(pitch)]
+    return Measures(
+        sample,
+        level=float(_decibels(float(np.mean(np.square(signal, dtype=np.float64))))),
+        bands=third_octaves(signal),
+        pitch=float(np.median(voiced)) if len(voiced) else float("nan"),
+        vector=VECTORS[VECTOR](signal, SAMPLING_RATE),
+    )
+
+
+def third_octaves(signal: Signal) -> NDArray[np.float64]:
+    """Mean square of a signal in third octaves around ``CENTRES``.
+
+    Parameters
+    ----------
+    signal : float32 array, shape (n,)
+        Mono, 16 kHz.
+
+    Returns
+    -------
+    float64 array, shape (19,)
+        A sine of amplitude 1 gives 0.5 in its band.
+
+    Examples
+    --------
+    >>> sine = np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000)
+    >>> bands = third_octaves(sine)
+    >>> int(CENTRES[bands.argmax()]), round(float(bands.max()), 1)
+    (1000, 0.5)
+    """
+    spectra = Spectra(signal, SAMPLING_RATE)
+    # Parseval: the powers of all bins over this are the mean square of a frame.
+    scale = 2 / (spectra.window * np.square(hann(spectra.window)).sum())
+    power = spectra.power.mean(axis=0, dtype=np.float64) * scale
+    edges = CENTRES[:, None] * 2.0 ** (np.array([-1, 1]) / 6)
+    inside = (spectra.frequencies >= edges[:, :1]) & (spectra.frequencies < edges[:, 1:])
+    return inside @ power
+
+
+def _decibels(power: float | NDArray[np.float64]) -> NDArray[np.float64]:
+    return 10 * np.log10(np.maximum(power, 10 ** (SILENCE / 10)))
+
+
+def map_of(measures: Sequence[Measures], rng: np.random.Generator) -> Map | None:
+    """Lay clips out in a plane by t-SNE, and measure what they cluster by; ``None`` for fewer than ten.
+
+    van der Maaten & Hinton, Visualizing data using t-SNE, 2008.
+
+    Parameters
+    ----------
+    measures : sequence of Measures
+    rng : numpy Generator
+        Only the first of its numbers is used.
+    """
+    seed = int(rng.integers(2**31))
+    if len(measures) < FEWEST_FOR_MAP:
+        return None
+    features = standardised(np.stack([m.vector for m in measures]))
+    tsne = require("sklearn.manifold", extra="lab").TSNE(
+        perplexity=min(30.0, (len(features) - 1) / 3), init="pca", random_state=seed
+    )
+    samples = tuple(m.sample for m in measures)
+    # One thread: on a busy machine several wait for one another, many times as long.
+    with require("threadpoolctl", extra="lab").threadpool_limits(1, user_api="openmp"):
+        points = tsne.fit_transform(features)
+    return Map(points, samples, groupings(samples, features))
+
+
+def standardised(features: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Each column (n, d) with mean 0 and deviation 1; columns that never change are 0."""
+    centred = np.asarray(features, np.float64) - np.mean(features, axis=0, dtype=np.float64)
+    deviation = centred.std(axis=0)
+    return centred / np.where(deviation > 1e-12, deviation, 1.0)
+
+
+def groupings(samples: Sequence[Sample], features: NDArray[np.float64]) -> tuple[Grouping, ...]:
+    """How well clips of one emotion, and of one speaker, lie together.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+    features : float array, shape (n, d)
+        Standardised.
+
+    Returns
+    -------
+    tuple of Grouping
+        By ``label``, by ``speaker`` and by ``label of other speakers``, those that exist:
+        there must be two groups, and fewer groups than clips.
+    """
+    distance = require("sklearn.metrics", extra="lab").pairwise_distances(features)
+    np.fill_diagonal(distance, np.inf)
+    labels, speakers = (np.array([getattr(s, by) or "" for s in samples]) for by in ("label", "speaker"))
+    others = (speakers[:, None] != speakers) & (speakers != "") & (speakers != "")[:, None]
+    found = [
+        _grouping("label", labels, distance, np.ones_like(others)),
+        _grouping("speaker", speakers, distance, np.ones_like(others)),
+        _grouping("label of other speakers", labels, distance, others),
+    ]
+    return tuple(grouping for grouping in found if grouping)
+
+
+def _grouping(
+    by: str, names: NDArray[np.str_], distance: NDArray[np.float64], allowed: NDArray[np.bool_]
+) -> Grouping | None:
+    """One grouping; ``allowed`` (n, n) says which clips may be whose neighbour."""
+    allowed = allowed & (names != "") & (names != "")[:, None] & np.isfinite(distance)
+    asked = allowed.any(axis=1)
+    groups = len(set(names[asked]))
+    if not 2 <= groups < asked.sum():
+        return None
+    same = names[:, None] == names
+    nearest = np.where(allowed, distance, np.inf).argmin(axis=1)
+    hit = same[np.arange(len(names)), nearest][asked].mean()
+    chance = ((same & allowed).sum(axis=1)[asked] / allowed.sum(axis=1)[asked]).mean()
+    silhouette = float("nan")
+    if allowed.sum() == asked.sum() * (asked.sum() - 1):  # all but itself
+        between = np.where(np.isfinite(distance), distance, 0)[np.ix_(asked, asked)]
+        score = require("sklearn.metrics", extra="lab").silhouette_score
+        silhouette = float(score(between, names[asked], metric="precomputed"))
+    return Grouping(by, groups, float(hit), float(chance), silhouette)
+
+
+def choose_examples(samples: Sequence[Sample], lengths: Mapping[str, float]) -> tuple[Sample, ...]:
+    """One clip for each emotion and sex, as alike as can be in all else.
+
+    Of each sex, the speaker, sentence and intensity that cover most emotions
+    are taken; an emotion they lack comes from the same speaker, else from
+    anyone of that sex. Among equals, the clip nearest the median length of its
+    emotion wins.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+    lengths : mapping of id to seconds
+
+    Returns
+    -------
+    tuple of Sample
+        By label, then by sex; a combination without clips is left out.
+    """
+    chosen = []
+    for sex in _names(samples, "sex"):
+        same_sex = [s for s in samples if _name(s, "sex") == sex]
+        away = _from_median(same_sex, lengths)
+        best = _best_covered(same_sex, away)
+        for label in _names(same_sex, "label"):
+            candidates = [s for s in same_sex if _name(s, "label") == label]
+            chosen.append(min(candidates, key=lambda s: (_unlike(_setting(s), best), away[s.id], s.id)))
+    return tuple(sorted(chosen, key=lambda s: (natural(_name(s, "label")), natural(_name(s, "sex")))))
+
+
+def _from_median(samples: Iterable[Sample], lengths: Mapping[str, float]) -> dict[str, float]:
+    """How far each clip's length is from the median of its label, as a ratio in logarithm."""
+    of_label: dict[str, list[float]] = {}
+    for sample in samples:
+        of_label.setdefault(_name(sample, "label"), []).append(lengths[sample.id])
+    medians = {label: np.median(values) for label, values in of_label.items()}
+    return {s.id: abs(float(np.log(lengths[s.id] / medians[_name(s, "label")]))) for s in samples}
+
+
+def _setting(sample: Sample) -> Setting:
+    """All but the emotion: speaker, sentence, intensity, the one that matters most first."""
+    return sample.speaker, sample.sentence, sample.meta.get("intensity")
+
+
+def _unlike(a: Setting, b: Setting) -> tuple[bool, ...]:
+    return tuple(x != y for x, y in zip(a, b, strict=True))
+
+
+def _best_covered(samples: Sequence[Sample], away: Mapping[str, float]) -> Setting:
+    """The setting heard in most emotions, with the most typical lengths among equals."""
+    best: dict[Setting, dict[str, float]] = {}
+    for s in samples:
+        nearest, label = best.setdefault(_setting(s), {}), _name(s, "label")
+        nearest[label] = min(away[s.id], nearest.get(label, float("inf")))
+    return min(best, key=lambda setting: (-len(best[setting]), sum(best[setting].values()), str(setting)))
+
+
+def _examples(samples: Sequence[Sample], reader: _Reader) -> tuple[Example, ...]:
+    """Examples that can be read: where one cannot, another takes its place."""
+    left = [sample for sample in samples if sample.id not in reader.unreadable]
+    lengths = {sample.id: reader.headers[sample.id][0] for sample in left}
+    signals: dict[str, Signal | None] = {}
+    while left:
+        chosen = choose_examples(left, lengths)
+        signals |= {s.id: reader.signal(s) for s in chosen if s.id not in signals}
+        if all(signals[s.id] is not None for s in chosen):
+            return tuple(_example(s, signal) for s in chosen if (signal := signals[s.id]) is not None)
+        left = [sample for sample in left if sample.id not in reader.unreadable]
+    return ()
+
+
+def _example(sample: Sample, signal: Signal) -> Example:
+    spectra = Spectra(signal, SAMPLING_RATE, window=WINDOW, hop=HOP)
+    log_mel = spectra.log_mel(PICTURE_BANDS)
+    mfcc = spectra.mfcc(PICTURE_MFCC, bands=PICTURE_BANDS)
+    return Example(sample, signal, log_mel - log_mel.max(), mfcc, f0(signal, SAMPLING_RATE))
+
+
+def count(samples: Iterable[Sample], rows: str, columns: str) -> Counts:
+    """Count clips by two of their fields.
+
+    Parameters
+    ----------
+    samples : iterable of Sample
+    rows, columns : str
+        ``label``, ``speaker``, ``sex`` or ``sentence``.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such field.
+
+    Examples
+    --------
+    >>> count([Sample("a/1", "", "sad", "s2"), Sample("a/2", "", "sad", "s10")], "label", "speaker").columns
+    ('s2', 's10')
+    """
+    for name in (rows, columns):
+        if name not in FIELDS:
+            raise UnknownName("field", name, FIELDS)
+    samples = list(samples)
+    names = _names(samples, rows), _names(samples, columns)
+    table = np.zeros((len(names[0]), len(names[1])), np.int64)
+    places = [{name: i for i, name in enumerate(axis)} for axis in names]
+    for sample in samples:
+        table[places[0][_name(sample, rows)], places[1][_name(sample, columns)]] += 1
+    return Counts((rows, columns), *names, table)
+
+
+def _names(samples: Iterable[Sample], by: str) -> tuple[str, ...]:
+    return tuple(sorted({_name(sample, by) for sample in samples}, key=natural))
+
+
+def _name(sample: Sample, by: str) -> str:
+    return str(getattr(sample, by) or UNKNOWN)
+
+
+def natural(name: str) -> tuple[object, ...]:
+    """The key of natural order: numbers by size, the unknown last.
+
+    Examples
+    --------
+    >>> sorted(["unknown", "SM10", "SM2"], key=natural)
+    ['SM2', 'SM10', 'unknown']
+    """
+    parts = re.split(r"(\d+)", name)
+    return name == UNKNOWN, *((int(part), "") if part.isdecimal() else (-1, part) for part in parts)
+
+
+def lengths_of(data: Exploration) -> Groups:
+    """The lengths of all clips."""
+    return _groups("length", "s", [(s, data.lengths[s.id]) for s in data.samples])
+
+
+def levels_of(data: Exploration) -> Groups:
+    """The levels of the measured clips."""
+    return _groups("level", "dB re full scale", [(m.sample, m.level) for m in data.measures])
+
+
+def pitches_of(data: Exploration) -> Groups:
+    """The median pitch of each measured clip that has any."""
+    return _groups("median pitch", "Hz", [(m.sample, m.pitch) for m in data.measures if np.isfinite(m.pitch)])
+
+
+def _groups(what: str, unit: str, values: Iterable[tuple[Sample, float]]) -> Groups:
+    found: dict[tuple[str, str], list[float]] = {}
+    for sample, value in values:
+        found.setdefault((_name(sample, "label"), _name(sample, "sex")), []).append(value)
+    order = sorted(found, key=lambda pair: tuple(map(natural, pair)))
+    return Groups(what, unit, {pair: np.array(found[pair]) for pair in order})
+
+
+def bands_of(data: Exploration) -> Bands:
+    """The long-term average spectra of the measured clips."""
+    found: dict[tuple[str, str], list[NDArray[np.float64]]] = {}
+    for m in data.measures:
+        found.setdefault((_name(m.sample, "label"), _name(m.sample, "sex")), []).append(_decibels(m.bands))
+    order = sorted(found, key=lambda pair: tuple(map(natural, pair)))
+    return Bands(CENTRES, {pair: np.mean(found[pair], axis=0) for pair in order})
+
+
+def differences_of(data: Bands) -> Bands:
+    """How the spectrum of each emotion differs, in dB, from the mean of all emotions of the same sex."""
+    means = {sex: np.mean([v for (_, s), v in data.levels.items() if s == sex], axis=0) for _, sex in data.levels}
+    return Bands(data.centres, {pair: levels - means[pair[1]] for pair, levels in data.levels.items()})
+
+
+def look_out(data: Exploration) -> tuple[str, ...]:
+    """What to look out for before training or judging on these clips: sentences with counts."""
+    notices = (_uneven_labels, _few_speakers, _speakers_without_labels, _uneven_speakers, _sexes, _sentences)
+    found = [sentence for notice in notices for sentence in notice(data.samples)]
+    return (*found, *_lengths_by_label(data), *_rates(data))
+
+
+def _uneven_labels(samples: Sequence[Sample]) -> Iterator[str]:
+    sizes = _sizes(samples, "label")
+    (most, largest), (least, smallest) = sizes[0], sizes[-1]
+    if len(sizes) == 1:
+        yield f"All {_clips(largest)} have one label, {most}: there is nothing to tell apart."
+    elif largest >= UNEVEN * smallest:
+        yield (
+            f"The classes are unbalanced: {most} has {_clips(largest)}, {least} {smallest}. Always answering {most} is "
+            f"right {_share(largest, len(samples))} of the time, so judge by the mean recall of the classes (UAR)."
+        )
+    if unlabelled := dict(sizes).get(UNKNOWN):
+        yield f"{_of(unlabelled, samples)} have no label."
+
+
+def _few_speakers(samples: Sequence[Sample]) -> Iterator[str]:
+    speakers = {s.speaker for s in samples if s.speaker}
+    if unknown := sum(not s.speaker for s in samples):
+        yield (
+            f"The speaker of {_of(unknown, samples)} is unknown: they cannot be kept out of training when the "
+            "same voice is tested, and a split by speaker refuses them."
+        )
+    if 0 < len(speakers) < FEW_SPEAKERS:
+        yield (
+            f"There {'is' if len(speakers) == 1 else 'are'} {_many(len(speakers), 'speaker')} only "
+            f"({_listed(speakers)}): what is measured on them says little about other people, and its interval is wide."
+        )
+
+
+def _speakers_without_labels(samples: Sequence[Sample]) -> Iterator[str]:
+    labels_of: dict[str, set[str]] = {}
+    for s in samples:
+        if s.speaker:
+            labels_of.setdefault(s.speaker, set()).add(_name(s, "label"))
+    everything = len(_names(samples, "label"))
+    single = [speaker for speaker, labels in labels_of.items() if len(labels) == 1 < everything]
+    partial = [speaker for speaker, labels in labels_of.items() if 1 < len(labels) < everything]
+    if single:
+        yield (
+            f"{len(single)} of {_many(len(labels_of), 'speaker')} "
+            f"{'is' if len(single) == 1 else 'are'} heard in one emotion only ({_listed(single)}): "
+            "whoever recognises the voice knows the emotion."
+        )
+    if partial:
+        yield (
+            f"{len(partial)} of {_many(len(labels_of), 'speaker')} "
+            f"{'lacks' if len(partial) == 1 else 'lack'} some emotions ({_listed(partial)})."
+        )
+
+
+def _uneven_speakers(samples: Sequence[Sample]) -> Iterator[str]:
+    sizes = [(name, size) for name, size in _sizes(samples, "speaker") if name != UNKNOWN]
+    if len(sizes) > 1 and sizes[0][1] >= 2 * UNEVEN * (middle := float(np.median([size for _, size in sizes]))):
+        yield (
+            f"Speaker {sizes[0][0]} alone has {_of(sizes[0][1], samples)} ({_share(sizes[0][1], len(samples))}); "
+            f"the median speaker has {middle:g}."
+        )
+
+
+def _sexes(samples: Sequence[Sample]) -> Iterator[str]:
+    sizes = dict(_sizes(samples, "sex"))
+    if unknown := sizes.pop(UNKNOWN, 0):
+        yield f"The sex of the speaker of {_of(unknown, samples)} is unknown: no result can be told apart by sex there."
+    elif len(sizes) == 1:
+        yield f"All speakers are {next(iter(sizes))}: nothing is known of the other sex."
+    elif max(sizes.values()) >= UNEVEN * min(sizes.values()):
+        yield f"The sexes are unbalanced: {' and '.join(f'{_clips(n)} {sex}' for sex, n in sizes.items())}."
+    voices = count([s for s in samples if s.sex and s.speaker], "speaker", "sex")
+    if both := [name for name, row in zip(voices.rows, voices.counts, strict=True) if np.count_nonzero(row) > 1]:
+        yield f"Female in some clips and male in others, by their names: speaker {_listed(both)}. One of the two is wrong."
+    table = count([s for s in samples if s.sex], "label", "sex")
+    lone = [label for label, row in zip(table.rows, table.counts, strict=True) if len(row) == 2 and not row.all()]
+    if lone:
+        yield f"Heard from one sex only: {_listed(lone)}. Whoever recognises the sex knows something of the emotion."
+
+
+def _sentences(samples: Sequence[Sample]) -> Iterator[str]:
+    labels_of: dict[str, list[str]] = {}
+    for s in samples:
+        if s.sentence:
+            labels_of.setdefault(s.sentence, []).append(_name(s, "label"))
+    if len(_names(samples, "label")) < 2:
+        return
+    if not labels_of:
+        yield "What is said is not known, so it cannot be ruled out that the words give the emotion away."
+    # A sentence heard once says nothing about what it is tied to.
+    tied = {name: labels for name, labels in labels_of.items() if len(set(labels)) == 1 < len(labels)}
+    if tied:
+        verb, clips = "is" if len(tied) == 1 else "are", _of(sum(map(len, tied.values())), samples)
+        yield (
+            f"{len(tied)} of {len(labels_of)} sentences ({_listed(tied)}) {verb} spoken in one emotion only, in "
+            f"{clips}: the words give the emotion away there."
+        )
+
+
+def _lengths_by_label(data: Exploration) -> Iterator[str]:
+    values: dict[str, list[float]] = {}
+    for s in data.samples:
+        values.setdefault(_name(s, "label"), []).append(data.lengths[s.id])
+    medians = sorted((float(np.median(v)), label) for label, v in values.items() if len(v) >= ENOUGH_FOR_LENGTH)
+    if not medians:
+        return
+    (short, shortest), (long, longest) = medians[0], medians[-1]
+    if long >= UNEVEN * short:
+        yield (
+            f"Length tells something of the emotion: the median clip of {longest} lasts {long:.1f} s, "
+            f"that of {shortest} {short:.1f} s. Some of it may be silence, or how clips were cut."
+        )
+
+
+def _rates(data: Exploration) -> Iterator[str]:
+    rates = Counter(data.rates.values()).most_common()
+    if len(rates) > 1:
+        listed = ", ".join(f"{rate} Hz ({_clips(n)})" for rate, n in rates)
+        yield f"Sampling rates differ: {listed}. Bring all to the lowest, or the highest octaves tell the clips apart."
+
+
+def _sizes(samples: Iterable[Sample], by: str) -> list[tuple[str, int]]:
+    """Names and their number of clips, the largest first."""
+    return sorted(Counter(_name(s, by) for s in samples).items(), key=lambda item: (-item[1], natural(item[0])))
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _clips(number: int) -> str:
+    return _many(number, "clip")
+
+
+def _of(number: int, samples: Sequence[Sample]) -> str:
+    return f"{number:,} of {_clips(len(samples))}"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.0f} %"
+
+
+def _listed(names: Iterable[str], most: int = 6) -> str:
+    """Names in natural order, the first few."""
+    ordered = sorted(names, key=natural)
+    return ", ".join(ordered[:most]) + (f", and {len(ordered) - most} more" if len(ordered) > most else "")

@@ -1,0 +1,164 @@
+"""The features of many samples, decoded once and kept on disk."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affekt._files import atomic_write
+from affekt._optional import require
+from affekt.errors import AudioError, InputError, UnknownName
+from affekt.speech.audio import SAMPLING_RATE, read
+from affekt.speech.functionals import SEQUENCES, VECTORS
+from affekt.types import Sample
+
+#: Part of every cache file's name: another number when the values of a feature change.
+VERSION = 1
+
+Tick = Callable[[], object]
+
+
+def egemaps(signal: NDArray[np.floating], sampling_rate: int) -> NDArray[np.float32]:
+    """The 88 functionals of eGeMAPS v02, computed by openSMILE.
+
+    openSMILE's licence allows private, research and educational use only: no commercial use.
+    Eyben et al., The Geneva minimalistic acoustic parameter set, 2016.
+
+    Parameters
+    ----------
+    signal : array, shape (n,)
+    sampling_rate : int
+        Hertz.
+
+    Returns
+    -------
+    float32 array, shape (88,)
+
+    Raises
+    ------
+    MissingExtra
+        If the package ``opensmile`` is not installed.
+    """
+    return _smile().process_signal(signal, sampling_rate).to_numpy(np.float32)[0]
+
+
+@functools.cache
+def _smile() -> Any:
+    """The extractor; it takes a while to make."""
+    opensmile = require("opensmile", extra="egemaps")
+    functionals = opensmile.FeatureLevel.Functionals
+    return opensmile.Smile(feature_set=opensmile.FeatureSet.eGeMAPSv02, feature_level=functionals)
+
+
+#: Every kind of feature: name to signal (n,), sampling_rate -> (d,) or (t, d).
+KINDS: dict[str, Callable[[Any, int], NDArray[np.float32]]] = {**VECTORS, **SEQUENCES, "egemaps": egemaps}
+
+
+def features_of(
+    samples: Iterable[Sample],
+    kind: str,
+    *,
+    cache: Path | None = None,
+    sampling_rate: int | None = None,
+    tick: Tick | None = None,
+) -> NDArray[np.float32] | list[NDArray[np.float32]]:
+    """The features of every sample, from the cache where they are there.
+
+    Parameters
+    ----------
+    samples : iterable of Sample
+    kind : str
+        A name in :data:`KINDS`.
+    cache : Path or None
+        Folder, made if missing. Files are named by what they were made of (the recording's bytes, the stretch,
+        the kind, the rate): a recording that moves is found again, one that changes is not. None: no cache.
+    sampling_rate : int or None
+        Hertz that every recording is brought to first; None is 16 kHz.
+    tick : callable or None
+        Called after each sample.
+
+    Returns
+    -------
+    float32 array, shape (n, d), or list of float32 arrays, shape (t, d)
+        A list when the kind is a sequence.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such kind.
+    AudioError
+        If a recording cannot be read; names it. :func:`feature_of` takes one sample, to go on behind it.
+
+    Examples
+    --------
+    >>> features_of([], "usual-180").shape
+    (0, 0)
+    """
+    if kind not in KINDS:
+        raise UnknownName("kind of feature", kind, KINDS)
+    found = []
+    for sample in samples:
+        found.append(feature_of(sample, kind, cache=cache, sampling_rate=sampling_rate))
+        if tick:
+            tick()
+    if kind in SEQUENCES:
+        return found
+    return np.stack(found) if found else np.zeros((0, 0), np.float32)
+
+
+def feature_of(
+    sample: Sample, kind: str, *, cache: Path | None = None, sampling_rate: int | None = None
+) -> NDArray[np.float32]:
+    """The features of one sample, (d,) or (t, d); see :func:`features_of`."""
+    if kind not in KINDS:
+        raise UnknownName("kind of feature", kind, KINDS)
+    rate = sampling_rate or SAMPLING_RATE
+    if cache is None:
+        return _computed(sample, kind, rate)
+    path = Path(cache) / f"{_key(sample, kind, rate)}.npy"
+    kept = _kept(path, 2 if kind in SEQUENCES else 1)
+    if kept is not None:
+        return kept
+    made = _computed(sample, kind, rate)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise InputError(f"the cache {str(cache)!r} is a file; name a folder.") from None
+    with atomic_write(path, "wb") as file:
+        np.save(file, made, allow_pickle=False)
+    return made
+
+
+def _computed(sample: Sample, kind: str, rate: int) -> NDArray[np.float32]:
+    signal = read(sample.path, sampling_rate=rate).signal
+    end = None if sample.end is None else round(sample.end * rate)
+    signal = signal[round(sample.start * rate) : end]
+    if not len(signal):
+        raise AudioError(f"{sample.path}: ends before {sample.start:g} s, where {sample.id} starts.")
+    return np.ascontiguousarray(KINDS[kind](signal, rate), dtype=np.float32)
+
+
+def _key(sample: Sample, kind: str, rate: int) -> str:
+    """A name for the features of a sample that depends on all that they depend on."""
+    try:
+        with open(sample.path, "rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise AudioError(f"{sample.path}: cannot be opened ({error.strerror or error}).") from None
+    facts = (content, kind, rate, sample.start, sample.end, VERSION)
+    return hashlib.sha256(repr(facts).encode()).hexdigest()
+
+
+def _kept(path: Path, axes: int) -> NDArray[np.float32] | None:
+    """What a cache file holds; None if there is none, or if it is broken and must be made again."""
+    try:
+        found = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return found if isinstance(found, np.ndarray) and found.dtype == np.float32 and found.ndim == axes else None

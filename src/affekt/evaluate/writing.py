@@ -1,0 +1,191 @@
+"""A Report as text, JSON or Markdown. The stamps stand first, wherever it goes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from affekt.types import Estimate, Report
+
+SCHEMA = "affekt/report-1"
+#: Of the slices by speaker, text names as many of the worst.
+WORST = 3
+
+
+def to_text(report: Report, *, slices: bool = False) -> str:
+    """A report for a terminal.
+
+    Parameters
+    ----------
+    report : Report
+    slices : bool
+        List every slice; otherwise the worst speaker only.
+
+    Examples
+    --------
+    >>> print(to_text(Report({"UAR": Estimate(0.5, 0.4, 0.6, 20)}, ("a", "b"), ((5, 5, 0), (5, 5, 0)), protocol="p")))
+    p
+      UAR                    0.500 [0.400, 0.600] n=20
+    """
+    lines = [*(f"!! {stamp.upper()} !!" for stamp in report.stamps), *([report.protocol] if report.protocol else [])]
+    lines += [f"  {name:22} {estimate}" for name, estimate in report.metrics.items()]
+    lines += [f"  {sentence}" for sentence in chance_sentences(report)]
+    if report.per_class:
+        lines += ["", *(f"  {line}" for line in _aligned(class_rows(report)))]
+    if slices and report.slices:
+        lines += ["", "  UAR by slice", *(f"  {name:22} {estimate}" for name, estimate in report.slices.items())]
+    elif worst := worst_speaker(report):
+        lines += ["", f"  worst speaker: {worst[0]}, UAR {worst[1]}"]
+    lines += [f"  note: {sentence}" for sentence in report.warnings]
+    lines += [f"  {finding.severity}: {finding.what}" for finding in report.findings]
+    return "\n".join(lines)
+
+
+def to_json(report: Report, *, indent: int | None = 2) -> str:
+    """A report as JSON text, with ``"schema": "affekt/report-1"``; :func:`as_table` is what is written.
+
+    Examples
+    --------
+    >>> json.loads(to_json(Report({}, ("a", "b"), ())))["schema"]
+    'affekt/report-1'
+    """
+    return json.dumps(as_table(report), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def as_table(report: Report) -> dict[str, Any]:
+    """A report as plain dicts, lists, texts and numbers; an estimate is ``{value, low, high, n}``."""
+    return {
+        "schema": SCHEMA,
+        "stamps": list(report.stamps),
+        "protocol": report.protocol,
+        "warnings": list(report.warnings),
+        "speakers": report.speakers,
+        "chance": report.chance,
+        "p_value": report.p_value,
+        "metrics": {name: estimate_table(e) for name, e in report.metrics.items()},
+        "labels": list(report.labels),
+        "per_class": {
+            label: {key: estimate_table(e) if isinstance(e, Estimate) else e for key, e in entry.items()}
+            for label, entry in report.per_class.items()
+        },
+        "confusion": [list(row) for row in report.confusion],
+        "slices": {name: estimate_table(e) for name, e in report.slices.items()},
+        "reliability": [{"confidence": c, "accuracy": a, "n": n} for c, a, n in report.reliability],
+        "findings": [_finding(finding) for finding in report.findings],
+    }
+
+
+def to_markdown(report: Report, *, slices: bool = True) -> str:
+    """A report as a Markdown page.
+
+    Examples
+    --------
+    >>> print(to_markdown(Report({}, (), (), stamps=("trained on these clips",), protocol="p")).splitlines()[2])
+    > **TRAINED ON THESE CLIPS**
+    """
+    lines = [f"## {escaped(report.protocol or 'Report')}", ""]
+    for stamp in report.stamps:
+        lines += [f"> **{escaped(stamp.upper())}**", ""]
+    lines += [*_markdown_table(("metric", "value", "95 % interval", "clips"), metric_rows(report.metrics)), ""]
+    lines += [*(f"{sentence}" for sentence in chance_sentences(report)), ""]
+    if report.per_class:
+        lines += [*_markdown_table(*head_and_rows(class_rows(report))), ""]
+    lines += ["Confusion (rows are the truth):", "", *_markdown_table(*head_and_rows(confusion_rows(report))), ""]
+    if slices and report.slices:
+        lines += [*_markdown_table(("slice", "UAR", "95 % interval", "clips"), metric_rows(report.slices)), ""]
+    lines += [f"- {escaped(sentence)}" for sentence in (*report.warnings, *finding_sentences(report))]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+FORMATS: dict[str, Callable[..., str]] = {"text": to_text, "json": to_json, "markdown": to_markdown}
+
+
+def worst_speaker(report: Report) -> tuple[str, Estimate] | None:
+    """Name and UAR of the speaker who is understood worst, if there are slices by speaker."""
+    speakers = {name.partition("=")[2]: e for name, e in report.slices.items() if name.startswith("speaker=")}
+    return min(speakers.items(), key=lambda item: item[1].value) if speakers else None
+
+
+def metric_rows(table: Mapping[str, Estimate]) -> list[tuple[str, str, str, int]]:
+    """Rows of name, value, interval and n."""
+    return [(name, f"{e.value:.3f}", f"{e.low:.3f} to {e.high:.3f}", e.n) for name, e in table.items()]
+
+
+def confusion_rows(report: Report) -> list[tuple[object, ...]]:
+    """The confusion matrix with its head; the column of other answers only if there are any."""
+    others = any(row[-1] for row in report.confusion)
+    head = ("true", *report.labels, *(["other or none"] if others else []))
+    width = len(head) - 1
+    return [head, *((label, *row[:width]) for label, row in zip(report.labels, report.confusion, strict=True))]
+
+
+def finding_sentences(report: Report) -> list[str]:
+    """What the audit found, one sentence each, the severe ones first."""
+    order = ("severe", "warning", "note")
+    ranked = sorted(report.findings, key=lambda f: order.index(f.severity) if f.severity in order else len(order))
+    return [f"{finding.severity}: {finding.what}" for finding in ranked]
+
+
+def chance_sentences(report: Report) -> list[str]:
+    """What guessing would score, and whether this could be luck."""
+    if report.chance is None or report.p_value is None:
+        return []
+    p = f"p = {report.p_value:.3f}"
+    return [f"chance is a UAR of {report.chance:.3f}; {p} with labels shuffled within speakers"]
+
+
+def escaped(text: str) -> str:
+    """Text as Markdown shows it, on one line: nothing in it is markup."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]<>#|" else c for c in " ".join(text.split()))
+
+
+def head_and_rows(rows: Sequence[Sequence[object]]) -> tuple[Sequence[object], Sequence[Sequence[object]]]:
+    """The first row, and the others."""
+    return rows[0], rows[1:]
+
+
+def class_rows(report: Report) -> list[tuple[object, ...]]:
+    """Precision, recall and F1 of each class with its head; recall with its interval."""
+    rows: list[tuple[object, ...]] = [("label", "precision", "recall", "95 % interval", "F1", "clips")]
+    for label, entry in report.per_class.items():
+        precision, recall, f1 = (_value(entry[key]) for key in ("precision", "recall", "f1"))
+        known = entry["recall"]
+        interval = f"{known.low:.3f} to {known.high:.3f}" if isinstance(known, Estimate) else ""
+        rows.append((label, precision, recall, interval, f1, entry["support"]))
+    return rows
+
+
+def _value(number: Estimate | float) -> str:
+    return f"{number.value if isinstance(number, Estimate) else number:.3f}"
+
+
+def estimate_table(e: Estimate) -> dict[str, float | int]:
+    """An estimate as a plain dict: value, low, high, n."""
+    return {"value": e.value, "low": e.low, "high": e.high, "n": e.n}
+
+
+def _finding(finding: Any) -> dict[str, Any]:
+    keys = ("name", "severity", "what", "examples", "inflates", "mend", "stamp")
+    return {key: _plain(getattr(finding, key)) for key in keys if hasattr(finding, key)}
+
+
+def _plain(value: object) -> object:
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(v) for key, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, Iterable) else str(value)
+
+
+def _aligned(rows: Sequence[Sequence[object]]) -> list[str]:
+    widths = [max(len(str(row[i])) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  ".join([str(row[0]).ljust(widths[0]), *(str(c).rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
+        for row in rows
+    ]
+
+
+def _markdown_table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return ["| " + " | ".join(escaped(str(cell)) for cell in line) + " |" for line in lines]

@@ -1,0 +1,1 @@
+"""The well-known recipes: as they were published, and as they should be."""

@@ -1,0 +1,83 @@
+"""The model file of a lab recipe: the model of the first fold, with a card that says what it is worth."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from affekt.data.labelling import relabel
+from affekt.models.card import Card
+from affekt.train.lab.experiment import Experiment, Protocol
+from affekt.train.lab.export import export_fitted
+from affekt.train.lab.material import Material
+from affekt.train.lab.protocol import Fold, Outcome, Work, fit_fold, make_folds, scale_of
+from affekt.train.sources import LICENCE, split_hash, training_data
+from affekt.types import Report
+
+#: What the engine reads at a time, and how often, in samples at 16 kHz.
+WINDOW, HOP = 48_000, 24_000
+LIMITS = (
+    "A recipe of the field, for study: trained on whole acted clips, used on windows of 3 s. Not for decisions about "
+    "people.",
+    "It hears how something is said, not what somebody feels. In the EU, inferring emotions at work and in education "
+    "is forbidden but for medical or safety reasons (AI Act, Article 5(1)(f)).",
+)
+
+
+def write_model(
+    experiment: Experiment, outcome: Outcome, material: Material, *, folder: Path, path: Path
+) -> tuple[Path, float]:
+    """Write the model of the first fold of a protocol as one ONNX file.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    outcome : Outcome
+        What the protocol gave; its scores go into the card.
+    material : Material
+    folder : Path
+        Of the protocol and model in the run, where the checkpoints are.
+    path : Path
+        The file.
+
+    Returns
+    -------
+    Path, float
+        The file, and the largest difference of a probability between it and the model.
+    """
+    protocol = outcome.protocol
+    samples = relabel(material.samples, protocol.labels)
+    labels = tuple(sorted({str(s.label) for s in samples}))
+    fold = make_folds(experiment, protocol, samples)[0]
+    work = Work(experiment, outcome.model, folder / "fold-1", lambda line: None)
+    fitted, _ = fit_fold(fold, material, labels, protocol=protocol, work=work)
+    raw = {side: material.inputs[rows[:, 0], rows[:, 1]] for side, rows in fold.rows.items()}
+    card = card_of(experiment, protocol, fold, report=outcome.report, labels=labels)
+    rng = np.random.default_rng(0)
+    probe = raw["test"][rng.permutation(len(raw["test"]))[:64]]
+    return path, export_fitted(fitted, scale_of(raw, protocol), card, path, probe=probe)
+
+
+def card_of(experiment: Experiment, protocol: Protocol, fold: Fold, *, report: Report, labels: tuple[str, ...]) -> Card:
+    """The card: whoever opens the file sees the stamps before the scores."""
+    corpora = sorted({str(s.corpus) for s in fold.split.train})
+    name = "honest" if protocol == experiment.honest else "as published"
+    stamped = tuple(f"Its scores are stamped: {stamp}." for stamp in report.stamps)
+    scores = {metric: (e.value, e.low, e.high, e.n) for metric, e in report.metrics.items() if metric in ("UAR", "WA")}
+    return Card(
+        name=experiment.name,
+        modality="features",
+        labels=labels,
+        frame=HOP,
+        window=WINDOW,
+        hop=HOP,
+        data=training_data(fold.split, corpora),
+        split=split_hash(fold.split),
+        scores={f"{' + '.join(corpora)}, {name}": scores},
+        licence=LICENCE,
+        limits=(*stamped, report.protocol, *LIMITS),
+        recipe=asdict(experiment),
+        input=asdict(experiment.inputs),
+    )
