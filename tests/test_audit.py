@@ -159,27 +159,34 @@ def speakers_unknown(split, rng):
     return mapped(split_by_clip(everyone(split), rng), lambda s: replace(s, speaker=None)), Evidence()
 
 
+def some_pairs(split, rng):
+    """Pairs of a training clip and a test clip, for two in a hundred of the test clips."""
+    judged = rng.permutation(len(split.test))[: len(split.test) // 50 + 1]
+    learned = rng.permutation(len(split.train))
+    return [(split.train[i], split.test[j]) for i, j in zip(learned, judged, strict=False)]
+
+
 def same_hash(split, rng):
-    a, b = rng.choice(split.train).id, rng.choice(split.test).id
-    return split, Evidence(hashes={a: "f" * 64, b: "f" * 64})
+    pairs = some_pairs(split, rng)
+    return split, Evidence(hashes={s.id: f"{i:064x}" for i, pair in enumerate(pairs) for s in pair})
 
 
 def cut_from_one_file(split, rng):
-    a, b = rng.choice(split.train), rng.choice(split.test)
-    return mapped(split, lambda s: replace(s, path=a.path, start=5.0) if s is b else s), Evidence()
+    whole = {judged.id: learned.path for learned, judged in some_pairs(split, rng)}
+    return mapped(split, lambda s: replace(s, path=whole[s.id], start=5.0) if s.id in whole else s), Evidence()
 
 
 def nearly_the_same_bits(split, rng):
     features = bits(split, rng)
-    features[rng.choice(split.test).id] = features[rng.choice(split.train).id] ^ (rng.random(128) < 0.2).astype(
-        np.uint8
-    )
+    for learned, judged in some_pairs(split, rng):
+        features[judged.id] = features[learned.id] ^ (rng.random(128) < 0.2).astype(np.uint8)
     return split, Evidence(features=features)
 
 
 def nearly_the_same_features(split, rng):
     features = vectors(split, rng)
-    features[rng.choice(split.test).id] = features[rng.choice(split.train).id] + 0.01 * rng.standard_normal(16)
+    for learned, judged in some_pairs(split, rng):
+        features[judged.id] = features[learned.id] + 0.01 * rng.standard_normal(16)
     return split, Evidence(features=features)
 
 
@@ -371,6 +378,14 @@ def test_a_trick_brings_no_stamp_but_its_own(trick):
     drawn = {"speaker-dependent", "near twins in test"} if trick is speaker_in_the_label else set()
     split, evidence = trick(clean(rng, emotions=4), rng)
     assert set(stamps(audit(split, evidence))) - drawn - {"the duration tells the label"} == set(own)
+
+
+def test_one_copy_among_hundreds_is_a_warning_and_no_stamp():
+    split = clean(np.random.default_rng(0))
+    assert len(split.test) > 100
+    evidence = Evidence(hashes={split.train[0].id: "0" * 64, split.test[0].id: "0" * 64})
+    assert "same recording on both sides" in names(audit(split, evidence), "warning")
+    assert stamps(audit(split, evidence)) == ()
 
 
 def test_half_of_the_emotions_in_another_format_are_a_warning():
@@ -736,3 +751,12 @@ def test_the_identical_pair_of_actor_07_is_found(corpora_folder):
     assert evidence.hashes[pair[0]] == evidence.hashes[pair[1]]
     assert len(set(evidence.hashes.values())) == len(samples) - 1
     assert stamps(audit(split, evidence))[:2] == ("speaker-dependent", "same recordings in test")
+
+
+@pytest.mark.corpora
+def test_a_clip_of_banglaser_that_stands_under_two_speakers_is_found(corpora_folder):
+    samples = [s for s in samples_of(corpora_folder, "banglaser") if s.speaker in ("16", "19")]
+    learned, judged = (tuple(s for s in samples if s.speaker == speaker) for speaker in ("19", "16"))
+    found = {f.name: f for f in audit(Split(learned, (), judged), evidence_of(samples))}
+    [example] = found["clips that sound the same on both sides"].examples
+    assert example == "banglaser/03-01-04-02-03-01-16 (test) and banglaser/03-01-04-02-03-01-19 (train)"

@@ -2,6 +2,9 @@
 
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -320,13 +323,21 @@ def test_the_temperature_of_the_card_is_one_of_dev_speakers(folders, tones, tmp_
     model = open_model(path)
     answers = json.loads(next(tmp_path.rglob("fold-1/answers.json")).read_text())["scores"]
     assert model.card.temperature != 1.0
-    assert model.card.scores["ravdess"]["WA"][3] == len(answers)
+    assert model.card.scores["ravdess, honest"]["WA"][3] == len(answers)
     encoder = load_encoder(str(folders["wav2vec2"]))
     samples = affekt.read_corpus("ravdess", tones["ravdess"]).samples
     signals = load_views(samples, encoder, tmp_path / "signals", frozen=False, seconds=1.0, tick=lambda: None)
     found = np.concatenate([softmax(model.run(signals[i][None])[0]) for i in range(len(samples))])
     for row in np.array(answers):
         assert np.abs(found - row).max(axis=1).min() < 2e-3
+
+
+def test_the_card_of_a_split_by_clip_shows_its_stamps(folders, tones, tmp_path):
+    ask = {"protocol": "as-published", "progress": listen()}
+    path, _ = export_encoder(recipe_of(folders["hubert"]), tones, tmp_path, **ask)
+    card = open_model(path).card
+    assert list(card.scores) == ["ravdess, as published"] and card.limits[0].startswith("Its scores are stamped")
+    assert card.temperature == 1.0  # nobody is left for dev
 
 
 # --- what is refused -------------------------------------------------------------------------------------------------
@@ -395,6 +406,20 @@ def test_names_of_the_hub_are_looked_for_in_its_cache(folders, tmp_path, monkeyp
         part.save_pretrained(snapshot)
     assert not needs_download("somebody/tiny")
     assert load_encoder("somebody/tiny").layers == 3
+
+
+def test_a_download_that_fails_is_one_sentence(tmp_path):
+    """In a process of its own: whether the hub may be asked is settled when its library is imported."""
+    code = (
+        "from affekt.train.lab.checkpoint import download_checkpoint\n"
+        "from affekt.errors import InputError\n"
+        "try: download_checkpoint('somebody/tiny')\n"
+        "except InputError as error: print(error)\n"
+    )
+    offline = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=offline, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("somebody/tiny cannot be downloaded from huggingface.co: ")
+    assert len(done.stdout.splitlines()) == 1
 
 
 def test_every_architecture_of_the_table_is_one_of_the_library():

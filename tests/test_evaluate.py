@@ -1,4 +1,4 @@
-"""Metrics by known answer and by law, intervals over speakers, temperature, splits, reports."""
+"""Metrics by known answer, by law and against scikit-learn; intervals, tests, temperature, splits, reports."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from affekt.data.splits import Split, fixed_speakers, fixed_split, split_by_speaker
 from affekt.errors import InputError
 from affekt.evaluate.calibration import fit_temperature, negative_log_likelihood, softmax
+from affekt.evaluate.chance import chance_test, paired_test
 from affekt.evaluate.intervals import bootstrap
-from affekt.evaluate.metrics import METRICS, accuracy, confusion, macro_f1, unweighted_recall
+from affekt.evaluate.metrics import METRICS, accuracy, confusion, macro_f1, per_class, unweighted_recall
+from affekt.evaluate.probabilities import brier, calibration_error, log_loss, reliability, top2_accuracy
 from affekt.evaluate.report import report
 from affekt.types import Sample
 
@@ -160,3 +162,181 @@ def test_the_fixed_test_speakers_are_a_fifth_of_each_corpus(corpora_folder):
         assert len(sides["test"]) >= round(0.2 * len(speakers)), corpus
         tested = [s.label for s in samples if s.speaker in sides["test"]]
         assert set(tested) == {s.label for s in samples}, f"{corpus}: every emotion is tested"
+
+
+def random_answers(rng, n=300, labels=("b", "c", "a", "zz"), strange=True):
+    """Truth that may lack classes, answers with None and labels that never occur, and probabilities."""
+    occurring = list(labels[: int(rng.integers(2, len(labels) + 1))])
+    truth = rng.choice(occurring, n).tolist()
+    others = [*labels, None, "never seen"] if strange else list(labels)
+    predicted = [t if rng.random() < 0.5 else others[rng.integers(len(others))] for t in truth]
+    scores = rng.dirichlet(np.full(len(labels), 0.6), n)
+    return truth, predicted, scores, list(labels)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_metrics_agree_with_scikit_learn(seed):
+    sk = pytest.importorskip("sklearn.metrics")
+    truth, predicted, scores, labels = random_answers(np.random.default_rng(seed))
+    classes, given = sorted(set(truth)), [p or "none" for p in predicted]
+    table = sk.precision_recall_fscore_support(truth, given, labels=classes, zero_division=0)
+    found = per_class(truth, predicted)
+    for i, label in enumerate(classes):
+        entry = found[label]
+        assert [entry[k] for k in ("precision", "recall", "f1", "support")] == pytest.approx([row[i] for row in table])
+    assert unweighted_recall(truth, predicted) == pytest.approx(np.mean(table[1]))
+    assert macro_f1(truth, predicted) == pytest.approx(np.mean(table[2]))
+    assert accuracy(truth, predicted) == pytest.approx(sk.accuracy_score(truth, given))
+    wanted = sk.confusion_matrix(truth, given, labels=[*classes, "other"])
+    assert (confusion(truth, predicted)[:, :-1] == wanted[: len(classes), : len(classes)]).all()
+    # scikit-learn wants its columns sorted; ours come in any order.
+    order = np.argsort(labels)
+    ordered = scores[:, order]
+    assert log_loss(truth, scores, labels) == pytest.approx(sk.log_loss(truth, ordered, labels=sorted(labels)))
+    top2 = sk.top_k_accuracy_score(truth, ordered, k=2, labels=sorted(labels))
+    assert top2_accuracy(truth, scores, labels) == pytest.approx(top2)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_brier_and_calibration_error_agree_with_plain_loops(seed):
+    truth, _, scores, labels = random_answers(np.random.default_rng(seed))
+    scores[:5] = np.eye(4)[[0, 1, 2, 3, 0]]  # a confidence of exactly 1 belongs to the last bin
+    pairs = list(zip(truth, scores, strict=True))
+    squares = [sum((p - (label == t)) ** 2 for p, label in zip(row, labels, strict=True)) for t, row in pairs]
+    assert brier(truth, scores, labels) == pytest.approx(np.mean(squares))
+    error = 0.0
+    for b in range(15):
+        inside = [
+            (max(row), labels[int(np.argmax(row))] == t)
+            for t, row in pairs
+            if b / 15 <= max(row) < (b + 1) / 15 or (b == 14 and max(row) == 1)
+        ]
+        if inside:
+            confidence, right = np.mean(inside, axis=0)
+            error += len(inside) / len(truth) * abs(confidence - right)
+            assert reliability(truth, scores, labels)[b] == pytest.approx((confidence, right, len(inside)))
+    assert calibration_error(truth, scores, labels) == pytest.approx(error)
+
+
+def test_no_answer_counts_as_knowing_nothing():
+    scores = np.array([[1.0, 0.0], [np.nan, np.nan]])
+    assert log_loss(["a", "b"], scores, ["a", "b"]) == pytest.approx(np.log(2) / 2)
+    assert brier(["a", "b"], scores, ["a", "b"]) == pytest.approx(0.25)
+    assert top2_accuracy(["a", "b"], scores, ["a", "b"]) == 0.5
+    assert calibration_error(["a", "b"], scores, ["a", "b"]) == 0
+    assert reliability(["a", "b"], scores, ["a", "b"])[0] == (0.0, 0.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("truth", "scores", "words"),
+    [
+        (["a"], [[0.5, 0.5], [1, 0]], "scores have shape"),
+        (["a"], [[0.5, 0.6]], "must be probabilities that sum to 1; row 0"),
+        (["a"], [[1.5, -0.5]], "must be probabilities"),
+        (["a"], [[np.nan, 1.0]], "must be probabilities"),
+        (["q"], [[0.5, 0.5]], "unknown true label 'q'"),
+        ([], np.zeros((0, 2)), "at least one"),
+    ],
+)
+def test_scores_that_are_no_probabilities_are_refused(truth, scores, words):
+    with pytest.raises(InputError, match=words):
+        log_loss(truth, np.array(scores), ["a", "b"])
+
+
+def test_a_true_label_outside_the_given_ones_is_refused():
+    with pytest.raises(InputError, match="unknown true label 'c'"):
+        confusion(["c"], ["a"], ["a", "b"])
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=list(METRICS))
+@pytest.mark.parametrize("speakers", [2, 7])
+def test_the_fast_bootstrap_draws_what_the_plain_one_draws(metric, speakers):
+    rng = np.random.default_rng(3)
+    truth, predicted, _, _ = random_answers(rng, n=80)
+    groups = [str(i) for i in rng.integers(0, speakers, 80)]
+    slow = bootstrap(lambda t, p: metric(t, p), truth, predicted, groups=groups, rng=np.random.default_rng(5), draws=60)
+    fast = bootstrap(metric, truth, predicted, groups=groups, rng=np.random.default_rng(5), draws=60)
+    assert (fast.value, fast.low, fast.high, fast.n) == pytest.approx((slow.value, slow.low, slow.high, slow.n))
+
+
+def test_a_draw_that_lacks_a_class_averages_over_the_others():
+    # b is spoken by one of four speakers only: a third of the draws lack it, and score 1 on a alone.
+    truth, predicted = list("aaab"), list("aaaa")
+    found = bootstrap(unweighted_recall, truth, predicted, groups=list("1234"), rng=np.random.default_rng(0))
+    assert (found.low, found.value, found.high) == (0.5, 0.5, 1.0)
+
+
+def guesses(rng, speakers=6, clips=12, labels="abc"):
+    truth = rng.choice(list(labels), speakers * clips).tolist()
+    return truth, rng.choice(list(labels), len(truth)).tolist(), np.repeat(np.arange(speakers), clips).astype(str)
+
+
+def test_against_chance_p_is_uniform_when_there_is_nothing_and_small_when_there_is():
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(300):
+        truth, given, groups = guesses(rng)
+        found.append(chance_test(truth, given, groups=groups, rng=rng, draws=99))
+    for level in (0.1, 0.25, 0.5, 0.75):
+        assert np.mean(np.array(found) <= level) == pytest.approx(level, abs=0.07)
+    truth, given, groups = guesses(rng)
+    better = [t if rng.random() < 0.4 else g for t, g in zip(truth, given, strict=True)]
+    assert chance_test(truth, better, groups=groups, rng=rng) < 0.01
+    assert chance_test(truth, truth, groups=groups, rng=rng, metric=macro_f1) == pytest.approx(1 / 1001)
+
+
+def test_who_recognises_only_the_speaker_does_not_beat_chance():
+    rng = np.random.default_rng(0)
+    usual = np.repeat(["a", "b", "c"], 2)
+    truth = [str(usual[s]) if rng.random() < 0.8 else "abc"[rng.integers(3)] for s in range(6) for _ in range(40)]
+    speakers = [str(s) for s in range(6) for _ in range(40)]
+    answers = [str(usual[int(s)]) for s in speakers]
+    assert chance_test(truth, answers, groups=speakers, rng=rng) == 1.0
+    everybody = ["one"] * len(truth)
+    assert chance_test(truth, answers, groups=everybody, rng=rng) < 0.01, "labels that travel would be fooled"
+
+
+def two_models(rng, first, second, speakers=10, clips=15):
+    truth = rng.choice(list("abc"), speakers * clips).tolist()
+    answers = [[t if rng.random() < right else "abc"[rng.integers(3)] for t in truth] for right in (first, second)]
+    return truth, *answers, np.repeat(np.arange(speakers), clips).astype(str).tolist()
+
+
+def test_between_equal_models_p_is_uniform_and_between_unequal_ones_small():
+    rng = np.random.default_rng(1)
+    found = []
+    for _ in range(300):
+        truth, first, second, groups = two_models(rng, 0.4, 0.4)
+        found.append(paired_test(truth, first, second, groups=groups, rng=rng, draws=99).p_value)
+    for level in (0.1, 0.25, 0.5, 0.75):
+        assert np.mean(np.array(found) <= level) == pytest.approx(level, abs=0.07)
+    truth, first, second, groups = two_models(rng, 0.2, 0.8)
+    better = paired_test(truth, first, second, groups=groups, rng=rng)
+    assert better.p_value < 0.01
+    assert 0 < better.difference.low < better.difference.value < better.difference.high
+
+
+@pytest.mark.parametrize("speakers", [2, 8])
+def test_the_paired_test_does_not_depend_on_which_model_comes_first(speakers):
+    truth, first, second, groups = two_models(np.random.default_rng(2), 0.4, 0.6, speakers=speakers)
+    there = paired_test(truth, first, second, groups=groups, rng=np.random.default_rng(0))
+    back = paired_test(truth, second, first, groups=groups, rng=np.random.default_rng(0))
+    assert there.p_value == back.p_value
+    assert there.difference.value == pytest.approx(-back.difference.value)
+    assert there.difference.low == pytest.approx(-back.difference.high)
+    assert paired_test(truth, first, first, groups=groups, rng=np.random.default_rng(0)).p_value == 1
+
+
+def test_with_few_speakers_swapping_cannot_give_a_small_p():
+    truth = list("ab") * 30
+    groups = [str(i // 20) for i in range(60)]
+    found = paired_test(truth, ["a"] * 60, truth, groups=groups, rng=np.random.default_rng(0))
+    assert found.p_value == pytest.approx(2 / 2**3, abs=0.05)
+    assert "over 3 speakers" in str(found)
+
+
+def test_tests_say_what_they_cannot_do():
+    with pytest.raises(InputError, match="number 2, 1, 2"):
+        chance_test(["a", "b"], ["a"], groups=["1", "2"], rng=np.random.default_rng(0))
+    with pytest.raises(InputError, match="'confusion' cannot be tested; allowed metrics: unweighted_recall"):
+        paired_test(["a"], ["a"], ["a"], groups=["1"], rng=np.random.default_rng(0), metric=confusion)

@@ -50,9 +50,16 @@ def reproduce(
 
 
 def run_lab(
-    recipe: str, corpora: Sequence[str], output: Path, *, models: Sequence[str], protocols: Sequence[str], threads: int
+    recipe: str,
+    corpora: Sequence[str],
+    output: Path,
+    *,
+    models: Sequence[str],
+    protocols: Sequence[str],
+    threads: int,
+    export: bool = False,
 ) -> int:
-    """Run protocols of a lab or encoder recipe, write the reports, print the comparison."""
+    """Run protocols of a lab recipe, write the reports (and the models), print the comparison."""
     require("torch", extra="lab").set_num_threads(threads)
     from affekt.train.lab.experiment import Experiment
     from affekt.train.lab.reproduce import Asked
@@ -62,13 +69,33 @@ def run_lab(
     experiment = load_recipe(recipe)
     if not isinstance(experiment, Experiment):
         raise InputError(f"{recipe} is no lab recipe: it has one protocol only. Use affekt train {recipe}.")
-    asked = Asked(tuple(protocols), tuple(models))
+    asked = Asked(tuple(protocols), tuple(models) or (experiment.models[:1] if export else ()))
     with lab_progress() as progress:
         done = reproduce_lab(experiment, folders(corpora), output, asked=asked, progress=progress)
     write_comparison(done, output)
     print_comparison(done)
-    click.echo(f"written: {output / 'index.html'}, report.md, report.json, recipe.toml")
+    files = [output / name for name in ("index.html", "report.md", "report.json", "recipe.toml")]
+    files += write_models(done, output) if export else []
+    click.echo(f"written: {', '.join(str(file) for file in files)}")
     return SOME_FAILED if any(warning.startswith("left out") for warning in done.warnings) else 0
+
+
+def write_models(done: Reproduction, output: Path) -> list[Path]:
+    """One ONNX file for each model of the (only) protocol of a run."""
+    from affekt.train.lab.model import write_model
+    from affekt.train.lab.reproduce import slug
+
+    ((protocol, outcomes),) = done.outcomes.items()
+    return [
+        write_model(
+            done.experiment,
+            outcome,
+            done.material,
+            folder=output / slug(protocol) / model,
+            path=output / f"{done.experiment.name}{'' if len(outcomes) == 1 else f'-{model}'}.onnx",
+        )[0]
+        for model, outcome in outcomes.items()
+    ]
 
 
 @contextmanager
@@ -135,7 +162,8 @@ def print_comparison(done: Reproduction) -> None:
         screen.print(Text(f"\n{name}: {outcome.report.protocol}"))
         for finding in outcome.report.findings:
             screen.print(Text(f"  {finding.severity}: {finding.what}"))
-            screen.print(Text(f"    inflates: {finding.inflates} mend: {finding.mend}"))
+            screen.print(Text(f"    inflates: {finding.inflates}"))
+            screen.print(Text(f"    mend: {finding.mend}"))
         if not outcome.report.findings:
             screen.print(Text("  the audit found nothing"))
 

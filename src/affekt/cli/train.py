@@ -66,8 +66,9 @@ def train(**options: object) -> int:
 
     recipe = ActivityRecipe() if job.recipe == "activity" else load_recipe(job.recipe)
     if not isinstance(recipe, (Recipe, ActivityRecipe)):
+        chosen, threads = (job.protocol,), job.threads
         return run_lab(
-            job.recipe, job.corpora, job.output, models=job.models, protocols=(job.protocol,), threads=job.threads
+            job.recipe, job.corpora, job.output, models=job.models, protocols=chosen, threads=threads, export=True
         )
     if job.models or job.protocol != "honest":
         raise InputError(f"{job.recipe} has one model and one protocol: leave --model and --protocol out.")

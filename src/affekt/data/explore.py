@@ -749,7 +749,7 @@ def _sexes(samples: Sequence[Sample]) -> Iterator[str]:
         yield f"The sexes are unbalanced: {' and '.join(f'{_clips(n)} {sex}' for sex, n in sizes.items())}."
     voices = count([s for s in samples if s.sex and s.speaker], "speaker", "sex")
     if both := [name for name, row in zip(voices.rows, voices.counts, strict=True) if np.count_nonzero(row) > 1]:
-        yield f"Female in some clips and male in others, by their names: speaker {_listed(both)}. One of the two is wrong."
+        yield f"Female in some clips and male in others, by their names: speaker {_listed(both)}. One must be wrong."
     table = count([s for s in samples if s.sex], "label", "sex")
     lone = [label for label, row in zip(table.rows, table.counts, strict=True) if len(row) == 2 and not row.all()]
     if lone:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from affekt._optional import require
 from affekt.plot.page import Picture, Section, Table, page, png
-from affekt.plot.scores import draw_confusion, draw_history
+from affekt.plot.scores import draw_confusion, draw_history, figure_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,7 +71,8 @@ def reproduction_page(reproduction: Reproduction, rows: Sequence[Row]) -> str:
         [Table(("protocol", "model", "parameters", "classes", "WA", "UAR", "stamped"), [_cells(row) for row in rows])],
         [
             Picture(
-                "What the recipe scores under each protocol", png(draw_comparison(rows, experiment.published).figure)
+                "What the recipe scores under each protocol",
+                png(figure_of(draw_comparison(rows, experiment.published))),
             )
         ],
     )
@@ -98,8 +99,8 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 def _section(name: str, model: str, outcome: Outcome) -> Section:
     report = outcome.report
-    found = [f"{f.severity}: {f.what} It inflates {f.inflates} {f.mend}" for f in report.findings]
-    pictures = [Picture(f"Confusion, {name}, {model}", png(draw_confusion(report).figure))]
+    found = [f"{f.severity}: {f.what} It inflates {f.inflates}. To mend it: {f.mend}." for f in report.findings]
+    pictures = [Picture(f"Confusion, {name}, {model}", png(figure_of(draw_confusion(report))))]
     if outcome.histories:
         curves = draw_history(outcome.histories[0], stamps=report.stamps)
         pictures.append(Picture(f"Training, {name}, {model}: first fold", png(curves)))

@@ -28,15 +28,20 @@ if TYPE_CHECKING:
 LINE, FAINT, SEVERE, DOT = "#4D4D4D", "#B3B3B3", "#B22222", "#0072B2"
 # Lightness rises evenly, and it looks the same to colour-blind eyes (Nunez, Anderton & Renslow, 2018).
 MAP = "cividis"
+QUIET = "#7F92B5"  # a 0 on the map's darkest colour
 # What a score of a training run is called; learning rates lie between 0 and 1 as well.
 WATCHED = ("dev", "watched")
 SCORES = ("dev", "train", "uar", "wa", "accuracy", "f1", "recall")
 LONGEST_NAME = 22  # characters
 MOST_SPEAKERS = 24  # in a picture
+# Inches: of a cell, of a bar, and of all of them together, so that 200 labels are a picture, too.
+CELL, BAR, LARGEST = 0.62, 0.36, 18.0
 
 
 def draw_confusion(report: Report, *, ax: Axes | None = None) -> Axes:
-    """Draw the confusion matrix: shades are shares of the true label, numbers are per cent and clips.
+    """Draw the confusion matrix: colours are shares of the true label, numbers are per cent and clips.
+
+    With more than about 50 labels there is no room for numbers.
 
     Parameters
     ----------
@@ -62,25 +67,29 @@ def draw_confusion(report: Report, *, ax: Axes | None = None) -> Axes:
     names = [_name(str(cell)) for cell in confusion_rows(report)[0][1:]]
     counts = [[int(str(cell)) for cell in row[1:]] for row in rows]
     shares = [[n / max(1, sum(row)) for n in row] for row in counts]
-    size = 0.62 * max(4, len(names))
-    ax = _axes("confusion", report.stamps, ax, (size + 2.4, size * len(rows) / max(1, len(names)) + 1.9))
+    cell = min(CELL, LARGEST / max(1, len(names)))
+    ax = _axes("confusion", report.stamps, ax, (cell * max(4, len(names)) + 2.4, cell * max(4, len(rows)) + 1.9))
     image = ax.imshow(shares, cmap=MAP, vmin=0, vmax=1, aspect="auto")
     ax.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor", parse_math=False)
     ax.set_yticks(range(len(rows)), [_name(label) for label in report.labels], parse_math=False)
     ax.set_xlabel("predicted")
     ax.set_ylabel("true")
-    for i, row in enumerate(counts):
+    ax.tick_params(labelsize=_tick_size(cell))
+    for i, row in enumerate(counts if cell > CELL / 2 else ()):
         for j, n in enumerate(row):
             words = f"{100 * shares[i][j]:.0f} %\n{n}" if n else "0"
-            ax.text(j, i, words, ha="center", va="center", fontsize=7, color=_on_map(shares[i][j]))
-    _figure(ax).colorbar(image, ax=ax, label="share of the true label", fraction=0.04, pad=0.02)
+            colour = _on_map(shares[i][j]) if n else QUIET
+            ax.text(j, i, words, ha="center", va="center", fontsize=7, color=colour)
+    figure_of(ax).colorbar(image, ax=ax, label="share of the true label", fraction=0.04, pad=0.02)
     return ax
 
 
 def draw_recalls(report: Report, *, ax: Axes | None = None) -> Axes:
     """Draw the recall of each class with its 95 % interval, and chance as a line."""
     recalls = {label: entry["recall"] for label, entry in report.per_class.items()}
-    ax = _axes("recall of each label", report.stamps, ax, (6.4, 0.36 * max(3, len(recalls)) + 1.5))
+    bar = min(BAR, LARGEST / max(1, len(recalls)))
+    ax = _axes("recall of each label", report.stamps, ax, (6.4, bar * max(3, len(recalls)) + 1.5))
+    ax.tick_params(axis="y", labelsize=_tick_size(bar))
     colour = colours(recalls)
     for i, (label, e) in enumerate(recalls.items()):
         value = e.value if isinstance(e, Estimate) else float(e)
@@ -90,7 +99,7 @@ def draw_recalls(report: Report, *, ax: Axes | None = None) -> Axes:
     names = [f"{_name(label)} ({entry['support']})" for label, entry in report.per_class.items()]
     ax.set_yticks(range(len(names)), names, parse_math=False)
     ax.invert_yaxis()
-    ax.set_xlim(0, 1)
+    ax.set_xlim(0, 1.01)
     ax.set_xlabel("recall (line: 95 % interval)")
     ax.set_ylabel("true label (clips)")
     if report.chance is not None:
@@ -115,7 +124,15 @@ def draw_reliability(report: Report, *, ax: Axes | None = None) -> Axes:
     filled = [(c, a, n) for c, a, n in bins if n and c]  # a confidence of 0 is no answer
     ax.plot([c for c, _, _ in filled], [a for _, a, _ in filled], color=DOT, linewidth=1.2)
     areas = [12 + 160 * n / total for _, _, n in filled]
-    ax.scatter([c for c, _, _ in filled], [a for _, a, _ in filled], areas, color=DOT, zorder=3, label="accuracy")
+    ax.scatter(
+        [c for c, _, _ in filled],
+        [a for _, a, _ in filled],
+        areas,
+        color=DOT,
+        zorder=3,
+        clip_on=False,
+        label="accuracy",
+    )
     ax.set_xlim(0, 1)
     ax.set_ylim(0, 1.02)
     ax.set_xlabel("confidence (probability of the answer)")
@@ -133,7 +150,7 @@ def draw_slices(report: Report, *, ax: Axes | None = None) -> Axes:
         key = name.partition("=")[0]
         position += 0.5 if previous not in ("", key) else 0.0
         ax.plot([e.low, e.high], [position, position], color=DOT, linewidth=1.4, solid_capstyle="butt")
-        ax.plot(e.value, position, "o", color=DOT, markersize=5)
+        ax.plot(e.value, position, "o", color=DOT, markersize=5, clip_on=False)
         ticks[position], previous = f"{_name(name, 40)} ({e.n})", key
         position += 1
     ax.set_yticks(list(ticks), list(ticks.values()), fontsize=8, parse_math=False)
@@ -163,7 +180,7 @@ def draw_cross_corpus(data: CrossCorpus, *, ax: Axes | None = None) -> Axes:
         words = f"{e.value:.2f}\n[{e.low:.2f}, {e.high:.2f}]"
         where = (data.tested.index(b), data.trained.index(a))
         ax.text(*where, words, ha="center", va="center", fontsize=7, color=_on_map(e.value))
-    _figure(ax).colorbar(image, ax=ax, label="UAR", fraction=0.04, pad=0.02)
+    figure_of(ax).colorbar(image, ax=ax, label="UAR", fraction=0.04, pad=0.02)
     return ax
 
 
@@ -249,8 +266,8 @@ def draw_accuracies(history: History, *, ax: Axes | None = None, stamps: Sequenc
 
 #: What the page shows of a report: the drawing, what it shows, and whether there is anything to draw.
 FIGURES: tuple[tuple[Callable[..., Axes], str, Callable[[Report], object]], ...] = (
-    (draw_confusion, "Confusion: rows are the truth; shades are shares of a row.", lambda r: r.confusion),
-    (draw_recalls, "Recall of each label with 95 % intervals over speakers.", lambda r: r.per_class),
+    (draw_confusion, "Confusion: rows are the truth; colours are shares of a row.", lambda r: r.confusion),
+    (draw_recalls, "Recall of each label with 95 % intervals.", lambda r: r.per_class),
     (draw_reliability, "Reliability: does confidence mean what it says?", lambda r: r.reliability),
     (draw_slices, "UAR of parts of the clips, with 95 % intervals.", lambda r: r.slices),
 )
@@ -294,7 +311,7 @@ def report_page(
     sections += [_section(name, report) for name, report in reports.items()]
     if matrix is not None:
         pictures = [
-            Picture("UAR of training on one corpus and testing on another.", png(_figure(draw_cross_corpus(matrix))))
+            Picture("UAR of training on one corpus and testing on another.", png(figure_of(draw_cross_corpus(matrix))))
         ]
         sections.append(Section("Across corpora", tables=[Table(matrix.rows[0], matrix.rows[1:])], pictures=pictures))
     if history:
@@ -315,7 +332,7 @@ def _section(name: str, report: Report) -> Section:
         head, *rows = class_rows(report)
         tables.append(Table([str(cell) for cell in head], rows))
     pictures = [
-        Picture(f"{name}: {caption}", png(_figure(draw(report)))) for draw, caption, of in FIGURES if of(report)
+        Picture(f"{name}: {caption}", png(figure_of(draw(report)))) for draw, caption, of in FIGURES if of(report)
     ]
     return Section(name, words, tables, pictures, severe=bool(report.stamps))
 
@@ -333,12 +350,18 @@ def _axes(title: str, stamps: Sequence[str], ax: Axes | None, size: tuple[float,
     return ax
 
 
+def _tick_size(room: float) -> float:
+    """Points of a label that has ``room`` inches across."""
+    return min(8.0, 60 * room)
+
+
 def _on_map(value: float) -> str:
     """Ink that can be read on the map's colour of a value."""
     return "black" if value > 0.5 else "white"
 
 
-def _figure(ax: Axes) -> Any:
+def figure_of(ax: Axes) -> Any:
+    """The figure that axes stand in, whatever they are nested in."""
     return ax.get_figure(root=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import soxr
@@ -31,7 +32,7 @@ class ClipModel:
     def __init__(self, model: Model) -> None:
         self.card, self._model = model.card, model
         try:
-            table = {key: tuple(v) if isinstance(v, list) else v for key, v in model.card.input.items()}
+            table: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in model.card.input.items()}
             # What was skipped in training is the silence before the speech, which the engine has cut off already.
             self._inputs = replace(Inputs(**table), skip=0.0)
         except (AffektError, TypeError) as error:

@@ -151,7 +151,7 @@ def _held_out(trial: Trial, card: Card, side: str, split_hash: str) -> Trial:
     committed = card.split == split_hash or trial.corpus in COMMITTED.get(card.split, ())
     if not committed:
         sentence = (
-            f"the model learned from {trial.corpus}, and its card's split is not the committed one, as far as it can be "
+            f"the model learned from {trial.corpus}, and its card's split is not the committed one, as far as can be "
             "checked here: it may have been trained on these speakers."
         )
         return replace(_warned(trial, sentence), held_out=False)
@@ -263,11 +263,11 @@ def _stretch(sample: Sample) -> np.ndarray | None:
 
 def _restriction(trial: Trial, answers: Answers) -> LabelMap:
     corpus = CORPORA[trial.corpus].labels if trial.corpus in CORPORA else ()
-    known = set(corpus) or {sample.label for sample in trial.samples}
+    known = set(corpus) or {str(sample.label) for sample in trial.samples}
     shared = [label for label in answers.labels if label in known]
     if len(shared) < 2:
         raise CorpusError(
-            f"{trial.corpus}: of its labels ({', '.join(sorted(map(str, known)))}) the model knows {len(shared)}; "
+            f"{trial.corpus}: of its labels ({', '.join(sorted(known))}) the model knows {len(shared)}; "
             f"it has {', '.join(answers.labels)}. Give a corpus that shares at least two."
         )
     return LabelMap({label: (label,) for label in shared})

@@ -75,7 +75,7 @@ def download_checkpoint(name: str) -> Path:
                 folder = Path(hub.snapshot_download(name, allow_patterns=wanted, revision=f"refs/pr/{offer.num}"))
                 if (folder / WEIGHTS).exists():
                     break
-    except (OSError, ValueError) as error:
+    except Exception as error:  # the hub lets those of the HTTP library under it through
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{name} cannot be downloaded from huggingface.co: {reason}") from None
     if not (folder / WEIGHTS).exists():

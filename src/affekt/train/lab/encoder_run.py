@@ -118,18 +118,20 @@ def run_encoder(
 
 
 def export_encoder(
-    recipe: EncoderRecipe, folders: dict[str, Path], output: Path, *, progress: Progress
+    recipe: EncoderRecipe, folders: dict[str, Path], output: Path, *, protocol: str = "honest", progress: Progress
 ) -> tuple[Path, float]:
-    """Write the network of the honest protocol's first fold as one ONNX file with its card.
+    """Write the network of a protocol's first fold as one ONNX file with its card.
 
     It is fitted first if :func:`run_encoder` was not there before. Its scores
-    are those of the speakers in that fold's test, its temperature is fitted on
-    those in dev.
+    are those of that fold's test clips; its temperature is fitted on those in
+    dev, and 1 where there are none.
 
     Parameters
     ----------
     recipe, folders, output, progress
         As of :func:`run_encoder`.
+    protocol : str
+        ``honest`` or ``as-published``; the card of the latter shows its stamps.
 
     Returns
     -------
@@ -147,19 +149,19 @@ def export_encoder(
     size = 4 * sum(p.numel() for p in bench.encoder.parameters())
     if size > LARGEST:
         raise ModelError(f"{_too_large(recipe, size)} Choose a smaller checkpoint.")
-    protocol = bench.experiment.honest
-    samples = relabel(bench.views.samples, protocol.labels)
+    asked, name = bench.experiment.protocol(protocol), HONEST if protocol == "honest" else AS_PUBLISHED
+    samples = relabel(bench.views.samples, asked.labels)
     labels = _labels(samples)
-    fold = make_folds(bench.experiment, protocol, samples)[0]
-    place = _place(bench, HONEST, 1)
-    scores = np.array(_answers(bench, fold, samples, protocol=protocol, place=place)["scores"])
+    fold = make_folds(bench.experiment, asked, samples)[0]
+    place = _place(bench, name, 1)
+    scores = np.array(_answers(bench, fold, samples, protocol=asked, place=place)["scores"])
     trained = _trained(bench, len(labels))
     load_best(trained, place / "best.pt")
     logits = all_logits(trained, bench.views, fold.rows["dev"][:, 1]) if len(fold.rows["dev"]) else None
     truth = _classes(samples, labels)[fold.rows["dev"][:, 1]]
     temperature = 1.0 if logits is None else fit_temperature(logits, truth)
-    judged = _report(bench, (fold,), samples, protocol=protocol, scores=_tempered(scores, temperature))
-    card = replace(_card(bench, fold, judged, labels), temperature=temperature)
+    judged = _report(bench, (fold,), samples, protocol=asked, scores=_tempered(scores, temperature))
+    card = replace(_card(bench, fold, judged, labels=labels, name=name), temperature=temperature)
     path = output / f"{recipe.name}.onnx"
     network = EncoderNetwork(bench.encoder, trained) if isinstance(trained, Head) else trained
     return path, export(network.cpu(), card, path)
@@ -310,7 +312,7 @@ def _classes(samples: Sequence[Sample], labels: Sequence[str]) -> NDArray[np.int
     return np.array([number[str(s.label)] for s in samples], np.int64)
 
 
-def _card(bench: Bench, fold: Fold, judged: Report, labels: tuple[str, ...]) -> Card:
+def _card(bench: Bench, fold: Fold, judged: Report, *, labels: tuple[str, ...], name: str) -> Card:
     corpora = sorted({str(s.corpus) for s in fold.split.train})
     kept = ("UAR", "WA")
     scores = {name: (e.value, e.low, e.high, e.n) for name, e in judged.metrics.items() if name in kept}
@@ -325,7 +327,7 @@ def _card(bench: Bench, fold: Fold, judged: Report, labels: tuple[str, ...]) -> 
         context=CONTEXT,
         data=training_data(fold.split, corpora),
         split=split_hash(fold.split),
-        scores={" + ".join(corpora): scores},
+        scores={f"{' + '.join(corpora)}, {name}": scores},
         licence=f"{LICENCE}; the terms of {model_name(bench.recipe)} apply, too",
         limits=(*stamped, *LIMITS),
         recipe={**asdict(bench.recipe), "checkpoint": model_name(bench.recipe), "encoder": weights_hash(bench.encoder)},

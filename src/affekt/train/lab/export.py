@@ -29,6 +29,9 @@ FLOOR = 1e-9
 class Scaled(nn.Module):
     """A network behind its scaler."""
 
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(self, network: nn.Module, mean: NDArray[np.float32], deviation: NDArray[np.float32]) -> None:
         super().__init__()
         self.network = network
@@ -41,6 +44,9 @@ class Scaled(nn.Module):
 
 class Nearest(nn.Module):
     """k nearest neighbours as a network: the converter's version needs an operator that loops."""
+
+    points: Tensor
+    votes: Tensor
 
     def __init__(self, points: NDArray[np.float32], classes: NDArray[np.int64], neighbours: int) -> None:
         super().__init__()
@@ -139,6 +145,9 @@ def _classical(classifier: Any, scale: tuple[NDArray, NDArray], probe: NDArray) 
     helper, types = onnx.helper, onnx.TensorProto
     body, scores, is_probability = _converted(classifier, int(np.prod(probe.shape[1:])))
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", OPSET_ML)]
+    # Converters state the lowest versions that will do; models can be joined only when they state the same.
+    del body.opset_import[:]
+    body.opset_import.extend(opsets)
     front = helper.make_graph(
         [
             helper.make_node("Sub", ["features", "mean"], ["centred"]),
@@ -168,17 +177,16 @@ def _classical(classifier: Any, scale: tuple[NDArray, NDArray], probe: NDArray) 
 
 def _converted(classifier: Any, width: int) -> tuple[Any, str, bool]:
     """The classifier as ONNX with input ``rows``, the name of its scores, and whether they are probabilities."""
-    onnx = require("onnx", extra="train")
     opsets = {"": OPSET, "ai.onnx.ml": OPSET_ML}
     if type(classifier).__name__ == "XGBClassifier":
         kind = require("onnxmltools.convert.common.data_types", extra="lab").FloatTensorType
         convert = require("onnxmltools", extra="lab").convert_xgboost
         body = convert(classifier, initial_types=[("rows", kind([None, width]))], target_opset=15)
-        body = onnx.version_converter.convert_version(body, OPSET)
         return body, "probabilities", True
     kind = require("skl2onnx.common.data_types", extra="lab").FloatTensorType
     is_probability = hasattr(classifier, "predict_proba")
-    options = {"zipmap": False} if is_probability else {"raw_scores": True}
+    plain = {} if type(classifier).__name__ == "LinearSVC" else {"zipmap": False}
+    options = plain if is_probability else {**plain, "raw_scores": True}
     body = require("skl2onnx", extra="lab").to_onnx(
         classifier,
         initial_types=[("rows", kind([None, width]))],

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from affekt.train.lab.classifiers import CLASSIFIERS
 from affekt.train.lab.experiment import Fit
 
 Tick = Callable[[str], None]
+
+SECONDS_BETWEEN_CHECKPOINTS = 20.0
 
 
 @dataclass(frozen=True)
@@ -198,9 +201,13 @@ def _fit_network(
     if checkpoint.exists():
         training.load(checkpoint)
     folder.mkdir(parents=True, exist_ok=True)
+    saved = monotonic()
     while not training.done:
         training.epoch()
-        training.save(checkpoint)
+        # Small networks take less time for an epoch than for a checkpoint.
+        if training.done or monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
+            training.save(checkpoint)
+            saved = monotonic()
         tick(_line(training.history[-1]))
     network.load_state_dict(training.kept)
     with atomic_write(folder / "log.jsonl") as file:

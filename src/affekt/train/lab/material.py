@@ -72,8 +72,10 @@ def read_samples(experiment: Experiment, folders: dict[str, Path]) -> tuple[tupl
     for name, path in folders.items():
         reading = read_corpus(name, path)
         samples += reading.samples
-        if len(reading.samples) < CORPORA[name].clips:
-            warnings.append(f"{name}: {len(reading.samples)} of its {CORPORA[name].clips} clips are there.")
+        published = CORPORA[name].clips
+        if published and len(reading.samples) < published:
+            warnings.append(f"{name}: {len(reading.samples)} of its {published} clips are there.")
+        warnings += [f"{name}: {warning}" for warning in reading.warnings]
     absent = [name for name in experiment.optional if name not in folders]
     if absent:
         warnings.append(

@@ -103,7 +103,7 @@ def reproduce(
     material = load_material(experiment, samples, output / "cache", tick=progress.clips(len(samples)))
     warnings += tuple(f"left out: {line}" for line in material.unread)
     outcomes = {
-        name: _models(experiment, protocol, material, asked=asked, folder=output / _slug(name), line=progress.line)
+        name: _models(experiment, protocol, material, asked=asked, folder=output / slug(name), line=progress.line)
         for name, protocol in protocols.items()
     }
     return Reproduction(experiment, outcomes, material, warnings)
@@ -145,7 +145,8 @@ def _claim(output: Path, experiment: Experiment, ids: Sequence[str]) -> None:
         file.write(text)
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
+    """A protocol's name as a folder's name."""
     return "-".join("".join(c if c.isalnum() else " " for c in name).split())
 
 
