@@ -2,43 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
 from affekt._optional import require
-from affekt.cli.reproduce import PROTOCOLS, run_lab
+from affekt.cli.lab import PROTOCOLS, LabJob, lab_options, run_lab
 from affekt.cli.terminal import folders, polite
 from affekt.errors import InputError
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
-@dataclass(frozen=True)
-class Job:
-    """What ``affekt train`` was asked for."""
-
-    recipe: str
-    corpora: Sequence[str]
-    sounds: Path | None
-    responses: Path | None
-    protocol: str
-    models: Sequence[str]
-    output: Path
-    threads: int
-
-
 @click.command()
 @click.argument("recipe")
 @click.option("--corpus", "corpora", multiple=True, metavar="NAME=PATH", help="A corpus of the recipe; once for each.")
-@click.option("--sounds", type=FOLDER, help="Noises: ESC-10; its fold 5 is left alone.")
-@click.option("--responses", type=FOLDER, help="Room impulse responses (wav).")
+@click.option("--sounds", type=FOLDER, help="For voice and activity: noises (ESC-10; its fold 5 is left alone).")
+@click.option("--responses", type=FOLDER, help="For voice and activity: room impulse responses (wav).")
 @click.option(
     "--protocol", type=click.Choice(PROTOCOLS), default="honest", show_default=True, help="Of a recipe that has two."
 )
-@click.option("--model", "models", multiple=True, help="Of a recipe with several models; by default the selected one.")
+@lab_options
 @click.option(
     "-o",
     "--output",
@@ -48,14 +33,13 @@ class Job:
 )
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 @polite
-def train(**options: object) -> int:
+def train(recipe: str, protocol: str, sounds: Path | None, responses: Path | None, **options: Any) -> int:
     """Train a model by a RECIPE: the name of one that ships with affekt, or FILE.toml.
 
     The well-known recipes are scored by their honest protocol (speaker-disjoint
     folds) unless --protocol says otherwise; `affekt reproduce` runs both.
     """
-    job = Job(**options)  # type: ignore[arg-type]
-    require("torch", extra="train").set_num_threads(job.threads)
+    require("torch", extra="train").set_num_threads(options["threads"])
     from affekt.train.activity import ActivityRecipe, run_activity
     from affekt.train.recipe import Recipe, load_recipe
     from affekt.train.run import run
@@ -64,17 +48,17 @@ def train(**options: object) -> int:
     def report(line: str) -> None:
         click.echo(line, err=True)
 
-    recipe = ActivityRecipe() if job.recipe == "activity" else load_recipe(job.recipe)
-    if not isinstance(recipe, (Recipe, ActivityRecipe)):
-        chosen, threads = (job.protocol,), job.threads
-        return run_lab(
-            job.recipe, job.corpora, job.output, models=job.models, protocols=chosen, threads=threads, export=True
-        )
-    if job.models or job.protocol != "honest":
-        raise InputError(f"{job.recipe} has one model and one protocol: leave --model and --protocol out.")
-    sources = Sources(folders(job.corpora), noise_paths(job.sounds), response_paths(job.responses))
-    if isinstance(recipe, ActivityRecipe):
-        click.echo(run_activity(recipe, sources, job.output, report=report))
+    loaded = ActivityRecipe() if recipe == "activity" else load_recipe(recipe)
+    if not isinstance(loaded, (Recipe, ActivityRecipe)):
+        if sounds or responses:
+            raise InputError(f"--sounds and --responses are for voice and activity; {recipe} takes none.")
+        return run_lab(LabJob(recipe, protocols=(protocol,), export=True, **options))
+    if options["models"] or options["sex"] or options["checkpoint"] or protocol != "honest":
+        raise InputError(f"{recipe} has one model and protocol: leave --model, --sex, --checkpoint, --protocol out.")
+    sources = Sources(folders(options["corpora"]), noise_paths(sounds), response_paths(responses))
+    output = options["output"]
+    if isinstance(loaded, ActivityRecipe):
+        click.echo(run_activity(loaded, sources, output, report=report))
     else:
-        click.echo(run(recipe, sources, job.output, report=report))
+        click.echo(run(loaded, sources, output, report=report))
     return 0

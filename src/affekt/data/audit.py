@@ -8,13 +8,13 @@ trick; ``CHECKS`` lists them all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from affekt.data import coverage, giveaways, leaks
 from affekt.data.findings import SEVERITIES, Evidence, Finding, stamps
 from affekt.data.splits import Split
 
-__all__ = ["CHECKS", "Evidence", "Finding", "audit", "stamps"]
+__all__ = ["CHECKS", "Evidence", "Finding", "audit", "audit_folds", "stamps"]
 
 NOTHING_ELSE = Evidence()
 
@@ -53,5 +53,33 @@ def audit(split: Split, evidence: Evidence = NOTHING_ELSE) -> tuple[Finding, ...
     >>> stamps(audit(drawn))
     ('speaker-dependent',)
     """
-    found = [finding for check in CHECKS for finding in check(split, evidence)]
+    return _sorted(finding for check in CHECKS for finding in check(split, evidence))
+
+
+def audit_folds(folds: Sequence[tuple[Split, Evidence]]) -> tuple[Finding, ...]:
+    """Audit the folds of a cross-validation as one.
+
+    Parameters
+    ----------
+    folds : sequence of (Split, Evidence)
+
+    Returns
+    -------
+    tuple of Finding
+        Severe ones first. A finding that several folds have is told once, with
+        the counts of the first; whether there are enough speakers and clips in
+        test is asked of all test sides together.
+    """
+    found: dict[str, Finding] = {}
+    for split, evidence in folds:
+        for check in CHECKS:
+            if check not in coverage.OF_TEST_SIZE:
+                for finding in check(split, evidence):
+                    found.setdefault(finding.name, finding)
+    tested = Split((), (), tuple(sample for split, _ in folds for sample in split.test), by="clip")
+    sizes = [finding for check in coverage.OF_TEST_SIZE for finding in check(tested, NOTHING_ELSE)]
+    return _sorted([*found.values(), *sizes])
+
+
+def _sorted(found: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))

@@ -184,3 +184,6 @@ CHECKS: tuple[Callable[[Split, Evidence], Iterable[Finding]], ...] = (
     few_test_clips,
     imbalanced,
 )
+
+#: Those that look at the size of the test side: of folds, at all test sides together.
+OF_TEST_SIZE = (few_test_speakers, few_test_clips, imbalanced)

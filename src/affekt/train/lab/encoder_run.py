@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from affekt._files import atomic_write
 from affekt._optional import require
-from affekt.data.audit import audit
+from affekt.data.audit import audit_folds
 from affekt.data.labelling import relabel
 from affekt.errors import InputError, ModelError, UnknownName
 from affekt.evaluate.calibration import fit_temperature, softmax
@@ -31,7 +31,7 @@ from affekt.train.lab.encoder_fit import Lesson, Trained, all_logits, device, fi
 from affekt.train.lab.experiment import EncoderRecipe, Experiment, Protocol, ladder
 from affekt.train.lab.fit import Tick
 from affekt.train.lab.material import Material, read_samples
-from affekt.train.lab.protocol import Fold, Outcome, describe, make_folds, merged
+from affekt.train.lab.protocol import Fold, Outcome, describe, make_folds
 from affekt.train.lab.reproduce import AS_PUBLISHED, HONEST, Progress, Reproduction
 from affekt.train.sources import LICENCE, split_hash, training_data
 from affekt.types import Report, Sample
@@ -295,7 +295,7 @@ def _report(
         rng=np.random.default_rng(0),
         protocol=describe(bench.experiment, protocol, made),
         scores=[dict(zip(labels, row.tolist(), strict=True)) for row in scores],
-        findings=merged([audit(fold.split, fold.evidence) for fold in made]),
+        findings=audit_folds([(fold.split, fold.evidence) for fold in made]),
     )
 
 

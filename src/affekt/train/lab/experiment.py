@@ -27,12 +27,15 @@ class Published:
         The figure, between 0 and 1, as a range where several are told.
     what : str
         Of what, in words.
+    corpora : tuple of str
+        Which corpora it was reached on.
     """
 
     metric: str = "WA"
     low: float = 0.0
     high: float = 0.0
     what: str = ""
+    corpora: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         shown = f"{100 * self.low:g}" if self.low == self.high else f"{100 * self.low:g}-{100 * self.high:g}"

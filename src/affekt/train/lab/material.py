@@ -76,11 +76,9 @@ def read_samples(experiment: Experiment, folders: dict[str, Path]) -> tuple[tupl
         if published and len(reading.samples) < published:
             warnings.append(f"{name}: {len(reading.samples)} of its {published} clips are there.")
         warnings += [f"{name}: {warning}" for warning in reading.warnings]
-    absent = [name for name in experiment.optional if name not in folders]
-    if absent:
-        warnings.append(
-            f"without {', '.join(absent)}: the published figure had {'it' if len(absent) == 1 else 'them'}."
-        )
+    there = experiment.published.corpora
+    if there and set(there) != set(folders):
+        warnings.append(f"the published figure is of {' + '.join(there)}; this is {' + '.join(folders)}.")
     return _chosen(experiment, samples), tuple(warnings)
 
 

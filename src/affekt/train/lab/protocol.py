@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affekt._files import atomic_write
-from affekt.data.audit import Evidence, Finding, audit
+from affekt.data.audit import Evidence, audit_folds
 from affekt.data.labelling import relabel
 from affekt.data.splits import Split, folds, split_by_clip
 from affekt.evaluate.report import report
@@ -95,7 +95,7 @@ def run_protocol(
         calibrated = calibrated and answers["calibrated"]
     table = np.concatenate(scores)
     predicted = [labels[i] for i in table.argmax(1)]
-    found = merged([audit(fold.split, fold.evidence) for fold in made])
+    found = audit_folds([(fold.split, fold.evidence) for fold in made])
     judged = report(
         tested,
         predicted,
@@ -217,15 +217,6 @@ def scale_of(
     if protocol.scaler == "train":
         return scaling(raw["train"])
     return scaling(np.concatenate([array for array in raw.values() if len(array)]))
-
-
-def merged(audits: Sequence[Sequence[Finding]]) -> tuple[Finding, ...]:
-    """The findings of several folds: each name once, as the first fold that has it says it."""
-    found: dict[str, Finding] = {}
-    for findings in audits:
-        for finding in findings:
-            found.setdefault(finding.name, finding)
-    return tuple(found.values())
 
 
 def describe(experiment: Experiment, protocol: Protocol, made: Sequence[Fold]) -> str:

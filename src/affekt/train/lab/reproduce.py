@@ -21,6 +21,8 @@ from affekt.train.lab.protocol import Outcome, run_protocol
 from affekt.types import Estimate
 
 AS_PUBLISHED, HONEST = "as published", "honest"
+#: Keys of a recipe that no number depends on, nor on which models are asked for.
+WORDS = ("title", "published", "parameters", "models")
 
 
 @dataclass(frozen=True)
@@ -132,17 +134,17 @@ def _protocols(experiment: Experiment, names: Sequence[str]) -> dict[str, Protoc
 
 def _claim(output: Path, experiment: Experiment, ids: Sequence[str]) -> None:
     """Write the complete recipe into the folder, or refuse a folder that belongs to another run."""
-    digest = hashlib.sha256("\n".join(ids).encode()).hexdigest()
     table = json.loads(json.dumps(asdict(experiment)))
-    text = f"# {len(ids)} clips, {digest}\n" + require("tomli_w", extra="train").dumps(table)
+    facts = {"clips": list(ids), **{key: value for key, value in table.items() if key not in WORDS}}
+    claim = f"# {len(ids)} clips, {hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()}\n"
     path = output / "recipe.toml"
-    if path.exists() and path.read_text(encoding="utf-8") != text:
+    if path.exists() and not path.read_text(encoding="utf-8").startswith(claim):
         raise InputError(
             f"{output} holds a run of another recipe, or of other clips; choose another --output, or delete it."
         )
     output.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as file:
-        file.write(text)
+        file.write(claim + require("tomli_w", extra="train").dumps(table))
 
 
 def slug(name: str) -> str:

@@ -1,0 +1,223 @@
+"""What ``affekt train`` and ``affekt reproduce`` share: running a recipe of the lab and showing what came out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from affekt._files import atomic_write
+from affekt._optional import require
+from affekt.cli.terminal import SOME_FAILED, console, folders, shown
+from affekt.errors import InputError
+
+if TYPE_CHECKING:
+    from affekt.train.lab.reproduce import Progress, Reproduction
+
+PROTOCOLS = ("as-published", "honest")
+
+
+@dataclass(frozen=True)
+class LabJob:
+    """What is asked of a recipe of the lab.
+
+    Parameters
+    ----------
+    recipe : str
+    corpora : tuple of str
+        ``NAME=PATH``.
+    output : Path
+    protocols : tuple of str
+        Of ``as-published`` and ``honest``; or ``steps``.
+    models : tuple of str
+        Of the recipe's; empty: all of them, or when one is to be written the selected one.
+    sex, checkpoint : str or None
+        Take the place of what the recipe says.
+    export : bool
+        Whether model files are written.
+    """
+
+    recipe: str
+    corpora: tuple[str, ...]
+    output: Path
+    protocols: tuple[str, ...]
+    models: tuple[str, ...] = ()
+    sex: str | None = None
+    checkpoint: str | None = None
+    threads: int = 2
+    export: bool = False
+
+
+def lab_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that take the place of what a recipe says."""
+    for option in (
+        click.option("--checkpoint", help="Of an encoder recipe: a folder, or a name on the hub that is downloaded."),
+        click.option("--sex", type=click.Choice(["female", "male"]), help="Only these voices."),
+        click.option(
+            "--model", "models", multiple=True, help="Of a recipe with several models; may come several times."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def run_lab(job: LabJob) -> int:
+    """Run protocols of a recipe, write the reports (and the models), print the comparison."""
+    require("torch", extra="lab").set_num_threads(job.threads)
+    from affekt.train.lab.experiment import EncoderRecipe, Experiment
+    from affekt.train.recipe import load_recipe
+
+    recipe = load_recipe(job.recipe)
+    if not isinstance(recipe, (Experiment, EncoderRecipe)):
+        raise InputError(f"{job.recipe} has one protocol only: use affekt train {job.recipe}.")
+    if job.checkpoint and not isinstance(recipe, EncoderRecipe):
+        raise InputError(f"--checkpoint is for encoder recipes; {job.recipe} is none.")
+    recipe = replace(recipe, sex=job.sex) if job.sex else recipe
+    done, models = _encoder(job, recipe) if isinstance(recipe, EncoderRecipe) else _experiment(job, recipe)
+    write_comparison(done, job.output)
+    print_comparison(done)
+    files = [job.output / name for name in ("index.html", "report.md", "report.json", "recipe.toml")]
+    click.echo(f"written: {', '.join(str(file) for file in [*files, *models])}")
+    return SOME_FAILED if any(warning.startswith("left out") for warning in done.warnings) else 0
+
+
+def _experiment(job: LabJob, recipe: Any) -> tuple[Reproduction, list[Path]]:
+    from affekt.train.lab.reproduce import Asked, reproduce
+
+    asked = Asked(job.protocols, job.models or (recipe.models[:1] if job.export else ()))
+    with lab_progress() as progress:
+        done = reproduce(recipe, folders(job.corpora), job.output, asked=asked, progress=progress)
+    return done, write_models(done, job.output) if job.export else []
+
+
+def _encoder(job: LabJob, recipe: Any) -> tuple[Reproduction, list[Path]]:
+    from affekt.train.lab.checkpoint import download_checkpoint, needs_download
+    from affekt.train.lab.encoder_run import export_encoder, run_encoder
+
+    if job.models:
+        raise InputError(f"{job.recipe} has one model: leave --model out, or choose another with --checkpoint.")
+    recipe = replace(recipe, checkpoint=job.checkpoint) if job.checkpoint else recipe
+    if needs_download(recipe.checkpoint):
+        click.echo(f"downloading {recipe.checkpoint} from huggingface.co, once", err=True)
+        download_checkpoint(recipe.checkpoint)
+    given = (recipe, folders(job.corpora), job.output)
+    with lab_progress() as progress:
+        done = run_encoder(*given, protocols=job.protocols, progress=progress)
+        if not job.export:
+            return done, []
+        return done, [export_encoder(*given, protocol=job.protocols[0], progress=progress)[0]]
+
+
+def write_models(done: Reproduction, output: Path) -> list[Path]:
+    """One ONNX file for each model of the (only) protocol of a run."""
+    from affekt.train.lab.model import write_model
+    from affekt.train.lab.reproduce import slug
+
+    ((protocol, outcomes),) = done.outcomes.items()
+    return [
+        write_model(
+            done.experiment,
+            outcome,
+            done.material,
+            folder=output / slug(protocol) / model,
+            path=output / f"{done.experiment.name}{'' if len(outcomes) == 1 else f'-{model}'}.onnx",
+        )[0]
+        for model, outcome in outcomes.items()
+    ]
+
+
+@contextmanager
+def lab_progress() -> Iterator[Progress]:
+    """Two bars on a terminal, or lines in a log: clips read, and the last epoch."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
+    from rich.progress import Progress as Bars
+
+    from affekt.train.lab.reproduce import Progress
+
+    screen = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Bars(*columns, console=screen, disable=not screen.is_terminal, transient=True) as bars:
+        epochs = bars.add_task("", total=None, visible=False)
+
+        def clips(total: int) -> Callable[[], object]:
+            task = bars.add_task("clips", total=total)
+            return lambda: bars.advance(task)
+
+        def line(text: str) -> None:
+            if screen.is_terminal:
+                bars.update(epochs, description=text, visible=True)
+            else:
+                click.echo(text, err=True)
+
+        yield Progress(clips, line)
+
+
+def write_comparison(done: Reproduction, output: Path) -> None:
+    """index.html, report.md and report.json into the folder of the run."""
+    from affekt.plot.reproduction import reproduction_page
+    from affekt.train.lab.reproduce import reproduction_table, rows
+
+    texts = {
+        "report.json": json.dumps(reproduction_table(done), indent=1, ensure_ascii=False) + "\n",
+        "report.md": markdown(done),
+        "index.html": reproduction_page(done, rows(done)),
+    }
+    for name, text in texts.items():
+        with atomic_write(output / name) as file:
+            file.write(text)
+
+
+def print_comparison(done: Reproduction) -> None:
+    """The comparison as a table, then the findings of each protocol."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from affekt.train.lab.reproduce import parameter_sentences, rows
+
+    experiment, screen = done.experiment, console()
+    screen.print(Text(f"{experiment.name}: {experiment.title}"))
+    screen.print(Text(f"published: {experiment.published}; {experiment.published.what}"))
+    for sentence in (*parameter_sentences(done), *done.warnings):
+        screen.print(Text(shown(sentence)))
+    table = Table("protocol", "model", "classes", "chance", "WA", "UAR", "stamped", box=None, pad_edge=False)
+    for row in rows(done):
+        cells = (row.protocol, row.model, row.classes, f"{1 / row.classes:.2f}", row.accuracy, row.recall)
+        table.add_row(*(Text(str(cell)) for cell in cells), Text(", ".join(row.stamps) or "-"))
+    screen.print(table)
+    for name, outcomes in done.outcomes.items():
+        outcome: Any = next(iter(outcomes.values()))
+        screen.print(Text(f"\n{name}: {outcome.report.protocol}"))
+        for finding in outcome.report.findings:
+            screen.print(Text(f"  {finding.severity}: {finding.what}"))
+            screen.print(Text(f"    inflates: {finding.inflates}"))
+            screen.print(Text(f"    mend: {finding.mend}"))
+        if not outcome.report.findings:
+            screen.print(Text("  the audit found nothing"))
+
+
+def markdown(done: Reproduction) -> str:
+    """The comparison as a Markdown page."""
+    from affekt.evaluate.writing import to_markdown
+    from affekt.train.lab.reproduce import parameter_sentences, rows
+
+    experiment = done.experiment
+    lines = [
+        f"# {experiment.name}: {experiment.title}",
+        "",
+        f"Published: {experiment.published}. {experiment.published.what}.",
+    ]
+    lines += ["", *(f"- {sentence}" for sentence in (*parameter_sentences(done), *done.warnings)), ""]
+    lines += ["| protocol | model | classes | WA | UAR | stamped |", "| --- | --- | --- | --- | --- | --- |"]
+    for row in rows(done):
+        cells = (row.protocol, row.model, row.classes, row.accuracy, row.recall, ", ".join(row.stamps) or "-")
+        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
+    for name, outcomes in done.outcomes.items():
+        for model, outcome in outcomes.items():
+            lines += ["", f"## {name}: {model}", "", to_markdown(outcome.report)]
+    return "\n".join(lines) + "\n"
