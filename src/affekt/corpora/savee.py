@@ -5,10 +5,10 @@ Haq and Jackson (2009), Proc. AVSP, pages 53-58. For research, after registratio
 Names: emotion and number, such as ``AudioData/DC/a01`` with the speaker as folder,
 or ``DC_a01`` where the copy is flat; both give the id ``savee/DC_a01``.
 
-Trap: a number means another text in another emotion, so the sentence here is emotion
-and number, ``a01``. A few texts are common to all emotions, and the names do not say
-which: a split by sentence is not clean here. Four speakers, all male: an interval
-over speakers is wide. Neutral has 30 clips per speaker, every other emotion 15.
+Trap: the texts 01 to 03 are the same in every emotion (the names do not say so, the recordings do), the others
+belong to one emotion: there the words give the label away. The sentence here is the number for the common texts,
+``01``, and emotion and number for the others, ``a04``. Four speakers, all male: an interval over speakers is wide.
+Neutral has 30 clips per speaker, every other emotion 15.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import PurePosixPath
 from affekt.corpora.corpus import Clip, Corpus
 
 FLAT = re.compile(r"(DC|JE|JK|KL)_(sa|su|[adfhn])(\d{2})", re.ASCII)
+COMMON = ("01", "02", "03")
 EMOTIONS = {
     "a": "angry",
     "d": "disgust",
@@ -40,7 +41,7 @@ def parse(path: PurePosixPath) -> Clip | None:
         name=f"{speaker}_{emotion}{number}",
         label=EMOTIONS[emotion],
         speaker=speaker,
-        sentence=f"{emotion}{number}",
+        sentence=number if number in COMMON else f"{emotion}{number}",
         sex="male",
     )
 
