@@ -1,5 +1,6 @@
 """The README does what it says: its Python runs, its commands parse, its files exist, its table is the card's."""
 
+import importlib.util
 import re
 import shlex
 from pathlib import Path
@@ -66,3 +67,12 @@ def test_the_table_is_the_cards():
     assert set(rows) == set(scores)
     for corpus, (_, *shown) in rows.items():
         assert [float(x) for x in shown] == [pytest.approx(value, abs=0.0051) for value in scores[corpus]["UAR"][:3]]
+
+
+def test_the_tables_of_how_we_evaluate_are_those_of_the_runs_kept():
+    spec = importlib.util.spec_from_file_location("recipes", ROOT / "benchmarks" / "recipes.py")
+    recipes = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(recipes)
+    text = recipes.PAGE.read_text(encoding="utf-8")
+    assert recipes.filled(text) == text
+    assert len(recipes.all_kept()) >= 4

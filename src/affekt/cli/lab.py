@@ -18,6 +18,7 @@ from affekt.errors import InputError
 
 if TYPE_CHECKING:
     from affekt.train.lab.reproduce import Progress, Reproduction
+    from affekt.types import Report
 
 PROTOCOLS = ("as-published", "honest")
 
@@ -188,17 +189,25 @@ def print_comparison(done: Reproduction) -> None:
     table = Table("protocol", "model", "classes", "chance", "WA", "UAR", "stamped", box=None, pad_edge=False)
     for row in rows(done):
         cells = (row.protocol, row.model, row.classes, f"{1 / row.classes:.2f}", row.accuracy, row.recall)
-        table.add_row(*(Text(str(cell)) for cell in cells), Text(", ".join(row.stamps) or "-"))
+        table.add_row(*(Text(str(cell)) for cell in cells), Text("STAMPED" if row.stamps else "-"))
     screen.print(table)
     for name, outcomes in done.outcomes.items():
-        outcome: Any = next(iter(outcomes.values()))
-        screen.print(Text(f"\n{name}: {outcome.report.protocol}"))
-        for finding in outcome.report.findings:
-            screen.print(Text(f"  {finding.severity}: {finding.what}"))
-            screen.print(Text(f"    inflates: {finding.inflates}"))
-            screen.print(Text(f"    mend: {finding.mend}"))
-        if not outcome.report.findings:
-            screen.print(Text("  the audit found nothing"))
+        _print_findings(name, next(iter(outcomes.values())).report)
+
+
+def _print_findings(name: str, report: Report) -> None:
+    from rich.text import Text
+
+    screen = console()
+    screen.print(Text(f"\n{name}: {report.protocol}"))
+    if report.stamps:
+        screen.print(Text(f"  STAMPED: {', '.join(report.stamps)}"))
+    for finding in report.findings:
+        screen.print(Text(f"  {finding.severity}: {finding.what}"))
+        screen.print(Text(f"    inflates: {finding.inflates}"))
+        screen.print(Text(f"    mend: {finding.mend}"))
+    if not report.findings:
+        screen.print(Text("  the audit found nothing"))
 
 
 def markdown(done: Reproduction) -> str:
