@@ -40,7 +40,8 @@ def test_the_commands_are_ones(line, monkeypatch, tmp_path):
         found = CliRunner().invoke(main, words)
         assert found.exit_code == 0, found.output
     else:
-        help_text = CliRunner().invoke(main, [words[0], "--help"]).output
+        command = words[:2] if words[0] == "corpora" and len(words) > 1 else words[:1]
+        help_text = CliRunner().invoke(main, [*command, "--help"]).output
         for option in (w.split("=")[0] for w in words if w.startswith("--")):
             assert option in help_text, f"{option} is no option of affekt {words[0]}"
 

@@ -221,7 +221,7 @@ def scale_of(
 
 def describe(experiment: Experiment, protocol: Protocol, made: Sequence[Fold]) -> str:
     """A protocol in words."""
-    corpora = " + ".join(sorted({str(s.corpus) for s in made[0].split.test}))
+    corpora = " + ".join(sorted({str(s.corpus) for fold in made for s in fold.split.test}))
     tested = {
         "clip": f"{100 * protocol.test:g} % of the clips drawn at random",
         "speaker": f"{len(made)} folds, every speaker tested by a model that never heard them",
