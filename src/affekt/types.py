@@ -81,7 +81,9 @@ class Prediction:
     """What a model thinks of ``[start, end)`` of a recording.
 
     Empty ``scores`` mean that the model abstains (there was no speech, say);
-    ``label`` is then ``None`` and ``confidence`` 0.
+    ``label`` is then ``None`` and ``confidence`` 0. ``label`` is ``None`` as
+    well when the model is less sure than its ``threshold``; ``best`` says what
+    it would have guessed.
 
     Parameters
     ----------
@@ -93,6 +95,8 @@ class Prediction:
         ``speech``, ``face``, ``text`` or ``fusion``.
     quality : float
         How usable the signal is, from 0 (useless) to 1 (clean).
+    threshold : float
+        The confidence that it takes to have a label, 0 to 1; 0 always has one.
 
     Raises
     ------
@@ -104,6 +108,9 @@ class Prediction:
     >>> p = Prediction(0.0, 2.5, {"happy": 0.75, "sad": 0.25})
     >>> p.label, p.confidence
     ('happy', 0.75)
+    >>> p = Prediction(0.0, 2.5, {"happy": 0.55, "sad": 0.45}, threshold=0.6)
+    >>> p.label, p.best, p.unsure
+    (None, 'happy', True)
     """
 
     start: float
@@ -111,12 +118,15 @@ class Prediction:
     scores: Mapping[str, float]
     modality: str = "speech"
     quality: float = 1.0
+    threshold: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.start <= self.end < math.inf:
             raise InputError(f"start {self.start} and end {self.end} are not an interval in seconds.")
         if not 0 <= self.quality <= 1:
             raise InputError(f"quality is {self.quality}; allowed: 0 to 1.")
+        if not 0 <= self.threshold <= 1:
+            raise InputError(f"threshold is {self.threshold}; allowed: 0 (always a label) to 1.")
         if any(not 0 <= p <= 1 for p in self.scores.values()):
             raise InputError(f"scores must be probabilities; got {dict(self.scores)}.")
         if self.scores and abs(sum(self.scores.values()) - 1) > 1e-3:
@@ -124,12 +134,22 @@ class Prediction:
 
     @property
     def label(self) -> str | None:
-        """The most probable label, or None when the model abstains."""
+        """The most probable label, or None when the model abstains or is not sure enough."""
+        return None if self.unsure else self.best
+
+    @property
+    def best(self) -> str | None:
+        """The most probable label however unsure, or None when there are no scores."""
         return max(self.scores, key=self.scores.__getitem__) if self.scores else None
 
     @property
+    def unsure(self) -> bool:
+        """Whether there is a best guess, and its confidence is below ``threshold``."""
+        return bool(self.scores) and self.confidence < self.threshold
+
+    @property
     def confidence(self) -> float:
-        """The probability of ``label``, calibrated on speakers the model did not learn from."""
+        """The probability of ``best``, calibrated on speakers the model did not learn from."""
         return max(self.scores.values(), default=0.0)
 
     @property

@@ -21,6 +21,8 @@ from affekt.types import Prediction, Result
 SCHEMA = "affekt.predictions/1"
 
 _CSV_COLUMNS = ("source", "start", "end", "label", "confidence", "quality")
+#: What stands for the label where a format has no place for "not sure" and the best guess.
+UNSURE = "unsure"
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
@@ -58,8 +60,9 @@ def csv(results: Iterable[Result], file: IO[str]) -> None:
     """Write one row per segment, with one column per label behind the fixed ones.
 
     A recording without segments gets one row with an empty label, so that no
-    source is lost. Quoting follows RFC 4180; lines end in a bare newline. A
-    name or label that a spreadsheet would run as a formula gets a leading ``'``.
+    source is lost; where the model is not sure the label is ``unsure``.
+    Quoting follows RFC 4180; lines end in a bare newline. A name or label
+    that a spreadsheet would run as a formula gets a leading ``'``.
     """
     results = list(results)
     labels = list(dict.fromkeys(label for result in results for label in result.labels))
@@ -73,7 +76,7 @@ def csv(results: Iterable[Result], file: IO[str]) -> None:
 
 
 def srt(results: Iterable[Result], file: IO[str]) -> None:
-    """Write SubRip subtitles of one recording: numbered cues such as ``happy 76 %``.
+    """Write SubRip subtitles of one recording: numbered cues such as ``happy 76 %``, or ``unsure: happy 41 %?``.
 
     Raises
     ------
@@ -82,7 +85,8 @@ def srt(results: Iterable[Result], file: IO[str]) -> None:
     """
     for number, p in enumerate(_spoken(_only(results, "srt")), start=1):
         # An arrow in the text would make a player take the line for a time code.
-        text = _line(f"{p.label} {100 * p.confidence:.0f} %").replace("-->", "->")
+        guess = f"{p.best} {100 * p.confidence:.0f} %"
+        text = _line(f"{UNSURE}: {guess}?" if p.unsure else guess).replace("-->", "->")
         file.write(f"{number}\n{_srt_time(p.start)} --> {_srt_time(p.end)}\n{text}\n\n")
 
 
@@ -95,7 +99,7 @@ def audacity(results: Iterable[Result], file: IO[str]) -> None:
         If there is not exactly one recording.
     """
     for p in _spoken(_only(results, "audacity")):
-        file.write(f"{_thousandths(p.start):.6f}\t{_thousandths(p.end):.6f}\t{_line(p.label or '')}\n")
+        file.write(f"{_thousandths(p.start):.6f}\t{_thousandths(p.end):.6f}\t{_line(_word(p))}\n")
 
 
 def textgrid(results: Iterable[Result], file: IO[str]) -> None:
@@ -116,7 +120,7 @@ def textgrid(results: Iterable[Result], file: IO[str]) -> None:
     intervals = _contiguous(_spoken(result), end)
     file.write('File type = "ooTextFile"\nObject class = "TextGrid"\n\n')
     file.write(f"xmin = 0\nxmax = {end:.3f}\ntiers? <exists>\nsize = 2\nitem []:\n")
-    _tier(file, 1, "emotion", [(a, b, _line(p.label or "") if p else "") for a, b, p in intervals])
+    _tier(file, 1, "emotion", [(a, b, _line(_word(p)) if p else "") for a, b, p in intervals])
     _tier(file, 2, "confidence", [(a, b, f"{p.confidence:.2f}" if p else "") for a, b, p in intervals])
 
 
@@ -132,7 +136,7 @@ def rttm(results: Iterable[Result], file: IO[str]) -> None:
             start, end = _thousandths(p.start), _thousandths(p.end)
             file.write(
                 f"SPEAKER {_token(result.source)} 1 {start:.3f} {end - start:.3f} <NA> <NA> "
-                f"{_token(p.label or '')} {p.confidence:.4f} <NA>\n"
+                f"{_token(_word(p))} {p.confidence:.4f} <NA>\n"
             )
 
 
@@ -189,12 +193,14 @@ def _record(result: Result) -> dict[str, Any]:
 
 def _fields(prediction: Prediction) -> dict[str, Any]:
     scores = _rounded(prediction.scores)
-    label = prediction.label
+    label, best = prediction.label, prediction.best
     return {
         "start": _thousandths(prediction.start),
         "end": _thousandths(prediction.end),
         "label": None if label is None else _utf8(label),
-        "confidence": 0.0 if label is None else scores[label],
+        # Only where the model is not sure, so that one that always answers writes what it always wrote.
+        **({"unsure": True, "best": _utf8(best or "")} if prediction.unsure else {}),
+        "confidence": 0.0 if best is None else scores[best],
         "quality": _thousandths(prediction.quality),
         "modality": prediction.modality,
         "scores": {_utf8(label): p for label, p in scores.items()},
@@ -203,11 +209,10 @@ def _fields(prediction: Prediction) -> dict[str, Any]:
 
 def _csv_numbers(prediction: Prediction, labels: Iterable[str]) -> list[Any]:
     fields, scores = _fields(prediction), _rounded(prediction.scores)
-    label = fields["label"]
     return [
         fields["start"],
         fields["end"],
-        "" if label is None else _cell(label),
+        _cell(_word(prediction)),
         fields["confidence"],
         fields["quality"],
         *(scores.get(label, "") for label in labels),
@@ -228,13 +233,18 @@ def _rounded(scores: Mapping[str, float]) -> dict[str, float]:
     return {label: part / 10_000 for label, part in parts.items()}
 
 
+def _word(prediction: Prediction) -> str:
+    """The label, ``unsure``, or nothing where there is no speech."""
+    return UNSURE if prediction.unsure else prediction.label or ""
+
+
 def _thousandths(x: float) -> float:
     return round(1000 * x) / 1000
 
 
 def _spoken(result: Result) -> list[Prediction]:
-    """Predictions that have a label and last at least a millisecond, in order of time."""
-    lasting = [p for p in result.predictions if p.label is not None and _thousandths(p.end) > _thousandths(p.start)]
+    """Predictions that have scores and last at least a millisecond, in order of time."""
+    lasting = [p for p in result.predictions if p.scores and _thousandths(p.end) > _thousandths(p.start)]
     return sorted(lasting, key=lambda p: (p.start, p.end))
 
 

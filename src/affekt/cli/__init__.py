@@ -23,6 +23,8 @@ COMMANDS = {
     "train": "train",
     "reproduce": "reproduce",
     "evaluate": "evaluate",
+    "calibrate": "calibrate",
+    "stress": "stress",
     "audit": "audit",
     "corpora": "corpora",
     "explore": "explore",

@@ -55,6 +55,8 @@ def info(model: str, form: str) -> None:
     click.echo(f"takes      mono float32 at {rate} Hz; windows of {card.window / rate:g} s every {card.hop / rate:g} s")
     if card.modality == "speech":
         click.echo(f"calibrated temperature {card.temperature:.3f}")
+    for sentence in card.selective_sentences():
+        click.echo(f"unsure     {sentence}")
     click.echo(f"licence    {card.licence}")
     for corpus, entry in card.data.items():
         click.echo(f"learned    {corpus}: {entry['clips']} clips of {entry['speakers']} speakers ({entry['licence']})")

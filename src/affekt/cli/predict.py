@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ import click
 
 from affekt._files import atomic_write
 from affekt._optional import require
+from affekt.cli.explained import beside, check_form, explaining_writer, print_explained, save_maps
 from affekt.cli.terminal import SOME_FAILED, Target, clock, console, percent, polite, progress, shown
 from affekt.errors import InputError
 from affekt.types import Prediction, Result
@@ -21,7 +22,11 @@ from affekt.write import ONE_RECORDING, SUFFIXES, WRITERS
 
 if TYPE_CHECKING:
     from affekt.recognize.batch import Failure
+    from affekt.recognize.explain import Explanation, Reference
     from affekt.recognize.recognizer import Recognizer, Trace
+
+
+NOTHING = Prediction(0.0, 0.0, {})
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,10 @@ class Job:
     labels: str | None
     jobs: int
     recursive: bool
+    threshold: float | None = None
+    coverage: float | None = None
+    explain: bool = False
+    reference: str | None = None
 
 
 @click.command()
@@ -48,6 +57,16 @@ class Job:
     "--labels", help="A set (four, ekman, valence, ...), labels (angry,sad), or groups (bad=angry+sad,good=happy)."
 )
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Recordings at a time.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    help="Not sure below this confidence; 0 always answers. [default: the card's]",
+)
+@click.option("--coverage", type=click.FloatRange(0.5, 0.99), help="Show the labels that hold the true one so often.")
+@click.option(
+    "--explain", is_flag=True, help="Say how each segment sounds; with --plot, also map what the label rests on."
+)
+@click.option("--reference", type=str, metavar="FILE", help="The speaker's usual voice, for --explain to compare with.")
 @click.option("-r", "--recursive", is_flag=True, help="Look into the folders of a folder, too.")
 @polite
 def predict(**options: Any) -> int:
@@ -65,8 +84,14 @@ def predict(**options: Any) -> int:
     sources, failures = find_recordings(job.paths, recursive=job.recursive)
     _check(job, len(sources))
     _spare_inputs(job, sources)
-    recognizer = Recognizer(job.model, labels=parse_labels(job.labels))
+    recognizer = Recognizer(job.model, labels=parse_labels(job.labels), threshold=job.threshold)
+    if job.coverage is not None:
+        recognizer.label_set(NOTHING, job.coverage)  # says at once when the model cannot
     session = Session(job, recognizer, sources, failures)
+    if job.reference:
+        from affekt.recognize.explain import reference_of
+
+        session.reference = reference_of(job.reference, recognizer)
     if len(sources) == 1 and not failures:
         session.one()
     else:
@@ -88,6 +113,14 @@ def parse_labels(text: str | None) -> str | dict[str, list[str]] | None:
 
 
 def _check(job: Job, count: int) -> None:
+    if job.explain:
+        check_form(job.form)
+    if job.reference and not job.explain:
+        raise InputError("--reference is what --explain compares with; give both.")
+    if job.coverage is not None and job.form != "table":
+        raise InputError(f"--coverage is for the table; {job.form} holds the scores that sets are made of.")
+    if job.coverage is not None and job.labels:
+        raise InputError("--coverage holds for all of the model's labels; leave --labels out.")
     if job.form == "table" and job.output:
         raise InputError("--output needs a --format to write; the table is for the screen.")
     for option, path in (("--output", job.output), ("--plot", job.plot)):
@@ -107,7 +140,7 @@ def _check(job: Job, count: int) -> None:
 
 
 def _spare_inputs(job: Job, sources: Sequence[str]) -> None:
-    for path in (job.output, job.plot):
+    for path in (job.output, job.plot, beside(job.plot) if job.plot and job.explain else None):
         if path and path.is_file() and any(os.path.exists(s) and path.samefile(s) for s in sources if s != "-"):
             raise InputError(f"{path} is one of the recordings and would be overwritten; give another file.")
 
@@ -120,29 +153,32 @@ class Session:
         self.failed, self._not_found = 0, len(failures)
         self._names: dict[str, str] = {}
         self._told: set[str] = set()
+        self.reference: Reference | None = None
+        self._explanations: dict[str, list[Explanation]] = {}
         for failure in failures:
             self._tell(failure)
 
     def one(self) -> None:
         """A single recording: its timeline, in full."""
-        from affekt.recognize.recognizer import Trace
-
-        trace = Trace() if self.job.plot else None
+        trace = self._trace()
         result = self.recognizer.analyse(self.sources[0], trace=trace)
-        if trace and self.job.plot:
-            into_folder = self.job.plot.is_dir()
-            _save_plot(result, trace, self._file_for(result, self.job.plot, ".png") if into_folder else self.job.plot)
+        if trace:
+            self._look(result, trace)
         self._tell_warnings(result)
-        if self.job.form == "table":
-            _print_timeline(result)
+        if self.job.form == "table" and self.job.explain:
+            self._print_explained([result])
+        elif self.job.form == "table":
+            _print_timeline(result, self._others)
         else:
             self._write([result])
 
     def many(self) -> None:
         """Many recordings: a progress bar, one line or record each."""
         results = self._results()
-        if self.job.form == "table":
-            _print_overview(list(results))
+        if self.job.form == "table" and self.job.explain:
+            self._print_explained(list(results))
+        elif self.job.form == "table":
+            _print_overview(list(results), self._others)
         elif self._folder():
             for result in results:
                 self._write([result])
@@ -172,16 +208,50 @@ class Session:
 
     def _outcomes(self) -> Iterator[Result | Failure]:
         from affekt.recognize.batch import attempt, predict_many
-        from affekt.recognize.recognizer import Trace
 
-        if self.job.plot is None:
+        if self._trace() is None:
             yield from predict_many(self.recognizer, self.sources, jobs=self.job.jobs)
             return
         for source in self.sources:
-            outcome = attempt(self.recognizer, source, trace=(trace := Trace()))
-            if isinstance(outcome, Result):
-                _save_plot(outcome, trace, self._file_for(outcome, self.job.plot, ".png"))
+            outcome = attempt(self.recognizer, source, trace=(trace := self._trace()))
+            if trace and isinstance(outcome, Result):
+                self._look(outcome, trace)
             yield outcome
+
+    def _trace(self) -> Trace | None:
+        """What has to be kept of a recording for what was asked; often nothing."""
+        from affekt.recognize.recognizer import Trace
+
+        if self.job.explain:
+            from affekt.recognize.explain import Recording
+
+            return Recording()
+        return Trace() if self.job.plot else None
+
+    def _look(self, result: Result, trace: Trace) -> None:
+        """Pictures and explanations of a result."""
+        plot = self.job.plot
+        if plot:
+            plot = self._file_for(result, plot, ".png") if plot.is_dir() else plot
+            _save_plot(result, trace, plot)
+        if self.job.explain:
+            from affekt.recognize.explain import Recording, explain
+
+            assert isinstance(trace, Recording)
+            found = explain(trace.signal, result.predictions, reference=self.reference)
+            self._explanations[result.source] = found
+            if plot:
+                save_maps(self.recognizer, result, trace, beside(plot))
+
+    def _print_explained(self, results: Sequence[Result]) -> None:
+        told = [(result, self._explanations[result.source]) for result in results]
+        print_explained(told, lambda p: answer(p, self._others))
+
+    def _others(self, p: Prediction) -> str:
+        """What else it may be: the next best labels, or all that the coverage asked for takes."""
+        if self.job.coverage is None:
+            return others(p)
+        return f"{self.job.coverage:.0%}: {', '.join(self.recognizer.label_set(p, self.job.coverage)) or '-'}"
 
     def _folder(self) -> bool:
         output = self.job.output
@@ -189,6 +259,8 @@ class Session:
 
     def _write(self, results: Iterable[Result]) -> None:
         writer, output = WRITERS[self.job.form], self.job.output
+        if self.job.explain:
+            writer = explaining_writer(self.job.form, lambda result: self._explanations[result.source])
         if output is None:
             writer(results, sys.stdout)
         elif self._folder():
@@ -245,7 +317,7 @@ def _line_file(path: Path) -> Iterator[Any]:
         raise
 
 
-def _print_timeline(result: Result) -> None:
+def _print_timeline(result: Result, also: Callable[[Prediction], str]) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -264,16 +336,16 @@ def _print_timeline(result: Result) -> None:
     )
     for p in result.predictions:
         table.add_row(
-            clock(p.start), clock(p.end), Text(str(p.label)), percent(p.confidence), percent(p.quality), Text(others(p))
+            clock(p.start), clock(p.end), Text(word(p)), percent(p.confidence), percent(p.quality), Text(also(p))
         )
     screen = console()
     screen.print(Text(heading))
     if result.predictions:
         screen.print(table)
-    screen.print(Text(f"in all: {answer(result.summary)}"))
+    screen.print(Text(f"in all: {answer(result.summary, also)}"))
 
 
-def _print_overview(results: Sequence[Result]) -> None:
+def _print_overview(results: Sequence[Result], also: Callable[[Prediction], str]) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -285,24 +357,31 @@ def _print_overview(results: Sequence[Result]) -> None:
     for result in results:
         spoken = clock(sum(p.duration for p in result.predictions))
         p = result.summary
-        label = Text(p.label or "no speech")
+        label = Text(word(p))
         row = (
             clock(result.duration),
             spoken,
             str(len(result.predictions)),
             label,
             percent(p.confidence),
-            Text(others(p)),
+            Text(also(p)),
         )
         table.add_row(Text(shown(result.source)), *row)
     console().print(table)
 
 
-def answer(prediction: Prediction) -> str:
+def answer(prediction: Prediction, also: Callable[[Prediction], str]) -> str:
     """A prediction in words."""
-    if prediction.label is None:
-        return "no speech"
-    return f"{prediction.label} ({percent(prediction.confidence)}), then {others(prediction)}"
+    if not prediction.scores:
+        return word(prediction)
+    return f"{word(prediction)} ({percent(prediction.confidence)}), then {also(prediction)}"
+
+
+def word(prediction: Prediction) -> str:
+    """The label; or "not sure" with the best guess; or "no speech"."""
+    if prediction.unsure:
+        return f"not sure, perhaps {prediction.best}"
+    return prediction.label or "no speech"
 
 
 def others(prediction: Prediction) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -12,6 +13,7 @@ from affekt.errors import ModelError
 #: Key in the ONNX metadata.
 KEY = "affekt.card"
 SCHEMA = 1
+_COVERAGE = re.compile(r"0\.\d\d")
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,15 @@ class Card:
     input : mapping
         Of a ``features`` model: how its features are computed from sound, the
         fields of ``affekt.data.inputs.Inputs``.
+    threshold : float
+        Confidence below which it says that it is not sure, 0 to 1; 0 always answers.
+    promise : mapping
+        How the threshold was chosen: the ``precision`` asked for, the ``error``
+        (probability that it does not hold), ``seen`` and ``coverage`` as
+        ``[value, low, high, n]``, ``speakers``, ``corpora`` and the ``method``, all of dev speakers.
+    conformal : mapping
+        Label sets: ``quantiles``, from a coverage as text (``"0.90"``) to the least
+        probability of a label in the set, the ``clips`` and ``speakers`` they come from, ``method``.
     """
 
     name: str
@@ -66,6 +77,9 @@ class Card:
     limits: tuple[str, ...] = ()
     recipe: Mapping[str, Any] = field(default_factory=dict)
     input: Mapping[str, Any] = field(default_factory=dict)
+    threshold: float = 0.0
+    promise: Mapping[str, Any] = field(default_factory=dict)
+    conformal: Mapping[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
@@ -102,9 +116,32 @@ class Card:
             lines += [*_table(("tested on", "clips", *names), rows), ""]
         if self.modality != "activity":
             lines += [f"Temperature {self.temperature:.3f}, fitted on dev speakers.", ""]
+        lines += [text for sentence in self.selective_sentences() for text in (sentence, "")]
         if self.limits:
             lines += ["Limits", "", *(f"- {limit}" for limit in self.limits)]
         return "\n".join(lines) + "\n"
+
+    def selective_sentences(self) -> list[str]:
+        """When it says that it is not sure, and what was promised about it; none if it always answers.
+
+        Examples
+        --------
+        >>> Card("m", "speech", ("a", "b"), threshold=0.7).selective_sentences()
+        ['Not sure below a confidence of 0.70.']
+        """
+        found = [f"Not sure below a confidence of {self.threshold:.2f}."] if self.threshold else []
+        if self.threshold and self.promise:
+            wanted, seen, coverage = (self.promise[key] for key in ("precision", "seen", "coverage"))
+            found[0] += (
+                f" Chosen for {wanted:.0%} right answers; on {self.promise['speakers']} dev speakers "
+                f"{_score(seen)} of the answers were right, and {_score(coverage)} of the clips got one."
+            )
+        if self.conformal:
+            found.append(
+                f"Label sets from {self.conformal['clips']} clips of {self.conformal['speakers']} dev speakers; their "
+                "coverage is promised for clips like those only."
+            )
+        return found
 
     @classmethod
     def from_json(cls, text: str) -> Card:
@@ -152,7 +189,37 @@ def _problems(card: Card) -> dict[str, bool]:
             isinstance(entry, Mapping) and entry and all(_is_score(score) for score in entry.values())
             for entry in card.scores.values()
         ),
+        **_selective_problems(card),
     }
+
+
+def _selective_problems(card: Card) -> dict[str, bool]:
+    return {
+        f"threshold {card.threshold} is not between 0 and 1": type(card.threshold) not in (int, float)
+        or not 0 <= card.threshold <= 1,
+        "promise must give precision, seen, coverage and speakers": bool(card.promise)
+        and not (
+            isinstance(card.promise, Mapping)
+            and _are_numbers([card.promise.get(key) for key in ("precision", "speakers")])
+            and all(_is_score(card.promise.get(key)) for key in ("seen", "coverage"))
+        ),
+        "conformal must give clips, speakers and quantiles between 0 and 1": bool(card.conformal)
+        and not (
+            isinstance(card.conformal, Mapping)
+            and _are_numbers([card.conformal.get(key) for key in ("clips", "speakers")])
+            and _are_quantiles(card.conformal.get("quantiles"))
+        ),
+    }
+
+
+def _are_numbers(values: Iterable[object]) -> bool:
+    return all(type(value) in (int, float) for value in values)
+
+
+def _are_quantiles(table: object) -> bool:
+    if not isinstance(table, Mapping) or not table or not _are_numbers(table.values()):
+        return False
+    return all(_COVERAGE.fullmatch(str(key)) and 0 <= value <= 1 for key, value in table.items())
 
 
 def _are_texts(values: object) -> bool:

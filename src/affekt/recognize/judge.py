@@ -13,6 +13,8 @@ from affekt.corpora import CORPORA
 from affekt.data.splits import fixed_speakers, fixed_split
 from affekt.errors import AudioError, AudioWarning, CorpusError, InputError
 from affekt.evaluate.report import report, stamped
+from affekt.evaluate.selective import outcomes, selected
+from affekt.evaluate.slices import speaker_of
 from affekt.labels import LabelMap
 from affekt.models.card import Card
 from affekt.recognize.batch import Failure, predict_many
@@ -80,7 +82,10 @@ class Answers:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Reports of a model on one trial.
+    """Reports of a model on one trial: scores of its best guesses, however unsure it says it is.
+
+    Where the model may say that it is not sure, ``coverage, all labels`` and
+    ``precision when sure, all labels`` stand beside them, as a user gets it.
 
     Parameters
     ----------
@@ -220,7 +225,7 @@ def judge(
             scores=scores,
             findings=findings,
         )
-        reports[kind] = _annotated(found, trial, answers)
+        reports[kind] = _with_abstention(_annotated(found, trial, answers), answers, recognizer.threshold)
         predicted[kind] = {sample.id: label for sample, label in zip(answers.samples, given, strict=True)}
     return Verdict(reports, predicted, answers.failures)
 
@@ -278,6 +283,20 @@ def _protocol(trial: Trial, samples: Sequence[Sample], kind: str) -> str:
     who = f"{count} {'held-out ' if trial.held_out else ''}speaker{'s' * (count != 1)}"
     words = f"{trial.corpus}: {who}; {kind}"
     return f"{words}; {trial.protocol}" if trial.protocol else words
+
+
+def _with_abstention(found: Report, answers: Answers, threshold: float) -> Report:
+    """The report with how often the model answers, and is then right, choosing among all its labels."""
+    if not threshold:
+        return found
+    outcome = outcomes([str(s.label) for s in answers.samples], [p.scores for p in answers.summaries])
+    speakers = [speaker_of(sample) for sample in answers.samples]
+    precision, coverage = selected(outcome, speakers, threshold, rng=np.random.default_rng(0))
+    metrics = {**found.metrics, "coverage, all labels": coverage}
+    if precision.n:
+        return replace(found, metrics={**metrics, "precision when sure, all labels": precision})
+    sentence = f"the model is never sure (confidence {threshold:g} or more): there is no precision when sure."
+    return replace(found, metrics=metrics, warnings=(*found.warnings, sentence))
 
 
 def _annotated(found: Report, trial: Trial, answers: Answers) -> Report:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import warnings
@@ -11,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affekt.errors import AudioWarning, InputError
+from affekt.evaluate.selective import label_set
 from affekt.labels import LabelMap, Labels, label_map, loss_of
+from affekt.models.card import Card
 from affekt.models.zoo import load_model
 from affekt.recognize.clip_model import ClipModel
 from affekt.recognize.stream import RATE, Listener, Stream, StreamOptions
@@ -34,9 +37,14 @@ class Recognizer:
     options : StreamOptions, optional
     threads : int
         Cores that one recording may use.
+    threshold : float, optional
+        Confidence below which predictions have no label, 0 to 1. By default the
+        card's, chosen for all of the model's labels; 0 always has one.
 
     Raises
     ------
+    InputError
+        If threads or threshold are out of range.
     ModelError
         If the model cannot be opened.
     UnknownName
@@ -56,13 +64,17 @@ class Recognizer:
         labels: Labels | None = None,
         options: StreamOptions | None = None,
         threads: int = 1,
+        threshold: float | None = None,
     ) -> None:
         if threads < 1:
             raise InputError(f"threads is {threads}; allowed: 1 or more.")
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise InputError(f"threshold is {threshold}; allowed: 0 (always answer) to 1.")
         opened = load_model(model, threads=threads)
         self.card = opened.card
         if self.card.modality not in ("speech", "features"):
             raise InputError(f"{model} is a model for {self.card.modality}, not for emotions in speech.")
+        self.threshold = self.card.threshold if threshold is None else threshold
         network = ClipModel(opened) if self.card.modality == "features" else opened
         self._models = (network, load_model("activity", threads=threads))
         self._options = options or StreamOptions()
@@ -78,7 +90,47 @@ class Recognizer:
 
     def stream(self, *, sampling_rate: int = RATE, listener: Listener | None = None) -> Stream:
         """A stream to feed with signal as it comes; ``sampling_rate`` in hertz is that of what is fed."""
-        return Stream(self._models, self._map, options=self._options, sampling_rate=sampling_rate, listener=listener)
+        return Stream(
+            self._models,
+            self._map,
+            options=self._options,
+            sampling_rate=sampling_rate,
+            listener=listener,
+            threshold=self.threshold,
+        )
+
+    def label_set(self, prediction: Prediction, coverage: float = 0.9) -> tuple[str, ...]:
+        """The labels among which the true one is, as often as ``coverage`` says.
+
+        A conformal set: the less sure the model is, the more labels. The
+        promise is for clips like those of the dev speakers; other speakers,
+        languages and rooms get less, and the card's page says how much.
+
+        Parameters
+        ----------
+        prediction : Prediction
+            Of this recogniser.
+        coverage : float
+            0.5 to 0.99; rounded up to a whole per cent.
+
+        Returns
+        -------
+        tuple of str
+            The most probable first; none where there is no speech.
+
+        Raises
+        ------
+        InputError
+            If the model was not calibrated for it, the coverage is out of
+            range, or the prediction has other labels than the model.
+        """
+        least = least_probability(self.card, coverage)
+        if prediction.scores and set(prediction.scores) != set(self.card.labels):
+            raise InputError(
+                f"a prediction among {', '.join(prediction.scores)}; label sets hold for all labels of the model: "
+                f"{', '.join(self.card.labels)}. Recognise without restricting or merging them."
+            )
+        return label_set(prediction.scores, least)
 
     def predict(self, source: Source) -> list[Prediction]:
         """Emotions over time in one recording, as segments of speech.
@@ -209,6 +261,26 @@ def predict(
     return Recognizer(model, labels=labels).predict(source)
 
 
+def least_probability(card: Card, coverage: float) -> float:
+    """The least probability of a label in a set that holds the true one so often; coverage as for ``label_set``.
+
+    Raises
+    ------
+    InputError
+        If the model was not calibrated for it, or the coverage is out of range.
+    """
+    quantiles = card.conformal.get("quantiles", {})
+    if not quantiles:
+        raise InputError(
+            f"the model {card.name} was not calibrated for label sets; run `affekt calibrate` on it first."
+        )
+    if not float(min(quantiles)) - 0.01 < coverage <= float(max(quantiles)):
+        raise InputError(f"coverage is {coverage}; allowed: {min(quantiles)} to {max(quantiles)}.")
+    # 0.9 * 100 may be a little above 90 in binary.
+    wanted = f"{math.ceil(100 * coverage - 1e-9) / 100:.2f}"
+    return float(quantiles[min(key for key in quantiles if key >= wanted)])
+
+
 def summarise(predictions: Sequence[Prediction]) -> Prediction:
     """One Prediction for a whole recording: the mean of its segments, weighted by their length.
 
@@ -248,4 +320,5 @@ def summarise(predictions: Sequence[Prediction]) -> Prediction:
         dict(zip(labels, (scores / scores.sum()).tolist(), strict=True)),
         modality=heard[0].modality,
         quality=float(np.clip(weights @ np.array([p.quality for p in heard]), 0, 1)),
+        threshold=max(p.threshold for p in heard),
     )

@@ -71,10 +71,54 @@ LIVE = StreamOptions(block=0.8, activity=ActivityOptions(block=0.4))
 
 @dataclass(frozen=True)
 class Listener:
-    """Who wants to know more than the segments: every window's cell, and every region of speech."""
+    """Who wants to know more than the segments.
+
+    Parameters
+    ----------
+    cell : callable
+        Takes the cell of every window; cells are parts of an answer and always have a label.
+    region : callable
+        Takes start and end of every region of speech, in seconds.
+    logits : callable, optional
+        Takes the logits (w, k) of the windows of the region in progress, before
+        the temperature, as they come; :func:`window_weights` says what each counts.
+    """
 
     cell: Callable[[Prediction], None]
     region: Callable[[float, float], None]
+    logits: Callable[[NDArray[np.floating]], None] | None = None
+
+
+def window_weights(count: int, length: int, card: Card) -> NDArray[np.float64]:
+    """How many samples each window counts for in the mean of a region.
+
+    Parameters
+    ----------
+    count : int
+        Windows of the region.
+    length : int
+        Samples of the region.
+    card : Card
+        Of the model.
+
+    Returns
+    -------
+    array, shape (w,)
+        Sums to ``length``.
+
+    Examples
+    --------
+    >>> window_weights(1, 16_000, Card("m", "speech", ("a", "b")))
+    array([16000.])
+    """
+    cells: list[Prediction] = []
+    names = tuple(str(i) for i in range(count))
+    listener = Listener(cells.append, lambda start, end: None)
+    region = _Region(0, card, _Segments(names, 1, listener))
+    # Each window answers with a label of its own, so that the scores of a cell are its weights.
+    region.add(np.eye(count), np.ones(count), length)
+    region.finish(length)
+    return RATE * sum((p.duration * np.array(list(p.scores.values())) for p in cells), np.zeros(count))
 
 
 class Stream:
@@ -90,6 +134,8 @@ class Stream:
     sampling_rate : int
         Hertz of what will be fed; resampled to 16 kHz as it comes.
     listener : Listener
+    threshold : float
+        Confidence that a segment needs to have a label, 0 to 1; where segments begin and end does not depend on it.
     """
 
     def __init__(
@@ -100,12 +146,13 @@ class Stream:
         options: StreamOptions,
         sampling_rate: int = RATE,
         listener: Listener | None = None,
+        threshold: float = 0.0,
     ) -> None:
         model, activity = models
         self._activity = Activity(lambda signal: activity.run(signal[None])[0][0], options.activity)
         self._buffer = Buffer()
         self._listener = listener
-        self._reader = _Reader(model, labels, options, self._listener)
+        self._reader = _Reader(model, labels, options, self._listener, threshold=threshold)
         self._resampler = None
         check_sampling_rate(sampling_rate)
         if sampling_rate != RATE:
@@ -191,9 +238,15 @@ class _Reader:
     """Runs the model over a region of speech as it grows, piece by piece."""
 
     def __init__(
-        self, model: Model | ClipModel, labels: LabelMap, options: StreamOptions, listener: Listener | None
+        self,
+        model: Model | ClipModel,
+        labels: LabelMap,
+        options: StreamOptions,
+        listener: Listener | None,
+        *,
+        threshold: float,
     ) -> None:
-        self._model, self._labels, self._card = model, labels, model.card
+        self._model, self._labels, self._card, self._threshold = model, labels, model.card, threshold
         self._hop, self._window = self._card.hop, self._card.window
         # A whole number of hops, so that the windows of a piece fall on those of the region.
         self._context = math.ceil(self._card.context / self._hop) * self._hop
@@ -218,12 +271,13 @@ class _Reader:
         logits = self._model.run(signal[None])[1][0, (first - begin) // self._hop]
         (scores,) = self._mapped(softmax(logits[None], self._card.temperature))
         table = dict(zip(self._labels.sources, scores.tolist(), strict=True))
-        return Prediction(first / RATE, end / RATE, table, quality=quality(signal[first - begin :]))
+        heard = quality(signal[first - begin :])
+        return Prediction(first / RATE, end / RATE, table, quality=heard, threshold=self._threshold)
 
     def grow(self, region: tuple[int, int], buffer: Buffer) -> list[Prediction]:
         """Read as many whole pieces as lie safely inside a region that is not over."""
         if self._region is None:
-            cells = _Segments(tuple(self._labels.sources), self._shortest, self._listener)
+            cells = _Segments(tuple(self._labels.sources), self._shortest, self._listener, threshold=self._threshold)
             self._region = _Region(region[0], self._card, cells)
         state, done = self._region, []
         while (end := self._piece_end(state)) <= region[1]:
@@ -260,6 +314,8 @@ class _Reader:
         logits = logits[skipped : skipped + count]
         if len(logits) < count:
             raise ModelError(f"the model {self._card.name} gave {len(logits)} windows of {count}; its card is wrong.")
+        if self._listener and self._listener.logits:
+            self._listener.logits(logits)
         scores = self._mapped(softmax(logits, self._card.temperature))
         qualities = window_qualities(signal[first - start :], self._window, self._hop, len(scores))
         return state.add(scores, qualities, end - state.start)
@@ -346,17 +402,20 @@ class _Span:
         self._scores = self._scores + later._scores
         self._quality, self._length = self._quality + later._quality, self._length + later._length
 
-    def prediction(self, labels: tuple[str, ...]) -> Prediction:
+    def prediction(self, labels: tuple[str, ...], threshold: float = 0.0) -> Prediction:
         """The mean of the cells."""
         scores = dict(zip(labels, (self._scores / self._scores.sum()).tolist(), strict=True))
-        return Prediction(self.start, self.end, scores, quality=min(1.0, max(0.0, self._quality / self._length)))
+        heard = min(1.0, max(0.0, self._quality / self._length))
+        return Prediction(self.start, self.end, scores, quality=heard, threshold=threshold)
 
 
 class _Segments:
     """Merges cells of one label; a change has to last before it counts."""
 
-    def __init__(self, labels: tuple[str, ...], shortest: int, listener: Listener | None) -> None:
-        self._labels, self._shortest, self._listener = labels, shortest, listener
+    def __init__(
+        self, labels: tuple[str, ...], shortest: int, listener: Listener | None, *, threshold: float = 0.0
+    ) -> None:
+        self._labels, self._shortest, self._listener, self._threshold = labels, shortest, listener, threshold
         self._kept: _Span | None = None
         self._doubtful: _Span | None = None
 
@@ -387,7 +446,7 @@ class _Segments:
             self._doubtful = None
             return []
         ended, self._kept, self._doubtful = self._kept, self._doubtful, None
-        return [ended.prediction(self._labels)]
+        return [ended.prediction(self._labels, self._threshold)]
 
     def finish(self) -> list[Prediction]:
         """The region is over: what is too short to stand alone joins what it follows."""
@@ -395,4 +454,4 @@ class _Segments:
             return []
         if self._doubtful:
             self._kept.join(self._doubtful)
-        return [self._kept.prediction(self._labels)]
+        return [self._kept.prediction(self._labels, self._threshold)]

@@ -1,0 +1,203 @@
+"""``affekt calibrate``: a model that knows when it is not sure."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from affekt._files import atomic_write
+from affekt._optional import require
+from affekt.cli.terminal import SOME_FAILED, Target, console, folders, polite, progress, shown
+from affekt.errors import CorpusError, InputError
+from affekt.types import Estimate, Sample
+
+if TYPE_CHECKING:
+    from affekt.models.card import Card
+    from affekt.recognize.calibrate import Calibration, Clips, Worth
+
+
+@dataclass(frozen=True)
+class Job:
+    """What ``affekt calibrate`` was asked for."""
+
+    model: str
+    corpora: tuple[str, ...]
+    precision: float
+    coverage: float
+    output: Path | None
+    in_place: bool
+    plot: Path | None
+
+
+@click.command()
+@click.argument("model", metavar="FILE.onnx")
+@click.option("--corpus", "corpora", multiple=True, required=True, metavar="NAME=PATH", help="Once for each corpus.")
+@click.option(
+    "--precision",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.7,
+    show_default=True,
+    help="Share of right answers among those given.",
+)
+@click.option(
+    "--coverage", type=click.FloatRange(0.5, 0.99), default=0.9, show_default=True, help="Of the label sets shown."
+)
+@click.option("-o", "--output", type=Target(), metavar="NEW.onnx", help="Where the calibrated model goes.")
+@click.option("--in-place", is_flag=True, help="Write the new card into FILE.onnx itself.")
+@click.option("--plot", type=Target(), help="Picture (png, svg, pdf) of reliability, and of risk over coverage.")
+@polite
+def calibrate(**options: Any) -> int:
+    """Fit the temperature, the threshold of "not sure" and the label sets of a model to dev speakers.
+
+    Each corpus gives its committed dev speakers; one without committed
+    speakers, which the model must not have learned from, gives all. How sure
+    the model is changes, and when it says so. Its best guesses stay as they are
+    unless the temperature changes, which moves some of long recordings:
+    evaluate it again then. Needs the extra train.
+    """
+    import numpy as np
+
+    from affekt.models.zoo import load_model
+    from affekt.recognize import calibrate as work
+    from affekt.recognize.recognizer import Recognizer
+
+    job = Job(**options)
+    _check(job)
+    recognizer = Recognizer(job.model, threshold=0.0)
+    samples = _dev_samples(job, recognizer.card)
+    with progress(len(samples)) as tick:
+        clips, failures = work.listen(recognizer, samples, tick=tick)
+    found = work.calibrate(clips, recognizer.card, precision=job.precision, rng=np.random.default_rng(0))
+    rows = work.worth(clips, found.card, coverage=job.coverage, rng=np.random.default_rng(0))
+    load_model(_write(job, found.card))
+    if job.plot:
+        _draw(job.plot, clips, (recognizer.card, found.card))
+    # Last, because whoever reads this may stop reading.
+    _tell(job, (recognizer.card, found), clips, rows)
+    for failure in failures:
+        click.echo(f"error: {shown(failure.source)}: {shown(failure.reason)}", err=True)
+    return SOME_FAILED if failures else 0
+
+
+def _check(job: Job) -> None:
+    require("onnx", extra="train")
+    if (job.output is None) != job.in_place:
+        raise InputError("say where the calibrated model goes: -o NEW.onnx, or --in-place to change FILE.onnx.")
+    if job.output and job.output.suffix != ".onnx":
+        raise InputError(f"--output {job.output}: a model file ends in .onnx.")
+    if job.output and job.output.exists() and job.output.samefile(_source(job)):
+        raise InputError(f"--output {job.output} is the model itself; give another name, or --in-place.")
+    if job.plot:
+        require("matplotlib", extra="plot")
+        if job.plot.suffix not in (".png", ".svg", ".pdf"):
+            raise InputError(f"--plot {job.plot}: allowed are .png, .svg and .pdf.")
+
+
+def _source(job: Job) -> Path:
+    from affekt.models.zoo import model_path
+
+    return model_path(job.model)
+
+
+def _dev_samples(job: Job, card: Card) -> list[Sample]:
+    """Clips of dev speakers of every corpus that has some."""
+    from affekt.cli.evaluate import _split_hash
+    from affekt.corpora import read_corpus
+    from affekt.recognize.judge import trial_of
+
+    readings = {name: read_corpus(name, path).samples for name, path in folders(job.corpora).items()}
+    known = _split_hash(readings, card)
+    found: list[Sample] = []
+    for name, samples in readings.items():
+        trial = trial_of(name, samples, card, side="dev", split_hash=known)
+        if trial is None:
+            click.echo(f"{name}: has no dev speakers; left out.", err=True)
+            continue
+        if not trial.held_out:
+            raise InputError(
+                f"{name}: the model may have learned from its dev speakers ({trial.protocol}), and would be too sure "
+                "of itself. Give a corpus, or a model, where it did not."
+            )
+        found += trial.samples
+    if not found:
+        raise CorpusError(f"none of {', '.join(readings)} has dev speakers; give a corpus that has some.")
+    return found
+
+
+def _tell(job: Job, cards: tuple[Card, Calibration], clips: Clips, rows: Mapping[str, Worth]) -> None:
+    from rich.table import Table
+
+    (old, found), total = cards, rows["all"]
+    before, after = found.loss
+    lines = [
+        f"{len(clips.truth)} clips of {total.speakers} dev speakers",
+        f"temperature {found.card.temperature:.3f} (was {old.temperature:.3f}), "
+        f"log loss {after:.4f} (was {before:.4f})",
+        *_threshold_sentences(found),
+    ]
+    table = Table(
+        "dev speakers of", "clips", "speakers", "ECE", "right when sure", "answered",
+        f"sets of {job.coverage:.0%} hold the truth", "labels in a set", box=None, pad_edge=False,
+    )  # fmt: skip
+    for name, entry in rows.items():
+        cells = (entry.ece, entry.precision, entry.coverage, entry.held, entry.size)
+        table.add_row(name, str(entry.coverage.n), str(entry.speakers), *map(_cell, cells))
+    click.echo("\n".join(lines))
+    console().print(table)
+    click.echo(
+        "Intervals are over speakers (over clips where there are fewer than three). All this was fitted on these very\n"
+        "clips: judge it on test speakers (affekt evaluate). What is promised holds for clips like these; other\n"
+        "speakers, languages and rooms get less."
+    )
+
+
+def _threshold_sentences(found: Calibration) -> Sequence[str]:
+    chosen = found.threshold
+    if not chosen.met:
+        return (
+            f"no threshold gives {chosen.precision:.0%} right answers with a margin for so few clips: the model goes "
+            "on answering always. Ask for less --precision, or give more dev speakers.",
+        )
+    return (
+        f"threshold {chosen.value:.4f} for {chosen.precision:.0%} right answers: {chosen.seen} were right, "
+        f"{chosen.bound:.3f} or more if clips were independent (95 %); answered {chosen.coverage}",
+    )
+
+
+def _cell(e: Estimate) -> str:
+    return f"{e.value:.2f} [{e.low:.2f}, {e.high:.2f}]" if e.n else "-"
+
+
+def _draw(path: Path, clips: Clips, cards: tuple[Card, Card]) -> None:
+    from affekt.evaluate.selective import risk_coverage
+    from affekt.plot.selective import draw_calibration
+    from affekt.recognize.calibrate import corpus_parts, reliability_of
+
+    before, after = cards
+    bins = {"before": reliability_of(clips, before.temperature), "after": reliability_of(clips, after.temperature)}
+    curves = {
+        name: risk_coverage(part.truth, part.scores(after.temperature)) for name, part in corpus_parts(clips).items()
+    }
+    figure = draw_calibration(bins, curves, coverage=after.promise["coverage"][0] if after.promise else None)
+    with atomic_write(path, "wb") as file:
+        figure.savefig(file, format=path.suffix[1:], dpi=150)
+
+
+def _write(job: Job, card: Card) -> Path:
+    """The model file with its new card; nothing appears under its name before it is whole."""
+    from affekt.train.export import rewrite_card
+
+    target = job.output or _source(job)
+    part = target.with_suffix(".part.onnx")
+    try:
+        shutil.copyfile(_source(job), part)
+        rewrite_card(part, card)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    return target

@@ -1,0 +1,105 @@
+"""``affekt predict --explain``: the words under each segment, in JSON, and the maps as a picture."""
+
+from __future__ import annotations
+
+import io
+import json as json_module
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from affekt._files import atomic_write
+from affekt.cli.terminal import clock, console, shown
+from affekt.errors import InputError
+from affekt.types import Prediction, Result
+from affekt.write import WRITERS, Writer
+
+if TYPE_CHECKING:
+    from affekt.recognize.explain import Explanation, Recording
+    from affekt.recognize.recognizer import Recognizer
+
+#: Formats that have a place for an explanation.
+FORMS = ("table", "json", "jsonl")
+#: Maps in one picture at most: those of the most confident segments.
+MOST_MAPS = 6
+
+Explain = Callable[[Result], "Sequence[Explanation]"]
+
+
+def check_form(form: str) -> None:
+    """Raise InputError for a format that an explanation does not fit in."""
+    if form not in FORMS:
+        raise InputError(f"--explain has no place in {form}; give --format {', '.join(FORMS[1:])}, or none.")
+
+
+def explaining_writer(form: str, explain: Explain) -> Writer:
+    """The writer of json or jsonl that gives each segment its ``explanation``."""
+
+    def json(results: Iterable[Result], file: IO[str]) -> None:
+        kept = list(results)
+        document = _written("json", kept)
+        for record, result in zip(document["results"], kept, strict=True):
+            _add(record, explain(result))
+        json_module.dump(document, file, ensure_ascii=False, allow_nan=False, indent=2)
+        file.write("\n")
+
+    def jsonl(results: Iterable[Result], file: IO[str]) -> None:
+        for result in results:
+            record = _written("jsonl", [result])
+            _add(record, explain(result))
+            file.write(json_module.dumps(record, ensure_ascii=True, allow_nan=False) + "\n")
+            file.flush()
+
+    return {"json": json, "jsonl": jsonl}[form]
+
+
+def _written(form: str, results: Sequence[Result]) -> dict[str, Any]:
+    buffer = io.StringIO()
+    WRITERS[form](results, buffer)
+    document: dict[str, Any] = json_module.loads(buffer.getvalue())
+    return document
+
+
+def _add(record: dict[str, Any], explanations: Sequence[Explanation]) -> None:
+    from affekt.recognize.explain import as_json
+
+    for segment, explanation in zip(record["segments"], explanations, strict=True):
+        segment["explanation"] = as_json(explanation)
+
+
+def print_explained(told: Sequence[tuple[Result, Sequence[Explanation]]], answer: Callable[[Prediction], str]) -> None:
+    """Each segment with its answer, and its sentence below it; recording after recording."""
+    from rich.text import Text
+
+    from affekt.recognize.explain import NOTE
+
+    screen = console()
+    for result, explanations in told:
+        screen.print(Text(f"{shown(result.source)}: {clock(result.duration)} long"))
+        for p, explanation in zip(result.predictions, explanations, strict=True):
+            screen.print(Text(f"{clock(p.start)} to {clock(p.end)}  {answer(p)}"))
+            screen.print(Text(f"    {explanation.sentence}"))
+        screen.print(Text(f"in all: {answer(result.summary)}"))
+    if any(explanations for _, explanations in told):
+        screen.print(Text(NOTE))
+
+
+def beside(path: Path) -> Path:
+    """The file of the maps, beside the one of the timeline: ``call.png`` and ``call-maps.png``."""
+    return path.with_name(f"{path.stem}-maps{path.suffix}")
+
+
+def save_maps(recognizer: Recognizer, result: Result, recording: Recording, path: Path) -> None:
+    """Map the most confident segments of a recording, and draw them; without speech there is no picture."""
+    from affekt.plot.maps import Maps, draw_maps
+    from affekt.recognize.occlusion import segment_map
+
+    heard = [p for p in result.predictions if p.scores and p.duration >= 0.1]
+    if not heard:
+        return
+    surest = sorted(sorted(heard, key=lambda p: -p.confidence)[:MOST_MAPS], key=lambda p: p.start)
+    maps = [segment_map(recognizer, recording.signal, p) for p in surest]
+    note = f"the {len(surest)} most confident of {len(heard)} segments" if len(surest) < len(heard) else ""
+    figure = draw_maps(Maps(shown(Path(result.source).name), maps, [p.confidence for p in surest], note))
+    with atomic_write(path, "wb") as file:
+        figure.savefig(file, format=path.suffix.lstrip(".").lower())

@@ -1,0 +1,181 @@
+"""``affekt stress``: how robust a model is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from affekt._files import atomic_write
+from affekt._optional import require
+from affekt.cli.evaluate import _split_hash
+from affekt.cli.terminal import SOME_FAILED, Target, folders, polite, progress, shown
+from affekt.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from affekt.evaluate.stress import Stress
+    from affekt.recognize.judge import Trial
+    from affekt.recognize.recognizer import Recognizer
+    from affekt.recognize.stress import Stressed
+
+
+@dataclass(frozen=True)
+class Job:
+    """What ``affekt stress`` was asked for."""
+
+    model: str
+    corpora: tuple[str, ...]
+    side: str
+    sounds: Path | None
+    conditions: str | None
+    clips: int
+    seed: int
+    form: str
+    output: Path | None
+    jobs: int
+
+
+@click.command()
+@click.argument("model")
+@click.option("--corpus", "corpora", multiple=True, required=True, metavar="NAME=PATH", help="Once for each corpus.")
+@click.option(
+    "--side",
+    type=click.Choice(["test", "dev"]),
+    default="test",
+    show_default=True,
+    help="Of the committed speakers; a corpus without any is tested as a whole.",
+)
+@click.option(
+    "--sounds",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Recorded noises; of ESC-10 and ESC-50 fold 5 only, which training left alone.",
+)
+@click.option("--conditions", metavar="NAMES", help="Such as gain,noise,length. By default all that can be made.")
+@click.option("--clips", type=click.IntRange(1), default=40, show_default=True, help="Of each corpus.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Draws the clips and the noise.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "markdown", "html"]), default="text", show_default=True
+)
+@click.option("-o", "--output", type=Target(), help="File to write; html needs one.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Recordings at a time.")
+@polite
+def stress(**options: Any) -> int:
+    """How much of MODEL is left when test clips are soft, noisy, reverberant, coded, clipped, short or fast.
+
+    The same clips are heard clean and in every condition, and compared in
+    pairs. The exit status is 1 when some recordings could not be read; they
+    are left out, and named.
+    """
+    job = Job(**options)
+    _check(job)
+    found = _stressed(job)
+    text = WRITERS[job.form](found.stress)
+    if job.output:
+        with atomic_write(job.output) as file:
+            file.write(text)
+    else:
+        click.echo(text, nl=not text.endswith("\n"))
+    for failure in found.failures:
+        click.echo(f"error: {shown(failure.source)}: {shown(failure.reason)}", err=True)
+    return SOME_FAILED if found.failures else 0
+
+
+def _check(job: Job) -> None:
+    if job.form == "html":
+        if not job.output:
+            raise InputError("--format html is a page with pictures; say where to write it: -o FILE.html.")
+        require("matplotlib", extra="plot")
+    if job.output and (job.output.is_dir() or not job.output.parent.is_dir()):
+        raise InputError(f"-o {job.output}: give a file in a folder that exists.")
+    if job.conditions and "sounds" in job.conditions.split(",") and not job.sounds:
+        raise InputError("the condition 'sounds' needs recorded noises: --sounds FOLDER.")
+
+
+def _stressed(job: Job) -> Stressed:
+    from affekt.recognize.recognizer import Recognizer
+    from affekt.recognize.stress import CONDITIONS, StressOptions, points_of, stress
+
+    recognizer = Recognizer(job.model)
+    names = [name.strip() for name in job.conditions.split(",")] if job.conditions else list(CONDITIONS)
+    StressOptions(tuple(names))  # before anything is read
+    trials = _trials(job, recognizer)
+    if not job.conditions:
+        names = _possible(names, trials, sounds=job.sounds is not None)
+    options = StressOptions(tuple(names), job.clips, job.seed, job.jobs)
+    with progress(points_of(names), "versions") as tick:
+        return stress(recognizer, trials, options, sounds=_sounds(job.sounds, names), tick=tick)
+
+
+def _trials(job: Job, recognizer: Recognizer) -> list[Trial]:
+    from affekt.corpora import read_corpus
+    from affekt.recognize.judge import trial_of
+
+    readings = {name: read_corpus(name, path).samples for name, path in folders(job.corpora).items()}
+    known = _split_hash(readings, recognizer.card)
+    trials = []
+    for name, samples in readings.items():
+        trial = trial_of(name, samples, recognizer.card, side=job.side, split_hash=known)
+        if trial is None:
+            click.echo(f"{name}: has no {job.side} speakers; left out.", err=True)
+        else:
+            trials.append(trial)
+    if not trials:
+        raise InputError(f"no corpus has {job.side} speakers; give another corpus or --side.")
+    return trials
+
+
+def _possible(names: Sequence[str], trials: Sequence[Trial], *, sounds: bool) -> list[str]:
+    """The conditions without those that lack something, each of which is named."""
+    speakers = {(trial.corpus, sample.speaker) for trial in trials for sample in trial.samples}
+    lacking = {} if sounds else {"sounds": "needs --sounds FOLDER"}
+    if len(speakers) < 2:
+        lacking["babble"] = "needs a second speaker"
+    for name, reason in lacking.items():
+        click.echo(f"{name}: {reason}; left out.", err=True)
+    return [name for name in names if name not in lacking]
+
+
+def _sounds(folder: Path | None, names: Sequence[str]) -> list[np.ndarray]:
+    from affekt.speech.audio import read
+    from affekt.train.sources import noise_paths
+
+    if folder is None or "sounds" not in names:
+        return []
+    paths = noise_paths(folder, folds=("5",))
+    if not paths:
+        raise InputError(f"--sounds {folder}: holds no wav, opus, ogg or flac (of ESC-10: none of fold 5).")
+    return [read(path).signal for path in paths]
+
+
+def _text(found: Stress) -> str:
+    from affekt.evaluate.stress import to_text
+
+    return "\n".join(shown(line) for line in to_text(found).split("\n"))
+
+
+def _json(found: Stress) -> str:
+    from affekt.evaluate.stress import as_table
+
+    return json.dumps(as_table(found), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _markdown(found: Stress) -> str:
+    from affekt.evaluate.stress import to_markdown
+
+    return to_markdown(found)
+
+
+def _html(found: Stress) -> str:
+    from affekt.plot.stress import stress_page
+
+    return stress_page(found)
+
+
+WRITERS = {"text": _text, "json": _json, "markdown": _markdown, "html": _html}

@@ -1,0 +1,387 @@
+"""How robust a model is: the same test clips clean, and under what happens to recordings outside studios."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affekt.data.explore import draw_evenly
+from affekt.errors import AudioError, AudioWarning, CorpusError, InputError, UnknownName
+from affekt.evaluate.stress import Answer, Curve, Level, Point, Stress, chances, compared, few_speakers
+from affekt.labels import LabelMap
+from affekt.recognize.batch import Failure, predict_many
+from affekt.recognize.judge import Answers, Trial, _restriction
+from affekt.recognize.recognizer import Recognizer
+from affekt.speech.audio import blocks, read
+from affekt.speech.augment import apply_steps, draw_steps
+from affekt.types import Prediction, Sample
+
+Signal = NDArray[np.float32]
+RATE = 16_000
+#: What the levels mean.
+MEANING = "Signal-to-noise ratios are over whole clips; in the rooms direct sound is as strong as all reverberation."
+#: People who talk at once in babble.
+VOICES = 6
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One thing that happens to recordings: a row of :data:`CONDITIONS`.
+
+    Parameters
+    ----------
+    title, unit : str
+        What it is, and what its levels are measured in.
+    levels : tuple of float or str
+    steps : callable
+        A level to the steps to apply, as :func:`affekt.speech.augment.draw_steps` takes them. What is left to
+        chance in them is drawn for each clip, and is the same at all levels.
+    noise : str
+        What ``recorded`` means in the steps: ``sounds`` that the caller gives, or ``babble`` of other speakers.
+    cut : bool
+        Levels are seconds: so much is kept around the middle of the speech.
+    rates : mapping of level to int
+        Hertz at which the clip is handed to the model, where that is not 16 kHz.
+    """
+
+    title: str
+    unit: str
+    levels: tuple[Level, ...]
+    steps: Callable[[Any], list[dict[str, Any]]] = lambda _: []
+    noise: str = ""
+    cut: bool = False
+    rates: Mapping[Level, int] = field(default_factory=dict)
+
+
+_CHANNELS: dict[str, dict[str, Any]] = {
+    "telephone 8 kHz": {"name": "band", "low": 300.0, "high": 3400.0},
+    "mp3 32 kbit/s": {"name": "codec", "codec": "mp3", "kbps": 32},
+    "opus 12 kbit/s": {"name": "codec", "codec": "opus", "kbps": 12},
+}
+_RATIO = "SNR / dB"
+
+# fmt: off
+#: What a model is put under, by name.
+CONDITIONS: dict[str, Condition] = {
+    "gain": Condition("gain", "gain / dB", (-30, -20, -10, 6, 12), lambda decibels: [
+        {"name": "gain", "decibels": decibels},
+    ]),
+    "noise": Condition("white noise", _RATIO, (0, 10, 20, 30), lambda snr: [
+        {"name": "noise", "colour": "white", "snr": snr},
+    ]),
+    "sounds": Condition("recorded sounds", _RATIO, (0, 10, 20, 30), lambda snr: [
+        {"name": "noise", "colour": "recorded", "snr": snr},
+    ], noise="sounds"),
+    "babble": Condition(f"babble of {VOICES} others", _RATIO, (0, 10, 20, 30), lambda snr: [
+        {"name": "noise", "colour": "recorded", "snr": snr},
+    ], noise="babble"),
+    "reverb": Condition("synthetic room", "RT60 / s", (0.2, 0.4, 0.8, 1.2),
+        lambda seconds: [{"name": "reverb", "room": "synthetic", "rt60": seconds, "direct": 0.0}]),
+    "channel": Condition("channel", "", tuple(_CHANNELS), lambda channel: [_CHANNELS[channel]],
+        rates={"telephone 8 kHz": 8_000}),
+    "clipping": Condition("clipping", "clipped samples / %", (0.1, 1, 5, 20), lambda per_cent: [
+        {"name": "clipping", "share": per_cent / 100},
+    ]),
+    "length": Condition("middle of the speech only", "length / s", (0.5, 1, 2, 3, 6), cut=True),
+    "speed": Condition("tempo and pitch together", "speed / %", (-10, -5, 5, 10), lambda per_cent: [
+        {"name": "speed", "rate": 1 + per_cent / 100},
+    ]),
+}
+# fmt: on
+
+
+@dataclass(frozen=True)
+class StressOptions:
+    """What a model is put under, and on how many clips.
+
+    Parameters
+    ----------
+    conditions : tuple of str
+        Keys of :data:`CONDITIONS`.
+    clips : int
+        Of each corpus, drawn evenly over its labels; fewer where it has fewer.
+    seed : int
+        Draws the clips and all noise.
+    jobs : int
+        Recordings at a time.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such condition; the near match is suggested.
+    InputError
+        If no condition, or less than one clip or job, is asked for.
+
+    Examples
+    --------
+    >>> StressOptions(conditions=("gain", "noise")).clips
+    40
+    """
+
+    conditions: tuple[str, ...] = tuple(CONDITIONS)
+    clips: int = 40
+    seed: int = 0
+    jobs: int = 1
+
+    def __post_init__(self) -> None:
+        for name in self.conditions:
+            if name not in CONDITIONS:
+                raise UnknownName("condition", name, CONDITIONS)
+        if not self.conditions or len(set(self.conditions)) < len(self.conditions):
+            raise InputError(f"conditions are {list(self.conditions)}; give at least one, each once.")
+        if min(self.clips, self.jobs) < 1 or self.seed < 0:
+            raise InputError(
+                f"clips is {self.clips}, jobs {self.jobs} and seed {self.seed}; allowed: 1, 1 and 0 or more."
+            )
+
+
+@dataclass(frozen=True)
+class Stressed:
+    """What came out: the comparison, and the clips that could not be read."""
+
+    stress: Stress
+    failures: tuple[Failure, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class _Clip:
+    """A clip in memory: 16 kHz, what the model says of it as it is, and the number its noise is drawn from."""
+
+    sample: Sample
+    signal: Signal
+    summary: Prediction
+    number: int
+
+
+def points_of(conditions: Sequence[str]) -> int:
+    """How many versions of each clip are heard: the clean one, and one for each level."""
+    return 1 + sum(len(CONDITIONS[name].levels) for name in conditions)
+
+
+def stress(
+    recognizer: Recognizer,
+    trials: Sequence[Trial],
+    options: StressOptions | None = None,
+    *,
+    sounds: Sequence[Signal] = (),
+    tick: Callable[[], None] = lambda: None,
+) -> Stressed:
+    """Recognise the same clips clean and under every condition, and compare.
+
+    Answers are among the labels that the clip's corpus has, as in
+    :func:`affekt.recognize.judge.judge`.
+
+    Parameters
+    ----------
+    recognizer : Recognizer
+        With all its labels.
+    trials : sequence of Trial
+        One per corpus; see :func:`affekt.recognize.judge.trial_of`.
+    options : StressOptions, optional
+    sounds : sequence of float32 arrays
+        Recorded noises at 16 kHz, for the condition ``sounds``.
+    tick : callable
+        Called after all clips were heard in one version.
+
+    Returns
+    -------
+    Stressed
+        A clip that cannot be read is left out, and a warning says so.
+
+    Raises
+    ------
+    InputError
+        If a condition needs sounds, or speakers for babble, and there are none.
+    CorpusError
+        If no clip can be read, or the model has fewer than two of a corpus's labels.
+    """
+    options = options or StressOptions()
+    if not trials:
+        raise InputError("there is no trial; give at least one corpus.")
+    if "sounds" in options.conditions and not sounds:
+        raise InputError("the condition 'sounds' needs recorded noises; give some, or leave it out.")
+    with warnings.catch_warnings():
+        # A clipped clip is odd on purpose, and is said to be.
+        warnings.simplefilter("ignore", AudioWarning)
+        clips, failures = _clips(recognizer, trials, options)
+        maps = {trial.corpus: _restriction(trial, Answers((), (), (), recognizer.labels)) for trial in trials}
+        tick()
+        desk = _Desk(recognizer, clips, maps, sounds, options)
+        curves = tuple(desk.curve(name, tick) for name in options.conditions)
+    return Stressed(_summed_up(desk, trials, curves, failures), failures)
+
+
+def _summed_up(desk: _Desk, trials: Sequence[Trial], curves: tuple[Curve, ...], failures: Sequence[Failure]) -> Stress:
+    samples = [clip.sample for clip in desk.clips]
+    said = [f"{trial.corpus}: {sentence}" for trial in trials for sentence in trial.warnings]
+    if failures:
+        said.append(f"{len(failures)} clips could not be read and are left out (the first: {failures[0].source}).")
+    people = len({(sample.corpus, sample.speaker) for sample in samples})
+    where = ", ".join(trial.corpus for trial in trials)
+    known = "; ".join(dict.fromkeys(trial.protocol for trial in trials if trial.protocol))
+    protocol = (
+        f"{len(samples)} clips of {people} speaker{'s' * (people != 1)} of {where}, drawn evenly over the labels, "
+        f"seed {desk.options.seed}; answers among the labels of the clip's corpus, "
+        f"the best guess also where the model is not sure. {known[:1].upper()}{known[1:]}. {MEANING}"
+    )
+    stamps = tuple(dict.fromkeys(f"{trial.corpus}: {stamp}" for trial in trials for stamp in trial.stamps))
+    clean = compared(samples, desk.clean, desk.clean, rng=desk.rng())
+    told = (*said, *few_speakers(samples))
+    return Stress(desk.recognizer.card.name, protocol, clean, curves, chances(samples), told, stamps)
+
+
+def _clips(
+    recognizer: Recognizer, trials: Sequence[Trial], options: StressOptions
+) -> tuple[tuple[_Clip, ...], tuple[Failure, ...]]:
+    """The clips drawn, decoded once and heard clean; and those that cannot be."""
+    rng = np.random.default_rng(options.seed)
+    chosen = [sample for trial in trials for sample in draw_evenly(trial.samples, options.clips, rng)]
+    signals: dict[int, Signal] = {}
+    failures: list[Failure] = []
+    for i, sample in enumerate(chosen):
+        try:
+            signals[i] = _decoded(sample)
+        except (AudioError, OSError) as error:
+            failures.append(Failure(sample.path, str(error).removeprefix(f"{sample.path}: ")))
+    if not signals:
+        reason = f" The first: {failures[0].source}: {failures[0].reason}" if failures else ""
+        raise CorpusError(f"none of {len(chosen)} clips can be read.{reason}")
+    sources = ((signal, RATE) for signal in signals.values())
+    outcomes = predict_many(recognizer, sources, jobs=options.jobs)  # type: ignore[arg-type]
+    clips = [
+        _Clip(chosen[i], signal, _summary(chosen[i], outcome), i)
+        for (i, signal), outcome in zip(signals.items(), outcomes, strict=True)
+    ]
+    return tuple(clips), tuple(failures)
+
+
+def _decoded(sample: Sample) -> Signal:
+    signal = np.concatenate([np.zeros(0, np.float32), *blocks(sample.path)])
+    stretch = signal[int(sample.start * RATE) : None if sample.end is None else int(sample.end * RATE)]
+    if not len(stretch):
+        raise AudioError(f"{sample.path}: holds nothing from {sample.start:g} s on.")
+    return stretch
+
+
+def _summary(sample: Sample, outcome: Any) -> Prediction:
+    if isinstance(outcome, Failure):
+        raise AudioError(f"{sample.path}: {outcome.reason}")
+    summary: Prediction = outcome.summary
+    return summary
+
+
+@dataclass(frozen=True, eq=False)
+class _Desk:
+    """All that hearing the clips in another version takes."""
+
+    recognizer: Recognizer
+    clips: Sequence[_Clip]
+    maps: Mapping[str, LabelMap]
+    sounds: Sequence[Signal]
+    options: StressOptions
+
+    @property
+    def clean(self) -> list[Answer]:
+        """Answers to the clips as they are."""
+        return [self._answer(clip, clip.summary) for clip in self.clips]
+
+    def rng(self) -> np.random.Generator:
+        """For the bootstrap: the same draws of speakers under every condition."""
+        return np.random.default_rng([self.options.seed, 0])
+
+    def curve(self, name: str, tick: Callable[[], None]) -> Curve:
+        """All levels of one condition."""
+        condition, points = CONDITIONS[name], {}
+        for level in condition.levels:
+            points[level] = self._point(condition, level)
+            tick()
+        return Curve(name, condition.title, condition.unit, points)
+
+    def _point(self, condition: Condition, level: Level) -> dict[str, Point]:
+        touched: list[int] = []
+
+        def sources() -> Iterator[tuple[Signal, int]]:
+            for i, clip in enumerate(self.clips):
+                signal, rate = self._changed(clip, condition, level)
+                # What is as it was need not be heard again.
+                if rate != RATE or not np.array_equal(signal, clip.signal):
+                    touched.append(i)
+                    yield signal, rate
+
+        outcomes = predict_many(self.recognizer, sources(), jobs=self.options.jobs)  # type: ignore[arg-type]
+        answers = self.clean
+        for i, outcome in enumerate(outcomes):
+            clip = self.clips[touched[i]]
+            answers[touched[i]] = self._answer(clip, _summary(clip.sample, outcome))
+        samples = [clip.sample for clip in self.clips]
+        return compared(samples, self.clean, answers, rng=self.rng(), touched=touched)
+
+    def _changed(self, clip: _Clip, condition: Condition, level: Level) -> tuple[Signal, int]:
+        """A clip under a condition: its signal and sampling rate."""
+        if condition.cut:
+            whole = Prediction(0.0, len(clip.signal) / RATE, {})
+            speech = clip.summary if clip.summary.scores else whole
+            return cut(clip.signal, float(level), (speech.start + speech.end) / 2), RATE
+        # Of the clip, not of the level: more noise is more of the same noise.
+        rng = np.random.default_rng([self.options.seed, 2, clip.number])
+        steps = draw_steps(condition.steps(level), rng)
+        signal = apply_steps(clip.signal, RATE, steps, sounds=self._noises(clip, condition))
+        rate = condition.rates.get(level, RATE)
+        return signal if rate == RATE else read((signal, RATE), sampling_rate=rate).signal, rate
+
+    def _noises(self, clip: _Clip, condition: Condition) -> Sequence[Signal]:
+        if condition.noise == "babble":
+            others = [c.signal for c in self.clips if _other(c.sample, clip.sample)]
+            return [babble(others, len(clip.signal), np.random.default_rng([self.options.seed, 1, clip.number]))]
+        return self.sounds
+
+    def _answer(self, clip: _Clip, summary: Prediction) -> Answer:
+        if not summary.scores:
+            return None, 0.0
+        scores = self.maps[str(clip.sample.corpus)].apply(summary.scores)
+        label = max(scores, key=scores.__getitem__)
+        return label, scores[label]
+
+
+def cut(signal: Signal, seconds: float, middle: float) -> Signal:
+    """So many seconds of a signal (n,) at 16 kHz around a time; moved where it would leave the signal.
+
+    Examples
+    --------
+    >>> cut(np.arange(64_000, dtype=np.float32), 1.0, 3.75)[0] / 16_000
+    np.float32(3.0)
+    """
+    length = round(seconds * RATE)
+    start = min(max(0, round(middle * RATE) - length // 2), max(0, len(signal) - length))
+    return signal[start : start + length]
+
+
+def babble(others: Sequence[Signal], samples: int, rng: np.random.Generator) -> Signal:
+    """Several people at once, each as loud as the others, over and over: shape (samples,).
+
+    Raises
+    ------
+    InputError
+        If there is nobody else.
+
+    Examples
+    --------
+    >>> babble([np.ones(3, np.float32)], 4, np.random.default_rng(0)).shape
+    (4,)
+    """
+    if not others:
+        raise InputError("babble needs clips of other speakers; give another corpus, or leave the condition out.")
+    drawn = rng.choice(len(others), min(VOICES, len(others)), replace=False)
+    loudness = [float(np.sqrt(np.mean(np.square(others[i])))) or 1.0 for i in drawn]
+    voices = [np.resize(others[i], samples) / level for i, level in zip(drawn, loudness, strict=True)]
+    return np.sum(voices, axis=0).astype(np.float32)
+
+
+def _other(one: Sample, two: Sample) -> bool:
+    """Whether another person is known to speak."""
+    return one.corpus != two.corpus or (None not in (one.speaker, two.speaker) and one.speaker != two.speaker)
