@@ -1,4 +1,4 @@
-"""The well-known recipes, published and as they are here: keeps runs' figures and writes the tables of the documentation.
+"""The well-known recipes: keeps the figures of runs and writes the tables of the documentation.
 
     python benchmarks/recipes.py RUN...     # folders that `affekt reproduce` wrote
     python benchmarks/recipes.py            # only the tables, from the figures that are kept
@@ -51,7 +51,8 @@ def _outcome(entry: Mapping[str, Any]) -> dict[str, Any]:
 def comparison(kept: Sequence[Mapping[str, Any]]) -> str:
     """One row per recipe and model: published, as published here, honest here."""
     lines = [
-        "| recipe, model | published WA | as published here: WA, chance, clips | honest here: UAR, chance, clips | honest WA |",
+        "| recipe, model | published WA | as published here: WA, chance, clips | honest here: UAR, chance, clips "
+        "| honest WA |",
         "|---|---|---|---|---|",
     ]
     for table in kept:

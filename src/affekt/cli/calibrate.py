@@ -106,12 +106,12 @@ def _source(job: Job) -> Path:
 
 def _dev_samples(job: Job, card: Card) -> list[Sample]:
     """Clips of dev speakers of every corpus that has some."""
-    from affekt.cli.evaluate import _split_hash
+    from affekt.cli.evaluate import known_split
     from affekt.corpora import read_corpus
     from affekt.recognize.judge import trial_of
 
     readings = {name: read_corpus(name, path).samples for name, path in folders(job.corpora).items()}
-    known = _split_hash(readings, card)
+    known = known_split(readings, card)
     found: list[Sample] = []
     for name, samples in readings.items():
         trial = trial_of(name, samples, card, side="dev", split_hash=known)

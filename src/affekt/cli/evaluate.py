@@ -121,7 +121,7 @@ def _judge_all(job: Job) -> dict[str, Judged]:
 
     models = [Recognizer(model) for model in (job.model, job.compare) if model is not None]
     readings = {name: read_corpus(name, path).samples for name, path in folders(job.corpora).items()}
-    hashes = [_split_hash(readings, recognizer.card) for recognizer in models]
+    hashes = [known_split(readings, recognizer.card) for recognizer in models]
     judged = {}
     for name, samples in readings.items():
         pairs = zip(models, hashes, strict=True)
@@ -140,7 +140,7 @@ def _judge_all(job: Job) -> dict[str, Judged]:
     return judged
 
 
-def _split_hash(readings: Mapping[str, Sequence[Sample]], card: Card) -> str:
+def known_split(readings: Mapping[str, Sequence[Sample]], card: Card) -> str:
     """Hash of the committed split of the corpora a card lists, in full; empty when not all of them are at hand."""
     from affekt.data.splits import fixed_speakers, fixed_split
     from affekt.train.sources import split_hash

@@ -12,7 +12,7 @@ import click
 
 from affekt._files import atomic_write
 from affekt._optional import require
-from affekt.cli.evaluate import _split_hash
+from affekt.cli.evaluate import known_split
 from affekt.cli.terminal import SOME_FAILED, Target, folders, polite, progress, shown
 from affekt.errors import InputError
 
@@ -118,7 +118,7 @@ def _trials(job: Job, recognizer: Recognizer) -> list[Trial]:
     from affekt.recognize.judge import trial_of
 
     readings = {name: read_corpus(name, path).samples for name, path in folders(job.corpora).items()}
-    known = _split_hash(readings, recognizer.card)
+    known = known_split(readings, recognizer.card)
     trials = []
     for name, samples in readings.items():
         trial = trial_of(name, samples, recognizer.card, side=job.side, split_hash=known)

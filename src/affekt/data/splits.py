@@ -154,7 +154,8 @@ def split_by_clip(samples: Sequence[Sample], rng: np.random.Generator, *, dev: f
     side: dict[str, str] = {}
     for label in dict.fromkeys(sample.label for sample in order):
         members = [sample.id for sample in order if sample.label == label]
-        sizes = round(test * len(members)), round(dev * len(members))
+        # Of a small class at least one clip is tested, as long as another is left to learn from.
+        sizes = [max(round(share * len(members)), int(share > 0 and len(members) > 2)) for share in (test, dev)]
         side |= dict.fromkeys(members[: sizes[0]], "test")
         side |= dict.fromkeys(members[sizes[0] : sum(sizes)], "dev")
     return _divided(samples, lambda sample: side.get(sample.id, "train"), by="clip")

@@ -178,13 +178,14 @@ def probabilities(data: Timeline, *, ax: Axes | None = None) -> Axes:
 def predicted(data: Timeline, *, ax: Axes | None = None) -> Axes:
     """Draw the segments as a band in their labels' colours, with label and confidence where they fit.
 
+    Where the model is not sure its best guess is drawn, with a question mark.
     Text is fitted to the size that the figure has now.
     """
     ax = _axes(data, "emotion", ax)
-    decided = [p for p in data.segments if p.label is not None]
-    spans = [(p.start, p.end, str(p.label)) for p in decided]
+    decided = [p for p in data.segments if p.best is not None]
+    spans = [(p.start, p.end, str(p.best)) for p in decided]
     _band(ax, spans, data.colours)
-    _write_names(ax, spans, [f"{100 * p.confidence:.0f} %" for p in decided], data.colours)
+    _write_names(ax, spans, [f"{100 * p.confidence:.0f} %{'?' * p.unsure}" for p in decided], data.colours)
     return ax
 
 

@@ -211,7 +211,7 @@ def judge(
             f"{trial.corpus}: none of its {len(trial.samples)} clips can be read. The first: "
             f"{answers.failures[0].source}: {answers.failures[0].reason}"
         )
-    restricted, reports, predicted = _restriction(trial, answers), {}, {}
+    restricted, reports, predicted = restriction(trial, answers), {}, {}
     for kind, scores in {
         "corpus labels": [restricted.apply(p.scores) if p.scores else {} for p in answers.summaries],
         "all labels": [dict(p.scores) for p in answers.summaries],
@@ -266,7 +266,8 @@ def _stretch(sample: Sample) -> np.ndarray | None:
     return signal[int(sample.start * 16_000) : None if sample.end is None else int(sample.end * 16_000)]
 
 
-def _restriction(trial: Trial, answers: Answers) -> LabelMap:
+def restriction(trial: Trial, answers: Answers) -> LabelMap:
+    """The map from a model's labels to those that the corpus of a trial has."""
     corpus = CORPORA[trial.corpus].labels if trial.corpus in CORPORA else ()
     known = set(corpus) or {str(sample.label) for sample in trial.samples}
     shared = [label for label in answers.labels if label in known]
@@ -279,8 +280,10 @@ def _restriction(trial: Trial, answers: Answers) -> LabelMap:
 
 
 def _protocol(trial: Trial, samples: Sequence[Sample], kind: str) -> str:
-    count = len({s.speaker for s in samples})
-    who = f"{count} {'held-out ' if trial.held_out else ''}speaker{'s' * (count != 1)}"
+    count = len({s.speaker for s in samples if s.speaker is not None})
+    known = f"{count} {'held-out ' if trial.held_out else ''}speaker{'s' * (count != 1)}"
+    unknown = "speakers unknown" if any(s.speaker is None for s in samples) else ""
+    who = " and ".join(words for words in (known if count else "", unknown) if words)
     words = f"{trial.corpus}: {who}; {kind}"
     return f"{words}; {trial.protocol}" if trial.protocol else words
 

@@ -15,7 +15,7 @@ from affekt.errors import AudioError, AudioWarning, CorpusError, InputError, Unk
 from affekt.evaluate.stress import Answer, Curve, Level, Point, Stress, chances, compared, few_speakers
 from affekt.labels import LabelMap
 from affekt.recognize.batch import Failure, predict_many
-from affekt.recognize.judge import Answers, Trial, _restriction
+from affekt.recognize.judge import Answers, Trial, restriction
 from affekt.recognize.recognizer import Recognizer
 from affekt.speech.audio import blocks, read
 from affekt.speech.augment import apply_steps, draw_steps
@@ -209,7 +209,7 @@ def stress(
         # A clipped clip is odd on purpose, and is said to be.
         warnings.simplefilter("ignore", AudioWarning)
         clips, failures = _clips(recognizer, trials, options)
-        maps = {trial.corpus: _restriction(trial, Answers((), (), (), recognizer.labels)) for trial in trials}
+        maps = {trial.corpus: restriction(trial, Answers((), (), (), recognizer.labels)) for trial in trials}
         tick()
         desk = _Desk(recognizer, clips, maps, sounds, options)
         curves = tuple(desk.curve(name, tick) for name in options.conditions)
