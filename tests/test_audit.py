@@ -734,7 +734,7 @@ def test_the_fixed_splits_of_balanced_corpora_are_clean(corpora_folder, name):
         ("tess", "warning", "few speakers in test"),
         ("urdu", "warning", "the speaker gives the label away"),
         ("ased", "warning", "the sentence gives the label away"),
-        ("savee", "severe", "the sentence gives the label away"),
+        ("savee", "warning", "the sentence gives the label away"),
     ],
 )
 def test_what_is_known_of_corpora_is_found(corpora_folder, name, severity, finding):

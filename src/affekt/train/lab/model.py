@@ -19,6 +19,7 @@ from affekt.types import Report
 #: What the engine reads at a time, and how often, in samples at 16 kHz.
 WINDOW, HOP = 48_000, 24_000
 LIMITS = (
+    "The file is the model of the first fold; the scores are those of all folds together.",
     "A recipe of the field, for study: trained on whole acted clips, used on windows of 3 s. Not for decisions about "
     "people.",
     "It hears how something is said, not what somebody feels. In the EU, inferring emotions at work and in education "
