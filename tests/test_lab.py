@@ -395,6 +395,17 @@ def test_copies_do_not_depend_on_which_clips_there_are(layouts, tmp_path):
     assert np.abs(every.inputs[0] - every.inputs[1]).max() > 0
 
 
+def test_fewer_speakers_than_folds_are_fewer_folds_and_one_is_refused_at_once(layouts, tmp_path):
+    experiment = small("tess-conv1d")
+    many = dataclasses.replace(experiment, honest=dataclasses.replace(experiment.honest, folds=9))
+    done = run(many, layouts, tmp_path / "many", "tess", protocols=("honest",))
+    assert any("2 folds instead of 9" in warning for warning in done.warnings)
+    write_synthetic(tmp_path / "one" / "tess", layout="tess", speakers=1, clips_per_label=3)
+    with pytest.raises(InputError, match="recordings of more speakers"):
+        run(experiment, tmp_path / "one", tmp_path / "none", "tess")
+    assert not (tmp_path / "none").exists()
+
+
 # --- the commands ------------------------------------------------------------------------------------------------
 
 

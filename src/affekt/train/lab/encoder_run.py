@@ -17,7 +17,7 @@ from affekt._files import atomic_write
 from affekt._optional import require
 from affekt.data.audit import audit_folds
 from affekt.data.labelling import relabel
-from affekt.errors import InputError, ModelError, UnknownName
+from affekt.errors import InputError, ModelError
 from affekt.evaluate.calibration import fit_temperature, softmax
 from affekt.evaluate.report import report
 from affekt.models.card import Card
@@ -28,11 +28,11 @@ from affekt.train.lab.checkpoint import load_encoder
 from affekt.train.lab.encoder import FRAME, HOP_FRAMES, WINDOW_FRAMES, Encoder, EncoderNetwork, Head
 from affekt.train.lab.encoder_clips import Views, load_views, weights_hash
 from affekt.train.lab.encoder_fit import Lesson, Trained, all_logits, device, fit_clips, load_best
-from affekt.train.lab.experiment import EncoderRecipe, Experiment, Protocol, ladder
+from affekt.train.lab.experiment import EncoderRecipe, Experiment, Protocol
 from affekt.train.lab.fit import Tick
 from affekt.train.lab.material import Material, read_samples
 from affekt.train.lab.protocol import Fold, Outcome, describe, make_folds
-from affekt.train.lab.reproduce import AS_PUBLISHED, HONEST, Progress, Reproduction
+from affekt.train.lab.reproduce import AS_PUBLISHED, HONEST, Progress, Reproduction, protocols_of, slug
 from affekt.train.sources import LICENCE, split_hash, training_data
 from affekt.types import Report, Sample
 
@@ -106,7 +106,7 @@ def run_encoder(
         If the checkpoint is of an unknown architecture, or a protocol does not exist.
     """
     experiment = as_experiment(recipe)
-    chosen = _protocols(experiment, protocols)
+    chosen = protocols_of(experiment, protocols)
     bench, warnings = _bench(recipe, folders, output, progress)
     size = 4 * sum(p.numel() for p in bench.encoder.parameters())
     if size > LARGEST:
@@ -221,16 +221,6 @@ def _claim(output: Path, recipe: EncoderRecipe, encoder: Encoder, ids: Sequence[
         file.write(text)
 
 
-def _protocols(experiment: Experiment, names: Sequence[str]) -> dict[str, Protocol]:
-    if "steps" in names:
-        return ladder(experiment)
-    shown = {"as-published": AS_PUBLISHED, "honest": HONEST}
-    for name in names:
-        if name not in shown:
-            raise UnknownName("protocol", name, [*shown, "steps"])
-    return {shown[name]: experiment.protocol(name) for name in names}
-
-
 def _outcome(bench: Bench, protocol: Protocol, name: str) -> Outcome:
     samples = relabel(bench.views.samples, protocol.labels)
     made = make_folds(bench.experiment, protocol, samples)
@@ -246,8 +236,7 @@ def _outcome(bench: Bench, protocol: Protocol, name: str) -> Outcome:
 
 
 def _place(bench: Bench, name: str, number: int) -> Path:
-    words = "".join(c if c.isalnum() else " " for c in name).split()
-    return bench.output / "-".join(words) / model_name(bench.recipe) / f"fold-{number}"
+    return bench.output / slug(name) / model_name(bench.recipe) / f"fold-{number}"
 
 
 def _answers(bench: Bench, fold: Fold, samples: Sequence[Sample], *, protocol: Protocol, place: Path) -> dict[str, Any]:

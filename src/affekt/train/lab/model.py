@@ -64,7 +64,7 @@ def write_model(
 def card_of(experiment: Experiment, protocol: Protocol, fold: Fold, *, report: Report, labels: tuple[str, ...]) -> Card:
     """The card: whoever opens the file sees the stamps before the scores."""
     corpora = sorted({str(s.corpus) for s in fold.split.train})
-    name = "honest" if protocol == experiment.honest else "as published"
+    name = "as published" if protocol == experiment.as_published else "honest"
     stamped = tuple(f"Its scores are stamped: {stamp}." for stamp in report.stamps)
     scores = {metric: (e.value, e.low, e.high, e.n) for metric, e in report.metrics.items() if metric in ("UAR", "WA")}
     return Card(

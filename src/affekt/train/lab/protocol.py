@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from affekt._files import atomic_write
 from affekt.data.audit import Evidence, audit_folds
 from affekt.data.labelling import relabel
-from affekt.data.splits import Split, folds, split_by_clip
+from affekt.data.splits import KEYS, Split, folds, split_by_clip
 from affekt.evaluate.report import report
 from affekt.train.lab.architectures import ARCHITECTURES, parameter_count
 from affekt.train.lab.experiment import Experiment, Protocol
@@ -122,6 +122,29 @@ def make_folds(experiment: Experiment, protocol: Protocol, samples: Sequence[Sam
     later = len(experiment.copies) if protocol.copies == "train" else 0
     row_of = {s.id: (0, i) for i, s in enumerate(samples)}
     return tuple(_fold(split, row_of, protocol, later) for split in splits)
+
+
+def fitted_to(
+    experiment: Experiment, protocols: Mapping[str, Protocol], samples: Sequence[Sample]
+) -> tuple[dict[str, Protocol], tuple[str, ...]]:
+    """Protocols with no more folds than there are speakers, and what had to be changed.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two speakers, one is unknown, or a label cannot be made: before anything is computed.
+    """
+    found, warnings = {}, []
+    for name, protocol in protocols.items():
+        there = len({KEYS[protocol.split](sample) for sample in samples})
+        if protocol.split != "clip" and 2 <= there < protocol.folds:
+            warnings.append(
+                f"{name}: {there} folds instead of {protocol.folds}, as there are {there} {protocol.split}s."
+            )
+            protocol = replace(protocol, folds=there)
+        make_folds(experiment, protocol, relabel(samples, protocol.labels))
+        found[name] = protocol
+    return found, tuple(warnings)
 
 
 def _fold(split: Split, row_of: dict[str, tuple[int, int]], protocol: Protocol, later: int) -> Fold:

@@ -17,7 +17,7 @@ from affekt.evaluate.writing import as_table as report_as_table
 from affekt.train.lab.experiment import Experiment, Protocol, ladder
 from affekt.train.lab.fit import Tick
 from affekt.train.lab.material import Material, load_material, read_samples
-from affekt.train.lab.protocol import Outcome, run_protocol
+from affekt.train.lab.protocol import Outcome, fitted_to, run_protocol
 from affekt.types import Estimate
 
 AS_PUBLISHED, HONEST = "as published", "honest"
@@ -100,10 +100,10 @@ def reproduce(
         if name not in experiment.models:
             raise UnknownName(f"model of {experiment.name}", name, experiment.models)
     samples, warnings = read_samples(experiment, folders)
-    protocols = _protocols(experiment, asked.protocols)
+    protocols, changes = fitted_to(experiment, protocols_of(experiment, asked.protocols), samples)
     _claim(output, experiment, [s.id for s in samples])
     material = load_material(experiment, samples, output / "cache", tick=progress.clips(len(samples)))
-    warnings += tuple(f"left out: {line}" for line in material.unread)
+    warnings += changes + tuple(f"left out: {line}" for line in material.unread)
     outcomes = {
         name: _models(experiment, protocol, material, asked=asked, folder=output / slug(name), line=progress.line)
         for name, protocol in protocols.items()
@@ -125,11 +125,15 @@ def _tell(line: Tick, where: str, text: str) -> None:
     line(f"{where}: {text}")
 
 
-def _protocols(experiment: Experiment, names: Sequence[str]) -> dict[str, Protocol]:
+def protocols_of(experiment: Experiment, names: Sequence[str]) -> dict[str, Protocol]:
+    """The protocols asked for, by the name they are shown with; ``steps`` is everything in between, too."""
     if "steps" in names:
         return ladder(experiment)
-    shown = {"as-published": AS_PUBLISHED, "honest": HONEST}
-    return {shown[name]: experiment.protocol(name) for name in names if name in shown}
+    table = {"as-published": AS_PUBLISHED, "honest": HONEST}
+    for name in names:
+        if name not in table:
+            raise UnknownName("protocol", name, [*table, "steps"])
+    return {table[name]: experiment.protocol(name) for name in names}
 
 
 def _claim(output: Path, experiment: Experiment, ids: Sequence[str]) -> None:
