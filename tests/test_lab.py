@@ -133,6 +133,13 @@ def test_a_wrong_key_or_value_in_a_recipe_says_what_is_meant(tmp_path):
         load('[inputs]\nkind = "usual180"')
     with pytest.raises(InputError, match="say how many frames"):
         load('[inputs]\nkind = "log-mel-128"')
+    with pytest.raises(InputError, match="learning_rate nan"):
+        load("[fit]\nlearning_rate = nan")
+    with pytest.raises(InputError, match="epochs 0"):
+        load("[fit]\nepochs = 0")
+    file.write_text('title = "x"')
+    with pytest.raises(InputError, match="kind is missing; allowed: encoder, lab, voice"):
+        load_recipe(file)
     with pytest.raises(UnknownName, match="kind of recipe"):
         file.write_text('kind = "labs"')
         load_recipe(file)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from affekt.cli.terminal import folders, polite, progress, shown
+from affekt.cli.terminal import polite, progress, read_all, shown
 from affekt.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,12 +49,11 @@ def audit(corpora: Sequence[str], how: str, label: str, audio: bool, seed: int, 
 
     `--split clip` draws clips at random, as many published scores did.
     """
-    from affekt.corpora import read_corpus
     from affekt.data.audit import audit as audit_split
     from affekt.data.audit import stamps
     from affekt.data.labelling import relabel
 
-    samples = [sample for name, path in folders(corpora).items() for sample in read_corpus(name, path).samples]
+    samples = [sample for found in read_all(corpora).values() for sample in found]
     split = _split(relabel(samples, label), how, seed)
     findings = audit_split(split, _evidence(split, audio))
     click.echo(WRITERS[form](split, findings))
@@ -96,11 +95,18 @@ def _split_of_file(samples: Sequence[Sample], path: Path) -> Split:
 
     sides = _sides_of_file(path)
     divided: dict[str, list[Sample]] = {"train": [], "dev": [], "test": []}
+    used = set()
     for sample in samples:
-        # An id, a path, or the name of the clip, each with or without the ending of the file.
-        names = (sample.id, sample.id.rsplit("/", 1)[-1], str(Path(sample.path).with_suffix("")))
-        if side := next((sides[name] for name in names if name in sides), None):
-            divided[side].append(sample)
+        # An id, or a path of any number of folders up to the whole, each with or without the ending of the file.
+        parts = Path(sample.path).with_suffix("").parts
+        names = (sample.id, sample.id.rsplit("/", 1)[-1], *(str(Path(*parts[i:])) for i in range(len(parts))))
+        if name := next((name for name in names if name in sides), None):
+            divided[sides[name]].append(sample)
+            used.add(name)
+    left = len(samples) - sum(len(some) for some in divided.values())
+    if used and (left or len(used) < len(sides)):
+        lines = f"{len(sides) - len(used)} of {len(sides)} lines name no clip"
+        click.echo(f"warning: {path}: {lines}, and {left} of {len(samples)} clips are on no side.", err=True)
     if not any(divided.values()):
         raise InputError(f"{path}: names none of the {len(samples)} clips. An id looks like {samples[0].id}.")
     return Split(tuple(divided["train"]), tuple(divided["dev"]), tuple(divided["test"]), by="clip")

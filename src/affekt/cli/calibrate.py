@@ -12,7 +12,7 @@ import click
 
 from affekt._files import atomic_write
 from affekt._optional import require
-from affekt.cli.terminal import SOME_FAILED, Target, console, folders, polite, progress, shown
+from affekt.cli.terminal import SOME_FAILED, Target, console, polite, progress, read_all, shown
 from affekt.errors import CorpusError, InputError
 from affekt.types import Estimate, Sample
 
@@ -107,10 +107,9 @@ def _source(job: Job) -> Path:
 def _dev_samples(job: Job, card: Card) -> list[Sample]:
     """Clips of dev speakers of every corpus that has some."""
     from affekt.cli.evaluate import known_split
-    from affekt.corpora import read_corpus
     from affekt.recognize.judge import trial_of
 
-    readings = {name: read_corpus(name, path).samples for name, path in folders(job.corpora).items()}
+    readings = read_all(job.corpora)
     known = known_split(readings, card)
     found: list[Sample] = []
     for name, samples in readings.items():

@@ -12,7 +12,7 @@ import click
 
 from affekt._files import atomic_write
 from affekt._optional import require
-from affekt.cli.terminal import SOME_FAILED, Target, folders, polite, progress, shown
+from affekt.cli.terminal import SOME_FAILED, Target, polite, progress, read_all, shown
 from affekt.errors import InputError
 from affekt.types import Report, Sample
 
@@ -115,12 +115,11 @@ def _check(job: Job) -> None:
 
 
 def _judge_all(job: Job) -> dict[str, Judged]:
-    from affekt.corpora import read_corpus
     from affekt.recognize.judge import judge, trial_of
     from affekt.recognize.recognizer import Recognizer
 
     models = [Recognizer(model) for model in (job.model, job.compare) if model is not None]
-    readings = {name: read_corpus(name, path).samples for name, path in folders(job.corpora).items()}
+    readings = read_all(job.corpora)
     hashes = [known_split(readings, recognizer.card) for recognizer in models]
     judged = {}
     for name, samples in readings.items():

@@ -13,7 +13,7 @@ import click
 from affekt._files import atomic_write
 from affekt._optional import require
 from affekt.cli.evaluate import known_split
-from affekt.cli.terminal import SOME_FAILED, Target, folders, polite, progress, shown
+from affekt.cli.terminal import SOME_FAILED, Target, polite, progress, read_all, shown
 from affekt.errors import InputError
 
 if TYPE_CHECKING:
@@ -114,10 +114,9 @@ def _stressed(job: Job) -> Stressed:
 
 
 def _trials(job: Job, recognizer: Recognizer) -> list[Trial]:
-    from affekt.corpora import read_corpus
     from affekt.recognize.judge import trial_of
 
-    readings = {name: read_corpus(name, path).samples for name, path in folders(job.corpora).items()}
+    readings = read_all(job.corpora)
     known = known_split(readings, recognizer.card)
     trials = []
     for name, samples in readings.items():

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from affekt.errors import AffektError, AudioError, InputError
+from affekt.types import Sample
 
 SOME_FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
@@ -105,6 +106,24 @@ def clock(seconds: float) -> str:
 def percent(share: float) -> str:
     """A share of 1 as whole per cent."""
     return f"{100 * share:.0f} %"
+
+
+def read_all(pairs: Sequence[str]) -> dict[str, tuple[Sample, ...]]:
+    """The samples of ``NAME=PATH`` options; what was left out of a folder is said on stderr."""
+    from affekt.corpora import CORPORA, read_corpus
+
+    found = {}
+    for name, path in folders(pairs).items():
+        reading, published = read_corpus(name, path), CORPORA[name].clips
+        found[name] = reading.samples
+        if published and len(reading.samples) < published:
+            click.echo(f"warning: {name}: {len(reading.samples)} of its {published} clips are there.", err=True)
+        for sentence in reading.warnings:
+            click.echo(f"warning: {name}: {shown(sentence)}", err=True)
+        if reading.skipped:
+            first = "; ".join(shown(line) for line in reading.skipped[:3])
+            click.echo(f"warning: {name}: {len(reading.skipped)} left out: {first}", err=True)
+    return found
 
 
 def folders(pairs: Sequence[str]) -> dict[str, Path]:

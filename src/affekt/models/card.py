@@ -13,6 +13,8 @@ from affekt.errors import ModelError
 #: Key in the ONNX metadata.
 KEY = "affekt.card"
 SCHEMA = 1
+#: How a limit begins that says what the scores are stamped with.
+STAMPED = "Its scores are stamped"
 _COVERAGE = re.compile(r"0\.\d\d")
 
 
@@ -111,10 +113,15 @@ class Card:
                 (corpus, _clips(entry), *(_score(entry.get(name)) for name in names))
                 for corpus, entry in self.scores.items()
             ]
-            lines += ["On speakers that nothing was fitted or chosen on, with 95 % intervals over speakers"]
+            stamped = any(limit.startswith(STAMPED) for limit in self.limits)
+            lines += [
+                "Stamped scores (see the limits): not what it is worth for new voices. 95 % intervals over speakers"
+                if stamped
+                else "On speakers that nothing was fitted or chosen on, with 95 % intervals over speakers"
+            ]
             lines += ["(over clips where there are fewer than three):", ""]
             lines += [*_table(("tested on", "clips", *names), rows), ""]
-        if self.modality != "activity":
+        if self.modality == "speech":
             lines += [f"Temperature {self.temperature:.3f}, fitted on dev speakers.", ""]
         lines += [text for sentence in self.selective_sentences() for text in (sentence, "")]
         if self.limits:

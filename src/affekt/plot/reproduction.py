@@ -39,7 +39,7 @@ def draw_comparison(rows: Sequence[Row], published: Published, *, ax: Axes | Non
         )
         ax = figure.add_subplot()
     metric = published.metric
-    ax.axvspan(published.low - 0.002, published.high + 0.002, color="#E69F00", alpha=0.35, lw=0, label="published")
+    ax.axvspan(published.low - 0.002, published.high + 0.002, color="#CC79A7", alpha=0.5, lw=0, label="published")
     for place, row in enumerate(rows):
         value = row.accuracy if metric == "WA" else row.recall
         colour = SEVERE if row.stamps else SOUND
@@ -52,8 +52,8 @@ def draw_comparison(rows: Sequence[Row], published: Published, *, ax: Axes | Non
     ax.set_yticks(range(len(rows)), [f"{row.protocol}\n{row.model}, {row.classes} classes" for row in rows], fontsize=8)
     ax.invert_yaxis()
     ax.set_xlim(0, 1.08)
-    ax.set_xlabel(f"{metric} (0 to 1), black: 95 % interval, dotted: chance, orange band: published {published}")
-    ax.set_title("red: the audit found something severe; blue: it did not", fontsize=10)
+    ax.set_xlabel(f"{metric} (0 to 1), black: 95 % interval, dotted: chance, purple band: published {published}")
+    ax.set_title("orange: the audit found something severe; blue: it did not", fontsize=10)
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
     return ax

@@ -144,6 +144,9 @@ def trial_of(
     found = Trial(name, labelled, "all speakers" if whole else f"committed {side} speakers")
     if len(labelled) < len(chosen):
         found = _warned(found, f"{len(chosen) - len(labelled)} clips have no label and are left out.")
+    if not learned and name == "folder":
+        sentence = "whether the model learned from these recordings or these voices is not known."
+        return replace(_warned(found, sentence), held_out=False)
     if not learned:
         return replace(found, protocol=f"{found.protocol}; the model did not learn from {name}")
     if whole:

@@ -138,6 +138,8 @@ def load_recipe(name: str | Path) -> Any:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{name}: is not TOML ({error}).") from None
+    if "kind" not in table and (not table or set(table) - {f.name for f in fields(Recipe)}):
+        raise InputError(f"{name}: kind is missing; allowed: {', '.join(sorted(KINDS))}.")
     kind = table.get("kind", "voice")
     if kind not in KINDS:
         raise UnknownName("kind of recipe", str(kind), KINDS)

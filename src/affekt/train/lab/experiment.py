@@ -60,6 +60,13 @@ class Fit:
     learning_rate: float = 1e-3
     patience: int = 0
 
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch < 1 or self.patience < 0 or not 0 < self.learning_rate < 10:
+            raise InputError(
+                f"epochs {self.epochs}, batch {self.batch}, patience {self.patience}, learning_rate "
+                f"{self.learning_rate}; allowed: 1 or more, 1 or more, 0 or more, and above 0 and below 10."
+            )
+
 
 @dataclass(frozen=True)
 class Protocol:

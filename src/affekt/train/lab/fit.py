@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from affekt._files import atomic_write
-from affekt.errors import UnknownName
+from affekt.errors import InputError, UnknownName
 from affekt.evaluate.calibration import softmax
 from affekt.train.lab.architectures import ARCHITECTURES
 from affekt.train.lab.classifiers import CLASSIFIERS
@@ -196,7 +196,11 @@ def _fit_network(
     make: Callable[[tuple[int, ...], int], nn.Module], task: Task, options: Fit, *, folder: Path, tick: Tick
 ) -> Fitted:
     torch.manual_seed(task.seed)
-    network = make(task.train.inputs.shape[1:], task.count)
+    try:
+        network = make(task.train.inputs.shape[1:], task.count)
+    except RuntimeError as error:
+        shape = task.train.inputs.shape[1:]
+        raise InputError(f"the network cannot take inputs of shape {shape} ({error}); check [inputs].") from None
     training, checkpoint = _Training(network, task, options), folder / "checkpoint.pt"
     if checkpoint.exists():
         training.load(checkpoint)

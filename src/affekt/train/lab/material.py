@@ -62,7 +62,7 @@ def read_samples(experiment: Experiment, folders: dict[str, Path]) -> tuple[tupl
     allowed = (*experiment.corpora, *experiment.optional)
     for name in folders:
         if name not in allowed:
-            raise UnknownName(f"corpus for the recipe {experiment.name}", name, allowed)
+            raise UnknownName("corpus of this recipe", name, allowed)
     missing = [name for name in experiment.corpora if name not in folders]
     if missing or not folders:
         needed = missing or list(allowed)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from affekt.data.labelling import relabel
-from affekt.models.card import Card
+from affekt.models.card import STAMPED, Card
 from affekt.train.lab.experiment import Experiment, Protocol
 from affekt.train.lab.export import export_fitted
 from affekt.train.lab.material import Material
@@ -19,9 +19,10 @@ from affekt.types import Report
 #: What the engine reads at a time, and how often, in samples at 16 kHz.
 WINDOW, HOP = 48_000, 24_000
 LIMITS = (
-    "The file is the model of the first fold; the scores are those of all folds together.",
-    "A recipe of the field, for study: trained on whole acted clips, used on windows of 3 s. Not for decisions about "
-    "people.",
+    "The file is the model of the first fold; the scores are those of all folds together, on whole clips.",
+    "affekt predict gives it windows of 3 s cut to the speech: what was learned from whole clips can be worth far less "
+    "there. Run affekt evaluate on the file before you trust it.",
+    "A recipe of the field, for study. Not for decisions about people.",
     "It hears how something is said, not what somebody feels. In the EU, inferring emotions at work and in education "
     "is forbidden but for medical or safety reasons (AI Act, Article 5(1)(f)).",
 )
@@ -65,7 +66,7 @@ def card_of(experiment: Experiment, protocol: Protocol, fold: Fold, *, report: R
     """The card: whoever opens the file sees the stamps before the scores."""
     corpora = sorted({str(s.corpus) for s in fold.split.train})
     name = "as published" if protocol == experiment.as_published else "honest"
-    stamped = tuple(f"Its scores are stamped: {stamp}." for stamp in report.stamps)
+    stamped = tuple(f"{STAMPED}: {stamp}." for stamp in report.stamps)
     scores = {metric: (e.value, e.low, e.high, e.n) for metric, e in report.metrics.items() if metric in ("UAR", "WA")}
     return Card(
         name=experiment.name,

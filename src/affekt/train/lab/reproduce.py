@@ -14,6 +14,8 @@ from affekt._files import atomic_write
 from affekt._optional import require
 from affekt.errors import InputError, UnknownName
 from affekt.evaluate.writing import as_table as report_as_table
+from affekt.train.lab.architectures import ARCHITECTURES
+from affekt.train.lab.classifiers import CLASSIFIERS
 from affekt.train.lab.experiment import Experiment, Protocol, ladder
 from affekt.train.lab.fit import Tick
 from affekt.train.lab.material import Material, load_material, read_samples
@@ -96,6 +98,9 @@ def reproduce(
     UnknownName
         If there is no such model in the recipe.
     """
+    for name in experiment.models:
+        if name not in (*ARCHITECTURES, *CLASSIFIERS):
+            raise UnknownName("model", name, [*ARCHITECTURES, *CLASSIFIERS])
     for name in asked.models:
         if name not in experiment.models:
             raise UnknownName(f"model of {experiment.name}", name, experiment.models)
