@@ -407,6 +407,10 @@ def test_fewer_speakers_than_folds_are_fewer_folds_and_one_is_refused_at_once(la
     many = dataclasses.replace(experiment, honest=dataclasses.replace(experiment.honest, folds=9))
     done = run(many, layouts, tmp_path / "many", "tess", protocols=("honest",))
     assert any("2 folds instead of 9" in warning for warning in done.warnings)
+    choosing = dataclasses.replace(experiment, honest=dataclasses.replace(experiment.honest, choose="dev"))
+    done = run(choosing, layouts, tmp_path / "choosing", "tess", protocols=("honest",))
+    assert any("leave no speaker for dev" in warning for warning in done.warnings)
+    assert "last epoch" in done.outcomes["honest"]["tess-conv1d"].report.protocol
     write_synthetic(tmp_path / "one" / "tess", layout="tess", speakers=1, clips_per_label=3)
     with pytest.raises(InputError, match="recordings of more speakers"):
         run(experiment, tmp_path / "one", tmp_path / "none", "tess")

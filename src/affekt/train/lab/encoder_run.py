@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,10 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from affekt._files import atomic_write
-from affekt._optional import require
 from affekt.data.audit import audit_folds
 from affekt.data.labelling import relabel
-from affekt.errors import InputError, ModelError
+from affekt.errors import ModelError
 from affekt.evaluate.calibration import fit_temperature, softmax
 from affekt.evaluate.report import report
 from affekt.models.card import Card
@@ -32,7 +30,7 @@ from affekt.train.lab.experiment import EncoderRecipe, Experiment, Protocol
 from affekt.train.lab.fit import Tick
 from affekt.train.lab.material import Material, read_samples
 from affekt.train.lab.protocol import Fold, Outcome, describe, make_folds
-from affekt.train.lab.reproduce import AS_PUBLISHED, HONEST, Progress, Reproduction, protocols_of, slug
+from affekt.train.lab.reproduce import AS_PUBLISHED, HONEST, Progress, Reproduction, claim, protocols_of, slug
 from affekt.train.sources import LICENCE, split_hash, training_data
 from affekt.types import Report, Sample
 
@@ -192,7 +190,7 @@ def _bench(
     experiment = as_experiment(recipe)
     encoder = load_encoder(recipe.checkpoint).to(device())
     samples, warnings = read_samples(experiment, folders)
-    _claim(output, recipe, encoder, [s.id for s in samples])
+    claim(output, recipe, [weights_hash(encoder), *(s.id for s in samples)])
     views = load_views(
         samples,
         encoder,
@@ -203,22 +201,6 @@ def _bench(
     )
     warnings += tuple(f"left out: {line}" for line in views.unread)
     return Bench(recipe, experiment, encoder, views, output, progress.line), warnings
-
-
-def _claim(output: Path, recipe: EncoderRecipe, encoder: Encoder, ids: Sequence[str]) -> None:
-    """Write the complete recipe into the folder, or refuse a folder that belongs to another run."""
-    digest = hashlib.sha256("\n".join([weights_hash(encoder), *ids]).encode()).hexdigest()
-    table = json.loads(json.dumps(asdict(recipe)))
-    text = f"# {len(ids)} clips, {digest}\n" + require("tomli_w", extra="train").dumps(table)
-    path = output / "recipe.toml"
-    if path.exists() and path.read_text(encoding="utf-8") != text:
-        raise InputError(
-            f"{output} holds a run of another recipe, of other weights or of other clips; choose another --output, "
-            "or delete it."
-        )
-    output.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as file:
-        file.write(text)
 
 
 def _outcome(bench: Bench, protocol: Protocol, name: str) -> Outcome:

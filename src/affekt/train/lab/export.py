@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from affekt._files import atomic_write
 from affekt._optional import require
 from affekt.errors import ModelError
+from affekt.evaluate.calibration import softmax
 from affekt.models.card import KEY, Card
 from affekt.models.onnx import open_model
 from affekt.train.lab.fit import Fitted
@@ -114,8 +115,6 @@ def _as_network(fitted: Fitted) -> nn.Module | None:
 
 
 def _difference(fitted: Fitted, scale: tuple[NDArray, NDArray], path: Path, probe: NDArray) -> float:
-    from affekt.evaluate.calibration import softmax
-
     (logits,) = open_model(path).run(probe)
     wanted = fitted.scores(((probe - scale[0]) / scale[1]).astype(np.float32))
     return float(np.abs(softmax(logits) - wanted).max())

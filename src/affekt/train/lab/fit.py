@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -229,12 +229,6 @@ def _line(entry: dict[str, float]) -> str:
     words = [f"epoch {entry['epoch']:.0f}", f"loss {entry['loss']:.3f}", f"accuracy {entry['accuracy']:.3f}"]
     words += [f"watched {entry['watched accuracy']:.3f}"] if "watched accuracy" in entry else []
     return ", ".join(words)
-
-
-def standardise(train: NDArray[np.float32], *others: NDArray[np.float32]) -> Sequence[NDArray[np.float32]]:
-    """Subtract the mean and divide by the deviation of each column of the first array, in all arrays."""
-    mean, deviation = scaling(train)
-    return [((array - mean) / deviation).astype(np.float32) for array in (train, *others)]
 
 
 def scaling(inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -142,6 +142,9 @@ def fitted_to(
                 f"{name}: {there} folds instead of {protocol.folds}, as there are {there} {protocol.split}s."
             )
             protocol = replace(protocol, folds=there)
+        if protocol.split != "clip" and protocol.choose == "dev" and protocol.folds < 3:
+            warnings.append(f"{name}: the last epoch is kept, as two folds leave no {protocol.split} for dev.")
+            protocol = replace(protocol, choose="last")
         make_folds(experiment, protocol, relabel(samples, protocol.labels))
         found[name] = protocol
     return found, tuple(warnings)

@@ -16,7 +16,7 @@ from affekt.errors import InputError, UnknownName
 from affekt.evaluate.writing import as_table as report_as_table
 from affekt.train.lab.architectures import ARCHITECTURES
 from affekt.train.lab.classifiers import CLASSIFIERS
-from affekt.train.lab.experiment import Experiment, Protocol, ladder
+from affekt.train.lab.experiment import EncoderRecipe, Experiment, Protocol, ladder
 from affekt.train.lab.fit import Tick
 from affekt.train.lab.material import Material, load_material, read_samples
 from affekt.train.lab.protocol import Outcome, fitted_to, run_protocol
@@ -106,7 +106,7 @@ def reproduce(
             raise UnknownName(f"model of {experiment.name}", name, experiment.models)
     samples, warnings = read_samples(experiment, folders)
     protocols, changes = fitted_to(experiment, protocols_of(experiment, asked.protocols), samples)
-    _claim(output, experiment, [s.id for s in samples])
+    claim(output, experiment, [s.id for s in samples])
     material = load_material(experiment, samples, output / "cache", tick=progress.clips(len(samples)))
     warnings += changes + tuple(f"left out: {line}" for line in material.unread)
     outcomes = {
@@ -141,19 +141,23 @@ def protocols_of(experiment: Experiment, names: Sequence[str]) -> dict[str, Prot
     return {table[name]: experiment.protocol(name) for name in names}
 
 
-def _claim(output: Path, experiment: Experiment, ids: Sequence[str]) -> None:
-    """Write the complete recipe into the folder, or refuse a folder that belongs to another run."""
-    table = json.loads(json.dumps(asdict(experiment)))
-    facts = {"clips": list(ids), **{key: value for key, value in table.items() if key not in WORDS}}
-    claim = f"# {len(ids)} clips, {hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()}\n"
+def claim(output: Path, recipe: Experiment | EncoderRecipe, facts: Sequence[str]) -> None:
+    """Write the complete recipe into the folder of a run, or refuse a folder that belongs to another one.
+
+    ``facts`` are what else the numbers depend on: the clips' ids, the weights' hash.
+    """
+    table = json.loads(json.dumps(asdict(recipe)))
+    counted = {"facts": list(facts), **{key: value for key, value in table.items() if key not in WORDS}}
+    first = f"# {hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()}\n"
     path = output / "recipe.toml"
-    if path.exists() and not path.read_text(encoding="utf-8").startswith(claim):
+    if path.exists() and not path.read_text(encoding="utf-8").startswith(first):
         raise InputError(
-            f"{output} holds a run of another recipe, or of other clips; choose another --output, or delete it."
+            f"{output} holds a run of another recipe, of other weights or of other clips; choose another --output, "
+            "or delete it."
         )
     output.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as file:
-        file.write(claim + require("tomli_w", extra="train").dumps(table))
+        file.write(first + require("tomli_w", extra="train").dumps(table))
 
 
 def slug(name: str) -> str:
