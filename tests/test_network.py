@@ -17,7 +17,7 @@ def network():
     made = VoiceNetwork(VoiceShape(VOICE))
     with torch.no_grad():
         for _ in range(3):  # give the batch norms something to be normal about
-            made(0.1 * torch.randn(4, 32_000))
+            made(0.1 * torch.randn(4, 32_000), torch.zeros(4, 1 + made.size))
     return made.eval()
 
 
@@ -25,9 +25,20 @@ def noise(*shape, seed=0):
     return (0.1 * np.random.default_rng(seed).standard_normal(shape)).astype(np.float32)
 
 
-def run(network, signal):
+def run(network, signal, normal=None):
+    normal = torch.zeros(len(signal), 1 + network.size) if normal is None else normal
     with torch.no_grad():
-        return [out.numpy() for out in network(torch.from_numpy(signal))]
+        return [out.numpy() for out in network(torch.from_numpy(signal), normal)]
+
+
+def test_nothing_known_of_the_speaker_is_the_general_head_and_each_kind_its_own(network):
+    signal, answers = noise(1, 40_000), []
+    for kind in (0, 1, 2):
+        normal = torch.cat([torch.full((1, 1), float(kind)), torch.ones(1, network.size)], dim=1)
+        answers.append(run(network, signal, normal)[0][0])
+        if not kind:
+            np.testing.assert_array_equal(answers[0], run(network, signal)[0][0])
+    assert all(abs(answers[a] - answers[b]).max() > 1e-3 for a, b in ((0, 1), (0, 2), (1, 2)))
 
 
 @pytest.mark.parametrize("samples", [400, 479, 480, 559, 560, 16_000, 47_999])
@@ -96,7 +107,7 @@ def test_padding_a_batch_changes_no_answer(network):
 
 
 def test_windows_of_a_short_input_are_one_that_equals_the_whole(network):
-    whole, windows = run(network, noise(1, 20_000))
+    whole, windows, _ = run(network, noise(1, 20_000))
     np.testing.assert_allclose(windows[:, 0], whole, atol=1e-5)
 
 

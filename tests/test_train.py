@@ -18,7 +18,17 @@ from affekt.models.onnx import open_model  # noqa: E402
 from affekt.train import losses  # noqa: E402
 from affekt.train.activity import ActivityRecipe, SceneMaker, drop_short, energy_truth, fill_short  # noqa: E402
 from affekt.train.clips import Clips, load_clips  # noqa: E402
-from affekt.train.loop import EpochBatches, Material, Trainer, draw_weights, plan_epoch, train  # noqa: E402
+from affekt.train.loop import (  # noqa: E402
+    Batch,
+    EpochBatches,
+    Material,
+    Trainer,
+    differences,
+    draw_weights,
+    own_normals,
+    plan_epoch,
+    train,
+)
 from affekt.train.recipe import Network, Recipe, Schedule, as_table, build, load_recipe  # noqa: E402
 from affekt.train.run import finish, run  # noqa: E402
 from affekt.train.sources import Sources  # noqa: E402
@@ -28,8 +38,8 @@ from .conftest import speech_like  # noqa: E402
 TINY = Recipe(
     corpora=("ravdess", "savee"),
     labels=("angry", "calm", "happy", "sad"),
-    network=Network(planes=(8, 8, 8), channels=16, dilations=(1, 2), dropout=0.1),
-    schedule=Schedule(epochs=2, clips=24, batch=8, seconds=1.0, learning_rate=1e-2),
+    network=Network(planes=(8, 8), channels=16, dilations=(1, 2), dropout=0.1, hidden=8),
+    schedule=Schedule(epochs=2, clips=24, batch=8, group=4, seconds=1.0, learning_rate=1e-2),
 )
 
 
@@ -46,7 +56,8 @@ def make_material(count=24, seed=0):
     # The second corpus has no "calm".
     labels = np.where((corpora == 1) & (labels == 1), 0, labels)
     allowed = np.array([[True] * 4, [True, False, True, True]])
-    return Material(Clips(np.concatenate(parts), starts), labels, corpora, allowed)
+    clips = Clips(np.concatenate(parts), starts[:-1], starts[1:])
+    return Material(clips, labels, corpora, np.arange(count) // 8, allowed, neutral=3)
 
 
 def test_masked_classes_get_no_gradient_and_no_probability():
@@ -98,7 +109,49 @@ def test_a_batch_depends_on_seed_epoch_and_number_alone():
 
 def test_an_epoch_draws_as_many_clips_as_the_recipe_says():
     plan = plan_epoch(make_material(), TINY, np.random.default_rng(0))
-    assert sum(len(batch) for batch in plan) == 24
+    assert sum(batch.size for batch in plan) == 24
+
+
+def test_the_clips_of_a_group_are_by_one_speaker_and_differ():
+    material = make_material(48)
+    groups = np.concatenate(plan_epoch(material, TINY, np.random.default_rng(0)))
+    assert groups.shape == (6, 4)
+    assert (material.speakers[groups] == material.speakers[groups[:, :1]]).all()
+    assert all(len(set(row)) == 4 for row in groups)
+
+
+def batch_of(speakers, labels, clips=None):
+    count, empty = len(speakers), torch.zeros(len(speakers))
+    clips = range(count) if clips is None else clips
+    return Batch(empty, empty, torch.tensor(labels), empty, torch.tensor(speakers), torch.tensor(list(clips)))
+
+
+def test_a_clip_is_compared_with_other_clips_of_its_speaker_only():
+    embedding = torch.eye(5)
+    batch = batch_of([0, 0, 1, 1, 2], [0, 3, 3, 3, 0], clips=[0, 1, 2, 2, 4])
+    found, has = differences(embedding, batch, np.random.default_rng(0))
+    # The third and fourth are one clip drawn twice, the last is alone.
+    assert has.tolist() == [True, True, False, False, False]
+    torch.testing.assert_close(found[0], torch.tensor([1.0, -1, 0, 0, 0]))
+    found, has = differences(embedding, batch, np.random.default_rng(0), label=3)
+    assert has.tolist() == [True, False, False, False, False]
+
+
+def test_whoever_has_other_clips_has_a_normal_whatever_is_drawn():
+    batch = batch_of([0] * 6, [0] * 6)
+    for seed in range(20):
+        assert differences(torch.eye(6), batch, np.random.default_rng(seed))[1].all()
+
+
+def test_the_normal_of_a_speaker_leaves_the_clip_itself_out():
+    material = make_material(16)
+    embeddings = torch.randn(16, 3)
+    mean, has = own_normals(embeddings, material)
+    torch.testing.assert_close(mean[2], embeddings[[0, 1, 3, 4, 5, 6, 7]].mean(0))
+    assert has.all()
+    neutral = [i for i in range(8) if material.labels[i] == 3 and i != 3]
+    mean, _ = own_normals(embeddings, material, label=3)
+    torch.testing.assert_close(mean[3], embeddings[neutral].mean(0))
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +186,7 @@ def test_the_exported_file_agrees_with_the_network(trained, tmp_path):
     from affekt.train.export import export
 
     _, trainer, _ = trained
-    card = Card("tiny", "speech", TINY.labels)
+    card = Card("tiny", "speech", TINY.labels, normal=32)
     assert export(trainer.averaged, card, tmp_path / "tiny.onnx") <= 1e-4
     assert open_model(tmp_path / "tiny.onnx").card == card
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.onnx"]
@@ -145,7 +198,7 @@ def test_an_export_that_does_not_agree_is_not_written(trained, tmp_path, monkeyp
 
     monkeypatch.setattr(export, "TOLERANCE", -1.0)
     with pytest.raises(ModelError, match="the file and the network differ"):
-        export.export(trained[1].averaged, Card("tiny", "speech", TINY.labels), tmp_path / "tiny.onnx")
+        export.export(trained[1].averaged, Card("tiny", "speech", TINY.labels, normal=32), tmp_path / "tiny.onnx")
     assert not (tmp_path / "tiny.onnx").exists()
 
 
@@ -255,7 +308,7 @@ def test_gaps_are_filled_and_bursts_dropped():
 
 def test_scenes_have_a_truth_per_frame():
     rng = np.random.default_rng(0)
-    speech = Clips((20_000 * speech_like(2, rng)).astype(np.int16), np.array([0, 32_000]))
+    speech = Clips((20_000 * speech_like(2, rng)).astype(np.int16), np.array([0]), np.array([32_000]))
     recipe = ActivityRecipe(seconds=4.0)
     signal, truth = SceneMaker(speech, speech, recipe).draw(rng)
     assert signal.shape == (64_000,)

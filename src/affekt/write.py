@@ -187,6 +187,7 @@ def _record(result: Result) -> dict[str, Any]:
         "labels": [_utf8(label) for label in result.labels],
         "summary": summary,
         "segments": [_fields(p) for p in result.predictions],
+        "normal": result.normal,
         "warnings": [_utf8(warning) for warning in result.warnings],
     }
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "info": "models",
     "train": "train",
     "reproduce": "reproduce",
+    "protocol": "protocol",
     "evaluate": "evaluate",
     "calibrate": "calibrate",
     "stress": "stress",

@@ -39,6 +39,7 @@ class Job:
     write_card: bool
     compare: str | None
     slices: bool
+    normal: str = "none"
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,14 @@ class Judged:
 @click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Recordings at a time.")
 @click.option("--write-card", is_flag=True, help="Write the scores into FILE.onnx (needs the extra train).")
 @click.option("--compare", metavar="MODEL2", help="Is MODEL2 better on the same clips? With a paired test.")
+@click.option(
+    "--normal",
+    type=click.Choice(["none", "neutral", "any", "running"]),
+    default="none",
+    show_default=True,
+    help="What MODEL is told of each speaker: nothing; or how they sound in their other neutral clips, in any of "
+    "their other clips (nothing labelled), or in those before.",
+)
 @click.option("--slices", is_flag=True, help="List the UAR of every sex, length, speaker, ... in the text.")
 @polite
 def evaluate(**options: Any) -> int:
@@ -104,6 +113,8 @@ def evaluate(**options: Any) -> int:
 def _check(job: Job) -> None:
     if job.write_card and (job.side != "test" or Path(job.model).suffix != ".onnx"):
         raise InputError("--write-card writes test scores into a FILE.onnx; give one, and no other --side.")
+    if job.write_card and job.normal != "none":
+        raise InputError("--write-card writes what the model is worth when it knows nothing of a speaker; no --normal.")
     if job.form == "html":
         if not job.output:
             raise InputError("--format html is a page with pictures; say where to write it: -o FILE.html.")
@@ -128,6 +139,7 @@ def _judge_all(job: Job) -> dict[str, Judged]:
         if trials[0] is None:
             click.echo(f"{name}: has no {job.side} speakers; left out.", err=True)
             continue
+        trials[0] = replace(trials[0], normal=job.normal)
         findings = _findings(trials[0], samples)
         with progress(len(models) * len(trials[0].samples)) as tick:
             verdicts = [
@@ -199,7 +211,13 @@ def _text(job: Job, judged: Mapping[str, Judged]) -> str:
 def _json(job: Job, judged: Mapping[str, Judged]) -> str:
     from affekt.evaluate.writing import as_table, estimate_table
 
-    table: dict[str, Any] = {"schema": SCHEMA, "model": job.model, "side": job.side, "corpora": {}}
+    table: dict[str, Any] = {
+        "schema": SCHEMA,
+        "model": job.model,
+        "side": job.side,
+        "normal": job.normal,
+        "corpora": {},
+    }
     for name, entry in judged.items():
         reports: dict[str, Any] = {kind: as_table(report) for kind, report in entry.verdict.reports.items()}
         reports["failures"] = [{"path": f.source, "reason": f.reason} for f in entry.verdict.failures]

@@ -45,6 +45,8 @@ class Job:
     coverage: float | None = None
     explain: bool = False
     reference: str | None = None
+    speaker_from: str | None = None
+    one_speaker: bool = False
 
 
 @click.command()
@@ -66,7 +68,23 @@ class Job:
 @click.option(
     "--explain", is_flag=True, help="Say how each segment sounds; with --plot, also map what the label rests on."
 )
-@click.option("--reference", type=str, metavar="FILE", help="The speaker's usual voice, for --explain to compare with.")
+@click.option(
+    "--reference",
+    type=str,
+    metavar="FILE",
+    help="Some 10 s of the speaker's voice without emotion: what they say is then compared with it.",
+)
+@click.option(
+    "--speaker-from",
+    metavar="HOW",
+    help="Who speaks where, by name ({speaker}_*.wav, {speaker}/*) or TABLE.csv:COLUMN: "
+    "each recording is compared with the speaker's others.",
+)
+@click.option(
+    "--one-speaker",
+    is_flag=True,
+    help="One person speaks in each recording: compare what they say with what they said before.",
+)
 @click.option("-r", "--recursive", is_flag=True, help="Look into the folders of a folder, too.")
 @polite
 def predict(**options: Any) -> int:
@@ -87,16 +105,27 @@ def predict(**options: Any) -> int:
     recognizer = Recognizer(job.model, labels=parse_labels(job.labels), threshold=job.threshold)
     if job.coverage is not None:
         recognizer.label_set(NOTHING, job.coverage)  # says at once when the model cannot
-    session = Session(job, recognizer, sources, failures)
-    if job.reference:
+    session = Session(job, knowing(job, recognizer), sources, failures)
+    if job.reference and job.explain:
         from affekt.recognize.explain import reference_of
 
         session.reference = reference_of(job.reference, recognizer)
+    if job.speaker_from:
+        session.learn_speakers()
     if len(sources) == 1 and not failures:
         session.one()
     else:
         session.many()
     return session.status()
+
+
+def knowing(job: Job, recognizer: Recognizer) -> Recognizer:
+    """The recogniser that knows of the speaker what the command told; a model that cannot may still explain."""
+    if job.one_speaker:
+        return recognizer.knowing(running=True)
+    if job.reference and (recognizer.card.normal or not job.explain):
+        return recognizer.adapt(job.reference)
+    return recognizer
 
 
 def parse_labels(text: str | None) -> str | dict[str, list[str]] | None:
@@ -115,8 +144,8 @@ def parse_labels(text: str | None) -> str | dict[str, list[str]] | None:
 def _check(job: Job, count: int) -> None:
     if job.explain:
         check_form(job.form)
-    if job.reference and not job.explain:
-        raise InputError("--reference is what --explain compares with; give both.")
+    if sum([bool(job.reference), bool(job.speaker_from), job.one_speaker]) > 1:
+        raise InputError("--reference, --speaker-from and --one-speaker are three ways to know a speaker; give one.")
     if job.coverage is not None and job.form != "table":
         raise InputError(f"--coverage is for the table; {job.form} holds the scores that sets are made of.")
     if job.coverage is not None and job.labels:
@@ -154,9 +183,21 @@ class Session:
         self._names: dict[str, str] = {}
         self._told: set[str] = set()
         self.reference: Reference | None = None
+        self._knowing: dict[str, Recognizer] = {}
         self._explanations: dict[str, list[Explanation]] = {}
         for failure in failures:
             self._tell(failure)
+
+    def learn_speakers(self) -> None:
+        """Listen to all recordings once, to know how each speaker usually sounds."""
+        from affekt.recognize.speakers import hear_all, speakers_of
+
+        speakers = speakers_of(self.sources, str(self.job.speaker_from))
+        with progress(len(speakers)) as tick:
+            self._knowing = hear_all(self.recognizer, speakers, tick=tick)
+        alone = len(self.sources) - len(self._knowing)
+        if alone:
+            click.echo(f"{alone} of {len(self.sources)} recordings: no other speech of the speaker is known.", err=True)
 
     def one(self) -> None:
         """A single recording: its timeline, in full."""
@@ -210,10 +251,11 @@ class Session:
         from affekt.recognize.batch import attempt, predict_many
 
         if self._trace() is None:
-            yield from predict_many(self.recognizer, self.sources, jobs=self.job.jobs)
+            yield from predict_many(self.recognizer, self.sources, jobs=self.job.jobs, knowing=self._knowing)
             return
         for source in self.sources:
-            outcome = attempt(self.recognizer, source, trace=(trace := self._trace()))
+            recognizer = self._knowing.get(source, self.recognizer)
+            outcome = attempt(recognizer, source, trace=(trace := self._trace()))
             if trace and isinstance(outcome, Result):
                 self._look(outcome, trace)
             yield outcome

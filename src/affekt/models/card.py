@@ -52,6 +52,9 @@ class Card:
     input : mapping
         Of a ``features`` model: how its features are computed from sound, the
         fields of ``affekt.data.inputs.Inputs``.
+    normal : int
+        Values of an embedding, for a model that can be told how the speaker
+        usually sounds; 0 for one that cannot.
     threshold : float
         Confidence below which it says that it is not sure, 0 to 1; 0 always answers.
     promise : mapping
@@ -79,6 +82,7 @@ class Card:
     limits: tuple[str, ...] = ()
     recipe: Mapping[str, Any] = field(default_factory=dict)
     input: Mapping[str, Any] = field(default_factory=dict)
+    normal: int = 0
     threshold: float = 0.0
     promise: Mapping[str, Any] = field(default_factory=dict)
     conformal: Mapping[str, Any] = field(default_factory=dict)
@@ -173,7 +177,7 @@ def _problems(card: Card) -> dict[str, bool]:
     texts = [card.name, card.modality, card.licence, card.split, *card.limits, *card.data, *card.scores]
     if not _are_texts(card.labels) or not _are_texts(texts):
         return {"its names, labels and limits must be printable text, labels and limits in lists": True}
-    numbers = (card.sampling_rate, card.frame, card.window, card.hop, card.context)
+    numbers = (card.sampling_rate, card.frame, card.window, card.hop, card.context, card.normal)
     if any(type(number) is not int for number in numbers) or type(card.temperature) not in (int, float):
         return {"its sizes must be whole numbers, and its temperature a number": True}
     return {
@@ -185,6 +189,8 @@ def _problems(card: Card) -> dict[str, bool]:
             0 < card.frame <= card.hop <= card.window <= 960_000
         ),
         "hop and window must be whole frames": bool(card.hop % max(1, card.frame) or card.window % max(1, card.frame)),
+        "normal must be between 0 and 65536, and of a speech model": not 0 <= card.normal <= 65_536
+        or bool(card.normal and card.modality != "speech"),
         "context must be between 0 and 60 s": not 0 <= card.context <= 960_000,
         "input must say how the features are computed": not isinstance(card.input, Mapping)
         or (card.modality == "features") != bool(card.input),

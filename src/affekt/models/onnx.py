@@ -21,6 +21,11 @@ OUTPUTS = {"speech": ("logits", "window_logits"), "activity": ("speech",), "feat
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 
 
+def output_names(card: Card) -> tuple[str, ...]:
+    """What the graph of a model with this card gives."""
+    return (*OUTPUTS[card.modality], "embeddings") if card.normal else OUTPUTS[card.modality]
+
+
 class Model:
     """An opened model: its card, and a session that runs it.
 
@@ -30,13 +35,23 @@ class Model:
     def __init__(self, card: Card, session: object) -> None:
         self.card, self._session = card, session
 
-    def run(self, signal: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    def run(
+        self, signal: NDArray[np.float32], normal: NDArray[np.float32] | None = None
+    ) -> tuple[NDArray[np.float32], ...]:
         """Run the graph on signals (b, n) at 16 kHz, or on features (b, d) or (b, t, d).
+
+        Parameters
+        ----------
+        signal : float32 array
+        normal : float32 array, shape (1 + d,), optional
+            Of a model whose card has ``normal`` d: how the speaker usually sounds,
+            see :class:`affekt.recognize.normal.Normal`.
 
         Returns
         -------
         tuple of float32 arrays
-            For ``speech`` the logits of the whole (b, k) and of every window (b, w, k);
+            For ``speech`` the logits of the whole (b, k) and of every window (b, w, k),
+            and with ``normal`` in the card the embeddings of the windows (b, w, d);
             for ``activity`` the probability of speech per 20 ms (b, t); for ``features`` the logits (b, k).
 
         Raises
@@ -49,9 +64,14 @@ class Model:
         of_features = self.card.modality == "features"
         if not of_features and (signal.ndim != 2 or signal.shape[1] < 400):
             raise InputError(f"a signal of shape {signal.shape}; allowed: (b, n) with n at least 400 samples (25 ms).")
-        name = "features" if of_features else "signal"
+        given = {"features" if of_features else "signal": signal.astype(np.float32, copy=False)}
+        if self.card.normal:
+            row = np.zeros(1 + self.card.normal, np.float32) if normal is None else normal.astype(np.float32)
+            given["normal"] = np.tile(row, (len(signal), 1))
+        elif normal is not None:
+            raise InputError(f"the model {self.card.name} cannot be told how a speaker usually sounds.")
         try:
-            outputs = self._session.run(None, {name: signal.astype(np.float32, copy=False)})  # type: ignore[attr-defined]
+            outputs = self._session.run(None, given)  # type: ignore[attr-defined]
         except Exception as error:  # onnxruntime raises a different class for each cause, none of them public
             raise ModelError(f"the model {self.card.name} is damaged: {_first_line(error)}") from None
         return tuple(outputs)
@@ -237,10 +257,11 @@ def _check_signature(session: object, card: Card) -> None:
     inputs = [(i.name, i.type, len(i.shape)) for i in session.get_inputs()]  # type: ignore[attr-defined]
     outputs = tuple(o.name for o in session.get_outputs())  # type: ignore[attr-defined]
     name, axes = ("features", (2, 3)) if card.modality == "features" else ("signal", (2,))
-    if inputs not in [[(name, "tensor(float)", n)] for n in axes] or outputs != OUTPUTS[card.modality]:
+    more = [("normal", "tensor(float)", 2)] if card.normal else []
+    if inputs not in [[(name, "tensor(float)", n), *more] for n in axes] or outputs != output_names(card):
         raise ModelError(
             f"takes {inputs} and gives {outputs}; a {card.modality} model takes a float {name!r} (b, n) "
-            f"and gives {', '.join(OUTPUTS[card.modality])}."
+            f"and gives {', '.join(output_names(card))}."
         )
     if card.modality != "activity":
         classes = session.get_outputs()[0].shape[-1]  # type: ignore[attr-defined]

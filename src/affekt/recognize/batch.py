@@ -6,7 +6,7 @@ import glob
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -53,7 +53,13 @@ def find_recordings(paths: Iterable[str], *, recursive: bool = False) -> tuple[l
     return list(found.values()), failures
 
 
-def predict_many(recognizer: Recognizer, sources: Iterable[str], *, jobs: int = 1) -> Iterator[Result | Failure]:
+def predict_many(
+    recognizer: Recognizer,
+    sources: Iterable[str],
+    *,
+    jobs: int = 1,
+    knowing: Mapping[str, Recognizer] | None = None,
+) -> Iterator[Result | Failure]:
     """Work through recordings on several threads; results come in the order of the sources.
 
     Parameters
@@ -63,6 +69,8 @@ def predict_many(recognizer: Recognizer, sources: Iterable[str], *, jobs: int = 
         Paths; read no faster than they are worked on.
     jobs : int
         Recordings at a time.
+    knowing : mapping of str to Recognizer, optional
+        For some sources another recogniser, which knows their speaker.
 
     Yields
     ------
@@ -74,7 +82,8 @@ def predict_many(recognizer: Recognizer, sources: Iterable[str], *, jobs: int = 
     with ThreadPoolExecutor(jobs) as pool:
         try:
             for source in sources:
-                waiting.append(pool.submit(attempt, recognizer, source, stop=over))
+                chosen = knowing.get(source, recognizer) if knowing and isinstance(source, str) else recognizer
+                waiting.append(pool.submit(attempt, chosen, source, stop=over))
                 if len(waiting) > 2 * jobs:
                     yield waiting.popleft().result()
             while waiting:

@@ -19,6 +19,7 @@ from affekt.labels import LabelMap
 from affekt.models.card import Card
 from affekt.recognize.batch import Failure, predict_many
 from affekt.recognize.recognizer import Recognizer
+from affekt.recognize.speakers import WAYS, hear_samples
 from affekt.speech.audio import Source, blocks
 from affekt.types import Prediction, Report, Sample
 
@@ -48,6 +49,8 @@ class Trial:
         For the report.
     held_out : bool
         Whether the model is known not to have learned from these speakers.
+    normal : str
+        What the model is told of the speakers: ``none``, or a key of ``affekt.recognize.speakers.WAYS``.
     """
 
     corpus: str
@@ -56,6 +59,7 @@ class Trial:
     warnings: tuple[str, ...] = ()
     stamps: tuple[str, ...] = ()
     held_out: bool = True
+    normal: str = "none"
 
 
 @dataclass(frozen=True)
@@ -208,7 +212,7 @@ def judge(
     """
     if not isinstance(trial, Trial):
         trial = Trial(str(trial[0].corpus), tuple(trial))
-    answers = answer(recognizer, trial.samples, jobs=jobs, tick=tick)
+    answers = answer(recognizer, trial.samples, jobs=jobs, tick=tick, normal=trial.normal)
     if not answers.samples:
         raise CorpusError(
             f"{trial.corpus}: none of its {len(trial.samples)} clips can be read. The first: "
@@ -234,13 +238,23 @@ def judge(
 
 
 def answer(
-    recognizer: Recognizer, samples: Sequence[Sample], *, jobs: int = 1, tick: Callable[[], None] = lambda: None
+    recognizer: Recognizer,
+    samples: Sequence[Sample],
+    *,
+    jobs: int = 1,
+    tick: Callable[[], None] = lambda: None,
+    normal: str = "none",
 ) -> Answers:
-    """Recognise samples, stretches of recordings among them; those that cannot be read are kept apart."""
+    """Recognise samples, stretches of recordings among them; those that cannot be read are kept apart.
+
+    With ``normal``, a key of ``affekt.recognize.speakers.WAYS``, each is
+    compared with other clips of its speaker; stretches are not.
+    """
+    knowing = {} if normal == "none" else hear_samples(recognizer, samples, normal)
     heard: list[Sample] = []
     summaries: list[Prediction] = []
     failures: list[Failure] = []
-    outcomes = predict_many(recognizer, _sources(samples), jobs=jobs)  # type: ignore[arg-type]
+    outcomes = predict_many(recognizer, _sources(samples), jobs=jobs, knowing=knowing)  # type: ignore[arg-type]
     for sample, outcome in zip(samples, outcomes, strict=True):
         tick()
         if isinstance(outcome, Failure):
@@ -287,7 +301,8 @@ def _protocol(trial: Trial, samples: Sequence[Sample], kind: str) -> str:
     known = f"{count} {'held-out ' if trial.held_out else ''}speaker{'s' * (count != 1)}"
     unknown = "speakers unknown" if any(s.speaker is None for s in samples) else ""
     who = " and ".join(words for words in (known if count else "", unknown) if words)
-    words = f"{trial.corpus}: {who}; {kind}"
+    told = "" if trial.normal == "none" else f"; {WAYS[trial.normal]}"
+    words = f"{trial.corpus}: {who}; {kind}{told}"
     return f"{words}; {trial.protocol}" if trial.protocol else words
 
 

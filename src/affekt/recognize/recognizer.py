@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from affekt.labels import LabelMap, Labels, label_map, loss_of
 from affekt.models.card import Card
 from affekt.models.zoo import load_model
 from affekt.recognize.clip_model import ClipModel
+from affekt.recognize.normal import LEAST_SECONDS, Gathered, Normal
 from affekt.recognize.stream import RATE, Listener, Stream, StreamOptions
 from affekt.speech.audio import Source, blocks, name_of
 from affekt.types import Prediction, Result
@@ -78,6 +80,8 @@ class Recognizer:
         network = ClipModel(opened) if self.card.modality == "features" else opened
         self._models = (network, load_model("activity", threads=threads))
         self._options = options or StreamOptions()
+        self.normal: Normal | None = None
+        self.running = False
         available = self.card.labels
         self._map = (
             LabelMap({label: (label,) for label in available}) if labels is None else label_map(labels, available)
@@ -97,7 +101,77 @@ class Recognizer:
             sampling_rate=sampling_rate,
             listener=listener,
             threshold=self.threshold,
+            normal=self.normal,
+            running=self.running,
         )
+
+    def adapt(self, clips: Source | Iterable[Source], *, kind: str = "neutral") -> Recognizer:
+        """A recogniser that knows how one speaker usually sounds, from some of their speech.
+
+        It shares the opened model with this one and is for that speaker only.
+        From 3 s on it helps, 10 s are good.
+
+        Parameters
+        ----------
+        clips : one source, or several
+            As for :meth:`predict`; all of the one speaker.
+        kind : str
+            ``neutral``: they speak without emotion here. ``any``: whatever they
+            said, with nothing labelled.
+
+        Returns
+        -------
+        Recognizer
+
+        Raises
+        ------
+        InputError
+            If the model cannot be told, the kind does not exist, or there is
+            less than a second of speech.
+        AudioError
+            If a clip cannot be read.
+        """
+        gathered = Gathered()
+        for clip in several(clips):
+            gathered.join(self.gather(clip))
+        if gathered.seconds < LEAST_SECONDS:
+            raise InputError(
+                f"the voice reference holds {gathered.seconds:.1f} s of speech; give {LEAST_SECONDS:g} s or more, "
+                "better 10 s."
+            )
+        return self.knowing(gathered.normal(kind))
+
+    def gather(self, source: Source) -> Gathered:
+        """What the model makes of the speech in a recording, for a :class:`Normal`.
+
+        Raises
+        ------
+        InputError
+            If the model cannot be told how a speaker usually sounds.
+        AudioError
+            If it cannot be read.
+        """
+        if not self.card.normal:
+            raise InputError(
+                f"the model {self.card.name} cannot be told how a speaker usually sounds; `affekt models` names others."
+            )
+        stream = self.knowing(None).stream()
+        for block in blocks(source):
+            stream.feed(block)
+        stream.flush()
+        return stream.gathered
+
+    def knowing(self, normal: Normal | None = None, *, running: bool = False) -> Recognizer:
+        """A recogniser that shares the opened model and knows this of the speaker.
+
+        With ``running`` each of its streams learns how its speaker usually
+        sounds as it goes, and compares speech with what came before.
+        """
+        if (normal or running) and not self.card.normal:
+            raise InputError(f"the model {self.card.name} cannot be told how a speaker usually sounds.")
+        other = copy.copy(self)
+        other.normal, other.running = normal, running
+        return other
 
     def label_set(self, prediction: Prediction, coverage: float = 0.9) -> tuple[str, ...]:
         """The labels among which the true one is, as often as ``coverage`` says.
@@ -193,7 +267,16 @@ class Recognizer:
             self.card.name,
             self.labels,
             tuple(problems),
+            "running" if self.running else self.normal.kind if self.normal else "none",
         )
+
+
+def several(clips: Source | Iterable[Source]) -> list[Source]:
+    """One source or several, as a list; a pair (array, sampling_rate) is one."""
+    is_pair = isinstance(clips, tuple) and len(clips) == 2 and isinstance(clips[0], np.ndarray)
+    if is_pair or isinstance(clips, (str, bytes, os.PathLike)) or hasattr(clips, "read"):
+        return [clips]  # type: ignore[list-item]
+    return list(clips)  # type: ignore[arg-type]
 
 
 class Trace:

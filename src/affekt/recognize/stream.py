@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,7 +23,8 @@ from affekt.labels import LabelMap
 from affekt.models.card import Card
 from affekt.models.onnx import Model
 from affekt.recognize.clip_model import ClipModel
-from affekt.speech.activity import Activity, ActivityOptions
+from affekt.recognize.normal import LEAST_SECONDS, Gathered, Normal
+from affekt.speech.activity import CONTEXT, HOP, Activity, ActivityOptions
 from affekt.speech.audio import check_sampling_rate
 from affekt.speech.frames import Buffer
 from affekt.speech.quality import quality, window_qualities
@@ -31,6 +33,8 @@ from affekt.types import Prediction
 RATE = 16_000
 #: The model's front end needs this much to see one frame.
 SHORTEST = 400
+#: Seconds of what sounds like speech that it takes to say so before it is certain.
+HINT = 0.1
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class StreamOptions:
 
 #: For a microphone: small blocks, so that answers wait for nothing but the speaker. Each is read with its context,
 #: which costs 1.4 times as much on speech with pauses, and 7 times in speech without any.
-LIVE = StreamOptions(block=0.8, activity=ActivityOptions(block=0.4))
+LIVE = StreamOptions(block=0.8, activity=ActivityOptions(block=0.2))
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,18 @@ def window_weights(count: int, length: int, card: Card) -> NDArray[np.float64]:
     return RATE * sum((p.duration * np.array(list(p.scores.values())) for p in cells), np.zeros(count))
 
 
+def checked_signal(signal: NDArray[np.floating]) -> NDArray[np.float32]:
+    """A signal (n,) as float32, or InputError if it is none."""
+    signal = np.asarray(signal)
+    if signal.ndim != 1 or signal.dtype.kind != "f":
+        raise InputError(f"a signal of shape {signal.shape} and type {signal.dtype}; allowed: floats of shape (n,).")
+    with np.errstate(over="ignore"):
+        signal = signal.astype(np.float32, copy=False)
+    if not np.isfinite(signal).all():
+        raise InputError("the signal holds NaN or infinite samples, or some beyond float32.")
+    return signal
+
+
 class Stream:
     """Emotions of a signal that arrives in pieces. Made by :meth:`Recognizer.stream`.
 
@@ -136,6 +152,11 @@ class Stream:
     listener : Listener
     threshold : float
         Confidence that a segment needs to have a label, 0 to 1; where segments begin and end does not depend on it.
+    normal : Normal, optional
+        How the speaker usually sounds.
+    running : bool
+        Learn it from the stream itself: each region of speech is compared with
+        all before it. Only for a stream of one speaker.
     """
 
     def __init__(
@@ -147,12 +168,17 @@ class Stream:
         sampling_rate: int = RATE,
         listener: Listener | None = None,
         threshold: float = 0.0,
+        normal: Normal | None = None,
+        running: bool = False,
     ) -> None:
         model, activity = models
-        self._activity = Activity(lambda signal: activity.run(signal[None])[0][0], options.activity)
+        self._speech = lambda signal: activity.run(signal[None])[0][0]
+        self._activity = Activity(self._speech, options.activity)
         self._buffer = Buffer()
         self._listener = listener
-        self._reader = _Reader(model, labels, options, self._listener, threshold=threshold)
+        self._reader = _Reader(
+            model, labels, options, self._listener, threshold=threshold, normal=normal, running=running
+        )
         self._resampler = None
         check_sampling_rate(sampling_rate)
         if sampling_rate != RATE:
@@ -164,6 +190,11 @@ class Stream:
         """Seconds of signal taken so far."""
         return self._buffer.end / RATE
 
+    @property
+    def gathered(self) -> Gathered:
+        """The embeddings of the regions that are over; of a model that gives any."""
+        return self._reader.gathered
+
     def glance(self) -> Prediction | None:
         """What the last seconds of the speech in progress sound like, as if it ended here; None where nobody speaks.
 
@@ -172,6 +203,46 @@ class Stream:
         """
         growing = self._activity.growing
         return self._reader.glance(growing, self._buffer) if growing and not self._over else None
+
+    @property
+    def growing(self) -> tuple[float, float] | None:
+        """Start of the speech in progress and how far it reaches for sure, in seconds; None where nobody speaks."""
+        growing = self._activity.growing
+        return (growing[0] / RATE, growing[1] / RATE) if growing and not self._over else None
+
+    @property
+    def earliest(self) -> float:
+        """No speech that is still to come begins before this second."""
+        return self._activity.earliest / RATE
+
+    def hint(self) -> tuple[float, float] | None:
+        """Start and end, in seconds, of what sounds like the first of new speech; None where there is none.
+
+        For saying at once that somebody speaks: the newest signal is heard
+        without what comes after it, so :meth:`feed` may later find nothing.
+        """
+        options, earliest = self._activity.options, self._activity.earliest
+        first = max(0, earliest // HOP - CONTEXT)
+        signal = self._buffer.take(first * HOP, self._buffer.end)
+        if self._over or self._activity.growing or len(signal) < SHORTEST:
+            return None
+        spoken = self._speech(signal) >= options.on
+        spoken[: math.ceil(earliest / HOP) - first] = False
+        frames = max(1, round(HINT * RATE / HOP))
+        runs = np.flatnonzero(np.convolve(spoken, np.ones(frames), "valid") > frames - 0.5)
+        if not len(runs):
+            return None
+        start = (first + int(runs[0])) * HOP
+        return max(earliest, start - round(options.margin * RATE)) / RATE, (start + frames * HOP) / RATE
+
+    def so_far(self) -> tuple[Prediction, Prediction] | None:
+        """The last window and the segment of the speech in progress, as if it ended here; None where nobody speaks.
+
+        The segment is the last one that :meth:`flush` would give of this
+        speech; :meth:`feed` may later decide otherwise.
+        """
+        growing = self._activity.growing
+        return self._reader.so_far(growing, self._buffer) if growing and not self._over else None
 
     def feed(self, signal: NDArray[np.floating]) -> list[Prediction]:
         """Take the next piece of signal.
@@ -193,15 +264,7 @@ class Stream:
         """
         if self._over:
             raise InputError("the stream was flushed; make a new one for the next recording.")
-        signal = np.asarray(signal)
-        if signal.ndim != 1 or signal.dtype.kind != "f":
-            raise InputError(
-                f"a signal of shape {signal.shape} and type {signal.dtype}; allowed: floats of shape (n,)."
-            )
-        with np.errstate(over="ignore"):
-            signal = signal.astype(np.float32, copy=False)
-        if not np.isfinite(signal).all():
-            raise InputError("the signal holds NaN or infinite samples, or some beyond float32.")
+        signal = checked_signal(signal)
         return self._take(self._resampler.resample_chunk(signal) if self._resampler else signal)
 
     def flush(self) -> list[Prediction]:
@@ -221,9 +284,16 @@ class Stream:
             done += self._finish(self._activity.feed(part))
             if growing := self._activity.growing:
                 done += self._reader.grow(growing, self._buffer)
-            needed = self._reader.needed_from
-            self._buffer.forget(self._activity.earliest if needed is None else needed)
+            self._buffer.forget(self._needed_from())
         return done
+
+    def _needed_from(self) -> int:
+        """The first sample that a model may still have to hear; :meth:`hint` needs context, too."""
+        growing, needed = self._activity.growing, self._reader.needed_from
+        before = (CONTEXT + 1) * HOP + round(self._activity.options.margin * RATE)
+        if growing is None or needed is None:
+            return self._activity.earliest - before
+        return min(needed, growing[1] - before)
 
     def _finish(self, regions: list[tuple[int, int]]) -> list[Prediction]:
         done: list[Prediction] = []
@@ -245,8 +315,12 @@ class _Reader:
         listener: Listener | None,
         *,
         threshold: float,
+        normal: Normal | None = None,
+        running: bool = False,
     ) -> None:
         self._model, self._labels, self._card, self._threshold = model, labels, model.card, threshold
+        self.gathered, self._normal, self._running = Gathered(), normal, running
+        self._embeddings: list[NDArray[np.floating]] = []
         self._hop, self._window = self._card.hop, self._card.window
         # A whole number of hops, so that the windows of a piece fall on those of the region.
         self._context = math.ceil(self._card.context / self._hop) * self._hop
@@ -268,11 +342,24 @@ class _Reader:
         signal = buffer.take(begin, end)
         if len(signal) < SHORTEST:
             return None
-        logits = self._model.run(signal[None])[1][0, (first - begin) // self._hop]
+        logits = self._run(signal)[1][0, (first - begin) // self._hop]
         (scores,) = self._mapped(softmax(logits[None], self._card.temperature))
         table = dict(zip(self._labels.sources, scores.tolist(), strict=True))
         heard = quality(signal[first - begin :])
         return Prediction(first / RATE, end / RATE, table, quality=heard, threshold=self._threshold)
+
+    def so_far(self, region: tuple[int, int], buffer: Buffer) -> tuple[Prediction, Prediction] | None:
+        """The last window and the last segment of a region in progress, as if the region ended here."""
+        left = self._window_count(region[1] - region[0]) - (self._region.windows if self._region else 0)
+        if self._region is None or left < 1:
+            return None
+        trial = self._region.copy()
+        segments = self._read(trial, buffer, region[1], left, told=False)
+        *scores, heard = trial.last.tolist()
+        start = max(region[0], region[1] - self._window) / RATE
+        table = dict(zip(self._labels.sources, scores, strict=True))
+        window = Prediction(start, region[1] / RATE, table, quality=heard, threshold=self._threshold)
+        return window, (segments + trial.finish(region[1]))[-1]
 
     def grow(self, region: tuple[int, int], buffer: Buffer) -> list[Prediction]:
         """Read as many whole pieces as lie safely inside a region that is not over."""
@@ -293,7 +380,16 @@ class _Reader:
         left = self._window_count(region[1] - region[0]) - state.windows
         if left > 0:
             done += self._read(state, buffer, region[1], left)
+        if self._embeddings:
+            self.gathered.add(np.concatenate(self._embeddings), (region[1] - region[0]) / RATE)
+            self._embeddings = []
         return done + state.finish(region[1])
+
+    def _run(self, signal: NDArray[np.float32]) -> tuple[NDArray[np.floating], ...]:
+        """The model's outputs, told what was known of the speaker before this region."""
+        known = self.gathered.normal(least=LEAST_SECONDS) if self._running else None
+        normal = known or self._normal
+        return self._model.run(signal[None], normal.row) if normal else self._model.run(signal[None])  # type: ignore[arg-type]
 
     def _piece_end(self, state: _Region) -> int:
         last = state.windows + self._windows_at_once - 1
@@ -305,16 +401,18 @@ class _Reader:
             return 0
         return 1 + max(0, math.ceil((samples - self._window) / self._hop))
 
-    def _read(self, state: _Region, buffer: Buffer, end: int, count: int) -> list[Prediction]:
+    def _read(self, state: _Region, buffer: Buffer, end: int, count: int, *, told: bool = True) -> list[Prediction]:
         first = state.start + state.windows * self._hop
         start = max(state.start, first - self._context)
         signal = buffer.take(start, end)
-        logits = self._model.run(signal[None])[1][0]
-        skipped = (first - start) // self._hop
+        outputs = self._run(signal)
+        logits, skipped = outputs[1][0], (first - start) // self._hop
         logits = logits[skipped : skipped + count]
         if len(logits) < count:
             raise ModelError(f"the model {self._card.name} gave {len(logits)} windows of {count}; its card is wrong.")
-        if self._listener and self._listener.logits:
+        if told and self._card.normal:
+            self._embeddings.append(outputs[2][0][skipped : skipped + count])
+        if told and self._listener and self._listener.logits:
             self._listener.logits(logits)
         scores = self._mapped(softmax(logits, self._card.temperature))
         qualities = window_qualities(signal[first - start :], self._window, self._hop, len(scores))
@@ -350,6 +448,17 @@ class _Region:
             self.windows += 1
             done += self._emit(self._mean(0), min((self._cells + 1) * self._hop, length))
         return done
+
+    @property
+    def last(self) -> NDArray[np.float64]:
+        """Scores and quality (k + 1,) of the newest window."""
+        return self._rows[-1]
+
+    def copy(self) -> _Region:
+        """To try what would come of it; nobody is told of its cells."""
+        other = copy(self)
+        other._segments = self._segments.copy()
+        return other
 
     def finish(self, end: int) -> list[Prediction]:
         """Cells that only the last windows cover, and the last segment."""
@@ -418,6 +527,12 @@ class _Segments:
         self._labels, self._shortest, self._listener, self._threshold = labels, shortest, listener, threshold
         self._kept: _Span | None = None
         self._doubtful: _Span | None = None
+
+    def copy(self) -> _Segments:
+        """The same, without a listener."""
+        other = copy(self)
+        other._listener, other._kept, other._doubtful = None, copy(self._kept), copy(self._doubtful)
+        return other
 
     def add(self, cell: _Cell) -> list[Prediction]:
         """Take the next cell; return a segment if it ended."""

@@ -47,11 +47,11 @@ class Chances:
     speed: float = 0.6
     speed_range: float = 0.12
     noise: float = 0.4
-    snr: tuple[float, float] = (5.0, 35.0)
+    snr: tuple[float, float] = (3.0, 35.0)
     reverb: float = 0.15
     colour: float = 0.4
     colour_range: float = 6.0
-    telephone: float = 0.05
+    telephone: float = 0.1
     gain_range: float = 12.0
 
 

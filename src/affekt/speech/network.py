@@ -117,21 +117,22 @@ class VoiceShape:
     labels: tuple[str, ...]
     corpora: tuple[str, ...] = ()
     front: FrontEnd = field(default_factory=FrontEnd)
-    planes: tuple[int, int, int] = (16, 32, 64)
+    planes: tuple[int, int] = (32, 64)
     channels: int = 192
     dilations: tuple[int, ...] = (1, 2, 4, 8)
     dropout: float = 0.2
+    hidden: int = 128
     window_frames: int = 75
     hop_frames: int = 10
 
     @property
     def frame_samples(self) -> int:
-        """Samples between two frames of the encoder: two strides of 2 after the front end."""
+        """Samples between two frames of the encoder: a stride of 4 after the front end."""
         return 4 * self.front.hop
 
     def context_samples(self, level_frames: int = 201) -> int:
         """Samples on either side that can change a frame of the encoder."""
-        stem = 2 + 2 * 2 + 2 + 4 * 2 + 4
+        stem = 2 + 4 * 2 + 4
         return (level_frames // 2 + stem + 4 * sum(self.dilations)) * self.front.hop + self.front.window
 
 
@@ -159,6 +160,27 @@ class Dilated(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(x + self.mix_norm(self.mix(self.dropout(F.relu(self.wide_norm(self.wide(x)))))))
+
+
+#: Ways to know a speaker's normal: from any speech of theirs, nothing labelled, or from speech known to be neutral.
+NORMALS = ("any", "neutral")
+
+
+class Known(nn.Module):
+    """Logits of a clip of which the speaker's normal, the mean embedding of other speech, is known."""
+
+    def __init__(self, size: int, shape: VoiceShape) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(2 * size, shape.hidden),
+            nn.ReLU(),
+            nn.Dropout(shape.dropout),
+            nn.Linear(shape.hidden, len(shape.labels)),
+        )
+
+    def forward(self, embedding: Tensor, difference: Tensor) -> Tensor:
+        """Embedding and its difference from normal, both (..., d), to logits (..., k)."""
+        return self.layers(torch.cat([embedding, difference], dim=-1))
 
 
 def masked(x: Tensor, mask: Tensor | None) -> Tensor:
@@ -190,17 +212,13 @@ class VoiceNetwork(nn.Module):
     def __init__(self, shape: VoiceShape) -> None:
         super().__init__()
         self.shape = shape
-        one, two, three = shape.planes
+        one, two = shape.planes
         self.features = VoiceFeatures(shape.front)
         self.mel_norm = nn.BatchNorm1d(shape.front.bands)
-        self.stem = nn.Sequential(nn.Conv2d(1, one, 5, stride=2, padding=2, bias=False), nn.BatchNorm2d(one), nn.ReLU())
-        self.high = Planes(one)
-        self.down = nn.Sequential(
-            nn.Conv2d(one, two, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(two), nn.ReLU()
-        )
-        self.middle = Planes(two)
+        self.stem = nn.Sequential(nn.Conv2d(1, one, 5, stride=4, padding=2, bias=False), nn.BatchNorm2d(one), nn.ReLU())
+        self.middle = Planes(one)
         self.narrow = nn.Sequential(
-            nn.Conv2d(two, three, 3, stride=(2, 1), padding=1, bias=False), nn.BatchNorm2d(three), nn.ReLU()
+            nn.Conv2d(one, two, 3, stride=(2, 1), padding=1, bias=False), nn.BatchNorm2d(two), nn.ReLU()
         )
         self.pitch = nn.Sequential(
             nn.Conv1d(shape.front.lags, 64, 5, stride=2, padding=2, bias=False),
@@ -210,21 +228,26 @@ class VoiceNetwork(nn.Module):
             nn.BatchNorm1d(64),
             nn.ReLU(),
         )
-        rows = three * (shape.front.bands // 8)
+        rows = two * (shape.front.bands // 8)
         self.join = nn.Sequential(
             nn.Conv1d(rows + 64, shape.channels, 1, bias=False), nn.BatchNorm1d(shape.channels), nn.ReLU()
         )
         self.blocks = nn.ModuleList(Dilated(shape.channels, d, shape.dropout) for d in shape.dilations)
         self.attention = nn.Sequential(nn.Conv1d(shape.channels, 32, 1), nn.Tanh(), nn.Conv1d(32, 1, 1))
         self.dropout = nn.Dropout(shape.dropout)
-        self.head = nn.Linear(2 * shape.channels, len(shape.labels))
-        self.corpus_heads = nn.ModuleDict({c: nn.Linear(2 * shape.channels, len(shape.labels)) for c in shape.corpora})
+        self.head = nn.Linear(self.size, len(shape.labels))
+        self.known = nn.ModuleDict({kind: Known(self.size, shape) for kind in NORMALS})
+        self.corpus_heads = nn.ModuleDict({c: nn.Linear(self.size, len(shape.labels)) for c in shape.corpora})
+
+    @property
+    def size(self) -> int:
+        """Values of an embedding."""
+        return 2 * self.shape.channels
 
     def encode(self, mel: Tensor, salience: Tensor, mask: Tensor | None = None) -> Tensor:
         """Features (b, bands, t) and (b, lags, t) to frames (b, channels, ceil(t / 4))."""
         x = masked(self.mel_norm(mel), mask)[:, None]
-        x = self.high(masked(self.stem(x), mask), mask)
-        x = masked(self.down(masked(x, mask)), mask)
+        x = masked(self.stem(x), mask)
         x = self.narrow(masked(self.middle(x, mask), mask))
         pitch = self.pitch(masked(salience, mask))
         x = masked(self.join(torch.cat([x.flatten(1, 2), pitch], dim=1)), mask)
@@ -256,10 +279,24 @@ class VoiceNetwork(nn.Module):
         total = pooled[..., :1]
         return moments(pooled[..., 1 : c + 1] / total, pooled[..., c + 1 :] / total)
 
-    def forward(self, signal: Tensor) -> tuple[Tensor, Tensor]:
-        """Signal (b, n) at 16 kHz to logits of the whole (b, k) and of every window (b, w, k)."""
+    def judge(self, embedding: Tensor, normal: Tensor) -> Tensor:
+        """Embeddings (b, w, d) to logits (b, w, k); normal (b, 1 + d) as for :meth:`forward`."""
+        kind, mean = normal[:, None, :1], normal[:, None, 1:]
+        logits = self.head(embedding)
+        for number, name in enumerate(NORMALS, 1):
+            logits = torch.where(kind == number, self.known[name](embedding, embedding - mean), logits)
+        return logits
+
+    def forward(self, signal: Tensor, normal: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Signal (b, n) at 16 kHz to logits of the whole (b, k), logits (b, w, k) and embeddings (b, w, d) of windows.
+
+        ``normal`` (b, 1 + d) is what is known of how the speaker usually
+        sounds: 0 for nothing, or the place in ``NORMALS`` from 1 on, and then
+        the mean embedding of the windows of other speech of theirs.
+        """
         frames = self.encode(*self.features(signal))
-        return self.head(self.embed(frames)), self.head(self.embed_windows(frames))
+        windows = self.embed_windows(frames)
+        return self.judge(self.embed(frames)[:, None], normal)[:, 0], self.judge(windows, normal), windows
 
 
 def moments(mean: Tensor, square: Tensor) -> Tensor:

@@ -18,29 +18,34 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Clips:
-    """Signals at 16 kHz, back to back in one int16 array.
+    """Signals at 16 kHz, in one int16 array.
 
     Parameters
     ----------
     signal : int16 array, shape (n,)
-    starts : int64 array, shape (clips + 1,)
-        Clip i is ``signal[starts[i]:starts[i + 1]]``.
+    starts, ends : int64 arrays, shape (clips,)
+        Clip i is ``signal[starts[i]:ends[i]]``.
     """
 
     signal: NDArray[np.int16]
     starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
 
     def __len__(self) -> int:
-        return len(self.starts) - 1
+        return len(self.starts)
 
     def __getitem__(self, index: int) -> NDArray[np.float32]:
         """Clip ``index`` as float32, full scale [-1, 1]."""
-        return self.signal[self.starts[index] : self.starts[index + 1]].astype(np.float32) / np.float32(32768)
+        return self.signal[self.starts[index] : self.ends[index]].astype(np.float32) / np.float32(32768)
 
     @property
     def lengths(self) -> NDArray[np.int64]:
         """Samples of each clip."""
-        return np.diff(self.starts)
+        return self.ends - self.starts
+
+    def take(self, rows: NDArray[np.int64]) -> Clips:
+        """Some of the clips, without reading or copying them."""
+        return Clips(self.signal, self.starts[rows], self.ends[rows])
 
 
 def load_clips(
@@ -73,8 +78,8 @@ def load_clips(
         _decode_all(paths, starts_file, signal_file, trim)
     starts = np.load(starts_file)
     if not starts[-1]:  # nothing cannot be mapped
-        return Clips(np.zeros(0, np.int16), starts)
-    return Clips(np.memmap(signal_file, np.int16, "r", shape=(int(starts[-1]),)), starts)
+        return Clips(np.zeros(0, np.int16), starts[:-1], starts[1:])
+    return Clips(np.memmap(signal_file, np.int16, "r", shape=(int(starts[-1]),)), starts[:-1], starts[1:])
 
 
 def _decode_all(paths: Sequence[str], starts_file: Path, signal_file: Path, trim: Callable | None) -> None:

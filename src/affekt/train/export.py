@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from affekt._files import atomic_write
 from affekt._optional import require
 from affekt.errors import ModelError
 from affekt.models.card import KEY, Card
-from affekt.models.onnx import OUTPUTS, open_model
+from affekt.models.onnx import open_model, output_names
 
 OPSET = 17
 TOLERANCE = 1e-4
@@ -53,7 +54,7 @@ def export(network: nn.Module, card: Card, path: Path) -> float:
         If they differ by more than 1e-4.
     """
     onnx = require("onnx", extra="train")
-    model = onnx.load_from_string(_graph(network.eval(), OUTPUTS[card.modality]))
+    model = onnx.load_from_string(_graph(network.eval(), card))
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, {KEY: card.to_json()})
     model.producer_name, model.doc_string = "affekt", f"{card.name}: waveform at {card.sampling_rate} Hz in, logits out"
@@ -81,27 +82,45 @@ def parity(network: nn.Module, path: Path) -> float:
     model, rng, worst = open_model(path), np.random.default_rng(0), 0.0
     for seconds in (0.05, 0.31, 1.0, 3.0, 7.7):
         signal = (0.1 * rng.standard_normal((1 + (seconds > 1), int(16_000 * seconds)))).astype(np.float32)
-        with torch.no_grad():
-            wanted = network(torch.from_numpy(signal))
-        for one, other in zip(wanted if isinstance(wanted, tuple) else (wanted,), model.run(signal), strict=True):
-            worst = max(worst, float(np.abs(one.numpy() - other).max()))
+        for normal in _normals(model.card, rng):
+            with torch.no_grad():
+                wanted = network(*_given(signal, normal))
+            found = model.run(signal, normal)
+            for one, other in zip(wanted if isinstance(wanted, tuple) else (wanted,), found, strict=True):
+                worst = max(worst, float(np.abs(one.numpy() - other).max()))
     return worst
 
 
-def _graph(network: nn.Module, outputs: tuple[str, ...]) -> bytes:
-    file = io.BytesIO()
+def _normals(card: Card, rng: np.random.Generator) -> list[NDArray[np.float32] | None]:
+    """What a model may be told of a speaker: nothing, and each of the kinds; or that it is never told."""
+    if not card.normal:
+        return [None]
+    mean = 0.5 * rng.standard_normal(card.normal)
+    return [np.array([kind, *mean], np.float32) for kind in (0, 1, 2)]
+
+
+def _given(signal: NDArray[np.float32], normal: NDArray[np.float32] | None) -> tuple[torch.Tensor, ...]:
+    told = () if normal is None else (torch.from_numpy(np.tile(normal, (len(signal), 1))),)
+    return (torch.from_numpy(signal), *told)
+
+
+def _graph(network: nn.Module, card: Card) -> bytes:
+    file, outputs = io.BytesIO(), output_names(card)
+    inputs = ("signal", "normal") if card.normal else ("signal",)
     axes = {
         "signal": {0: "b", 1: "n"},
+        **({"normal": {0: "b"}} if card.normal else {}),
         **{name: {0: "b", **({1: "t"} if name != "logits" else {})} for name in outputs},
     }
+    normal = np.zeros(1 + card.normal, np.float32) if card.normal else None
     with warnings.catch_warnings():
         # Deprecated in favour of an exporter that needs two more packages for the same graph.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             network,
-            (0.1 * torch.randn(2, 64_000),),
+            _given((0.1 * np.random.default_rng(0).standard_normal((2, 64_000))).astype(np.float32), normal),
             file,  # type: ignore[arg-type]
-            input_names=["signal"],
+            input_names=list(inputs),
             output_names=list(outputs),
             dynamic_axes=axes,
             opset_version=OPSET,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,15 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from affekt.evaluate.metrics import unweighted_recall
-from affekt.speech.augment import apply, draw
-from affekt.speech.network import VoiceNetwork, VoiceShape, features_mask
+from affekt.speech.augment import Change, apply, draw
+from affekt.speech.network import NORMALS, VoiceNetwork, VoiceShape, features_mask
 from affekt.train.clips import Clips
 from affekt.train.losses import MASKED, corpus_logits, masked_cross_entropy, smooth_targets
 from affekt.train.recipe import Objective, Recipe
 
 RATE = 16_000
+#: How many samples the ends of a clip are moved: 80 ms, two frames of the encoder.
+EDGE = 1280
 
 
 @dataclass(frozen=True)
@@ -31,14 +33,29 @@ class Material:
 
     Parameters
     ----------
-    labels, corpora : int64 arrays, shape (clips,)
+    labels, corpora, speakers : int64 arrays, shape (clips,)
     allowed : bool array, shape (corpora, k)
+    neutral : int
+        Which label is neutral; -1 for none.
     """
 
     clips: Clips
     labels: NDArray[np.int64]
     corpora: NDArray[np.int64]
+    speakers: NDArray[np.int64]
     allowed: NDArray[np.bool_]
+    neutral: int = -1
+
+    def take(self, rows: NDArray[np.int64]) -> Material:
+        """Some of the clips."""
+        return Material(
+            self.clips.take(rows),
+            self.labels[rows],
+            self.corpora[rows],
+            self.speakers[rows],
+            self.allowed,
+            self.neutral,
+        )
 
 
 @dataclass(frozen=True)
@@ -49,6 +66,8 @@ class Batch:
     lengths: Tensor  # (b,)
     labels: Tensor  # (b,)
     corpora: Tensor  # (b,)
+    speakers: Tensor  # (b,)
+    clips: Tensor  # (b,)
 
 
 class EpochBatches(Dataset):
@@ -64,24 +83,54 @@ class EpochBatches(Dataset):
 
     def __getitem__(self, number: int) -> Batch:
         rng = np.random.default_rng([self.recipe.seed, self.epoch, number])
-        signals = [self._clip(int(index), rng) for index in self.plan[number]]
-        return collate(signals, self.material, self.plan[number])
+        signals: list[NDArray[np.float32]] = []
+        for group in self.plan[number]:
+            # Clips of one speaker keep voice and room, as those of one conversation do.
+            shared = draw(rng, self.recipe.augment)
+            signals += [self._clip(int(index), shared, rng) for index in group]
+        return collate(signals, self.material, self.plan[number].reshape(-1))
 
-    def _clip(self, index: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    def _clip(self, index: int, shared: Change, rng: np.random.Generator) -> NDArray[np.float32]:
+        own = draw(rng, self.recipe.augment)
+        change = replace(
+            own, speed=shared.speed, response=shared.response, colour=shared.colour, telephone=shared.telephone
+        )
         signal = crop(self.material.clips[index], int(self.recipe.schedule.seconds * RATE), rng)
-        return apply(signal, draw(rng, self.recipe.augment), sounds=self.sounds, responses=self.responses)
+        return apply(signal, change, sounds=self.sounds, responses=self.responses)
 
 
 def plan_epoch(material: Material, recipe: Recipe, rng: np.random.Generator) -> list[NDArray[np.int64]]:
-    """Draw an epoch's clips, balanced over corpora and classes, in batches of similar length."""
+    """Draw an epoch's clips, balanced over corpora and classes, in batches of similar length.
+
+    Returns
+    -------
+    list of int64 arrays, shape (groups, clips of a group)
+        One array per batch; a row is clips of one speaker.
+    """
     schedule = recipe.schedule
-    picked = rng.choice(len(material.clips), schedule.clips, p=draw_weights(material, recipe.balance))
-    groups = np.array_split(picked, max(1, len(picked) // (16 * schedule.batch)))
+    weights = draw_weights(material, recipe.balance)
+    firsts = rng.choice(len(material.clips), max(1, schedule.clips // schedule.group), p=weights)
+    own = {int(s): np.flatnonzero(material.speakers == s) for s in np.unique(material.speakers[firsts])}
+    groups = np.stack(
+        [group_of(i, own[int(material.speakers[i])], weights, size=schedule.group, rng=rng) for i in firsts]
+    )
+    per_batch = max(1, schedule.batch // schedule.group)
     batches: list[NDArray[np.int64]] = []
-    for group in groups:
-        ordered = group[np.argsort(material.clips.lengths[group], kind="stable")]
-        batches += np.array_split(ordered, max(1, len(ordered) // schedule.batch))
+    for part in np.array_split(groups, max(1, len(groups) // (16 * per_batch))):
+        ordered = part[np.argsort(material.clips.lengths[part].max(axis=1), kind="stable")]
+        batches += np.array_split(ordered, max(1, len(ordered) // per_batch))
     return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def group_of(
+    first: int, own: NDArray[np.int64], weights: NDArray[np.float64], *, size: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """A clip and others of its speaker, drawn by weight, each but once where there are enough."""
+    others = own[own != first]
+    if not len(others):
+        return np.full(size, first)
+    chance = weights[others] / weights[others].sum()
+    return np.concatenate([[first], rng.choice(others, size - 1, replace=len(others) < size - 1, p=chance)])
 
 
 def draw_weights(material: Material, balance: float) -> NDArray[np.float64]:
@@ -97,10 +146,13 @@ def draw_weights(material: Material, balance: float) -> NDArray[np.float64]:
 
 
 def crop(signal: NDArray[np.float32], longest: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """A random stretch of up to ``longest`` samples; now and then a shorter one, as in live speech."""
+    """A random stretch of up to ``longest`` samples; now and then a shorter one, as in live speech.
+
+    Its ends are moved a little: where speech is found to begin depends on noise and level.
+    """
     size = min(len(signal), longest)
-    if rng.random() < 0.3 and size > RATE:
-        size = int(rng.integers(RATE, size))
+    if size > RATE // 2:
+        size = int(rng.integers(RATE // 2, size)) if rng.random() < 0.3 else size - int(rng.integers(0, EDGE))
     start = int(rng.integers(0, len(signal) - size + 1))
     return signal[start : start + size]
 
@@ -117,6 +169,8 @@ def collate(signals: Sequence[NDArray[np.float32]], material: Material, indices:
         lengths,
         torch.from_numpy(material.labels[indices]),
         torch.from_numpy(material.corpora[indices]),
+        torch.from_numpy(material.speakers[indices]),
+        torch.from_numpy(np.asarray(indices)),
     )
 
 
@@ -143,6 +197,26 @@ def spec_augment(mel: Tensor, objective: Objective, rng: np.random.Generator) ->
     return mel
 
 
+def differences(
+    embedding: Tensor, batch: Batch, rng: np.random.Generator, *, label: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """How each clip differs from the mean of other clips of its speaker in the batch: of some, or of those of a label.
+
+    Returns
+    -------
+    tensor (b, d), bool tensor (b,)
+        The difference, and whether there was another clip.
+    """
+    other = (batch.speakers[:, None] == batch.speakers) & (batch.clips[:, None] != batch.clips)
+    if label is not None:
+        other &= batch.labels == label
+    chance = torch.from_numpy(rng.random((len(other), len(other)))).masked_fill(~other, 2.0)
+    # The nearest to nothing is always kept, so that whoever has other clips has a normal.
+    keep = other & (chance <= torch.maximum(torch.from_numpy(rng.random((len(other), 1))), chance.amin(1, True)))
+    count = keep.sum(dim=1, keepdim=True)
+    return embedding - keep.float() @ embedding / count.clamp(min=1), count[:, 0] > 0
+
+
 def mix_pairs(corpora: Tensor, rng: np.random.Generator) -> Tensor:
     """For each clip another one of its corpus in the batch, or itself; shape (b,)."""
     partner = np.arange(len(corpora))
@@ -153,22 +227,27 @@ def mix_pairs(corpora: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 class Trainer:
-    """State of a run: network, averaged weights, optimiser, epoch."""
+    """State of a run: network, averaged weights, optimiser, epoch.
 
-    def __init__(self, recipe: Recipe, material: Material, extras: tuple[Sequence, Sequence]) -> None:
+    ``state`` is where the network starts, of another with the same sizes; its
+    per-corpus heads start anew.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        material: Material,
+        extras: tuple[Sequence, Sequence],
+        *,
+        state: Mapping[str, Tensor] | None = None,
+    ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.material, self.extras = recipe, material, extras
         sizes = recipe.network
-        self.network = VoiceNetwork(
-            VoiceShape(
-                recipe.labels,
-                recipe.corpora,
-                planes=sizes.planes,
-                channels=sizes.channels,
-                dilations=sizes.dilations,
-                dropout=sizes.dropout,
-            )
-        )
+        self.network = VoiceNetwork(VoiceShape(recipe.labels, recipe.corpora, **vars(sizes)))
+        if state is not None:
+            shared = {name: value for name, value in state.items() if not name.startswith("corpus_heads")}
+            self.network.load_state_dict({**self.network.state_dict(), **shared})
         self.averaged = copy.deepcopy(self.network).eval()
         schedule = recipe.schedule
         steps = schedule.epochs * len(plan_epoch(material, recipe, np.random.default_rng(0)))
@@ -192,7 +271,11 @@ class Trainer:
         # Dropout, too, must depend on the epoch alone, or a resumed run would be another one.
         torch.manual_seed(self.recipe.seed * 100_003 + self.epoch)
         batches = EpochBatches(self.material, self.recipe, self.epoch, self.extras)
-        loader = DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=8)
+        # With one thread there is one core, and a second process would only take turns with the first.
+        alone = torch.get_num_threads() == 1
+        loader = DataLoader(
+            batches, batch_size=None, num_workers=0 if alone else 1, prefetch_factor=None if alone else 8
+        )
         rng = np.random.default_rng([self.recipe.seed, self.epoch, 1 << 20])
         losses = [self._train_step(batch, rng) for batch in loader]
         self.epoch += 1
@@ -213,17 +296,30 @@ class Trainer:
         objective, network = self.recipe.objective, self.network
         with torch.no_grad():
             mel, salience, mask = features_of(network, batch)
-        frames = network.encode(spec_augment(mel, objective, rng), salience, mask)
-        embedding = network.embed(frames, mask)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.schedule.bfloat16):
+            frames = network.encode(spec_augment(mel, objective, rng), salience, mask)
+        embedding = network.embed(frames.float(), mask)
         allowed = self.allowed[batch.corpora]
         targets = smooth_targets(batch.labels, allowed, objective.smoothing)
+        normals = {
+            kind: differences(embedding, batch, rng, label=self.material.neutral if kind == "neutral" else None)
+            for kind in NORMALS
+        }
         if objective.mixup:
             partner = mix_pairs(batch.corpora, rng)
             share = torch.from_numpy(rng.beta(objective.mixup, objective.mixup, len(partner))).float()[:, None]
-            embedding = share * embedding + (1 - share) * embedding[partner]
-            targets = share * targets + (1 - share) * targets[partner]
+
+            def mix(x: Tensor) -> Tensor:
+                return share * x + (1 - share) * x[partner]
+
+            embedding, targets = mix(embedding), mix(targets)
+            normals = {kind: (mix(d), has & has[partner]) for kind, (d, has) in normals.items()}
         embedding = network.dropout(embedding)
         loss = masked_cross_entropy(network.head(embedding), targets, allowed)
+        for kind, (difference, has) in normals.items():
+            if objective.normals and has.any():
+                logits = network.known[kind](embedding[has], difference[has])
+                loss = loss + objective.normals * masked_cross_entropy(logits, targets[has], allowed[has])
         if objective.corpus_heads:
             own = corpus_logits(network.corpus_heads, embedding, batch.corpora)
             loss = loss + objective.corpus_heads * masked_cross_entropy(own, targets, allowed)
@@ -262,17 +358,55 @@ class Trainer:
         self.epoch, self.step = (int(value) for value in state["counters"])
 
 
-def clip_logits(network: VoiceNetwork, material: Material, *, batch: int = 32) -> NDArray[np.float32]:
-    """Logits of every clip as a whole, shape (clips, k); in evaluation mode."""
+def clip_embeddings(network: VoiceNetwork, material: Material, *, batch: int = 32) -> Tensor:
+    """Embedding of every clip as a whole, (clips, d); in evaluation mode."""
     order = np.argsort(material.clips.lengths, kind="stable")
-    logits = np.zeros((len(order), len(network.shape.labels)), np.float32)
+    found = torch.zeros(len(order), network.size)
     network.eval()
     with torch.no_grad():
         for part in np.array_split(order, max(1, len(order) // batch)):
             data = collate([material.clips[int(i)] for i in part], material, part)
             mel, salience, mask = features_of(network, data)
-            logits[part] = network.head(network.embed(network.encode(mel, salience, mask), mask)).numpy()
-    return logits
+            found[torch.from_numpy(part)] = network.embed(network.encode(mel, salience, mask), mask)
+    return found
+
+
+def own_normals(embeddings: Tensor, material: Material, *, label: int | None = None) -> tuple[Tensor, Tensor]:
+    """For each clip the mean embedding of all other clips of its speaker, or of those of a label.
+
+    Returns
+    -------
+    tensor (clips, d), bool tensor (clips,)
+        The mean, and whether there was another clip.
+    """
+    speakers, labels = torch.from_numpy(material.speakers), torch.from_numpy(material.labels)
+    mean, has = torch.zeros_like(embeddings), torch.zeros(len(embeddings), dtype=torch.bool)
+    for speaker in speakers.unique():
+        rows = speakers == speaker
+        used = rows if label is None else rows & (labels == label)
+        total, own = embeddings[used].sum(0), used[rows].float()[:, None]
+        count = used.sum() - own
+        mean[rows] = (total - own * embeddings[rows]) / count.clamp(min=1)
+        has[rows] = count[:, 0] > 0
+    return mean, has
+
+
+def clip_logits(
+    network: VoiceNetwork, material: Material, *, embeddings: Tensor | None = None, normal: str | None = None
+) -> NDArray[np.float32]:
+    """Logits of every clip as a whole, shape (clips, k).
+
+    ``normal`` is a key of ``NORMALS``: each clip is then compared with its
+    speaker's other clips; where there are none, it is not.
+    """
+    found = clip_embeddings(network, material) if embeddings is None else embeddings
+    network.eval()
+    with torch.no_grad():
+        logits = network.head(found)
+        if normal is not None:
+            mean, has = own_normals(found, material, label=material.neutral if normal == "neutral" else None)
+            logits[has] = network.known[normal](found[has], (found - mean)[has])
+    return logits.numpy()
 
 
 def corpus_recalls(logits: NDArray[np.float32], material: Material, names: Sequence[str]) -> dict[str, float]:
@@ -286,31 +420,43 @@ def corpus_recalls(logits: NDArray[np.float32], material: Material, names: Seque
     return found
 
 
-def train(trainer: Trainer, dev: Material, run: Path, *, report: Callable[[str], None]) -> None:
-    """Train to the end, or on from the last checkpoint; the best epoch on dev speakers is kept as ``best.pt``."""
+def train(trainer: Trainer, dev: Material | None, run: Path, *, report: Callable[[str], None]) -> None:
+    """Train to the end, or on from the last checkpoint.
+
+    The best epoch on dev speakers is kept as ``best.pt``; without dev speakers, the last.
+    """
     checkpoint = run / "checkpoint.pt"
     if checkpoint.exists():
         trainer.load(checkpoint)
         report(f"resumed after epoch {trainer.epoch}")
-    best = max((line["dev"] for line in _history(run)[: trainer.epoch]), default=0.0)
+    best = max((line.get("dev", 1.0) for line in _history(run)[: trainer.epoch]), default=0.0)
     while trainer.epoch < trainer.recipe.schedule.epochs:
         loss = trainer.run_epoch()
-        recalls = corpus_recalls(clip_logits(trainer.averaged, dev), dev, trainer.recipe.corpora)
-        score = float(np.mean(list(recalls.values())))
-        line: dict[str, Any] = {"epoch": trainer.epoch, "loss": round(loss, 4), "dev": round(score, 4)}
-        line["recalls"] = {name: round(value, 3) for name, value in recalls.items()}
-        if score >= best:
-            best = score
+        line: dict[str, Any] = {"epoch": trainer.epoch, "loss": round(loss, 4), **_scores(trainer, dev)}
+        if line.get("dev", 1.0) >= best:
+            best = line.get("dev", 1.0)
             torch.save(trainer.averaged.state_dict(), run / "best.pt")
         trainer.save(checkpoint)
         _append(run, line)
         report(json.dumps(line))
 
 
+def _scores(trainer: Trainer, dev: Material | None) -> dict[str, Any]:
+    """Mean UAR over the corpora of dev speakers, without and with their normal, and UAR of each corpus without."""
+    if dev is None:
+        return {}
+    network, found, recalls = trainer.averaged, clip_embeddings(trainer.averaged, dev), {}
+    for kind, normal in {"dev": None, **{f"dev_{kind}": kind for kind in NORMALS}}.items():
+        logits = clip_logits(network, dev, embeddings=found, normal=normal)
+        recalls[kind] = corpus_recalls(logits, dev, trainer.recipe.corpora)
+    scores: dict[str, Any] = {kind: round(float(np.mean(list(of.values()))), 4) for kind, of in recalls.items()}
+    return {**scores, "recalls": {name: round(value, 3) for name, value in recalls["dev"].items()}}
+
+
 def kept_epoch(run: Path) -> dict[str, int]:
     """Which epoch ``best.pt`` is from, and after how many the run ended."""
     lines = _history(run)
-    best = max(lines, key=lambda line: (line["dev"], line["epoch"]))
+    best = max(lines, key=lambda line: (line.get("dev", 1.0), line["epoch"]))
     return {"kept_epoch": best["epoch"], "epochs_run": len(lines)}
 
 

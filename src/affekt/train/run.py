@@ -18,6 +18,7 @@ from affekt.corpora import CORPORA
 from affekt.data.splits import Split
 from affekt.errors import InputError
 from affekt.evaluate.calibration import fit_temperature
+from affekt.evaluate.slices import speaker_of
 from affekt.models.card import Card
 from affekt.models.onnx import Model
 from affekt.models.zoo import load_model
@@ -67,7 +68,7 @@ def run(recipe: Recipe, sources: Sources, output: Path, *, report: Report) -> Pa
         If a folder is not what it should be.
     """
     split = read_split(recipe.name, recipe.corpora, sources.corpora)
-    _save_recipe(recipe, output)
+    save_recipe(recipe, output)
     material, dev = (material_of(samples, recipe, output / "cache") for samples in (split.train, split.dev))
     report(f"{len(material.clips)} clips to train on, {len(dev.clips)} of dev speakers")
     extras = tuple(_all_signals(load_clips(paths, output / "cache")) for paths in (sources.sounds, sources.responses))
@@ -98,8 +99,15 @@ def material_of(samples: Sequence[Sample], recipe: Recipe, cache: Path) -> Mater
         clips,
         np.array([recipe.labels.index(sample.label or "") for sample in samples], np.int64),
         np.array([recipe.corpora.index(sample.corpus or "") for sample in samples], np.int64),
+        numbered([speaker_of(sample) or sample.id for sample in samples]),
         allowed,
+        recipe.labels.index("neutral") if "neutral" in recipe.labels else -1,
     )
+
+
+def numbered(names: Sequence[str]) -> NDArray[np.int64]:
+    """Each name as its place among all, shape (n,)."""
+    return np.unique(np.asarray(names, str), return_inverse=True)[1].astype(np.int64)
 
 
 def speech_only(signal: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -120,6 +128,7 @@ def make_card(recipe: Recipe, network: VoiceNetwork, split: Split, temperature: 
         window=shape.window_frames * shape.frame_samples,
         hop=shape.hop_frames * shape.frame_samples,
         context=shape.context_samples(),
+        normal=network.size,
         temperature=temperature,
         data=training_data(split, recipe.corpora),
         split=split_hash(split),
@@ -142,7 +151,14 @@ def _all_signals(clips: Clips) -> list[NDArray[np.float32]]:
     return [clips[i] for i in range(len(clips))]
 
 
-def _save_recipe(recipe: Recipe, output: Path) -> None:
+def save_recipe(recipe: Recipe, output: Path) -> None:
+    """Write the complete recipe into the folder of a run.
+
+    Raises
+    ------
+    InputError
+        If the folder holds a run with another recipe.
+    """
     text = require("tomli_w", extra="train").dumps(json.loads(json.dumps(as_table(recipe))))
     path = output / "recipe.toml"
     output.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,69 @@
+"""``affekt protocol``: what the recipe of a voice model is worth on speakers, sentences and corpora it never met."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from affekt._optional import require
+from affekt.cli.terminal import folders, polite
+from affekt.errors import InputError
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--recipe", default="voice", show_default=True, help="A recipe of the kind voice: a name or FILE.toml.")
+@click.option("--corpus", "corpora", multiple=True, metavar="NAME=PATH", help="A corpus of the recipe; once for each.")
+@click.option("--sounds", type=FOLDER, help="Noises (ESC-10; its fold 5 is left alone).")
+@click.option("--responses", type=FOLDER, help="Room impulse responses (wav).")
+@click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Times each fold is trained.")
+@click.option("--others", type=click.IntRange(1), default=14, show_default=True, help="Epochs over other corpora.")
+@click.option("--epochs", type=click.IntRange(1), help="Epochs over the folds. By default 15, and 30 from nothing.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder of the run; an interrupted run goes on, and protocols in one folder share what they can.",
+)
+@click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
+@polite
+def protocol(
+    name: str,
+    recipe: str,
+    corpora: tuple[str, ...],
+    sounds: Path | None,
+    responses: Path | None,
+    seeds: int,
+    others: int,
+    epochs: int | None,
+    output: Path,
+    threads: int,
+) -> int:
+    """Train and judge by the protocol NAME.
+
+    \b
+    ravdess            EmoBox's six speaker folds; the other corpora first
+    ravdess-alone      the same folds, trained on RAVDESS alone
+    ravdess-sentences  the same folds, with the sentence unseen, too
+    savee              EmoBox's four speaker folds; the other corpora first
+    tess               each actress unseen; the other corpora first
+    left-out           every corpus of the recipe, by a model that never met it
+    """
+    require("torch", extra="train").set_num_threads(threads)
+    from affekt.train.protocols import Effort, Job, run_protocol
+    from affekt.train.recipe import Recipe, load_recipe
+    from affekt.train.sources import Sources, noise_paths, response_paths
+
+    loaded = load_recipe(recipe)
+    if not isinstance(loaded, Recipe):
+        raise InputError(f"{recipe} is no recipe of a voice model; its protocols are run by affekt reproduce.")
+    sources = Sources(folders(corpora), noise_paths(sounds), response_paths(responses))
+    effort = Effort(seeds=seeds, others=others, **({"folds": epochs, "alone": epochs} if epochs else {}))
+    output.mkdir(parents=True, exist_ok=True)
+    run_protocol(name, Job(loaded, sources, output, effort, lambda line: click.echo(line, err=True)))
+    click.echo(output / f"{name}.json")
+    return 0

@@ -1,0 +1,84 @@
+"""What is known of how a speaker usually sounds, for a model that can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affekt.errors import InputError
+
+#: Kinds of speech a normal can come from, by the number that the model knows them by; 0 is none.
+KINDS = {"any": 1, "neutral": 2}
+#: Seconds of speech below which a normal says too little.
+LEAST_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Normal:
+    """How a speaker usually sounds.
+
+    A list of numbers of the model's own making: no words can be told from it,
+    but it may tell one speaker from another, so treat it as personal.
+
+    Parameters
+    ----------
+    kind : str
+        ``neutral``: from speech known to be without emotion. ``any``: from
+        whatever was heard of the speaker, with nothing labelled.
+    mean : float array, shape (d,)
+        Mean embedding of the windows of that speech.
+    seconds : float
+        How much speech it was.
+
+    Raises
+    ------
+    InputError
+        If the kind does not exist.
+    """
+
+    kind: str
+    mean: NDArray[np.float64]
+    seconds: float
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise InputError(f"a normal of kind {self.kind!r}; allowed: {', '.join(KINDS)}.")
+
+    @property
+    def row(self) -> NDArray[np.float32]:
+        """As the model takes it, shape (1 + d,)."""
+        return np.concatenate([[KINDS[self.kind]], self.mean]).astype(np.float32)
+
+
+class Gathered:
+    """Embeddings of regions of speech, summed up.
+
+    Examples
+    --------
+    >>> heard = Gathered()
+    >>> heard.add(np.ones((3, 2)), 4.0)
+    >>> heard.normal().mean
+    array([1., 1.])
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._sum: NDArray[np.float64] | float = 0.0
+
+    def add(self, embeddings: NDArray[np.floating], seconds: float) -> None:
+        """Take the embeddings (w, d) of a region's windows; a region counts by its length."""
+        if len(embeddings):
+            self._sum = self._sum + seconds * embeddings.mean(axis=0, dtype=np.float64)
+            self.seconds += seconds
+
+    def join(self, other: Gathered) -> None:
+        """Take what another has gathered."""
+        self._sum, self.seconds = self._sum + other._sum, self.seconds + other.seconds
+
+    def normal(self, kind: str = "any", *, least: float = 0.0) -> Normal | None:
+        """The normal so far; None below ``least`` seconds, or before anything was heard."""
+        if not self.seconds or self.seconds < least:
+            return None
+        return Normal(kind, np.asarray(self._sum) / self.seconds, self.seconds)
