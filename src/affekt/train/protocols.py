@@ -26,7 +26,7 @@ from affekt.data.splits import fixed_split
 from affekt.errors import InputError
 from affekt.evaluate.calibration import fit_temperature, softmax
 from affekt.evaluate.report import report
-from affekt.evaluate.writing import estimate_table
+from affekt.evaluate.writing import estimate_table, worst_speaker
 from affekt.speech.network import NORMALS, VoiceNetwork
 from affekt.train.clips import load_clips
 from affekt.train.loop import Material, Trainer, clip_embeddings, clip_logits, train
@@ -201,7 +201,10 @@ def without(corpus: str, job: Job) -> tuple[VoiceNetwork, float]:
     recipe = replace(job.recipe, corpora=corpora, name=f"without-{corpus}", schedule=schedule)
     split = fixed_split([sample for sample in job.samples if sample.corpus != corpus])
     learned, dev = job.rows(split.train), job.rows(split.dev)
-    network = _trained(recipe, job, learned, job.output / LEFT_OUT / f"without-{corpus}", dev=dev)
+    output = job.output / LEFT_OUT / f"without-{corpus}"
+    network = _trained(recipe, job, learned, output, dev=dev if len(dev) else None)
+    if not len(dev):
+        return network, 1.0
     return network, fit_temperature(clip_logits(network, job.material.take(dev)), job.material.labels[dev])
 
 
@@ -228,7 +231,8 @@ def fold_rows(plan: Plan, samples: Sequence[Sample]) -> dict[str, tuple[NDArray[
             if sentence:
                 held = [i for i in held if samples[i].sentence == sentence]
                 learned = [i for i in learned if samples[i].sentence != sentence]
-            found[f"fold{fold}{sentence and f'-sentence{sentence}'}"] = (np.array(learned), np.array(held))
+            if held and learned:
+                found[f"fold{fold}{sentence and f'-sentence{sentence}'}"] = (np.array(learned), np.array(held))
     return found
 
 
@@ -322,12 +326,9 @@ def _report(samples: Sequence[Sample], scores: NDArray[np.float64], labels: Sequ
 
 def _numbers(judged: Report) -> dict[str, Any]:
     metrics = {name: estimate_table(judged.metrics[name]) for name in ("UAR", "WA", "macro F1", "ECE")}
-    worst = min((e.value, name) for name, e in judged.slices.items() if name.startswith("speaker="))
-    return {
-        "speakers": judged.speakers,
-        "metrics": metrics,
-        "worst_speaker": {"speaker": worst[1].partition("=")[2], "UAR": worst[0]},
-    }
+    worst = worst_speaker(judged)
+    told = {"speaker": worst[0], "UAR": worst[1].value} if worst else None
+    return {"speakers": judged.speakers, "metrics": metrics, "worst_speaker": told}
 
 
 def _told(rows: Sequence[Mapping[str, Any]]) -> str:

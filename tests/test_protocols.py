@@ -1,0 +1,116 @@
+"""Protocols of the voice: who is learned from, who is tested, and that nobody is both."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+torch = pytest.importorskip("torch")
+
+from affekt.errors import InputError  # noqa: E402
+from affekt.train.protocols import LEFT_OUT, PLANS, Effort, Job, Plan, fold_rows, run_protocol  # noqa: E402
+from affekt.train.recipe import Network, Recipe, Schedule  # noqa: E402
+from affekt.train.sources import Sources  # noqa: E402
+from affekt.types import Sample  # noqa: E402
+
+from .conftest import speech_like  # noqa: E402
+
+TINY = Recipe(
+    corpora=("ravdess", "savee"),
+    labels=("angry", "calm", "happy", "sad"),
+    network=Network(planes=(4, 4), channels=8, dilations=(1,), hidden=4),
+    schedule=Schedule(clips=16, batch=8, group=4, seconds=1.0),
+)
+ACTORS = [f"{i:02d}" for i in range(1, 25)]
+
+
+def ravdess(actors=ACTORS, statements=("01", "02")):
+    return [
+        Sample(f"ravdess/{a}-{s}-{e}", "x.wav", label=e, speaker=a, corpus="ravdess", sentence=s)
+        for a in actors
+        for s in statements
+        for e in ("angry", "sad")
+    ]
+
+
+def test_every_speaker_is_tested_once_by_who_never_met_them():
+    samples = ravdess()
+    folds = fold_rows(PLANS["ravdess"], samples)
+    assert len(folds) == 6
+    held = np.concatenate([test for _, test in folds.values()])
+    assert sorted(held) == list(range(len(samples)))
+    for learned, test in folds.values():
+        assert not {samples[i].speaker for i in learned} & {samples[i].speaker for i in test}
+
+
+def test_a_tested_sentence_was_never_learned_from_either():
+    samples = ravdess()
+    folds = fold_rows(PLANS["ravdess-sentences"], samples)
+    assert len(folds) == 12
+    for learned, test in folds.values():
+        assert not {samples[i].speaker for i in learned} & {samples[i].speaker for i in test}
+        assert not {samples[i].sentence for i in learned} & {samples[i].sentence for i in test}
+
+
+def test_the_folds_of_other_corpora_do_not_enter():
+    other = [Sample("savee/1", "x.wav", label="sad", speaker="DC", corpus="savee")]
+    for learned, test in fold_rows(PLANS["ravdess"], other + ravdess()).values():
+        assert 0 not in learned
+        assert 0 not in test
+
+
+def test_a_speaker_in_no_fold_is_an_error():
+    with pytest.raises(InputError, match="speakers in no fold: 99"):
+        fold_rows(Plan("ravdess"), ravdess(["01", "99"]))
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory):
+    root, rng = tmp_path_factory.mktemp("corpora"), np.random.default_rng(0)
+    for actor in ("01", "02", "04", "17", "19"):
+        for emotion in ("02", "03", "04", "05"):
+            folder = root / "ravdess" / f"Actor_{actor}"
+            folder.mkdir(parents=True, exist_ok=True)
+            soundfile.write(folder / f"03-01-{emotion}-01-01-01-{actor}.wav", speech_like(0.8, rng), 16_000)
+    (root / "savee").mkdir()
+    for speaker in ("DC", "JE", "JK", "KL"):
+        for emotion in ("a01", "h01", "sa01"):
+            soundfile.write(root / "savee" / f"{speaker}_{emotion}.wav", speech_like(0.8, rng), 16_000)
+    sources = Sources({name: root / name for name in ("ravdess", "savee")})
+    told: list[str] = []
+    return Job(TINY, sources, tmp_path_factory.mktemp("run"), Effort(others=1, folds=1, batch=8), told.append)
+
+
+def test_a_protocol_reports_all_ways_to_know_the_speaker(job):
+    torch.set_num_threads(1)
+    rows = run_protocol("savee", job)
+    assert [row["normal"] for row in rows] == ["none", "any", "neutral"]
+    assert all(row["metrics"]["UAR"]["n"] == 12 and row["speakers"] == 4 for row in rows)
+    assert json.loads((job.output / "savee.json").read_text()) == rows
+    # The network that the folds start from never met SAVEE, and the folds' never the tested speaker.
+    recipe = (job.output / LEFT_OUT / "without-savee" / "recipe.toml").read_text()
+    assert "savee" not in recipe.replace("without-savee", "")
+
+
+def test_a_second_call_trains_nothing_and_says_the_same(job):
+    first, lines = run_protocol("savee", job), []
+    again = run_protocol("savee", Job(job.recipe, job.sources, job.output, job.effort, lines.append))
+    assert again == first
+    assert not [line for line in lines if line.startswith("{")]
+
+
+def test_every_corpus_is_left_out_once(job):
+    rows = run_protocol(LEFT_OUT, job)
+    counts = {(row["corpus"], row["metrics"]["UAR"]["n"]) for row in rows if row["labels"] == "all"}
+    assert counts == {("ravdess", 20), ("savee", 12)}
+    four = next(row for row in rows if row["labels"] == "four")
+    assert four["classes"] == ["angry", "happy", "sad"]  # of the four those that there are
+
+
+def test_an_unknown_protocol_and_a_missing_corpus_are_named(job):
+    with pytest.raises(InputError, match="allowed: ravdess, "):
+        run_protocol("ravdes", job)
+    alone = Job(TINY, Sources({"savee": job.sources.corpora["savee"]}), job.output, job.effort, str)
+    with pytest.raises(InputError, match="needs ravdess"):
+        run_protocol("savee", alone)
