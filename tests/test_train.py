@@ -231,6 +231,25 @@ def test_a_whole_run_from_folders_to_a_model_that_predicts(corpora, tmp_path):
     assert {p.label for p in Recognizer(path).predict((signal, 16_000))} <= set(TINY.labels)
 
 
+def test_a_run_can_go_on_from_the_weights_of_another(corpora, trained, tmp_path):
+    folder = trained[2]
+    sources, schedule = Sources(corpora), dataclasses.replace(TINY.schedule, epochs=1, learning_rate=1e-9)
+    path = run(dataclasses.replace(TINY, schedule=schedule), sources, tmp_path, report=str, start=folder / "best.pt")
+    assert len(open_model(path).card.recipe["start"]) == 64
+    before = torch.load(folder / "best.pt", weights_only=True)["join.0.weight"]
+    after = torch.load(tmp_path / "best.pt", weights_only=True)["join.0.weight"]
+    torch.testing.assert_close(after, before, atol=1e-5, rtol=1e-4)
+
+
+def test_weights_of_another_network_are_refused(corpora, trained, tmp_path):
+    wide = dataclasses.replace(TINY, network=dataclasses.replace(TINY.network, channels=24))
+    with pytest.raises(InputError, match="of other sizes"):
+        run(wide, Sources(corpora), tmp_path, report=str, start=trained[2] / "best.pt")
+    (tmp_path / "nonsense.pt").write_bytes(b"nonsense")
+    with pytest.raises(InputError, match="cannot be read as weights"):
+        run(wide, Sources(corpora), tmp_path, report=str, start=tmp_path / "nonsense.pt")
+
+
 def test_a_folder_with_another_run_is_refused(corpora, tmp_path):
     (tmp_path / "recipe.toml").write_text("name = 'other'\n")
     with pytest.raises(InputError, match="holds a run with another recipe"):

@@ -31,9 +31,16 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     required=True,
     help="Folder of the run; an interrupted run goes on.",
 )
+@click.option(
+    "--start",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="For voice: best.pt of another run, to go on from its weights.",
+)
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 @polite
-def train(recipe: str, protocol: str, sounds: Path | None, responses: Path | None, **options: Any) -> int:
+def train(
+    recipe: str, protocol: str, sounds: Path | None, responses: Path | None, start: Path | None, **options: Any
+) -> int:
     """Train a model by a RECIPE: the name of one that ships with affekt, or FILE.toml.
 
     The well-known recipes are scored by their honest protocol (speaker-disjoint
@@ -50,15 +57,17 @@ def train(recipe: str, protocol: str, sounds: Path | None, responses: Path | Non
 
     loaded = ActivityRecipe() if recipe == "activity" else load_recipe(recipe)
     if not isinstance(loaded, (Recipe, ActivityRecipe)):
-        if sounds or responses:
-            raise InputError(f"--sounds and --responses are for voice and activity; {recipe} takes none.")
+        if sounds or responses or start:
+            raise InputError(f"--sounds, --responses and --start are for voice; {recipe} takes none.")
         return run_lab(LabJob(recipe, protocols=(protocol,), export=True, **options))
     if options["models"] or options["sex"] or options["checkpoint"] or protocol != "honest":
         raise InputError(f"{recipe} has one model and protocol: leave --model, --sex, --checkpoint, --protocol out.")
     sources = Sources(folders(options["corpora"]), noise_paths(sounds), response_paths(responses))
     output = options["output"]
     if isinstance(loaded, ActivityRecipe):
+        if start:
+            raise InputError("--start is for voice; activity starts from nothing.")
         click.echo(run_activity(loaded, sources, output, report=report))
     else:
-        click.echo(run(loaded, sources, output, report=report))
+        click.echo(run(loaded, sources, output, report=report, start=start))
     return 0

@@ -78,7 +78,10 @@ def rewrite_card(path: Path, card: Card) -> None:
 
 
 def parity(network: nn.Module, path: Path) -> float:
-    """Largest difference between a network and its file, on noise of five lengths and two batch sizes."""
+    """Largest difference between a network and its file, on noise of five lengths and two batch sizes.
+
+    Relative to the largest value of an output where that is above 1.
+    """
     model, rng, worst = open_model(path), np.random.default_rng(0), 0.0
     for seconds in (0.05, 0.31, 1.0, 3.0, 7.7):
         signal = (0.1 * rng.standard_normal((1 + (seconds > 1), int(16_000 * seconds)))).astype(np.float32)
@@ -87,7 +90,8 @@ def parity(network: nn.Module, path: Path) -> float:
                 wanted = network(*_given(signal, normal))
             found = model.run(signal, normal)
             for one, other in zip(wanted if isinstance(wanted, tuple) else (wanted,), found, strict=True):
-                worst = max(worst, float(np.abs(one.numpy() - other).max()))
+                scale = max(1.0, float(one.abs().max()))
+                worst = max(worst, float(np.abs(one.numpy() - other).max()) / scale)
     return worst
 
 

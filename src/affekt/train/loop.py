@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from affekt.errors import InputError
 from affekt.evaluate.metrics import unweighted_recall
 from affekt.speech.augment import Change, apply, draw
 from affekt.speech.network import NORMALS, VoiceNetwork, VoiceShape, features_mask
@@ -229,8 +230,8 @@ def mix_pairs(corpora: Tensor, rng: np.random.Generator) -> Tensor:
 class Trainer:
     """State of a run: network, averaged weights, optimiser, epoch.
 
-    ``state`` is where the network starts, of another with the same sizes; its
-    per-corpus heads start anew.
+    ``state`` is where the network starts, of another with the same sizes;
+    heads of corpora that it did not have start anew.
     """
 
     def __init__(
@@ -246,8 +247,12 @@ class Trainer:
         sizes = recipe.network
         self.network = VoiceNetwork(VoiceShape(recipe.labels, recipe.corpora, **vars(sizes)))
         if state is not None:
-            shared = {name: value for name, value in state.items() if not name.startswith("corpus_heads")}
-            self.network.load_state_dict({**self.network.state_dict(), **shared})
+            # Weights that no head of this run has a place for, those of other corpora, are left behind.
+            own = self.network.state_dict()
+            try:
+                self.network.load_state_dict({**own, **{name: value for name, value in state.items() if name in own}})
+            except RuntimeError:
+                raise InputError("the weights to start from are of a network of other sizes.") from None
         self.averaged = copy.deepcopy(self.network).eval()
         schedule = recipe.schedule
         steps = schedule.epochs * len(plan_epoch(material, recipe, np.random.default_rng(0)))

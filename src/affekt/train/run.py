@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -41,7 +43,7 @@ LIMITS = (
 )
 
 
-def run(recipe: Recipe, sources: Sources, output: Path, *, report: Report) -> Path:
+def run(recipe: Recipe, sources: Sources, output: Path, *, report: Report, start: Path | None = None) -> Path:
     """Train, calibrate and export by a recipe.
 
     Parameters
@@ -54,6 +56,8 @@ def run(recipe: Recipe, sources: Sources, output: Path, *, report: Report) -> Pa
         interrupted run.
     report : callable
         Takes a line of progress.
+    start : Path, optional
+        ``best.pt`` of another run whose network had the same sizes, to go on from its weights.
 
     Returns
     -------
@@ -63,7 +67,8 @@ def run(recipe: Recipe, sources: Sources, output: Path, *, report: Report) -> Pa
     Raises
     ------
     InputError
-        If a corpus of the recipe has no folder, or the run was begun with another recipe.
+        If a corpus of the recipe has no folder, ``start`` is of another network, or the run was begun with
+        another recipe.
     CorpusError
         If a folder is not what it should be.
     """
@@ -72,9 +77,28 @@ def run(recipe: Recipe, sources: Sources, output: Path, *, report: Report) -> Pa
     material, dev = (material_of(samples, recipe, output / "cache") for samples in (split.train, split.dev))
     report(f"{len(material.clips)} clips to train on, {len(dev.clips)} of dev speakers")
     extras = tuple(_all_signals(load_clips(paths, output / "cache")) for paths in (sources.sounds, sources.responses))
-    trainer = Trainer(recipe, material, extras)  # type: ignore[arg-type]
-    train(trainer, dev, output, report=report)
+    state = started(start, output) if start else None
+    trainer = Trainer(recipe, material, extras, state=state)  # type: ignore[arg-type]
+    train(trainer, dev if len(dev.clips) else None, output, report=report)
     return finish(recipe, split, dev, output, report=report)
+
+
+def started(start: Path, output: Path) -> dict[str, torch.Tensor]:
+    """The weights that a run goes on from; which ones is kept beside its recipe.
+
+    Raises
+    ------
+    InputError
+        If the file is no weights.
+    """
+    try:
+        data = start.read_bytes()
+        state = torch.load(io.BytesIO(data), weights_only=True)
+    except Exception as error:  # torch raises a different class for each cause
+        raise InputError(f"{start}: cannot be read as weights ({str(error)[:80]}); give best.pt of a run.") from None
+    with atomic_write(output / "start.json") as file:
+        file.write(json.dumps({"start": hashlib.sha256(data).hexdigest()}) + "\n")
+    return state
 
 
 def finish(recipe: Recipe, split: Split, dev: Material, output: Path, *, report: Report) -> Path:
@@ -84,7 +108,9 @@ def finish(recipe: Recipe, split: Split, dev: Material, output: Path, *, report:
     logits = clip_logits(network, dev)
     temperature = fit_temperature(logits, dev.labels)
     card = make_card(recipe, network, split, temperature)
-    card = replace(card, recipe={**card.recipe, **kept_epoch(output)})
+    start = output / "start.json"
+    begun = json.loads(start.read_text(encoding="utf-8")) if start.exists() else {}
+    card = replace(card, recipe={**card.recipe, **kept_epoch(output), **begun})
     difference = export(network, card, output / f"{recipe.name}.onnx")
     recalls = corpus_recalls(logits, dev, recipe.corpora)
     report(json.dumps({"temperature": round(temperature, 4), "parity": difference, "dev": recalls}))
