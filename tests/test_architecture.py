@@ -17,10 +17,15 @@ FLOORS = {
     "evaluate": 3,
     "train": 4, "recognize": 4, "attendance": 4,
     "plot": 5,
-    "cli": 6, "server": 6, "write": 6, "__main__": 6,
+    "cli": 6, "server": 6, "client": 6, "write": 6, "__main__": 6,
 }  # fmt: skip
 COLUMNS = {"speech", "face", "text", "models"}
 SIDE_BY_SIDE = {"train", "recognize", "attendance"}
+#: Rooms that only start when their extra is installed, and what they may import of it.
+EXTRAS = {
+    "train": {"torch"},
+    "server": {"fastapi", "starlette", "pydantic", "uvicorn", "prometheus_client"},
+}  # fmt: skip
 BASE = {"numpy", "onnxruntime", "soundfile", "soxr", "av", "click", "rich"}
 FILES = sorted(SOURCE.rglob("*.py"))
 FUNCTIONS = [
@@ -80,13 +85,12 @@ def test_every_room_has_a_floor():
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
 def test_third_party_packages_are_those_of_the_base_install(path):
-    torch_allowed = room(path) == "train" or path.name == "network.py"
+    allowed = {"torch"} if path.name == "network.py" else EXTRAS.get(room(path), set())
     for module, line in imported(path):
         top = module.split(".")[0]
         if top in sys.stdlib_module_names or top == "affekt" or top in BASE:
             continue
-        assert top == "torch", f"{path}:{line}: {module} is no part of the base install; use _optional.require"
-        assert torch_allowed, f"{path}:{line}: torch belongs to train/ and network.py"
+        assert top in allowed, f"{path}:{line}: {module} is no part of the base install; use _optional.require"
 
 
 def test_evaluate_knows_neither_audio_nor_networks():
@@ -128,7 +132,8 @@ def test_predicting_needs_the_base_install_only():
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
 def test_modules_do_no_work_when_imported(path):
-    allowed = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign, ast.If)
+    defined = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    allowed = (ast.Import, ast.ImportFrom, *defined, ast.Assign, ast.AnnAssign, ast.If)
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         assert is_docstring or isinstance(node, allowed), f"{path}:{node.lineno} does something when imported"

@@ -18,6 +18,8 @@ from affekt.errors import AudioWarning, LossWarning
 #: Command to the module in this folder that holds it.
 COMMANDS = {
     "predict": "predict",
+    "listen": "listen",
+    "stream": "stream",
     "models": "models",
     "info": "models",
     "train": "train",

@@ -15,6 +15,10 @@ KEY = "affekt.card"
 SCHEMA = 1
 #: How a limit begins that says what the scores are stamped with.
 STAMPED = "Its scores are stamped"
+KNOWS_SPEAKERS = (
+    "It can be told how a speaker usually sounds: from a voice reference (`--reference`), from their other recordings "
+    "(`--speaker-from`) or from what came before (`--one-speaker`). The scores above are without."
+)
 _COVERAGE = re.compile(r"0\.\d\d")
 
 
@@ -64,6 +68,10 @@ class Card:
     conformal : mapping
         Label sets: ``quantiles``, from a coverage as text (``"0.90"``) to the least
         probability of a label in the set, the ``clips`` and ``speakers`` they come from, ``method``.
+    gate : mapping
+        What a poor signal costs: ``curves``, from a measure to ``[bad, good, floor]`` as
+        :class:`affekt.speech.quality.Gate` has them, the ``clips``, ``speakers`` and ``conditions`` they were
+        learned from, and the log ``loss`` of those clips without and with it. Empty: nothing.
     """
 
     name: str
@@ -86,6 +94,7 @@ class Card:
     threshold: float = 0.0
     promise: Mapping[str, Any] = field(default_factory=dict)
     conformal: Mapping[str, Any] = field(default_factory=dict)
+    gate: Mapping[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
@@ -127,6 +136,8 @@ class Card:
             lines += [*_table(("tested on", "clips", *names), rows), ""]
         if self.modality == "speech":
             lines += [f"Temperature {self.temperature:.3f}, fitted on dev speakers.", ""]
+        if self.normal:
+            lines += [KNOWS_SPEAKERS, ""]
         lines += [text for sentence in self.selective_sentences() for text in (sentence, "")]
         if self.limits:
             lines += ["Limits", "", *(f"- {limit}" for limit in self.limits)]
@@ -222,6 +233,8 @@ def _selective_problems(card: Card) -> dict[str, bool]:
             and _are_numbers([card.conformal.get(key) for key in ("clips", "speakers")])
             and _are_quantiles(card.conformal.get("quantiles"))
         ),
+        "gate must give curves of [bad, good, floor]": bool(card.gate)
+        and not (isinstance(card.gate, Mapping) and _are_curves(card.gate.get("curves"))),
     }
 
 
@@ -233,6 +246,12 @@ def _are_quantiles(table: object) -> bool:
     if not isinstance(table, Mapping) or not table or not _are_numbers(table.values()):
         return False
     return all(_COVERAGE.fullmatch(str(key)) and 0 <= value <= 1 for key, value in table.items())
+
+
+def _are_curves(table: object) -> bool:
+    if not isinstance(table, Mapping) or not _are_texts(list(table)):
+        return False
+    return all(isinstance(c, (list, tuple)) and len(c) == 3 and _are_numbers(c) for c in table.values())
 
 
 def _are_texts(values: object) -> bool:

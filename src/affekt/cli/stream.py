@@ -1,0 +1,353 @@
+"""``affekt stream``: emotions in a signal while it arrives, from a pipe or a file."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal as signals
+import sys
+import time
+import wave
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from affekt._files import atomic_write
+from affekt.cli.predict import answer, others, parse_labels
+from affekt.cli.terminal import INTERRUPTED, Target, polite, shown
+from affekt.errors import AffektError, InputError, UnknownName
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from affekt.recognize.live import Event, Live
+    from affekt.recognize.recognizer import Recognizer
+    from affekt.speech.pipe import Arriving
+
+#: What is told without --events: levels come ten times a second, and are for meters.
+TOLD = ("speech_start", "speech_end", "partial", "segment", "summary")
+#: Seconds that are heard at a time.
+PIECE = 0.1
+#: Samples that fit in a WAV file, whose sizes have 32 bits.
+_MOST_SAMPLES = (1 << 31) - (1 << 10)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What ``affekt stream`` and ``affekt listen`` have in common."""
+
+    model: str = "voice"
+    labels: str | None = None
+    threshold: float | None = None
+    reference: str | None = None
+    record: Path | None = None
+    output: Path | None = None
+    events: str | None = None
+
+
+def live_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of :class:`Job`."""
+    options = [
+        click.option("--model", default="voice", show_default=True, help="A name from `affekt models`, or FILE.onnx."),
+        click.option("--labels", help="A set (four, ...), labels (angry,sad), or groups (bad=angry+sad,good=happy)."),
+        click.option(
+            "--threshold",
+            type=click.FloatRange(0, 1),
+            help="Not sure below this confidence; 0 always answers. [default: the card's]",
+        ),
+        click.option("--reference", metavar="FILE", help="The speaker's usual voice, 3 s or more, better 10 s."),
+        click.option(
+            "--record",
+            type=Target(),
+            metavar="FILE.wav",
+            help="Keep the sound (16 bits). Only with the consent of everyone who can be heard.",
+        ),
+        click.option("-o", "--output", type=Target(), metavar="FILE.jsonl", help="Events, a line each; - is stdout."),
+        click.option("--events", metavar="TYPES", help=f"Such as partial,segment; or all. [default: {','.join(TOLD)}]"),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("source", metavar="PATH|-")
+@click.option("--raw", "kind", type=click.Choice(["pcm16", "float32"]), help="Bare samples without a header.")
+@click.option("--sampling-rate", type=click.IntRange(4_000, 768_000), help="Of --raw. [default: 16000]")
+@click.option("--channels", type=click.IntRange(1, 32), help="Of --raw, interleaved. [default: 1]")
+@click.option("--realtime", is_flag=True, help="No faster than it was spoken, for a file.")
+@live_options
+@polite
+def stream(
+    source: str, kind: str | None, sampling_rate: int | None, channels: int | None, realtime: bool, **options: Any
+) -> int:
+    """Emotions in a signal while it arrives.
+
+    PATH is a recording; - is standard input, heard as it comes: a container
+    such as wav, ogg, webm or mp3, or bare samples with --raw. On a terminal
+    the view moves along; otherwise each event is a line of JSON, described in
+    docs/live.md. Ctrl-C ends it with the summary and complete files, and exit
+    status 130.
+    """
+    job = Job(**options)
+    if kind is None and (sampling_rate or channels):
+        raise InputError("--sampling-rate and --channels are for --raw; a container says them itself.")
+    check(job, source)
+    said: list[str] = []
+    with ExitStack() as stack:
+        if kind:
+            sound = _raw(source, (kind, sampling_rate or 16_000, channels or 1), stack, said.append)
+        else:
+            sound = _contained(source, stack, said.append)
+        pieces = cut(sound.pieces, sound.sampling_rate)
+        return follow(job, sound, paced(pieces, sound.sampling_rate) if realtime else pieces, said=said)
+
+
+def _contained(source: str, stack: ExitStack, warn: Callable[[str], None]) -> Arriving:
+    from affekt.speech.audio import SAMPLING_RATE, blocks
+    from affekt.speech.pipe import Arriving, contained
+
+    if source != "-":
+        return Arriving(source, SAMPLING_RATE, blocks(source, warn=warn))
+    file = _standard_input()
+    if file.seekable():
+        return Arriving("standard input", SAMPLING_RATE, blocks(file, warn=warn))
+    return contained(file, stack, name="standard input", warn=warn)
+
+
+def _raw(source: str, form: tuple[str, int, int], stack: ExitStack, warn: Callable[[str], None]) -> Arriving:
+    from affekt.speech.pipe import raw
+
+    file = _standard_input() if source == "-" else stack.enter_context(open(source, "rb"))  # noqa: SIM115
+    name = "standard input" if source == "-" else source
+    kind, sampling_rate, channels = form
+    return raw(file, kind=kind, sampling_rate=sampling_rate, channels=channels, named=(name, warn))
+
+
+def _standard_input() -> Any:
+    if sys.stdin is None or sys.stdin.isatty():
+        raise InputError("standard input brings no signal; use it as in: ffmpeg ... -f wav - | affekt stream -")
+    return sys.stdin.buffer
+
+
+def check(job: Job, source: str | None = None) -> None:
+    """Raise InputError where files of a job cannot be written, or an event does not exist."""
+    told(job.events)
+    paths = [path for path in (job.record, job.output) if path and str(path) != "-"]
+    for path in paths:
+        if path.is_dir() or not path.parent.is_dir():
+            raise InputError(f"{path}: give a file in a folder that exists.")
+        if source and source != "-" and os.path.exists(source) and path.exists() and path.samefile(source):
+            raise InputError(f"{path} is what is to be heard and would be overwritten; give another file.")
+    if job.record and str(job.record) == "-":
+        raise InputError("--record needs a file; events go to standard output.")
+    if len({path.absolute() for path in paths}) < len(paths):
+        raise InputError(f"--record and --output are both {job.record}; give two files.")
+
+
+def told(events: str | None) -> tuple[str, ...]:
+    """Types of events that ``--events`` asks for.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such type.
+
+    Examples
+    --------
+    >>> told("partial, summary")
+    ('partial', 'summary')
+    """
+    from affekt.recognize.live import TYPES
+
+    if events is None:
+        return TOLD
+    if events.strip() == "all":
+        return TYPES
+    names = tuple(name.strip() for name in events.split(","))
+    for name in names:
+        if name not in TYPES:
+            raise UnknownName("event", name, TYPES)
+    return names
+
+
+def recognizer_of(job: Job) -> Recognizer:
+    """The recogniser that a job asks for."""
+    from affekt.recognize.recognizer import Recognizer
+    from affekt.recognize.stream import LIVE
+
+    recognizer = Recognizer(job.model, labels=parse_labels(job.labels), threshold=job.threshold, options=LIVE)
+    return recognizer.adapt([job.reference]) if job.reference else recognizer
+
+
+def follow(
+    job: Job,
+    sound: Arriving,
+    pieces: Iterable[np.ndarray],
+    *,
+    said: list[str],
+    interrupted: int = INTERRUPTED,
+) -> int:
+    """Hear pieces of a sound to their end or to Ctrl-C; tell, show and keep what was asked for.
+
+    Parameters
+    ----------
+    job : Job
+    sound : Arriving
+        Its name and rate.
+    pieces : iterable of float32 array, shape (n,)
+    said : list of str
+        Sentences about the sound, told at the end; may grow meanwhile.
+    interrupted : int
+        Exit status after Ctrl-C.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    from affekt.recognize.live import Live
+
+    recognizer = recognizer_of(job)
+    live = Live(recognizer, sampling_rate=sound.sampling_rate)
+    with ended_by_signals(), _recording(job.record, sound.sampling_rate, said) as keep:
+        session = Session(job, live, (sound.name, recognizer.labels), said)
+        # What was heard until something went wrong is complete, too.
+        ending = session.hear(pieces, keep)
+    for sentence in dict.fromkeys(said):
+        click.echo(f"warning: {shown(sentence)}", err=True)
+    if isinstance(ending, KeyboardInterrupt):
+        return interrupted
+    if ending is not None:
+        raise ending
+    return 0
+
+
+class Session:
+    """One run: pieces in; events to a file or a pipe, and to the view on a terminal.
+
+    Parameters
+    ----------
+    job : Job
+    live : Live
+    named : (str, tuple of str)
+        What is heard, and the labels.
+    said : list of str
+        Sentences; the view shows the newest.
+    """
+
+    def __init__(self, job: Job, live: Live, named: tuple[str, tuple[str, ...]], said: list[str]) -> None:
+        self._live, self._named, self._said, self._told = live, named, said, told(job.events)
+        self._output = job.output
+        self._view: Any = None
+        self._file: Any = None
+
+    def hear(self, pieces: Iterable[np.ndarray], keep: Callable[[np.ndarray], None]) -> BaseException | None:
+        """Hear all pieces; return what ended them before their end."""
+        ending: BaseException | None = None
+        try:
+            with ExitStack() as stack:
+                self._file = stack.enter_context(self._lines())
+                self._view = stack.enter_context(self._screen()) if self._shows() else None
+                try:
+                    for piece in pieces:
+                        keep(piece)
+                        self._tell(self._live.feed(piece))
+                except (KeyboardInterrupt, AffektError, OSError) as error:
+                    ending = error
+                if not isinstance(ending, BrokenPipeError):
+                    self._tell(self._live.flush())
+        except BrokenPipeError as error:
+            ending = error
+        return ending
+
+    def _shows(self) -> bool:
+        return sys.stdout.isatty() and str(self._output) != "-"
+
+    def _screen(self) -> Any:
+        from affekt.cli.live_view import LiveView
+
+        return LiveView(*self._named)
+
+    @contextmanager
+    def _lines(self) -> Iterator[Any]:
+        if self._output and str(self._output) != "-":
+            with open(self._output, "w", encoding="utf-8", newline="") as file:
+                yield file
+        else:
+            yield None if self._shows() else sys.stdout
+
+    def _tell(self, events: Iterable[Event]) -> None:
+        events = list(events)
+        if self._file:
+            lines = [
+                json.dumps(event.as_table(), allow_nan=False) + "\n" for event in events if event.type in self._told
+            ]
+            if lines:
+                self._file.write("".join(lines))
+                self._file.flush()
+        if self._view:
+            self._view.see(events)
+            summary = next((e.prediction for e in events if e.type == "summary"), None)
+            if summary:
+                self._view.note = f"in all: {answer(summary, others)}"
+            elif self._said:
+                self._view.note = f"warning: {shown(self._said[-1])}"
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Let a polite kill (of systemd, say) end a run as Ctrl-C does."""
+
+    def end(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signals.signal(signals.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signals.signal(signals.SIGTERM, before)
+
+
+@contextmanager
+def _recording(path: Path | None, sampling_rate: int, said: list[str]) -> Iterator[Callable[[np.ndarray], None]]:
+    """Yields what takes pieces (n,) into a WAV file of 16 bits, which has its name only when it is complete."""
+    if path is None:
+        yield lambda piece: None
+        return
+    import numpy as np
+
+    with atomic_write(path, "wb") as file, wave.open(file, "wb") as recording:
+        recording.setparams((1, 2, sampling_rate, 0, "NONE", ""))
+
+        def keep(piece: np.ndarray) -> None:
+            if recording.tell() + len(piece) > _MOST_SAMPLES:
+                said.append(
+                    f"{path}: is full after {recording.tell() / sampling_rate / 3600:.1f} h; the rest is not kept."
+                )
+                return
+            samples = np.clip(np.round(32768 * piece.astype(np.float64)), -32768, 32767)
+            recording.writeframesraw(samples.astype("<i2").tobytes())
+
+        yield keep
+
+
+def cut(pieces: Iterable[np.ndarray], sampling_rate: int) -> Iterator[np.ndarray]:
+    """Pieces (n,) of at most :data:`PIECE` seconds."""
+    size = max(1, int(PIECE * sampling_rate))
+    for piece in pieces:
+        for start in range(0, len(piece), size):
+            yield piece[start : start + size]
+
+
+def paced(pieces: Iterable[np.ndarray], sampling_rate: int) -> Iterator[np.ndarray]:
+    """Pieces (n,) no earlier than they would have been spoken."""
+    began, done = time.monotonic(), 0
+    for piece in pieces:
+        done += len(piece)
+        time.sleep(max(0.0, began + done / sampling_rate - time.monotonic()))
+        yield piece

@@ -1,0 +1,345 @@
+"""A stream that tells what it hears as it goes: signal in, events out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affekt.errors import InputError
+from affekt.recognize.recognizer import Recognizer
+from affekt.recognize.stream import RATE, Listener, checked_signal
+from affekt.speech.audio import check_sampling_rate
+from affekt.types import Prediction
+
+#: What ``docs/events-1.schema.json`` describes.
+SCHEMA = "events-1"
+#: All types of events, as they are described at :class:`Live`.
+TYPES = ("level", "speech_start", "speech_end", "partial", "segment", "summary")
+#: Steps per second in which a stream is worked on.
+STEPS = 10
+#: Decibels that stand for digital silence.
+SILENCE = -120.0
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that a stream tells.
+
+    Parameters
+    ----------
+    type : str
+        One of :data:`TYPES`.
+    fields : mapping
+        What belongs to the type, ``time`` always: seconds of the stream when it was known. Ready for JSON.
+    prediction : Prediction, optional
+        Of a partial, a segment or a summary: the same, not rounded.
+
+    Examples
+    --------
+    >>> Event("speech_start", {"time": 1.3, "start": 1.1}).as_table()
+    {'type': 'speech_start', 'time': 1.3, 'start': 1.1}
+    """
+
+    type: str
+    fields: Mapping[str, Any]
+    prediction: Prediction | None = None
+
+    @property
+    def time(self) -> float:
+        """Seconds of the stream when this was known."""
+        return float(self.fields["time"])
+
+    @property
+    def stable(self) -> bool:
+        """Whether this will stay as it is: a partial and the segment in progress will not."""
+        return self.type != "partial" and self.fields.get("stable", True)
+
+    def as_table(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {"type": self.type, **self.fields}
+
+
+class Live:
+    """A stream that tells what it hears as it goes: signal in, events out.
+
+    The events are, with times in seconds of the stream:
+
+    - ``level``: ``rms`` and ``peak`` in dB of full scale, for every 0.1 s;
+    - ``speech_start``: somebody seems to speak since ``start``, said before it is certain;
+    - ``speech_end``: the final ``start`` and ``end``. Each start has its end; one that ends
+      where it starts was none;
+    - ``partial``: what the last seconds of the speech in progress sound like. Partials of one
+      speech follow one another without a gap;
+    - ``segment``: with ``stable`` true what :meth:`Recognizer.predict` gives, as soon as it is
+      final; with ``stable`` false the segment in progress, as if the speech ended here;
+    - ``summary``: the whole, once, at the end.
+
+    How the signal is cut into chunks changes nothing but when events come out;
+    of the segments in progress only the newest of a chunk does.
+
+    Parameters
+    ----------
+    recognizer : Recognizer
+        Made with ``options=LIVE``; many streams may share it.
+    sampling_rate : int
+        Hertz of what will be fed.
+
+    Raises
+    ------
+    InputError
+        If the sampling rate is not allowed.
+
+    Examples
+    --------
+    >>> from affekt import LIVE, Recognizer
+    >>> live = Live(Recognizer(options=LIVE))
+    >>> [event.type for event in live.feed(np.zeros(1600, np.float32)) + live.flush()]
+    ['level', 'summary']
+    """
+
+    def __init__(self, recognizer: Recognizer, *, sampling_rate: int = RATE) -> None:
+        check_sampling_rate(sampling_rate)
+        self._closed: list[tuple[float, float]] = []
+        listener = Listener(lambda cell: None, lambda start, end: self._closed.append((start, end)))
+        self._stream = recognizer.stream(sampling_rate=sampling_rate, listener=listener)
+        self._rate, self._hop = sampling_rate, recognizer.card.hop / RATE
+        self._waiting = np.zeros(0, np.float32)
+        self._steps = self._taken = 0
+        self._speech = _Speech()
+        self._reached: float | None = None
+        self._whole = _Whole()
+        self._over = False
+
+    @property
+    def position(self) -> float:
+        """Seconds fed so far."""
+        return (self._taken + len(self._waiting)) / self._rate
+
+    def feed(self, signal: NDArray[np.floating]) -> list[Event]:
+        """Take the next piece of signal.
+
+        Parameters
+        ----------
+        signal : array, shape (n,)
+            Mono samples of any length, full scale [-1, 1].
+
+        Returns
+        -------
+        list of Event
+            In order of time; often none.
+
+        Raises
+        ------
+        InputError
+            If the signal has another shape, holds NaN or infinity, or the stream was flushed.
+        """
+        if self._over:
+            raise InputError("the stream was flushed; make a new one for the next recording.")
+        self._waiting = np.concatenate([self._waiting, checked_signal(signal)])
+        events: list[Event] = []
+        # On a grid of its own, so that events do not depend on how the signal is cut.
+        done = 0
+        while len(self._waiting) - done >= (size := self._next() - self._taken):
+            step = self._waiting[done : done + size]
+            done, self._steps, self._taken = done + size, self._steps + 1, self._taken + size
+            events += [_level(step, self._now()), *self._step(step)]
+        self._waiting = self._waiting[done:].copy()
+        return _newest_only(events)
+
+    def flush(self) -> list[Event]:
+        """Say that the signal is over: ends of speech, the last segments, the summary. Empty the second time."""
+        if self._over:
+            return []
+        rest, self._waiting = self._waiting, np.zeros(0, np.float32)
+        self._taken += len(rest)
+        events = self._step(rest)
+        self._over = True
+        segments = self._stream.flush()
+        events += self._settled(segments) + self._speech.give_up(self._now())
+        return [*_newest_only(events), _event("summary", self._now(), self._whole.prediction())]
+
+    def _next(self) -> int:
+        return round((self._steps + 1) * self._rate / STEPS)
+
+    def _now(self) -> float:
+        return self._taken / self._rate
+
+    def _step(self, signal: NDArray[np.float32]) -> list[Event]:
+        events = self._settled(self._stream.feed(signal))
+        events += self._speech.look(self._stream, self._now())
+        return events + self._in_progress()
+
+    def _settled(self, segments: list[Prediction]) -> list[Event]:
+        """What became final: each region's start if nobody has told it, its segments, its end."""
+        events: list[Event] = []
+        now = self._now()
+        for start, end in self._closed:
+            self._reached = None
+            events += self._speech.begin(start, now)
+            while segments and segments[0].start < end:
+                events.append(self._segment(segments.pop(0)))
+            events += self._speech.end(start, end, now)
+        self._closed.clear()
+        return events + [self._segment(segment) for segment in segments]
+
+    def _segment(self, segment: Prediction) -> Event:
+        self._whole.add(segment)
+        return _event("segment", self._now(), segment, stable=True)
+
+    def _in_progress(self) -> list[Event]:
+        """A partial and the segment so far, when the speech in progress has grown by a cell."""
+        growing = self._stream.growing
+        if growing is None or (self._reached is not None and growing[1] < self._reached + self._hop):
+            return []
+        found = self._stream.so_far()
+        if found is None:
+            return []
+        window, segment = found
+        newest = Prediction(
+            growing[0] if self._reached is None else self._reached,
+            growing[1],
+            window.scores,
+            quality=window.quality,
+            threshold=window.threshold,
+        )
+        self._reached = growing[1]
+        now = self._now()
+        return [_event("partial", now, newest), _event("segment", now, segment, stable=False)]
+
+
+class _Speech:
+    """Tells each start of speech once, as early as it may be told, and each end."""
+
+    def __init__(self) -> None:
+        self._told: float | None = None
+        # Where the evidence ends that the start was told on; None once there is no doubt.
+        self._doubt: float | None = None
+
+    def look(self, stream: Any, now: float) -> list[Event]:
+        """After each step."""
+        if growing := stream.growing:
+            return self.begin(growing[0], now)
+        if self._told is not None:
+            # The engine is past the evidence and has not found speech in it.
+            return self.give_up(now) if self._doubt is not None and stream.earliest > self._doubt else []
+        if hint := stream.hint():
+            self._told, self._doubt = hint
+            return [_span("speech_start", now, start=hint[0])]
+        return []
+
+    def begin(self, start: float, now: float) -> list[Event]:
+        """Speech that begins here is certain."""
+        events = self.give_up(now) if self._doubt is not None and start > self._doubt else []
+        self._doubt = None
+        if self._told is None:
+            self._told = start
+            events.append(_span("speech_start", now, start=start))
+        return events
+
+    def end(self, start: float, end: float, now: float) -> list[Event]:
+        """Speech is over."""
+        self._told = None
+        return [_span("speech_end", now, start=start, end=end)]
+
+    def give_up(self, now: float) -> list[Event]:
+        """What was told was nothing."""
+        told, self._told, self._doubt = self._told, None, None
+        return [] if told is None else [_span("speech_end", now, start=told, end=told)]
+
+
+class _Whole:
+    """The mean of all segments, weighted by their length, in memory that does not grow: see :func:`summarise`."""
+
+    def __init__(self) -> None:
+        self._first: Prediction | None = None
+        self._end = self._length = self._quality = 0.0
+        self._scores = np.zeros(0)
+
+    def add(self, p: Prediction) -> None:
+        """Take the next segment."""
+        if self._first is None:
+            self._first, self._scores = p, np.zeros(len(p.scores))
+        self._end, self._length = p.end, self._length + p.duration
+        self._scores = self._scores + p.duration * np.array(list(p.scores.values()))
+        self._quality += p.duration * p.quality
+
+    def prediction(self) -> Prediction:
+        """Of all so far; without any it abstains."""
+        if self._first is None:
+            return Prediction(0.0, 0.0, {}, quality=0.0)
+        scores = dict(zip(self._first.scores, (self._scores / self._scores.sum()).tolist(), strict=True))
+        heard = min(1.0, max(0.0, self._quality / self._length))
+        return Prediction(self._first.start, self._end, scores, quality=heard, threshold=self._first.threshold)
+
+
+def table_of(prediction: Prediction) -> dict[str, Any]:
+    """A Prediction as the file formats have it: milliseconds, and scores of four decimals that sum to 1.
+
+    Examples
+    --------
+    >>> table_of(Prediction(0.0, 2.50049, {"happy": 0.75, "sad": 0.25}))["end"]
+    2.5
+    """
+    scores = _rounded(prediction.scores)
+    label, best = prediction.label, prediction.best
+    return {
+        "start": _thousandths(prediction.start),
+        "end": _thousandths(prediction.end),
+        "label": None if label is None else _utf8(label),
+        **({"unsure": True, "best": _utf8(best or "")} if prediction.unsure else {}),
+        "confidence": 0.0 if best is None else scores[best],
+        "quality": _thousandths(prediction.quality),
+        "modality": prediction.modality,
+        "scores": {_utf8(label): p for label, p in scores.items()},
+    }
+
+
+def _rounded(scores: Mapping[str, float]) -> dict[str, float]:
+    """Scores in ten-thousandths; those that lose most by rounding down are rounded up until the sum is 1."""
+    total = sum(scores.values())
+    exact = {label: 10_000 * p / total for label, p in scores.items()}
+    parts = {label: math.floor(x) for label, x in exact.items()}
+    missing = 10_000 - sum(parts.values())
+    for label in sorted(exact, key=lambda label: parts[label] - exact[label])[:missing]:
+        parts[label] += 1
+    return {label: part / 10_000 for label, part in parts.items()}
+
+
+def _thousandths(x: float) -> float:
+    return round(1000 * x) / 1000
+
+
+def _utf8(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _event(kind: str, now: float, prediction: Prediction, **more: Any) -> Event:
+    table = table_of(prediction)
+    if kind != "segment":
+        del table["modality"]
+    return Event(kind, {"time": _thousandths(now), **more, **table}, prediction)
+
+
+def _span(kind: str, now: float, **times: float) -> Event:
+    return Event(kind, {"time": _thousandths(now), **{name: _thousandths(t) for name, t in times.items()}})
+
+
+def _level(signal: NDArray[np.float32], now: float) -> Event:
+    wide = signal.astype(np.float64)
+    rms, peak = math.sqrt(float(np.mean(wide**2))), float(np.abs(wide).max())
+    return Event("level", {"time": _thousandths(now), "rms": _decibels(rms), "peak": _decibels(peak)})
+
+
+def _decibels(amplitude: float) -> float:
+    return round(max(SILENCE, 20 * math.log10(amplitude)), 1) if amplitude > 0 else SILENCE
+
+
+def _newest_only(events: list[Event]) -> list[Event]:
+    """Of segments in progress the newest, unless a final one has come after it."""
+    last = next((event for event in reversed(events) if event.type == "segment"), None)
+    return [event for event in events if event.type != "segment" or event.stable or event is last]
