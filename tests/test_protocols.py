@@ -1,5 +1,6 @@
 """Protocols of the voice: who is learned from, who is tested, and that nobody is both."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -8,7 +9,7 @@ import soundfile
 
 torch = pytest.importorskip("torch")
 
-from affekt.errors import InputError  # noqa: E402
+from affekt.errors import InputError, UnknownName  # noqa: E402
 from affekt.train.protocols import LEFT_OUT, PLANS, Effort, Job, Plan, fold_rows, run_protocol  # noqa: E402
 from affekt.train.recipe import Network, Recipe, Schedule  # noqa: E402
 from affekt.train.sources import Sources  # noqa: E402
@@ -106,6 +107,14 @@ def test_every_corpus_is_left_out_once(job):
     assert counts == {("ravdess", 20), ("savee", 12)}
     four = next(row for row in rows if row["labels"] == "four")
     assert four["classes"] == ["angry", "happy", "sad"]  # of the four those that there are
+
+
+def test_a_corpus_left_out_alone_leaves_the_rows_of_the_others(job):
+    before = run_protocol(LEFT_OUT, job)
+    again = run_protocol(LEFT_OUT, dataclasses.replace(job, only=("savee",)))
+    assert sorted(map(str, again)) == sorted(map(str, before))
+    with pytest.raises(UnknownName, match="savee"):
+        run_protocol(LEFT_OUT, dataclasses.replace(job, only=("save",)))
 
 
 def test_an_unknown_protocol_and_a_missing_corpus_are_named(job):

@@ -19,6 +19,7 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--corpus", "corpora", multiple=True, metavar="NAME=PATH", help="A corpus of the recipe; once for each.")
 @click.option("--sounds", type=FOLDER, help="Noises (ESC-10; its fold 5 is left alone).")
 @click.option("--responses", type=FOLDER, help="Room impulse responses (wav).")
+@click.option("--only", multiple=True, metavar="CORPUS", help="Of left-out: this corpus; once for each.")
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Times each fold is trained.")
 @click.option("--others", type=click.IntRange(1), default=14, show_default=True, help="Epochs over other corpora.")
 @click.option("--epochs", type=click.IntRange(1), help="Epochs over the folds. By default 15, and 30 from nothing.")
@@ -37,6 +38,7 @@ def protocol(
     corpora: tuple[str, ...],
     sounds: Path | None,
     responses: Path | None,
+    only: tuple[str, ...],
     seeds: int,
     others: int,
     epochs: int | None,
@@ -54,7 +56,7 @@ def protocol(
     left-out           every corpus of the recipe, by a model that never met it
     """
     require("torch", extra="train").set_num_threads(threads)
-    from affekt.train.protocols import Effort, Job, run_protocol
+    from affekt.train.protocols import LEFT_OUT, Effort, Job, run_protocol
     from affekt.train.recipe import Recipe, load_recipe
     from affekt.train.sources import Sources, noise_paths, response_paths
 
@@ -64,6 +66,8 @@ def protocol(
     sources = Sources(folders(corpora), noise_paths(sounds), response_paths(responses))
     effort = Effort(seeds=seeds, others=others, **({"folds": epochs, "alone": epochs} if epochs else {}))
     output.mkdir(parents=True, exist_ok=True)
-    run_protocol(name, Job(loaded, sources, output, effort, lambda line: click.echo(line, err=True)))
+    if only and name != LEFT_OUT:
+        raise InputError(f"--only is for {LEFT_OUT}; {name} has one corpus.")
+    run_protocol(name, Job(loaded, sources, output, effort, lambda line: click.echo(line, err=True), only))
     click.echo(output / f"{name}.json")
     return 0

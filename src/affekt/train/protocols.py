@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from affekt._files import atomic_write
 from affekt.corpora import read_corpus
 from affekt.data.splits import fixed_split
-from affekt.errors import InputError
+from affekt.errors import InputError, UnknownName
 from affekt.evaluate.calibration import fit_temperature, softmax
 from affekt.evaluate.report import report
 from affekt.evaluate.writing import estimate_table, worst_speaker
@@ -103,13 +103,26 @@ class Effort:
 
 @dataclass(frozen=True)
 class Job:
-    """A recipe with its recordings and the folder of the run."""
+    """A recipe with its recordings and the folder of the run.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    sources : Sources
+    output : Path
+    effort : Effort
+    tell : callable
+        Takes a line of progress.
+    only : tuple of str
+        Of ``left-out``: which corpora; by default all, one after the other.
+    """
 
     recipe: Recipe
     sources: Sources
     output: Path
     effort: Effort
     tell: Tell
+    only: tuple[str, ...] = ()
 
     @cached_property
     def samples(self) -> tuple[Sample, ...]:
@@ -169,8 +182,14 @@ def run_protocol(name: str, job: Job) -> list[dict[str, Any]]:
 
 
 def _left_out_rows(job: Job) -> list[dict[str, Any]]:
-    rows = []
-    for corpus in job.recipe.corpora:
+    strangers = set(job.only) - set(job.recipe.corpora)
+    if strangers:
+        raise UnknownName("corpus of the recipe", sorted(strangers)[0], job.recipe.corpora)
+    kept = job.output / f"{LEFT_OUT}.json"
+    chosen = job.only or job.recipe.corpora
+    before = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else []
+    rows = [row for row in before if row["corpus"] not in chosen]
+    for corpus in chosen:
         network, temperature = without(corpus, job)
         tested = np.array([i for i, sample in enumerate(job.samples) if sample.corpus == corpus])
         rows += _rows(LEFT_OUT, corpus, [_Tested(job, network, tested, temperature)], words="a corpus never met")

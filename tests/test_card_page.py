@@ -1,0 +1,251 @@
+"""The card page of `voice`: what the program writes from the figures kept, and that these say what was measured."""
+
+import json
+import re
+import shlex
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click import Context
+from hypothesis import given
+from hypothesis import strategies as st
+
+from affekt.cli import main
+from affekt.evaluate.stress import Curve, Stress, as_table, compared
+from affekt.models.onnx import read_card
+from affekt.models.zoo import model_path
+from affekt.plot.card import draw_reference, draw_speakers, draw_ways
+from affekt.recognize.calibrate import Clips, Heard
+from affekt.types import Estimate, Sample
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+
+
+@pytest.fixture(scope="module")
+def programs():
+    """The programs of benchmarks/, which import one another by name."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "benchmarks")
+        import voice
+        import voice_figures
+        import voice_page
+
+        yield {"voice": voice, "page": voice_page, "figures": voice_figures}
+
+
+@pytest.fixture(scope="module")
+def voice(programs):
+    return programs["voice"]
+
+
+@pytest.fixture(scope="module")
+def page(programs):
+    return programs["page"]
+
+
+@pytest.fixture(scope="module")
+def kept(voice, page):
+    return page.read_kept(voice.KEPT)
+
+
+class TestThePage:
+    def test_is_what_the_program_writes_from_the_figures_kept(self, page, kept):
+        assert (DOCS / "model-cards" / "voice.md").read_text(encoding="utf-8") == page.text(kept)
+
+    def test_is_about_the_model_that_ships(self, voice, kept):
+        card = json.loads(read_card(model_path("voice")).to_json())
+        assert {key: kept["card"][key] for key in voice.CARD} == {key: card[key] for key in voice.CARD}
+
+    def test_has_every_figure_and_no_other(self, page, kept):
+        shown = set(re.findall(r"\.\./(voice-[\w-]+\.png)", page.text(kept)))
+        assert shown == {path.name for path in DOCS.glob("voice-*.png")}
+
+    def test_figures_and_kept_files_are_small(self, voice):
+        assert all(path.stat().st_size < 250_000 for path in DOCS.glob("voice-*.png"))
+        assert all(path.stat().st_size < 60_000 for path in voice.KEPT.glob("*.json"))
+
+    def test_says_what_it_must_not_be_used_for(self, page, kept):
+        limits = page.text(kept).partition("## Limits")[2]
+        assert "Article 5(1)(f)" in limits and "cultures" in limits and "acted" in limits
+
+    def test_names_every_file_that_is_kept(self, page, kept):
+        assert set(kept) <= set(page.COMMANDS)
+
+    def test_shows_the_figures_as_they_are(self, page, kept):
+        text = page.text(kept)
+        for name, entry in kept["evaluate-none"]["corpora"].items():
+            value, low, high, n = entry["metrics"]["UAR"]
+            row = next(
+                line for line in text.splitlines() if line.startswith(f"| {page.title(name)} | {entry['speakers']}")
+            )
+            assert f"{value:.2f} [{low:.2f}, {high:.2f}]" in row and f"| {n} |" in row
+
+    def test_says_what_was_not_run(self, page, programs, kept):
+        bare = {"card": kept["card"]}
+        text = page.text(bare)
+        assert f"0 of {len(page.AIMS)} aims are met" in text
+        assert text.count("| not run |") >= len(page.COMMANDS) - 1
+        assert "png" not in text.replace("voice-*.png", "") and programs["figures"].figures(bare) == {}
+
+    def test_marks_figures_of_another_network(self, page, kept):
+        changed = {**kept, "evaluate-none": {**kept["evaluate-none"], "of": "another"}}
+        assert "of another model file" not in page.text({name: kept[name] for name in ("card", "evaluate-none")})
+        assert page.text(changed).count("of another model file") >= 2
+
+    def test_names_commands_with_options_that_exist(self, page):
+        for line in page.COMMANDS.values():
+            words = shlex.split(line)
+            if words[0] != "affekt":
+                assert (ROOT / words[1]).exists()
+                continue
+            options = {name for param in main.get_command(Context(main), words[1]).params for name in param.opts}
+            assert {word for word in words if word.startswith("-")} <= options, line
+
+
+class TestVerdicts:
+    @pytest.mark.parametrize(
+        ("e", "said"),
+        [
+            (None, "not run"),
+            (Estimate(0.72, 0.71, 0.73, 9), "met"),
+            (Estimate(0.72, 0.69, 0.75, 9), "met; the interval reaches below it"),
+            (Estimate(0.69, 0.65, 0.73, 9), "**missed by 0.010**; the interval includes it"),
+            (Estimate(0.60, 0.55, 0.65, 9), "**missed by 0.100**"),
+        ],
+    )
+    def test_known_answers(self, page, e, said):
+        assert page.verdict(e, 0.70) == said
+
+    def test_left_out_is_the_mean_of_the_corpora_with_all_four_labels(self, page):
+        row = {"normal": "none", "labels": "four", "seeds": 1, "speakers": 3}
+        rows = [
+            {**row, "corpus": corpus, "classes": list("abcd")[:count], "metrics": {"UAR": [value, 0, 1, 5]}}
+            for corpus, count, value in (("ravdess", 4, 0.5), ("tess", 4, 0.7), ("turev_db", 3, 0.9))
+        ]
+        assert page.protocol_uar({"protocol-left-out": rows}, "left-out", "none").value == pytest.approx(0.6)
+
+
+class TestMeans:
+    def test_of_two_alike_is_surer_by_the_root_of_two(self, page):
+        e = page.mean_of([Estimate(0.5, 0.4, 0.7, 10)] * 2)
+        assert (e.value, e.low, e.high, e.n) == pytest.approx((0.5, 0.5 - 0.1 / 2**0.5, 0.5 + 0.2 / 2**0.5, 20))
+
+    @given(st.lists(st.tuples(*[st.floats(0, 1)] * 3), min_size=1, max_size=9))
+    def test_lie_within_and_hold_their_value(self, page, rows):
+        parts = [Estimate(b, a, c, 1) for a, b, c in map(sorted, rows)]
+        e = page.mean_of(parts)
+        assert min(p.value for p in parts) - 1e-9 <= e.value <= max(p.value for p in parts) + 1e-9
+        assert e.low <= e.value <= e.high
+
+
+class TestKeeping:
+    @given(
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+            lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+            max_leaves=12,
+        )
+    )
+    def test_json_reads_back_as_it_was(self, voice, value):
+        assert json.loads(voice.dense(value)) == value
+
+    def test_stress_is_drawn_as_it_was_measured(self, voice, page):
+        samples = [
+            Sample(f"{c}/{i}", "", label="ab"[i % 2], speaker=str(i // 4), corpus=c) for c in "xy" for i in range(16)
+        ]
+        rng = np.random.default_rng(0)
+        clean, noisy = ([("ab"[k], 0.8) for k in rng.integers(2, size=32)] for _ in range(2))
+        points = {
+            name: compared(samples, clean, given, rng=rng) for name, given in (("clean", clean), ("noisy", noisy))
+        }
+        curve = Curve("noise", "white noise", "SNR / dB", {10: points["noisy"]})
+        stress = Stress("m", "p", points["clean"], (curve,), {"x": 0.5, "y": 0.5})
+        again = page.stress_of(voice.stressed(as_table(stress)))
+        for name, point in points["noisy"].items():
+            found = again.curves[0].points[10][name]
+            assert asdict(found.recall) == pytest.approx(asdict(point.recall), abs=1e-4)
+        first = next(iter(points["noisy"]))
+        assert again.curves[0].points[10][first].difference.value == pytest.approx(
+            points["noisy"][first].difference.value, abs=1e-4
+        )
+
+    def test_protocols_are_copied_rounded(self, voice, tmp_path):
+        uar = {"value": 0.123456, "low": 0.1, "high": 0.2, "n": 7}
+        row = {"metrics": {"UAR": uar}, "worst_speaker": {"speaker": "1", "UAR": 0.98765}}
+        (tmp_path / "savee.json").write_text(json.dumps([row]))
+        assert voice.keep_protocols(tmp_path, tmp_path / "kept") == ["savee"]
+        kept = json.loads((tmp_path / "kept" / "protocol-savee.json").read_text())
+        assert kept == [{"metrics": {"UAR": [0.1235, 0.1, 0.2, 7]}, "worst_speaker": {"speaker": "1", "UAR": 0.9877}}]
+
+
+def clips_of(rows):
+    """Clips of TESS and SAVEE of one window each, with all the probability on what was answered."""
+    labels = ("angry", "calm", "sad")
+    heard = tuple(Heard(np.log(np.eye(3) + 1e-6)[[labels.index(answer)]], np.ones(1)) for *_, answer in rows)
+    corpora, speakers, truth = (tuple(row[i] for row in rows) for i in range(3))
+    return Clips(truth, tuple(f"{c}/{s}" for c, s in zip(corpora, speakers, strict=True)), corpora, heard, labels)
+
+
+class TestFairness:
+    ROWS = tuple(
+        ("tess", f"{sex}{i % 3}", ("angry", "sad")[i // 3 % 2], ("angry", "sad")[i // 3 % 2] if sex == "f" else "angry")
+        for sex in "fm"
+        for i in range(24)
+    )
+
+    def people(self, rows):
+        sexes = {"f": "female", "m": "male"}
+        return {
+            f"{corpus}/{speaker}": Sample(speaker, "", speaker=speaker, corpus=corpus, sex=sexes.get(speaker[0]))
+            for corpus, speaker, *_ in rows
+        }
+
+    def test_women_who_are_always_understood_and_men_who_are_half_the_time(self, voice):
+        found = voice.fairness(clips_of(self.ROWS), self.people(self.ROWS), 1.0)
+        assert found["mean"]["female"] == [1.0, 1.0, 1.0, 24]
+        assert found["mean"]["male"][0] == 0.5 and found["mean"]["difference"][0] == 0.5
+        assert found["both"] == ["tess"] and found["corpora"]["tess"]["sex"]["speakers"] == [3, 3]
+        assert all(row[3] == 8 and row[4] is None for row in found["corpora"]["tess"]["speakers"])
+
+    def test_too_few_speakers_of_one_sex_do_not_count_in_the_mean(self, voice):
+        rows = [("tess", row[1][0] + "0", *row[2:]) for row in self.ROWS]
+        found = voice.fairness(clips_of(rows), self.people(rows), 1.0)
+        assert found["both"] == [] and found["mean"] == {}
+        assert {row[0]: row[4][0] for row in found["corpora"]["tess"]["speakers"]} == {"f0": 1.0, "m0": 0.5}
+
+    def test_answers_are_among_the_labels_of_the_corpus(self, voice):
+        clips = clips_of([("tess", "f0", "sad", "calm")])
+        assert voice.answers(clips, "tess", 1.0)[0] in ("angry", "sad")
+
+    def test_a_speaker_filed_under_both_sexes_counts_with_the_more_frequent(self, voice):
+        samples = [
+            Sample(str(i), "", speaker="1", corpus="c", sex=sex) for i, sex in enumerate(("male", "female", "male"))
+        ]
+        assert voice.speakers_of(samples)["c/1"].sex == "male"
+
+
+class TestFigures:
+    def test_ways_have_their_colours_and_marks_stand_above(self):
+        rows = {"a": {"now": Estimate(0.5, 0.4, 0.6, 9), "before": Estimate(0.3, 0.2, 0.4, 9)}, "b": {}}
+        ax = draw_ways(rows, marks={"aim": {"a": 0.7}}, chance={"a": 0.25, "b": 0.2}, grey="before")
+        drawn = {line.get_label(): line for line in ax.lines}
+        assert drawn["now"].get_xdata().tolist() == [0.5] and drawn["aim"].get_xdata().tolist() == [0.7]
+        assert drawn["aim"].get_ydata()[0] < drawn["now"].get_ydata()[0] < drawn["before"].get_ydata()[0] < 0.5
+        assert drawn["before"].get_color() != drawn["now"].get_color()
+        assert "chance" in [text.get_text() for text in ax.get_legend().get_texts()]
+
+    def test_speakers_are_all_there(self):
+        ax = draw_speakers({"a": [("female", 0.5), ("male", 0.7), (None, 0.2)], "b": []})
+        dots = sorted(
+            float(x) for line in ax.lines if line.get_marker() not in ("None", None) for x in line.get_xdata()
+        )
+        assert dots == [0.2, 0.5, 0.7]
+
+    def test_reference_stands_at_equal_distances(self):
+        curve = {seconds: Estimate(0.5, 0.4, 0.6, 9) for seconds in (0, 1, 30)}
+        ax = draw_reference({"a": curve}, curve)
+        assert [text.get_text() for text in ax.get_xticklabels()] == ["0", "1", "30"]
+        assert ax.get_xticks().tolist() == [0, 1, 2]
