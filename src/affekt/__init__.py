@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from affekt.client import Client as Client
     from affekt.corpora import read_corpus as read_corpus
     from affekt.errors import AffektError as AffektError
     from affekt.recognize.recognizer import Recognizer as Recognizer
@@ -32,6 +33,7 @@ __version__ = "0.1.0"
 _EXPORTS = {
     "AffektError": "errors",
     "Audio": "types",
+    "Client": "client",
     "LIVE": "recognize.stream",
     "Prediction": "types",
     "Recognizer": "recognize.recognizer",

@@ -94,9 +94,15 @@ class Prediction:
     modality : str
         ``speech``, ``face``, ``text`` or ``fusion``.
     quality : float
-        How usable the signal is, from 0 (useless) to 1 (clean).
+        How usable the signal is, from 0 (useless) to 1 (clean). Of a model whose
+        card has a gate it is the share of the answer that was kept: learned on
+        dev speakers, and the rest of the scores is spread evenly over the labels.
+        Of others it is a rule of thumb that changes no score.
     threshold : float
         The confidence that it takes to have a label, 0 to 1; 0 always has one.
+    reason : str
+        Why the answer is weak, in words: ``short: 0.8 s of speech``. Empty where
+        it is strong, and of a model without a gate.
 
     Raises
     ------
@@ -119,6 +125,7 @@ class Prediction:
     modality: str = "speech"
     quality: float = 1.0
     threshold: float = 0.0
+    reason: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.start <= self.end < math.inf:

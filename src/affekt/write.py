@@ -203,6 +203,7 @@ def _fields(prediction: Prediction) -> dict[str, Any]:
         **({"unsure": True, "best": _utf8(best or "")} if prediction.unsure else {}),
         "confidence": 0.0 if best is None else scores[best],
         "quality": _thousandths(prediction.quality),
+        **({"reason": _utf8(prediction.reason)} if prediction.reason else {}),
         "modality": prediction.modality,
         "scores": {_utf8(label): p for label, p in scores.items()},
     }

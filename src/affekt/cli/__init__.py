@@ -20,6 +20,7 @@ COMMANDS = {
     "predict": "predict",
     "listen": "listen",
     "stream": "stream",
+    "serve": "serve",
     "models": "models",
     "info": "models",
     "train": "train",

@@ -52,12 +52,15 @@ class Job:
 @click.option("--plot", type=Target(), help="Picture (png, svg, pdf) of reliability, and of risk over coverage.")
 @polite
 def calibrate(**options: Any) -> int:
-    """Fit the temperature, the threshold of "not sure" and the label sets of a model to dev speakers.
+    """Fit the temperature, the gate, the threshold of "not sure" and the label sets of a model to dev speakers.
 
-    Each corpus gives its committed dev speakers; one without committed
-    speakers, which the model must not have learned from, gives all. How sure
-    the model is changes, and when it says so. Its best guesses stay as they are
-    unless the temperature changes, which moves some of long recordings:
+    The gate is what a poor signal costs: it is learned from the same clips
+    under noise, babble, echo, a telephone, clipping and cut short, as many
+    times as long as the clips themselves take. Each corpus gives its committed
+    dev speakers; one without committed speakers, which the model must not have
+    learned from, gives all. How sure the model is changes, and when it says so.
+    Its best guesses stay as they are, but for some of long recordings, where
+    the temperature moves segments and the gate lets good ones count more:
     evaluate it again then. Needs the extra train.
     """
     import numpy as np
@@ -70,9 +73,11 @@ def calibrate(**options: Any) -> int:
     _check(job)
     recognizer = Recognizer(job.model, threshold=0.0)
     samples = _dev_samples(job, recognizer.card)
-    with progress(len(samples)) as tick:
+    with progress(2 * len(samples)) as tick:
         clips, failures = work.listen(recognizer, samples, tick=tick)
-    found = work.calibrate(clips, recognizer.card, precision=job.precision, rng=np.random.default_rng(0))
+        under = work.listen_under(recognizer, samples, tick=tick)
+    rng = np.random.default_rng(0)
+    found = work.calibrate(clips, recognizer.card, under=under, precision=job.precision, rng=rng)
     rows = work.worth(clips, found.card, coverage=job.coverage, rng=np.random.default_rng(0))
     load_model(_write(job, found.card))
     if job.plot:
@@ -148,11 +153,31 @@ def _tell(job: Job, cards: tuple[Card, Calibration], clips: Clips, rows: Mapping
         table.add_row(name, str(entry.coverage.n), str(entry.speakers), *map(_cell, cells))
     click.echo("\n".join(lines))
     console().print(table)
+    _tell_gate(found)
     click.echo(
         "Intervals are over speakers (over clips where there are fewer than three). All this was fitted on these very\n"
         "clips: judge it on test speakers (affekt evaluate). What is promised holds for clips like these; other\n"
         "speakers, languages and rooms get less."
     )
+
+
+def _tell_gate(found: Calibration) -> None:
+    """What a poor signal costs, and what saying so is worth on speakers that the gate was not learned from."""
+    from rich.table import Table
+
+    if not found.card.gate:
+        click.echo("no gate: too few clips, or what is wrong with the signal tells nothing about these answers")
+        return
+    for name, (bad, good, floor) in found.card.gate["curves"].items():
+        click.echo(f"gate on {name}: keeps {floor:.0%} of an answer at {bad:g}, all of it from {good:g} on")
+    if not found.checks:
+        return
+    table = Table("learned on one half of the speakers, seen on the other", "clips", "log loss without", "with",
+                  "ECE without", "with", box=None, pad_edge=False)  # fmt: skip
+    for name, check in found.checks.items():
+        numbers = (f"{x:.3f}" for x in (*check.loss, *check.ece))
+        table.add_row(name, str(check.clips), *numbers)
+    console().print(table)
 
 
 def _threshold_sentences(found: Calibration) -> Sequence[str]:
@@ -176,13 +201,13 @@ def _draw(path: Path, clips: Clips, cards: tuple[Card, Card]) -> None:
     from affekt.evaluate.selective import risk_coverage
     from affekt.plot.selective import draw_calibration
     from affekt.recognize.calibrate import corpus_parts, reliability_of
+    from affekt.speech.quality import Gate
 
-    before, after = cards
-    bins = {"before": reliability_of(clips, before.temperature), "after": reliability_of(clips, after.temperature)}
-    curves = {
-        name: risk_coverage(part.truth, part.scores(after.temperature)) for name, part in corpus_parts(clips).items()
-    }
-    figure = draw_calibration(bins, curves, coverage=after.promise["coverage"][0] if after.promise else None)
+    before, after = ((card.temperature, Gate.of(card.gate)) for card in cards)
+    bins = {"before": reliability_of(clips, *before), "after": reliability_of(clips, *after)}
+    curves = {name: risk_coverage(part.truth, part.scores(*after)) for name, part in corpus_parts(clips).items()}
+    promise = cards[1].promise
+    figure = draw_calibration(bins, curves, coverage=promise["coverage"][0] if promise else None)
     with atomic_write(path, "wb") as file:
         figure.savefig(file, format=path.suffix[1:], dpi=150)
 

@@ -54,7 +54,10 @@ class Job:
 @click.option("--format", "form", type=click.Choice(["table", *WRITERS]), default="table", show_default=True)
 @click.option("-o", "--output", type=Target(), help="File; or FOLDER/, for one file per recording.")
 @click.option("--plot", type=Target(), help="Picture (png, svg, pdf); for many recordings FOLDER/.")
-@click.option("--model", default="voice", show_default=True, help="A name from `affekt models`, or FILE.onnx.")
+@click.option(
+    "--model",
+    help="A name from `affekt models`, or FILE.onnx.  [default: voice; voice-adaptive where the speaker is known]",
+)
 @click.option(
     "--labels", help="A set (four, ekman, valence, ...), labels (angry,sad), or groups (bad=angry+sad,good=happy)."
 )
@@ -95,9 +98,12 @@ def predict(**options: Any) -> int:
     1 when some recordings failed (they are named on stderr, the others are
     written), 2 when the command was wrong.
     """
+    from affekt.models.zoo import ADAPTIVE
     from affekt.recognize.batch import find_recordings
     from affekt.recognize.recognizer import Recognizer
 
+    known = options["speaker_from"] or options["one_speaker"] or (options["reference"] and not options["explain"])
+    options["model"] = options["model"] or (ADAPTIVE if known else "voice")
     job = Job(**options)
     sources, failures = find_recordings(job.paths, recursive=job.recursive)
     _check(job, len(sources))
@@ -376,15 +382,20 @@ def _print_timeline(result: Result, also: Callable[[Prediction], str]) -> None:
         pad_edge=False,
         title_justify="left",
     )
+    weak = any(p.reason for p in result.predictions)
+    if weak:
+        table.add_column("weak because")
     for p in result.predictions:
+        why = [Text(p.reason)] if weak else []
         table.add_row(
-            clock(p.start), clock(p.end), Text(word(p)), percent(p.confidence), percent(p.quality), Text(also(p))
+            clock(p.start), clock(p.end), Text(word(p)), percent(p.confidence), percent(p.quality), Text(also(p)), *why
         )
     screen = console()
     screen.print(Text(heading))
     if result.predictions:
         screen.print(table)
-    screen.print(Text(f"in all: {answer(result.summary, also)}"))
+    because = f"; {result.summary.reason}" if result.summary.reason else ""
+    screen.print(Text(f"in all: {answer(result.summary, also)}{because}"))
 
 
 def _print_overview(results: Sequence[Result], also: Callable[[Prediction], str]) -> None:
@@ -396,6 +407,9 @@ def _print_overview(results: Sequence[Result], also: Callable[[Prediction], str]
     table = Table(
         "recording", "length", "speech", "segments", "emotion", "confidence", "also possible", box=None, pad_edge=False
     )
+    weak = any(result.summary.reason for result in results)
+    if weak:
+        table.add_column("weak because")
     for result in results:
         spoken = clock(sum(p.duration for p in result.predictions))
         p = result.summary
@@ -408,7 +422,8 @@ def _print_overview(results: Sequence[Result], also: Callable[[Prediction], str]
             percent(p.confidence),
             Text(also(p)),
         )
-        table.add_row(Text(shown(result.source)), *row)
+        why = [Text(p.reason)] if weak else []
+        table.add_row(Text(shown(result.source)), *row, *why)
     console().print(table)
 
 

@@ -19,6 +19,14 @@ KNOWS_SPEAKERS = (
     "It can be told how a speaker usually sounds: from a voice reference (`--reference`), from their other recordings "
     "(`--speaker-from`) or from what came before (`--one-speaker`). The scores above are without."
 )
+#: What a gate looks at, in words.
+_GATED = {
+    "snr": "noise and echo",
+    "clipped": "clipping",
+    "bandwidth": "narrow band",
+    "share": "many pauses",
+    "seconds": "short speech",
+}
 _COVERAGE = re.compile(r"0\.\d\d")
 
 
@@ -163,6 +171,9 @@ class Card:
                 f"Label sets from {self.conformal['clips']} clips of {self.conformal['speakers']} dev speakers; their "
                 "coverage is promised for clips like those only."
             )
+        if self.gate:
+            names = ", ".join(_GATED.get(name, name) for name in self.gate["curves"])
+            found.append(f"Less sure of a poor signal, as dev speakers taught: {names}.")
         return found
 
     @classmethod

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from affekt.errors import AudioError, InputError
 from affekt.evaluate.calibration import best_temperature, softmax
 from affekt.evaluate.intervals import estimates, resample
-from affekt.evaluate.probabilities import SCORE_METRICS, checked, reliability
+from affekt.evaluate.probabilities import SCORE_METRICS, calibration_error, checked, log_loss, reliability
 from affekt.evaluate.selective import (
     ERROR,
     Threshold,
@@ -27,12 +27,25 @@ from affekt.evaluate.slices import speaker_of
 from affekt.models.card import Card
 from affekt.recognize.batch import Failure
 from affekt.recognize.recognizer import Recognizer, least_probability
-from affekt.recognize.stream import Listener, window_weights
-from affekt.speech.audio import Source, blocks
+from affekt.recognize.stream import RATE, Listener, window_weights
+from affekt.recognize.stress import CONDITIONS, Condition, babble, cut
+from affekt.speech.audio import Source, blocks, read
+from affekt.speech.augment import apply_steps, draw_steps
+from affekt.speech.quality import NAMES, Gate, Lessons, learn, weakened
 from affekt.types import Estimate, Sample
 
 #: Nats of log loss that a new temperature has to gain.
 LEAST_GAIN = 0.001
+#: What a gate learns under, beside the clips as they are: every level of these.
+LEARNED_UNDER = ("noise", "babble", "reverb", "channel", "clipping", "length")
+#: Versions of each clip that are heard for it, out of all levels in turn.
+VERSIONS = 5
+#: Clips whose speakers make babble.
+VOICES = 40
+#: Fewer clips with speech teach no gate.
+LEAST_CLIPS = 100
+
+Signal = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -45,14 +58,24 @@ class Heard:
         Of the windows; w is 0 where there was no speech.
     weights : array, shape (w,)
         What each window counts in the summary; sums to 1.
+    measures : array, shape (w, 5)
+        What was measured of the signal of each, see :func:`affekt.speech.quality.window_measures`.
     """
 
     logits: NDArray[np.float64]
     weights: NDArray[np.float64]
+    measures: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, len(NAMES))))
 
-    def scores(self, temperature: float) -> NDArray[np.float64]:
-        """Probabilities (k,) as the summary has them at a temperature; zeros without speech."""
-        return self.weights @ softmax(self.logits, temperature) if len(self.weights) else np.zeros(self.logits.shape[1])
+    def scores(self, temperature: float, gate: Gate | None = None) -> NDArray[np.float64]:
+        """Probabilities (k,) as the summary has them at a temperature; zeros without speech.
+
+        Behind a gate this is what the engine gives of a recording of one
+        segment; of several, it gates each by itself, which differs a little.
+        """
+        if not len(self.weights):
+            return np.zeros(self.logits.shape[1])
+        scores = self.weights @ softmax(self.logits, temperature)
+        return weakened(scores, float(self.weights @ gate.factors(self.measures))) if gate else scores
 
 
 def hear(recognizer: Recognizer, source: Source) -> Heard:
@@ -75,7 +98,8 @@ def hear(recognizer: Recognizer, source: Source) -> Heard:
         If it cannot be read.
     """
     collector = _Collector(recognizer.card)
-    stream = recognizer.stream(listener=Listener(lambda cell: None, collector.region, collector.pieces.append))
+    listener = Listener(lambda cell: None, collector.region, collector.pieces.append, collector.measures.append)
+    stream = recognizer.stream(listener=listener)
     for block in blocks(source):
         stream.feed(block)
     stream.flush()
@@ -95,6 +119,8 @@ class Clips:
     heard : tuple of Heard
     labels : tuple of str, shape (k,)
         The model's.
+    conditions : tuple of str
+        What was done to each clip before; none if they are as they are.
     """
 
     truth: tuple[str, ...]
@@ -102,13 +128,22 @@ class Clips:
     corpora: tuple[str, ...]
     heard: tuple[Heard, ...]
     labels: tuple[str, ...]
+    conditions: tuple[str, ...] = ()
 
-    def scores(self, temperature: float) -> list[dict[str, float]]:
-        """Scores of each clip at a temperature; empty where there was no speech."""
+    def scores(self, temperature: float, gate: Gate | None = None) -> list[dict[str, float]]:
+        """Scores of each clip at a temperature and behind a gate; empty where there was no speech."""
         return [
-            dict(zip(self.labels, clip.scores(temperature).tolist(), strict=True)) if len(clip.weights) else {}
+            dict(zip(self.labels, clip.scores(temperature, gate).tolist(), strict=True)) if len(clip.weights) else {}
             for clip in self.heard
         ]
+
+    def only(self, rows: Iterable[int]) -> Clips:
+        """Some of the clips."""
+        rows = list(rows)
+        columns = (self.truth, self.speakers, self.corpora, self.heard)
+        truth, speakers, corpora, heard = (tuple(column[i] for i in rows) for column in columns)
+        conditions = tuple(self.conditions[i] for i in rows) if self.conditions else ()
+        return Clips(truth, speakers, corpora, heard, self.labels, conditions)  # type: ignore[arg-type]
 
     def loss(self, temperature: float) -> float:
         """Mean of -log p(true label) over the clips with speech, at a temperature."""
@@ -157,12 +192,25 @@ class Calibration:
     threshold : Threshold
         What was seen when it was chosen.
     loss : (float, float)
-        Log loss of the clips at the old temperature and at the new one.
+        Log loss of the clips, before any gate, at the old temperature and at the new one.
+    checks : mapping of str to Check
+        What a gate is worth on speakers it was not learned from: ``clean``, then each condition.
+        Its measures were chosen on the same speakers, which flatters it a little.
     """
 
     card: Card
     threshold: Threshold
     loss: tuple[float, float]
+    checks: Mapping[str, Check] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Check:
+    """Log loss and expected calibration error of clips, each without a gate and with one."""
+
+    loss: tuple[float, float]
+    ece: tuple[float, float]
+    clips: int
 
 
 def listen(
@@ -203,8 +251,55 @@ def listen(
     return clips, tuple(failures)
 
 
-def calibrate(clips: Clips, card: Card, *, precision: float = 0.7, rng: np.random.Generator) -> Calibration:
-    """Fit temperature, threshold and label sets to clips of dev speakers.
+def listen_under(
+    recognizer: Recognizer, samples: Sequence[Sample], *, seed: int = 0, tick: Callable[[], None] = lambda: None
+) -> Clips:
+    """Hear clips under :data:`LEARNED_UNDER`, each in :data:`VERSIONS` of all levels, for a gate to learn from.
+
+    Parameters
+    ----------
+    recognizer : Recognizer
+        With all its labels.
+    samples : sequence of Sample
+        As for :func:`listen`, which names those that cannot be read; here they are left out.
+    seed : int
+        Draws all noise.
+    tick : callable
+        Called after each recording.
+
+    Returns
+    -------
+    Clips
+    """
+    levels = [(name, level) for name in LEARNED_UNDER for level in CONDITIONS[name].levels]
+    order = np.random.default_rng(seed).permutation(len(levels))
+    known = [sample for sample in samples if sample.label in recognizer.card.labels]
+    voices = _voices(known)
+    rows: list[tuple[Sample, Heard, str]] = []
+    for number, sample in enumerate(known):
+        signal = _decoded(sample)
+        for version in range(VERSIONS if signal is not None else 0):
+            name, level = levels[order[(number * VERSIONS + version) % len(levels)]]
+            rng = np.random.default_rng([seed, number])
+            others = [voice for who, voice in voices if who != speaker_of(sample)]
+            changed = _changed(signal, CONDITIONS[name], level, (others, rng))  # type: ignore[arg-type]
+            if changed is not None:
+                rows.append((sample, hear(recognizer, changed), name))
+        tick()
+    return Clips(
+        tuple(str(sample.label) for sample, _, _ in rows),
+        tuple(speaker_of(sample) for sample, _, _ in rows),
+        tuple(str(sample.corpus) for sample, _, _ in rows),
+        tuple(heard for _, heard, _ in rows),
+        recognizer.card.labels,
+        tuple(name for _, _, name in rows),
+    )
+
+
+def calibrate(
+    clips: Clips, card: Card, *, under: Clips | None = None, precision: float = 0.7, rng: np.random.Generator
+) -> Calibration:
+    """Fit temperature, gate, threshold and label sets to clips of dev speakers, each with what came before in place.
 
     A summary is a mean over windows, so a new temperature can change the best
     guess of recordings longer than one; it is kept where a new one gains nothing.
@@ -215,6 +310,10 @@ def calibrate(clips: Clips, card: Card, *, precision: float = 0.7, rng: np.rando
         Of dev speakers, never of test speakers: see :func:`listen`.
     card : Card
         Of the model that was heard.
+    under : Clips, optional
+        The same under conditions: see :func:`listen_under`. Without, with fewer
+        than 100 clips that have speech, and where it does not help on speakers
+        that it was not learned from, there is no gate.
     precision : float
         Wanted share of right answers among those given, between 0 and 1.
     rng : numpy Generator
@@ -235,7 +334,9 @@ def calibrate(clips: Clips, card: Card, *, precision: float = 0.7, rng: np.rando
     if not spoken:
         raise InputError(f"{len(clips.heard)} clips of dev speakers, none with speech; give corpora with some.")
     temperature = _temperature(clips, card.temperature)
-    scores = clips.scores(temperature)
+    learnable = under is not None and spoken >= LEAST_CLIPS
+    gate, checks = _gate(clips, under, temperature) if learnable else ({}, {})  # type: ignore[arg-type]
+    scores = clips.scores(temperature, Gate.of(gate))
     chosen = choose_threshold(outcomes(clips.truth, scores), clips.speakers, precision=precision, rng=rng)
     calibrated = replace(
         card,
@@ -252,8 +353,128 @@ def calibrate(clips: Clips, card: Card, *, precision: float = 0.7, rng: np.rando
                 for coverage, least in conformal_quantiles(clips.truth, scores).items()
             },
         },
+        gate=gate,
     )
-    return Calibration(calibrated, chosen, (clips.loss(card.temperature), clips.loss(temperature)))
+    return Calibration(calibrated, chosen, (clips.loss(card.temperature), clips.loss(temperature)), checks)
+
+
+def _gate(clips: Clips, under: Clips, temperature: float) -> tuple[dict[str, Any], dict[str, Check]]:
+    """What goes into the card, and what a gate is worth on speakers it was not learned from."""
+    lessons, names = _lessons(clips, under, temperature), _useful(clips, under, temperature)
+    gate = learn(lessons, names=names)
+    if not gate.curves:
+        return {}, {}
+    table = {
+        "curves": {name: [float(x) for x in curve] for name, curve in gate.curves.items()},
+        "clips": len(clips.truth) + len(under.truth),
+        "speakers": len(set(clips.speakers)),
+        "conditions": ["clean", *dict.fromkeys(under.conditions)],
+        "loss": [round(lessons.loss(Gate()), 4), round(lessons.loss(gate), 4)],
+    }
+    return table, _checks(clips, under, temperature, names)
+
+
+def _useful(clips: Clips, under: Clips, temperature: float) -> list[str]:
+    """Measures whose curves help on speakers that they were not learned from; the most useful one first.
+
+    Speakers are few, and each has a room and a microphone of their own: a
+    curve that only tells them apart is of no use for others.
+    """
+    halves = [_lessons(*parts, temperature) for parts in _halves(clips, under)]
+    names: list[str] = []
+    if any(not len(half.counts) for half in halves):
+        return names
+    least = sum(half.loss(Gate()) for half in halves) / 2
+    while len(names) < len(NAMES):
+        losses = {name: _across(halves, [*names, name]) for name in NAMES if name not in names}
+        best = min(losses, key=losses.__getitem__)
+        if least - losses[best] < LEAST_GAIN:
+            break
+        names, least = [*names, best], losses[best]
+    return names
+
+
+def _across(halves: Sequence[Lessons], names: Sequence[str]) -> float:
+    """Mean log loss of each half behind the gate that the other one teaches."""
+    one, other = halves
+    return (one.loss(learn(other, names=names)) + other.loss(learn(one, names=names))) / 2
+
+
+def _halves(clips: Clips, under: Clips) -> list[tuple[Clips, Clips]]:
+    """Every other speaker, and the rest."""
+    people = list(dict.fromkeys(clips.speakers))
+    sides = [[people.index(who) % 2 for who in part.speakers] for part in (clips, under)]
+    return [
+        (clips.only(np.flatnonzero(np.array(sides[0]) == side)), under.only(np.flatnonzero(np.array(sides[1]) == side)))
+        for side in (0, 1)
+    ]
+
+
+def _lessons(clips: Clips, under: Clips, temperature: float) -> Lessons:
+    """Clips as they are count as much as all others together."""
+    spoken = [[(label, heard) for label, heard in zip(part.truth, part.heard, strict=True) if len(heard.weights)]
+              for part in (clips, under)]  # fmt: skip
+    weights = np.repeat([0.5 / max(1, len(part)) for part in spoken], [len(part) for part in spoken])
+    rows = [row for part in spoken for row in part]
+    chosen = [heard.scores(temperature)[clips.labels.index(label)] for label, heard in rows]
+    measures = np.concatenate([heard.measures for _, heard in rows])
+    shares = np.concatenate([heard.weights for _, heard in rows])
+    counts = np.array([len(heard.weights) for _, heard in rows])
+    return Lessons(measures, shares, counts, np.array(chosen), len(clips.labels), weights)
+
+
+def _checks(clips: Clips, under: Clips, temperature: float, names: Sequence[str]) -> dict[str, Check]:
+    """Learn from one half of the speakers, look at the other; and the other way round."""
+    halves = _halves(clips, under)
+    answers: dict[str, list[tuple[str, NDArray[np.float64], NDArray[np.float64]]]] = {}
+    for taught, seen in (halves, halves[::-1]):
+        gate = learn(_lessons(*taught, temperature), names=names)
+        for part in seen:
+            for i, (label, heard) in enumerate(zip(part.truth, part.heard, strict=True)):
+                if len(heard.weights):
+                    pair = heard.scores(temperature), heard.scores(temperature, gate)
+                    answers.setdefault(part.conditions[i] if part.conditions else "clean", []).append((label, *pair))
+    order = ["clean", *(name for name in LEARNED_UNDER if name in answers)]
+    return {name: _check(answers[name], clips.labels) for name in order}
+
+
+def _check(rows: Sequence[tuple[str, NDArray[np.float64], NDArray[np.float64]]], labels: tuple[str, ...]) -> Check:
+    truth, both = [row[0] for row in rows], [np.array([row[i] for row in rows]) for i in (1, 2)]
+    losses, errors = ([metric(truth, table, labels) for table in both] for metric in (log_loss, calibration_error))
+    return Check((losses[0], losses[1]), (errors[0], errors[1]), len(rows))
+
+
+def _decoded(sample: Sample) -> Signal | None:
+    """The signal (n,) at 16 kHz; None where there is none to be had."""
+    try:
+        signal = np.concatenate([np.zeros(0, np.float32), *blocks(sample.path)])
+    except (AudioError, OSError):
+        return None
+    return signal if len(signal) else None
+
+
+def _voices(samples: Sequence[Sample]) -> list[tuple[str | None, Signal]]:
+    """Speakers and signals of some clips, spread over all of them."""
+    chosen = [samples[i] for i in np.unique(np.linspace(0, len(samples) - 1, VOICES).astype(int))] if samples else []
+    decoded = [(speaker_of(sample), _decoded(sample)) for sample in chosen]
+    return [(who, signal) for who, signal in decoded if signal is not None]
+
+
+def _changed(
+    signal: Signal, condition: Condition, level: Any, chance: tuple[Sequence[Signal], np.random.Generator]
+) -> tuple[Signal, int] | None:
+    """A clip under a condition, and its sampling rate; None for babble without anybody else."""
+    others, rng = chance
+    if condition.cut:
+        loud = np.square(signal.astype(np.float64))
+        middle = float(loud @ np.arange(len(loud)) / max(float(loud.sum()), 1e-20)) / RATE
+        return cut(signal, float(level), middle), RATE
+    if condition.noise == "babble" and not others:
+        return None
+    sounds = [babble(others, len(signal), rng)] if condition.noise == "babble" else []
+    rate = condition.rates.get(level, RATE)
+    changed = apply_steps(signal, RATE, draw_steps(condition.steps(level), rng), sounds=sounds)
+    return changed if rate == RATE else read((changed, RATE), sampling_rate=rate).signal, rate
 
 
 def worth(clips: Clips, card: Card, *, coverage: float = 0.9, rng: np.random.Generator) -> dict[str, Worth]:
@@ -282,9 +503,9 @@ def corpus_parts(clips: Clips) -> dict[str, Clips]:
     return {name: _part(clips, name) for name in ("all", *dict.fromkeys(clips.corpora))}
 
 
-def reliability_of(clips: Clips, temperature: float) -> tuple[tuple[float, float, int], ...]:
+def reliability_of(clips: Clips, temperature: float, gate: Gate | None = None) -> tuple[tuple[float, float, int], ...]:
     """Mean confidence, accuracy and clips of each bin of confidence at a temperature, for a reliability diagram."""
-    return reliability(clips.truth, _table(clips, temperature), clips.labels)
+    return reliability(clips.truth, _table(clips, temperature, gate), clips.labels)
 
 
 def _temperature(clips: Clips, old: float) -> float:
@@ -311,17 +532,15 @@ def _rounded(e: Estimate) -> list[float]:
 
 
 def _part(clips: Clips, corpus: str) -> Clips:
-    rows = [i for i, name in enumerate(clips.corpora) if corpus in ("all", name)]
-    columns = (clips.truth, clips.speakers, clips.corpora, clips.heard)
-    truth, speakers, corpora, heard = (tuple(column[i] for i in rows) for column in columns)
-    return Clips(truth, speakers, corpora, heard, clips.labels)  # type: ignore[arg-type]
+    return clips.only([i for i, name in enumerate(clips.corpora) if corpus in ("all", name)])
 
 
 def _worth(clips: Clips, card: Card, least: float, rng: np.random.Generator) -> Worth:
-    scores = clips.scores(card.temperature)
+    gate = Gate.of(card.gate)
+    scores = clips.scores(card.temperature, gate)
     precision, coverage = selected(outcomes(clips.truth, scores), clips.speakers, card.threshold, rng=rng)
     metric = SCORE_METRICS["ECE"]
-    statistics = metric.statistics(*checked(clips.truth, _table(clips, card.temperature), clips.labels))
+    statistics = metric.statistics(*checked(clips.truth, _table(clips, card.temperature, gate), clips.labels))
     drawn = resample(statistics, metric.value, clips.speakers, rng=rng)
     rows = [(label, label_set(row, least)) for label, row in zip(clips.truth, scores, strict=True)]
     # Of each clip: whether its set holds the truth, how large the set is, and whether it has one.
@@ -333,9 +552,9 @@ def _worth(clips: Clips, card: Card, least: float, rng: np.random.Generator) -> 
     return Worth(ece, precision, coverage, held, size, len(set(clips.speakers)))
 
 
-def _table(clips: Clips, temperature: float) -> NDArray[np.float64]:
+def _table(clips: Clips, temperature: float, gate: Gate | None) -> NDArray[np.float64]:
     """Scores (n, k), NaN where there was no speech."""
-    return np.array([heard.scores(temperature) if len(heard.weights) else np.full(len(clips.labels), np.nan)
+    return np.array([heard.scores(temperature, gate) if len(heard.weights) else np.full(len(clips.labels), np.nan)
                      for heard in clips.heard])  # fmt: skip
 
 
@@ -344,6 +563,7 @@ class _Collector:
 
     def __init__(self, card: Card) -> None:
         self.pieces: list[NDArray[np.floating]] = []
+        self.measures = [np.zeros((0, len(NAMES)))]
         self._card = card
         self._logits = [np.zeros((0, len(card.labels)))]
         self._weights = [np.zeros(0)]
@@ -360,4 +580,5 @@ class _Collector:
     def heard(self) -> Heard:
         """The whole recording."""
         weights = np.concatenate(self._weights)
-        return Heard(np.concatenate(self._logits), weights / max(1.0, weights.sum()))
+        measures = np.concatenate(self.measures)
+        return Heard(np.concatenate(self._logits), weights / max(1.0, weights.sum()), measures)

@@ -16,7 +16,7 @@ from affekt.errors import AudioWarning, InputError
 from affekt.evaluate.selective import label_set
 from affekt.labels import LabelMap, Labels, label_map, loss_of
 from affekt.models.card import Card
-from affekt.models.zoo import load_model
+from affekt.models.zoo import ADAPTIVE, load_model
 from affekt.recognize.clip_model import ClipModel
 from affekt.recognize.normal import LEAST_SECONDS, Gathered, Normal
 from affekt.recognize.stream import RATE, Listener, Stream, StreamOptions
@@ -152,9 +152,7 @@ class Recognizer:
             If it cannot be read.
         """
         if not self.card.normal:
-            raise InputError(
-                f"the model {self.card.name} cannot be told how a speaker usually sounds; `affekt models` names others."
-            )
+            raise InputError(f"the model {self.card.name} cannot be told how a speaker usually sounds; {ADAPTIVE} can.")
         stream = self.knowing(None).stream()
         for block in blocks(source):
             stream.feed(block)
@@ -168,7 +166,7 @@ class Recognizer:
         sounds as it goes, and compares speech with what came before.
         """
         if (normal or running) and not self.card.normal:
-            raise InputError(f"the model {self.card.name} cannot be told how a speaker usually sounds.")
+            raise InputError(f"the model {self.card.name} cannot be told how a speaker usually sounds; {ADAPTIVE} can.")
         other = copy.copy(self)
         other.normal, other.running = normal, running
         return other

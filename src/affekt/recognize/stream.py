@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import soxr
@@ -27,7 +27,7 @@ from affekt.recognize.normal import LEAST_SECONDS, Gathered, Normal
 from affekt.speech.activity import CONTEXT, HOP, Activity, ActivityOptions
 from affekt.speech.audio import check_sampling_rate
 from affekt.speech.frames import Buffer
-from affekt.speech.quality import quality, window_qualities
+from affekt.speech.quality import Gate, weakened, window_measures, window_qualities
 from affekt.types import Prediction
 
 RATE = 16_000
@@ -86,11 +86,14 @@ class Listener:
     logits : callable, optional
         Takes the logits (w, k) of the windows of the region in progress, before
         the temperature, as they come; :func:`window_weights` says what each counts.
+    measures : callable, optional
+        Takes what :func:`affekt.speech.quality.window_measures` measured in the same windows, (w, 5).
     """
 
     cell: Callable[[Prediction], None]
     region: Callable[[float, float], None]
     logits: Callable[[NDArray[np.floating]], None] | None = None
+    measures: Callable[[NDArray[np.float64]], None] | None = None
 
 
 def window_weights(count: int, length: int, card: Card) -> NDArray[np.float64]:
@@ -118,9 +121,9 @@ def window_weights(count: int, length: int, card: Card) -> NDArray[np.float64]:
     cells: list[Prediction] = []
     names = tuple(str(i) for i in range(count))
     listener = Listener(cells.append, lambda start, end: None)
-    region = _Region(0, card, _Segments(names, 1, listener))
+    region = _Region(0, card, _Segments(_Answers(names), 1, listener))
     # Each window answers with a label of its own, so that the scores of a cell are its weights.
-    region.add(np.eye(count), np.ones(count), length)
+    region.add(np.eye(count), np.ones((count, 1)), length)
     region.finish(length)
     return RATE * sum((p.duration * np.array(list(p.scores.values())) for p in cells), np.zeros(count))
 
@@ -318,7 +321,7 @@ class _Reader:
         normal: Normal | None = None,
         running: bool = False,
     ) -> None:
-        self._model, self._labels, self._card, self._threshold = model, labels, model.card, threshold
+        self._model, self._labels, self._card = model, labels, model.card
         self.gathered, self._normal, self._running = Gathered(), normal, running
         self._embeddings: list[NDArray[np.floating]] = []
         self._hop, self._window = self._card.hop, self._card.window
@@ -326,6 +329,7 @@ class _Reader:
         self._context = math.ceil(self._card.context / self._hop) * self._hop
         self._windows_at_once = max(1, round(options.block * RATE / self._hop))
         self._shortest, self._listener = max(1, math.ceil(options.shortest * RATE / self._hop)), listener
+        self._answers = _Answers(tuple(labels.sources), Gate.of(self._card.gate), threshold)
         self._region: _Region | None = None
 
     @property
@@ -344,9 +348,7 @@ class _Reader:
             return None
         logits = self._run(signal)[1][0, (first - begin) // self._hop]
         (scores,) = self._mapped(softmax(logits[None], self._card.temperature))
-        table = dict(zip(self._labels.sources, scores.tolist(), strict=True))
-        heard = quality(signal[first - begin :])
-        return Prediction(first / RATE, end / RATE, table, quality=heard, threshold=self._threshold)
+        return self._answers.prediction((first, end), scores, self._heard(signal[first - begin :], 1, told=False)[0])
 
     def so_far(self, region: tuple[int, int], buffer: Buffer) -> tuple[Prediction, Prediction] | None:
         """The last window and the last segment of a region in progress, as if the region ended here."""
@@ -355,16 +357,13 @@ class _Reader:
             return None
         trial = self._region.copy()
         segments = self._read(trial, buffer, region[1], left, told=False)
-        *scores, heard = trial.last.tolist()
-        start = max(region[0], region[1] - self._window) / RATE
-        table = dict(zip(self._labels.sources, scores, strict=True))
-        window = Prediction(start, region[1] / RATE, table, quality=heard, threshold=self._threshold)
+        window = self._answers.prediction((max(region[0], region[1] - self._window), region[1]), *trial.last)
         return window, (segments + trial.finish(region[1]))[-1]
 
     def grow(self, region: tuple[int, int], buffer: Buffer) -> list[Prediction]:
         """Read as many whole pieces as lie safely inside a region that is not over."""
         if self._region is None:
-            cells = _Segments(tuple(self._labels.sources), self._shortest, self._listener, threshold=self._threshold)
+            cells = _Segments(self._answers, self._shortest, self._listener)
             self._region = _Region(region[0], self._card, cells)
         state, done = self._region, []
         while (end := self._piece_end(state)) <= region[1]:
@@ -415,8 +414,19 @@ class _Reader:
         if told and self._listener and self._listener.logits:
             self._listener.logits(logits)
         scores = self._mapped(softmax(logits, self._card.temperature))
-        qualities = window_qualities(signal[first - start :], self._window, self._hop, len(scores))
-        return state.add(scores, qualities, end - state.start)
+        return state.add(scores, self._heard(signal[first - start :], count, told=told), end - state.start)
+
+    def _heard(self, signal: NDArray[np.float32], count: int, *, told: bool) -> NDArray[np.float64]:
+        """Quality of windows (w, 1); of a model with a gate the factor, and what was measured beside it (w, 6)."""
+        gate, telling = self._answers.gate, self._listener.measures if told and self._listener else None
+        measures = np.zeros((count, 0))
+        if gate or telling:
+            measures = window_measures(signal, self._window, self._hop, count)
+        if telling:
+            telling(measures)
+        if gate:
+            return np.column_stack([gate.factors(measures), measures])
+        return window_qualities(signal, self._window, self._hop, count)[:, None]
 
     def _mapped(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
         rows = [self._labels.apply(dict(zip(self._card.labels, row, strict=True))) for row in probabilities.tolist()]
@@ -440,19 +450,19 @@ class _Region:
         self.windows = 0
         self._cells = 0
 
-    def add(self, scores: NDArray[np.float64], qualities: NDArray[np.float64], length: int) -> list[Prediction]:
-        """Take scores (w, k) and qualities (w,) of the next windows; the region has at least ``length`` samples."""
+    def add(self, scores: NDArray[np.float64], heard: NDArray[np.float64], length: int) -> list[Prediction]:
+        """Take scores (w, k) and quality (w, 1 or 6) of the next windows; the region has ``length`` samples or more."""
         done: list[Prediction] = []
-        for row in np.column_stack([scores, qualities]):
+        for row in np.column_stack([scores, heard]):
             self._rows = [*self._rows, row][-len(self._weights) :]
             self.windows += 1
             done += self._emit(self._mean(0), min((self._cells + 1) * self._hop, length))
         return done
 
     @property
-    def last(self) -> NDArray[np.float64]:
-        """Scores and quality (k + 1,) of the newest window."""
-        return self._rows[-1]
+    def last(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Scores (k,) and quality (1 or 6,) of the newest window."""
+        return self._segments.parted(self._rows[-1])
 
     def copy(self) -> _Region:
         """To try what would come of it; nobody is told of its cells."""
@@ -479,17 +489,37 @@ class _Region:
     def _emit(self, row: NDArray[np.float64], end: int) -> list[Prediction]:
         begin = self.start + self._cells * self._hop
         self._cells += 1
-        return self._segments.add(_Cell(begin / RATE, (self.start + end) / RATE, row[:-1], float(row[-1])))
+        return self._segments.add(_Cell(begin, self.start + end, *self._segments.parted(row)))
 
 
 @dataclass(frozen=True)
 class _Cell:
-    """Scores (k,) and quality of one hop."""
+    """Scores (k,) and quality (1 or 6,) of one hop, from sample to sample."""
 
-    start: float
-    end: float
+    start: int
+    end: int
     scores: NDArray[np.float64]
-    quality: float
+    heard: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """How scores and what was heard of the signal become Predictions."""
+
+    labels: tuple[str, ...]
+    gate: Gate | None = None
+    threshold: float = 0.0
+
+    def prediction(
+        self, samples: tuple[int, int], scores: NDArray[np.float64], heard: NDArray[np.float64], *, whole: bool = True
+    ) -> Prediction:
+        """Of a stretch, from its scores (k,) and quality (1 or 6,); one that is not whole always has a label."""
+        quality, threshold = min(1.0, max(0.0, float(heard[0]))), self.threshold if whole else 0.0
+        given = weakened(scores, quality) if self.gate else scores
+        table = dict(zip(self.labels, given.tolist(), strict=True))
+        found = Prediction(samples[0] / RATE, samples[1] / RATE, table, quality=quality, threshold=threshold)
+        reason = self.gate.reason(heard[1:], quality, unsure=found.unsure) if self.gate else ""
+        return replace(found, reason=reason) if reason else found
 
 
 class _Span:
@@ -498,7 +528,7 @@ class _Span:
     def __init__(self, cell: _Cell) -> None:
         length = cell.end - cell.start
         self.start, self.end, self.cells = cell.start, cell.end, 1
-        self._scores, self._quality, self._length = cell.scores * length, cell.quality * length, length
+        self._scores, self._heard, self._length = cell.scores * length, cell.heard * length, length
 
     @property
     def winner(self) -> int:
@@ -509,22 +539,19 @@ class _Span:
         """Take the stretch that follows into this one."""
         self.end, self.cells = later.end, self.cells + later.cells
         self._scores = self._scores + later._scores
-        self._quality, self._length = self._quality + later._quality, self._length + later._length
+        self._heard, self._length = self._heard + later._heard, self._length + later._length
 
-    def prediction(self, labels: tuple[str, ...], threshold: float = 0.0) -> Prediction:
+    def prediction(self, answers: _Answers, *, whole: bool = True) -> Prediction:
         """The mean of the cells."""
-        scores = dict(zip(labels, (self._scores / self._scores.sum()).tolist(), strict=True))
-        heard = min(1.0, max(0.0, self._quality / self._length))
-        return Prediction(self.start, self.end, scores, quality=heard, threshold=threshold)
+        scores, heard = self._scores / self._scores.sum(), self._heard / self._length
+        return answers.prediction((self.start, self.end), scores, heard, whole=whole)
 
 
 class _Segments:
     """Merges cells of one label; a change has to last before it counts."""
 
-    def __init__(
-        self, labels: tuple[str, ...], shortest: int, listener: Listener | None, *, threshold: float = 0.0
-    ) -> None:
-        self._labels, self._shortest, self._listener, self._threshold = labels, shortest, listener, threshold
+    def __init__(self, answers: _Answers, shortest: int, listener: Listener | None) -> None:
+        self._answers, self._shortest, self._listener = answers, shortest, listener
         self._kept: _Span | None = None
         self._doubtful: _Span | None = None
 
@@ -534,11 +561,15 @@ class _Segments:
         other._listener, other._kept, other._doubtful = None, copy(self._kept), copy(self._doubtful)
         return other
 
+    def parted(self, row: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Scores (k,) and quality (1 or 6,) that stand in one row."""
+        return row[: len(self._answers.labels)], row[len(self._answers.labels) :]
+
     def add(self, cell: _Cell) -> list[Prediction]:
         """Take the next cell; return a segment if it ended."""
         span = _Span(cell)
         if self._listener:
-            self._listener.cell(span.prediction(self._labels))
+            self._listener.cell(span.prediction(self._answers, whole=False))
         if self._kept is None:
             self._kept = span
             return []
@@ -561,7 +592,7 @@ class _Segments:
             self._doubtful = None
             return []
         ended, self._kept, self._doubtful = self._kept, self._doubtful, None
-        return [ended.prediction(self._labels, self._threshold)]
+        return [ended.prediction(self._answers)]
 
     def finish(self) -> list[Prediction]:
         """The region is over: what is too short to stand alone joins what it follows."""
@@ -569,4 +600,4 @@ class _Segments:
             return []
         if self._doubtful:
             self._kept.join(self._doubtful)
-        return [self._kept.prediction(self._labels, self._threshold)]
+        return [self._kept.prediction(self._answers)]

@@ -1,0 +1,92 @@
+"""``affekt serve``: the page, the HTTP interface and live streams, on this machine."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from affekt._optional import require
+from affekt.cli.terminal import polite
+from affekt.errors import InputError
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at; 0.0.0.0 is all of them.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=8000, show_default=True, help="0 is any that is free.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
+@click.option("--threads", type=click.IntRange(0, 256), default=0, help="Of each process.  [default: one per core]")
+@click.option("--model", "models", multiple=True, help="A name, FILE.onnx or NAME=FILE.onnx; the first is the default.")
+@click.option("--token", envvar="AFFEKT_TOKEN", help="What clients have to know; better in AFFEKT_TOKEN.")
+@click.option("--cors", "origins", multiple=True, metavar="ORIGIN", help="Another site whose pages may use the server.")
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to keep recordings and results in; without it nothing is stored.",
+)
+@click.option(
+    "--limit", "limits", multiple=True, metavar="NAME=NUMBER", help="Change a limit, such as streams=50; see docs."
+)
+@polite
+def serve(**options: Any) -> None:
+    """Serve the page, the HTTP interface and live streams.
+
+    Listens on this machine only unless --host says otherwise, and stores
+    nothing unless --store says where. The page is at /, the description of
+    the interface at /docs.
+    """
+    for package in ("fastapi", "uvicorn", "websockets", "python_multipart", "prometheus_client"):
+        require(package, extra="serve")
+    from affekt.server.serving import listen, serve, serve_many
+    from affekt.server.settings import Settings
+
+    settings = Settings(
+        models=_models(options["models"]),
+        token=options["token"] or None,
+        origins=options["origins"],
+        store=options["store"],
+        threads=options["threads"],
+        workers=options["workers"],
+        limits=_limits(options["limits"]),
+    )
+    listening = listen(options["host"], options["port"])
+    host, port = listening.getsockname()[:2]
+    click.echo(f"affekt serves at http://{f'[{host}]' if ':' in host else host}:{port} (Ctrl-C ends it)", err=True)
+    if settings.token is None and host not in ("127.0.0.1", "::1"):
+        click.echo("warning: anyone who can reach this machine can use the server; --token asks for a word.", err=True)
+    (serve if settings.workers == 1 else serve_many)(settings, listening)
+
+
+def _models(given: tuple[str, ...]) -> dict[str, str]:
+    """``NAME=FILE.onnx``, ``FILE.onnx`` or a name to a table; opened once, so that what is wrong is said now."""
+    from affekt.recognize.recognizer import Recognizer
+    from affekt.server.settings import SHIPPED
+
+    table: dict[str, str] = {}
+    for text in given or SHIPPED:
+        name, _, path = text.partition("=") if "=" in text else (Path(text).stem, "", text)
+        if not name or not path or name in table:
+            raise InputError(f"--model {text}: give NAME=FILE.onnx, each name once.")
+        table[name] = path if path == name else os.path.abspath(path)
+        Recognizer(table[name])
+    return table
+
+
+def _limits(given: tuple[str, ...]) -> Any:
+    from affekt.errors import UnknownName
+    from affekt.server.settings import Limits
+
+    kinds = {name: type(value) for name, value in asdict(Limits()).items()}
+    table: dict[str, Any] = {}
+    for text in given:
+        name, _, number = text.partition("=")
+        if name not in kinds:
+            raise UnknownName("limit", name, kinds)
+        try:
+            table[name] = kinds[name](number)
+        except ValueError:
+            raise InputError(f"--limit {text}: give {name}=NUMBER.") from None
+    return Limits(**table)

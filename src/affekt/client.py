@@ -1,0 +1,319 @@
+"""Talking to a server that ``affekt serve`` started, from Python. Needs the extra ``serve``."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from affekt._optional import require
+from affekt.errors import AffektError, InputError
+from affekt.types import Prediction, Result
+from affekt.write import SCHEMA
+
+Upload = str | os.PathLike[str] | bytes | tuple[NDArray[Any], int]
+
+
+class ServerError(AffektError):
+    """The server said no, or is not there.
+
+    Parameters
+    ----------
+    reason : str
+    status : int
+        HTTP's, or from 1000 on the close code of a stream; 0 if there was no answer.
+    """
+
+    def __init__(self, reason: str, status: int = 0) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+def results_of(document: Any) -> list[Result]:
+    """Results of what the writer ``json`` wrote.
+
+    Parameters
+    ----------
+    document : object
+        Of a ``.json`` file, read with :mod:`json`.
+
+    Returns
+    -------
+    list of Result
+
+    Raises
+    ------
+    InputError
+        If it is something else; says where.
+
+    Examples
+    --------
+    >>> segment = {"start": 0.0, "end": 2.0, "label": "sad", "quality": 1.0, "scores": {"happy": 0.25, "sad": 0.75}}
+    >>> record = {"source": "a.wav", "model": "m", "duration": 2.0, "labels": ["happy", "sad"],
+    ...           "summary": segment, "segments": [segment], "warnings": []}
+    >>> results_of({"schema": "affekt.predictions/1", "results": [record]})[0].summary.label
+    'sad'
+    """
+    if not isinstance(document, Mapping) or not isinstance(document.get("results"), list):
+        raise InputError("this is no document of results: an object with 'results', a list, was expected.")
+    if document.get("schema", SCHEMA) != SCHEMA:
+        raise InputError(f"the schema is {str(document['schema'])[:100]!r}; allowed: {SCHEMA!r}.")
+    return [_result(record, f"results[{i}]") for i, record in enumerate(document["results"])]
+
+
+def _result(record: Any, where: str) -> Result:
+    try:
+        return Result(
+            source=_text(record["source"]),
+            duration=float(record["duration"]),
+            predictions=tuple(_prediction(p) for p in record["segments"]),
+            summary=_prediction(record["summary"]),
+            model=_text(record["model"]),
+            labels=tuple(map(_text, record["labels"])),
+            warnings=tuple(map(_text, record.get("warnings", ()))),
+            normal=_text(record.get("normal", "none")),
+        )
+    except KeyError as error:
+        raise InputError(f"{where} has no {error.args[0]!r}.") from None
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise InputError(f"{where} is no result: {str(error)[:200]}") from None
+
+
+def _prediction(fields: Any) -> Prediction:
+    # A stream marks what it was not asked to answer; in a file that is a segment without an answer.
+    answered = {} if fields.get("skipped") else fields["scores"]
+    scores = {_text(label): float(p) for label, p in answered.items()}
+    best = max(scores.values(), default=0.0)
+    return Prediction(
+        float(fields["start"]),
+        float(fields["end"]),
+        scores,
+        modality=_text(fields.get("modality", "speech")),
+        quality=float(fields["quality"]),
+        # The file does not hold the threshold, only that the confidence was below it.
+        threshold=min(1.0, best + 1e-4) if fields.get("unsure") else 0.0,
+    )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{str(value)[:100]!r} is no text.")
+    return value
+
+
+@dataclass(frozen=True)
+class Client:
+    """A server that ``affekt serve`` started.
+
+    Parameters
+    ----------
+    url : str
+        Where it is.
+    token : str, optional
+        What it asks for; by default what ``AFFEKT_TOKEN`` says.
+    timeout : float
+        Seconds that an answer may take.
+
+    Examples
+    --------
+    >>> client = Client("http://127.0.0.1:8000")
+    >>> client.predict("call.wav")[0].summary.label  # doctest: +SKIP
+    'happy'
+    """
+
+    url: str = "http://127.0.0.1:8000"
+    token: str | None = None
+    timeout: float = 300.0
+
+    def models(self) -> list[dict[str, Any]]:
+        """The models at hand: ``name``, ``default``, ``labels``, ``card``."""
+        return self._json("GET", "/v1/models")["models"]
+
+    def labels(self, model: str | None = None) -> dict[str, Any]:
+        """The ``labels`` of a model, and the ``maps`` that can be made of them."""
+        return self._json("GET", "/v1/labels", params={"model": model} if model else {})
+
+    def settings(self) -> dict[str, Any]:
+        """Limits of the server, and its notice on what happens with recordings."""
+        return self._json("GET", "/v1/settings")
+
+    def predict(
+        self,
+        sources: Upload | Sequence[Upload],
+        *,
+        model: str | None = None,
+        labels: str | None = None,
+        reference: str | None = None,
+    ) -> list[Result]:
+        """Emotions over time in recordings.
+
+        Parameters
+        ----------
+        sources : path, bytes, or (array, sampling_rate); or a list of them
+        model : str, optional
+            A name of :meth:`models`.
+        labels : str, optional
+            A set's name, or labels to choose between: ``angry,sad``.
+        reference : str, optional
+            What :meth:`reference` gave.
+
+        Returns
+        -------
+        list of Result
+            Of those that could be read, in order.
+
+        Raises
+        ------
+        ServerError
+            If the server is not there or says no; when no recording could be read, for instance.
+        InputError
+            If a source is none.
+        """
+        fields = _given(model=model, labels=labels, reference=reference)
+        with ExitStack() as stack:
+            files = [("files", _part(source, stack)) for source in _several(sources)]
+            return results_of(self._json("POST", "/v1/predict", files=files, data=fields))
+
+    def reference(self, source: Upload) -> str:
+        """Tell how a speaker sounds when nothing is the matter (5 to 60 s); the id is good for half an hour."""
+        with ExitStack() as stack:
+            files = [("file", _part(source, stack))]
+            return str(self._json("POST", "/v1/references", files=files)["reference"])
+
+    def start_job(
+        self, sources: Upload | Sequence[Upload], *, model: str | None = None, labels: str | None = None
+    ) -> str:
+        """Begin work on long recordings; :meth:`job` tells how far it is."""
+        fields = _given(model=model, labels=labels)
+        with ExitStack() as stack:
+            files = [("files", _part(source, stack)) for source in _several(sources)]
+            return str(self._json("POST", "/v1/jobs", files=files, data=fields)["job"])
+
+    def job(self, name: str) -> dict[str, Any]:
+        """The ``state`` of a job, its ``progress``, and when it is done its results, for :func:`results_of`."""
+        return self._json("GET", f"/v1/jobs/{name}")
+
+    def stop_job(self, name: str) -> None:
+        """Stop and forget a job."""
+        self._answer("DELETE", f"/v1/jobs/{name}")
+
+    def stream(
+        self, chunks: Iterable[NDArray[np.floating]], *, sampling_rate: int = 16_000, **hello: str
+    ) -> Iterator[dict[str, Any]]:
+        """Send signal as it comes, and tell what the server hears in it.
+
+        Parameters
+        ----------
+        chunks : iterable of float arrays, shape (n,)
+            Mono samples, full scale [-1, 1]; taken on a thread of their own.
+        sampling_rate : int
+            Hertz.
+        **hello
+            ``model``, ``labels``, ``reference``, ``voices``, as the server's page describes them.
+
+        Yields
+        ------
+        dict
+            Events, the ``summary`` last.
+
+        Raises
+        ------
+        ServerError
+            If the server is not there, says no, or breaks off.
+        """
+        connect = require("websockets.sync.client", extra="serve").connect
+        closed = require("websockets.exceptions", extra="serve").WebSocketException
+        address = "ws" + self.url.rstrip("/").removeprefix("http") + "/v1/stream"
+        try:
+            with connect(address, additional_headers=self._headers(), max_size=None) as socket:
+                greeting = {"type": "hello", "sampling_rate": sampling_rate, "format": "float32", **hello}
+                socket.send(json.dumps(greeting))
+                _event(socket.recv())
+                broken: list[Exception] = []
+                Thread(target=_send, args=(socket, chunks, sampling_rate, broken), daemon=True).start()
+                for message in socket:
+                    yield _event(message)
+                if broken:
+                    raise broken[0]
+        except (OSError, closed) as error:
+            raise ServerError(f"{self.url}: {error}", getattr(getattr(error, "rcvd", None), "code", 0)) from None
+
+    def _headers(self) -> dict[str, str]:
+        token = self.token or os.environ.get("AFFEKT_TOKEN")
+        return {"Authorization": f"Bearer {token}"} if token else {}
+
+    def _json(self, method: str, path: str, **request: Any) -> Any:
+        return self._answer(method, path, **request).json()
+
+    def _answer(self, method: str, path: str, **request: Any) -> Any:
+        httpx = require("httpx", extra="serve")
+        address = self.url.rstrip("/") + path
+        try:
+            answer = httpx.request(method, address, headers=self._headers(), timeout=self.timeout, **request)
+        except httpx.HTTPError as error:
+            raise ServerError(f"{self.url}: no answer ({error}). Is `affekt serve` running there?") from None
+        if answer.is_error:
+            try:
+                reason = answer.json()["reason"]
+            except (ValueError, KeyError, TypeError):
+                reason = answer.text[:200]
+            raise ServerError(f"{self.url}: {reason}", answer.status_code)
+        return answer
+
+
+def _given(**fields: str | None) -> dict[str, str]:
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def _several(sources: Upload | Sequence[Upload]) -> list[Any]:
+    return sources if isinstance(sources, list) else [sources]
+
+
+def _part(source: Upload, stack: ExitStack) -> tuple[str, Any]:
+    """Name and content of a recording, as a form has it."""
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(source)
+        if not path.is_file():
+            raise InputError(f"{path}: no such file.")
+        return path.name, stack.enter_context(open(path, "rb"))
+    if isinstance(source, bytes):
+        return "recording", source
+    if not isinstance(source, tuple) or len(source) != 2:
+        raise InputError(f"a {type(source).__name__} is not a recording: give a path, bytes or (array, rate).")
+    signal, rate = source
+    file = io.BytesIO()
+    soundfile.write(file, np.asarray(signal), int(rate), format="WAV", subtype="FLOAT")
+    return "array", file.getvalue()
+
+
+def _send(socket: Any, chunks: Iterable[NDArray[np.floating]], sampling_rate: int, broken: list[Exception]) -> None:
+    """Signal in messages of at most a second and 64 KiB, then the end; what breaks the chunks is for the reader."""
+    most = min(16_000, sampling_rate)
+    try:
+        for chunk in chunks:
+            signal = np.asarray(chunk, "<f4")
+            for start in range(0, len(signal), most):
+                socket.send(signal[start : start + most].tobytes())
+        socket.send('{"type": "end"}')
+    except require("websockets.exceptions", extra="serve").ConnectionClosed:
+        return  # the reader is told by the same connection
+    except Exception as error:
+        broken.append(error)
+        socket.close()
+
+
+def _event(message: str | bytes) -> dict[str, Any]:
+    event = json.loads(message)
+    if event.get("type") == "error":
+        raise ServerError(event.get("reason", "the server broke off."))
+    return event

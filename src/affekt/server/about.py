@@ -1,0 +1,62 @@
+"""What the server is and how it is: models, labels, settings, health, numbers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse, Response
+
+from affekt.labels import LABEL_SETS
+from affekt.server.refusals import Refusal, documented
+from affekt.server.service import Service
+
+
+def routes(service: Service) -> APIRouter:
+    """The addresses and what answers there."""
+    router = APIRouter(tags=["about"])
+
+    @router.get("/v1/models", summary="The models at hand, with their cards", responses=documented())
+    async def models() -> dict[str, Any]:
+        cards = await asyncio.to_thread(service.engine.cards)
+        default = service.settings.default_model
+        rows = [
+            {"name": name, "default": name == default, "labels": card.labels, "card": json.loads(card.to_json())}
+            for name, card in cards.items()
+        ]
+        return {"models": rows}
+
+    @router.get("/v1/labels", summary="A model's labels, and the sets that they map to", responses=documented(422))
+    async def labels(model: str | None = Query(None, max_length=200)) -> dict[str, Any]:
+        recognizer = await asyncio.to_thread(service.engine.recognizer, model, None)
+        known = set(recognizer.card.labels)
+        maps = [name for name, groups in LABEL_SETS.items() if _fits(groups, known)]
+        return {"labels": recognizer.labels, "maps": maps}
+
+    @router.get("/v1/settings", summary="Limits, and what the server does with recordings", responses=documented())
+    async def settings() -> dict[str, Any]:
+        return service.settings.as_table()
+
+    @router.get("/healthz", summary="Whether the process lives")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @router.get("/readyz", summary="Whether it takes work", responses=documented(503))
+    async def readyz() -> JSONResponse:
+        if service.closing:
+            raise Refusal(503, "the server is shutting down.")
+        await asyncio.to_thread(service.engine.recognizer, None, None, live=True)
+        return JSONResponse({"status": "ready"})
+
+    @router.get("/metrics", summary="Numbers for Prometheus", response_class=Response, responses=documented())
+    async def metrics() -> Response:
+        return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return router
+
+
+def _fits(groups: dict[str, tuple[str, ...]], known: set[str]) -> bool:
+    """Whether two labels or more of a set can be made of a model's."""
+    return sum(bool(known & set(sources)) for sources in groups.values()) > 1

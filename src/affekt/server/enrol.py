@@ -1,0 +1,92 @@
+"""``/v1/references``: take and forget voice references."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import numpy as np
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from affekt.errors import AudioError
+from affekt.recognize.stream import RATE
+from affekt.server.jobs import alone
+from affekt.server.references import LONGEST
+from affekt.server.refusals import Refusal, documented
+from affekt.server.service import Service
+from affekt.server.uploads import Upload, read_form
+from affekt.speech.audio import blocks
+
+BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {"type": "string", "format": "binary"},
+                        "model": {"type": "string", "description": "A name of /v1/models that has to adapt."},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+def routes(service: Service) -> APIRouter:
+    """The addresses and what answers there."""
+    router = APIRouter(tags=["voice references"])
+
+    @router.post(
+        "/v1/references", summary="Say how a speaker sounds when nothing is the matter (5 to 60 s)", status_code=201,
+        openapi_extra=BODY, responses=documented(408, 413, 415, 422, 429, 501),
+    )  # fmt: skip
+    async def add(request: Request) -> dict[str, Any]:
+        alone(service)
+        with service.recordings.one():
+            form = await read_form(request, service.settings.limits)
+            try:
+                if len(form.uploads) != 1:
+                    raise Refusal(422, f"a reference is one recording, and there are {len(form.uploads)}.")
+                loop = asyncio.get_running_loop()
+                given = (form.uploads[0], form.fields.get("model") or None)
+                return await loop.run_in_executor(service.engine.files, _add, service, *given)
+            finally:
+                form.close()
+
+    @router.delete(
+        "/v1/references/{name}", summary="Forget one", status_code=204, responses=documented(404, 422),
+        response_class=Response,
+    )  # fmt: skip
+    async def forget(name: str) -> Response:
+        service.references.remove(name)
+        return Response(status_code=204)
+
+    return router
+
+
+def _add(service: Service, upload: Upload, model: str | None) -> dict[str, Any]:
+    """Take a reference, and see that the model can do something with it."""
+    added = service.references.add(_decoded(upload))
+    try:
+        service.recognizer(model, None, reference=added["reference"])
+    except Exception:
+        service.references.remove(added["reference"])
+        raise
+    return added
+
+
+def _decoded(upload: Upload) -> np.ndarray:
+    parts: list[np.ndarray] = []
+    try:
+        for block in blocks(upload, warn=lambda sentence: None):  # type: ignore[arg-type]
+            parts.append(block)
+            if sum(map(len, parts)) > LONGEST * RATE:
+                raise Refusal(413, f"a reference is at most {LONGEST:g} s long.")
+    except AudioError as error:
+        raise Refusal(415, upload.named(str(error))) from None
+    return np.concatenate(parts) if parts else np.zeros(0, np.float32)

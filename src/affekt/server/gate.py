@@ -1,0 +1,176 @@
+"""What every request passes: token, origin, size, headers, a line in the log, a count."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import logging
+import re
+import time
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from affekt.server.refusals import Refusal
+from affekt.server.service import Service
+from affekt.server.settings import Settings
+
+#: Whoever knows the address may see these: the page asks for the token, and the machine that watches has none.
+OPEN = re.compile(r"/|/web/.*|/docs|/openapi\.json|/favicon\.ico|/healthz|/readyz")
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; media-src 'self' blob:; connect-src 'self' ws: wss:; worker-src 'self' blob:; "
+        "img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_SAFE = {"GET", "HEAD", "OPTIONS"}
+
+#: Seconds that a client gets to finish what it is sending before it is told no; many look for no answer before.
+PATIENCE = 2.0
+
+log = logging.getLogger("affekt.server")
+
+
+def check_access(headers: Headers, settings: Settings) -> None:
+    """Whether who asks knows the token; browsers may give it as a subprotocol of a stream.
+
+    Raises
+    ------
+    Refusal
+        401.
+    """
+    if settings.token is None:
+        return
+    scheme, _, given = headers.get("authorization", "").partition(" ")
+    offers = [given.strip()] if scheme.lower() == "bearer" else []
+    words = headers.get("sec-websocket-protocol", "").split(",")
+    offers += [word.strip().removeprefix("bearer.") for word in words if word.strip().startswith("bearer.")]
+    wanted = settings.token.encode()
+    if not any(hmac.compare_digest(offer.encode("utf-8", "replace"), wanted) for offer in offers):
+        challenge = {"WWW-Authenticate": "Bearer"}
+        raise Refusal(401, "this server wants a token: Authorization: Bearer TOKEN.", headers=challenge)
+
+
+def check_origin(headers: Headers, settings: Settings) -> None:
+    """Whether the page that asks, if one does, is the server's own or allowed.
+
+    Browsers send streams and forms to any address, whichever page they come from.
+
+    Raises
+    ------
+    Refusal
+        403.
+    """
+    origin = headers.get("origin")
+    if origin is None or origin in settings.origins or "*" in settings.origins:
+        return
+    if urlsplit(origin).netloc != headers.get("host"):
+        raise Refusal(403, "pages of other sites may not use this server; --cors ORIGIN allows one.")
+
+
+class Gate:
+    """Stands before the routes.
+
+    Parameters
+    ----------
+    app : ASGI application
+    service : Service
+    """
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self._app, self._service = app, service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        visit = _Visit(scope, receive, send, limit=self._service.settings.limits.upload_bytes)
+        try:
+            self._check(scope)
+            visit.check_length()
+        except Refusal as refusal:
+            await refusal.answer()(scope, receive, visit.send)
+        else:
+            await self._app(scope, visit.receive, visit.send)
+        finally:
+            self._note(visit)
+
+    def _check(self, scope: Scope) -> None:
+        headers, settings = Headers(scope=scope), self._service.settings
+        if scope["method"] not in _SAFE:
+            check_origin(headers, settings)
+        if scope["method"] != "OPTIONS" and not OPEN.fullmatch(scope["path"]):
+            check_access(headers, settings)
+
+    def _note(self, visit: _Visit) -> None:
+        seconds = time.perf_counter() - visit.began
+        method, route = visit.scope["method"], visit.route
+        self._service.metrics.request(method if method in KNOWN else "other", route, visit.status, seconds)
+        fields = {"method": method, "route": route, "status": visit.status, "seconds": round(seconds, 4)}
+        log.info("request", extra={"fields": {**fields, "bytes": visit.taken}})
+
+
+KNOWN = {*_SAFE, "POST", "DELETE", "PUT", "PATCH"}
+
+
+class _Visit:
+    """One request: counts what comes, adds headers to what goes."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, *, limit: int) -> None:
+        self.scope, self._receive, self._send, self._limit = scope, receive, send, limit
+        self.headers = Headers(scope=scope)
+        self.taken, self.status, self.began = 0, 500, time.perf_counter()
+        self._more = True
+
+    @property
+    def route(self) -> str:
+        """The address as it is written in the routes, so that there are only so many."""
+        path = getattr(self.scope.get("route"), "path", None)
+        return path or ("/web" if self.scope["path"].startswith("/web/") else "other")
+
+    def check_length(self) -> None:
+        """Refuse at once what says that it will be too large."""
+        length = self.headers.get("content-length", "0")
+        if length.isdecimal() and int(length) > self._limit:
+            raise self._too_large()
+
+    async def receive(self) -> Message:
+        """The next piece of the request."""
+        message = await self._receive()
+        self._more = bool(message.get("more_body"))
+        self.taken += len(message.get("body", b""))
+        if self.taken > self._limit:
+            raise self._too_large()
+        return message
+
+    async def send(self, message: Message) -> None:
+        """The next piece of the answer."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            if self.status >= 400:
+                await self._drain()
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+            headers.setdefault("Cache-Control", "no-cache" if OPEN.fullmatch(self.scope["path"]) else "no-store")
+        await self._send(message)
+
+    async def _drain(self) -> None:
+        """Read on for a while and throw away, so that the client comes to read the answer."""
+        if not self.taken and "expect" in self.headers:
+            return  # it waits to be told to send
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                while self._more:
+                    self._more = bool((await self._receive()).get("more_body"))
+
+    def _too_large(self) -> Refusal:
+        return Refusal(413, f"the request is larger than {self._limit / 1e6:g} MB, which is allowed here.")

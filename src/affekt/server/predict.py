@@ -1,0 +1,247 @@
+"""``POST /v1/predict``: recordings in, what the command line writes out."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from numpy.typing import NDArray
+
+from affekt.errors import AudioError, InputError, UnknownName
+from affekt.recognize.recognizer import Recognizer, Trace
+from affekt.recognize.stream import RATE, Listener
+from affekt.server.refusals import Failure, Refusal, documented
+from affekt.server.service import Service
+from affekt.server.uploads import Form, Upload, read_form
+from affekt.types import Result
+from affekt.write import ONE_RECORDING, WRITERS
+
+MEDIA = {"json": "application/json", "jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
+PLAIN = "text/plain; charset=utf-8"
+#: For the OpenAPI description: what a success is, by format.
+CONTENT: dict[str, Any] = {media.split(";")[0]: {} for media in (*MEDIA.values(), PLAIN)}
+
+#: The request's body, for the OpenAPI description: the form is read by hand, within the limits.
+BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["files"],
+                    "properties": {
+                        "files": {
+                            "type": "array",
+                            "minItems": 1,
+                            "items": {"type": "string", "format": "binary"},
+                            "description": "Recordings of any common format.",
+                        },
+                        "model": {"type": "string", "description": "A name of /v1/models."},
+                        "labels": {"type": "string", "description": "A set's name, or labels: angry,sad."},
+                        "format": {"type": "string", "enum": list(WRITERS), "default": "json"},
+                        "reference": {"type": "string", "description": "Id of the speaker's voice reference."},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What is wanted of a request's recordings."""
+
+    model: str | None
+    labels: str | None
+    form: str
+    reference: str | None
+
+    @classmethod
+    def of(cls, fields: Mapping[str, str], count: int) -> Ask:
+        """From a form.
+
+        Raises
+        ------
+        InputError
+            If there is no such format, or it holds one recording and there are more.
+        """
+        form = fields.get("format") or "json"
+        if form not in WRITERS:
+            raise UnknownName("format", form[:100], WRITERS)
+        if form in ONE_RECORDING and count != 1:
+            raise InputError(f"{form} holds one recording, and there are {count}; send them one by one.")
+        return cls(fields.get("model") or None, fields.get("labels") or None, form, fields.get("reference") or None)
+
+
+class Watch(Trace):
+    """Looks on while a recording is worked on: how far it is, and whether it is too long.
+
+    Parameters
+    ----------
+    upload : Upload
+    seconds : float
+        Longer ones are refused.
+    told : callable
+        Takes how much is done, 0 to 1.
+    """
+
+    def __init__(self, upload: Upload, seconds: float, told: Callable[[float], None]) -> None:
+        super().__init__()
+        self._upload, self._limit, self._told = upload, seconds, told
+        self._samples = 0
+
+    @property
+    def listener(self) -> Listener:
+        """Nothing is kept."""
+        return Listener(lambda cell: None, lambda start, end: None)
+
+    def see(self, signal: NDArray[np.float32], *, step: int = 160) -> None:
+        """Count the next piece of signal (n,)."""
+        self._samples += len(signal)
+        if self._samples > self._limit * RATE:
+            raise Refusal(413, f"{self._upload.source}: is longer than {self._limit:g} s, which is allowed here.")
+        self._told(self._upload.share)
+
+
+def recognise(recognizer: Recognizer, upload: Upload, *, watch: Watch, stop: threading.Event) -> Result | Failure:
+    """Work on one recording, on a thread.
+
+    Raises
+    ------
+    Refusal
+        413 if it is too long.
+    InterruptedError
+        If it was stopped.
+    """
+    try:
+        result = recognizer.analyse(upload, trace=watch, stop=stop)  # type: ignore[arg-type]
+    except (AudioError, InputError) as error:
+        reason = str(error).removeprefix(f"{upload.name}: ")
+        return Failure(source=upload.source, reason=reason)
+    return replace(result, source=upload.source, warnings=tuple(map(upload.named, result.warnings)))
+
+
+def written(results: Sequence[Result], failures: Sequence[Failure], form: str) -> str:
+    """Results as text in one of the writers' formats.
+
+    Raises
+    ------
+    Refusal
+        415 if there are failures that the format has no place for, or nothing else.
+    """
+    if failures and (not results or form != "json"):
+        reason = "; ".join(f"{failure.source}: {failure.reason}" for failure in failures)
+        raise Refusal(415, reason[:1000], failures=failures)
+    file = io.StringIO()
+    WRITERS[form](results, file)
+    if not failures:
+        return file.getvalue()
+    document = {**json.loads(file.getvalue()), "failures": [failure.model_dump() for failure in failures]}
+    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+
+
+def ask_of(form: Form) -> Ask:
+    """What a form asks for; where that makes no sense its recordings are forgotten."""
+    try:
+        return Ask.of(form.fields, len(form.uploads))
+    except InputError:
+        form.close()
+        raise
+
+
+@dataclass(frozen=True)
+class Work:
+    """The recordings of one request, one after the other on one thread.
+
+    Parameters
+    ----------
+    service : Service
+    form : Form
+        Closed when the work is done.
+    ask : Ask
+    seconds : float
+        Longer recordings are refused.
+    told : callable
+        Takes how much is done, 0 to 1.
+    stop : threading.Event
+        When it is set the work ends within a block.
+    """
+
+    service: Service
+    form: Form
+    ask: Ask
+    seconds: float
+    told: Callable[[float], None] = lambda share: None
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> tuple[list[Result], list[Failure]]:
+        """Do it; the recordings are gone afterwards."""
+        try:
+            recognizer = self.service.recognizer(self.ask.model, self.ask.labels, reference=self.ask.reference)
+            outcomes = [self._one(recognizer, i) for i in range(len(self.form.uploads))]
+        finally:
+            self.form.close()
+        results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
+        if self.service.store:
+            self.service.store.results(results)
+        return results, [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+
+    def _one(self, recognizer: Recognizer, index: int) -> Result | Failure:
+        upload, count = self.form.uploads[index], len(self.form.uploads)
+        if self.service.store:
+            self.service.store.recording(upload)
+        watch = Watch(upload, self.seconds, lambda share: self.told((index + share) / count))
+        outcome = recognise(recognizer, upload, watch=watch, stop=self.stop)
+        self.service.metrics.recording(outcome.duration if isinstance(outcome, Result) else None)
+        return outcome
+
+
+def routes(service: Service) -> APIRouter:
+    """The address and what answers there."""
+    router = APIRouter(tags=["recordings"])
+
+    @router.post(
+        "/v1/predict",
+        summary="Emotions over time in recordings",
+        responses={
+            200: {"description": "What `affekt predict --format ...` writes.", "content": CONTENT},
+            **documented(408, 413, 415, 422, 429, 503),
+        },
+        openapi_extra=BODY,
+        response_class=Response,
+    )
+    async def predict(request: Request) -> Response:
+        with service.recordings.one():
+            form = await read_form(request, service.settings.limits)
+            ask = ask_of(form)
+            results, failures = await _in_time(service, form, ask)
+            text = written(results, failures, ask.form)
+        return Response(text, media_type=MEDIA.get(ask.form, PLAIN))
+
+    return router
+
+
+async def _in_time(service: Service, form: Form, ask: Ask) -> tuple[list[Result], list[Failure]]:
+    limits = service.settings.limits
+    task = Work(service, form, ask, limits.seconds)
+    running = asyncio.get_running_loop().run_in_executor(service.engine.files, task.run)
+    try:
+        async with asyncio.timeout(limits.timeout):
+            return await asyncio.shield(running)
+    except TimeoutError:
+        raise Refusal(
+            503, f"the work took longer than {limits.timeout:g} s; send long recordings to /v1/jobs."
+        ) from None
+    finally:
+        task.stop.set()
+        running.add_done_callback(lambda future: future.cancelled() or future.exception())

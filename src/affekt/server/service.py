@@ -1,0 +1,58 @@
+"""All that one server process holds: settings, models, what is going on."""
+
+from __future__ import annotations
+
+import asyncio
+
+from affekt.recognize.recognizer import Recognizer
+from affekt.server.engine import Engine
+from affekt.server.metrics import Metrics
+from affekt.server.references import References
+from affekt.server.sessions import Sessions
+from affekt.server.settings import Settings
+from affekt.server.slots import Slots
+from affekt.server.store import Store
+
+
+class Service:
+    """What the routes work with; one per process.
+
+    Parameters
+    ----------
+    settings : Settings
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        limits = settings.limits
+        self.settings, self.engine, self.metrics = settings, Engine(settings), Metrics()
+        self.recordings = Slots(limits.queue, "requests")
+        self.references = References(limits.references, limits.kept)
+        self.sessions = Sessions(limits.streams)
+        self.metrics.streams.set_function(lambda: len(self.sessions))
+        self.store = Store(settings.store) if settings.store else None
+        self.closing = False
+
+    def recognizer(
+        self, model: str | None, labels: str | None, *, reference: str | None = None, live: bool = False
+    ) -> Recognizer:
+        """A recogniser as a client wants it. Takes a while: call it on a thread.
+
+        Raises
+        ------
+        Refusal
+            If there is no such reference.
+        InputError
+            If there is no such model or label, or the model cannot adapt to a voice.
+        """
+        if reference is None:
+            return self.engine.recognizer(model, labels, live=live)
+        return self.references.adapted(reference, (model, labels, live), self.engine)
+
+    async def wind_up(self) -> None:
+        """Take no new streams; end those there are, and wait until their clients have all events."""
+        self.closing = True
+        owners = [session.owner for session in self.sessions if session.owner and not session.owner.done()]
+        for session in self.sessions:
+            session.end()
+        if owners:
+            await asyncio.wait(owners, timeout=self.settings.limits.stall)

@@ -1,0 +1,162 @@
+"""What a server may do, and how much of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from affekt.errors import InputError
+from affekt.models.zoo import ADAPTIVE
+
+#: The models of a server that is told of none.
+SHIPPED = ("voice", ADAPTIVE)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where the server says no. Times in seconds.
+
+    Parameters
+    ----------
+    upload_bytes : int
+        Of one request, all its files together.
+    files : int
+        In one request.
+    seconds, job_seconds : float
+        Length of one recording, in a request and in a job.
+    queue : int
+        Requests with recordings at a time, those that still upload or wait among them.
+    jobs, references : int
+        Held in memory.
+    kept : float
+        How long a finished job and a reference are held.
+    timeout : float
+        For an upload, and for the work on a request; jobs may take longer.
+    streams : int
+        Live streams at a time, those that may be resumed among them.
+    stream_seconds : float
+        Length of one stream.
+    frame_bytes : int
+        Of one message of a stream.
+    backlog : float
+        Signal that waits in a stream before the server stops reading.
+    idle, stall, resume : float
+        A stream may send nothing for ``idle``, leave events unread for
+        ``stall``, and be broken for ``resume``.
+
+    Raises
+    ------
+    InputError
+        If one is not above zero.
+    """
+
+    upload_bytes: int = 200 << 20
+    files: int = 32
+    seconds: float = 1800.0
+    job_seconds: float = 6 * 3600.0
+    queue: int = 32
+    jobs: int = 32
+    references: int = 32
+    kept: float = 1800.0
+    timeout: float = 300.0
+    streams: int = 200
+    stream_seconds: float = 4 * 3600.0
+    frame_bytes: int = 64 << 10
+    backlog: float = 4.0
+    idle: float = 60.0
+    stall: float = 10.0
+    resume: float = 30.0
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not value > 0:
+                raise InputError(f"the limit {name} is {value}; allowed: above 0.")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a server is set up.
+
+    Parameters
+    ----------
+    models : mapping of str to str
+        Name to what :func:`affekt.models.zoo.model_path` takes; the first is the default. Clients can name no others.
+    token : str, optional
+        What clients have to know.
+    origins : tuple of str
+        Other web sites whose pages may use the server, such as ``https://example.org``.
+    store : Path, optional
+        Folder where recordings and results are kept; without it nothing is.
+    threads : int
+        That work on recordings, and as many again on streams; 0 is one per core.
+    workers : int
+        Processes.
+    limits : Limits
+
+    Raises
+    ------
+    InputError
+        If there is no model, or the token could not stand in a header.
+    """
+
+    models: Mapping[str, str] = field(default_factory=lambda: {name: name for name in SHIPPED})
+    token: str | None = None
+    origins: tuple[str, ...] = ()
+    store: Path | None = None
+    threads: int = 0
+    workers: int = 1
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if not self.models:
+            raise InputError("a server needs a model; leave --model out for those that ship with affekt.")
+        if self.token is not None and not _is_token(self.token):
+            raise InputError("the token must be 8 or more letters, digits and any of - . _ ~ (a long random word).")
+        if self.store is not None and not self.store.is_dir():
+            raise InputError(f"--store {self.store}: there is no such folder; make it first.")
+        if self.threads < 0 or self.workers < 1:
+            raise InputError(f"threads is {self.threads} and workers {self.workers}; allowed: 0 and 1 or more.")
+
+    @property
+    def default_model(self) -> str:
+        """The model of those who name none."""
+        return next(iter(self.models))
+
+    @property
+    def cores(self) -> int:
+        """Threads of a pool."""
+        return self.threads or available_cores()
+
+    def as_table(self) -> dict[str, Any]:
+        """What clients may know."""
+        return {
+            "token_required": self.token is not None,
+            "store": self.store is not None,
+            "workers": self.workers,
+            "limits": asdict(self.limits),
+            "notice": STORED if self.store else NOT_STORED,
+        }
+
+
+_WHAT = (
+    "affekt computes from the sound of a voice how likely each emotion is; it is often wrong, and it must not be used "
+    "to decide about people."
+)
+#: What people are told before the microphone opens.
+NOT_STORED = (
+    f"{_WHAT} Sound goes to this server only, is worked on in memory, and is not stored or sent on. Uploads that are "
+    "too large for memory lie in a nameless temporary file while they are worked on."
+)
+STORED = f"{_WHAT} Whoever runs this server has chosen to STORE recordings and results. Sound is not sent on."
+
+
+def available_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _is_token(text: str) -> bool:
+    return len(text) >= 8 and text.isascii() and all(c.isalnum() or c in "-._~" for c in text)

@@ -1,0 +1,261 @@
+"""``WS /v1/stream``: signal in, events out, while somebody speaks. ``docs/serve.md`` describes the messages."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+from starlette.datastructures import Headers
+
+from affekt.errors import AffektError, InputError
+from affekt.recognize.live import Live
+from affekt.server.gate import check_access, check_origin, log
+from affekt.server.pitch import Voices
+from affekt.server.refusals import Refusal
+from affekt.server.service import Service
+from affekt.server.sessions import FORMATS, Ear, Kind, Session
+from affekt.speech.audio import check_sampling_rate
+
+SCHEMA = "events-1"
+#: Seconds for what is only polite: a last message, a close.
+POLITE = 2.0
+_TEXTS = ("labels", "model", "reference", "voices")
+_VOICES = ("all", "low", "high")
+
+
+@dataclass(frozen=True)
+class Hello:
+    """What a client wants of a stream."""
+
+    kind: Kind
+    model: str | None = None
+    labels: str | None = None
+    reference: str | None = None
+    voices: str = "all"
+
+    @classmethod
+    def of(cls, table: dict[str, Any]) -> Hello:
+        """From the first message.
+
+        Raises
+        ------
+        Refusal
+            1008 if it asks for something that there is not.
+        """
+        labels = table.get("labels")
+        if isinstance(labels, list):
+            table = {**table, "labels": ",".join(map(str, labels))}
+        for key in _TEXTS:
+            if not isinstance(table.get(key), (str, type(None))):
+                raise Refusal(1008, f"hello: {key} is {str(table[key])[:100]!r}; allowed: text.")
+        rate, form = table.get("sampling_rate", 16_000), table.get("format", "pcm16")
+        voices = table.get("voices") or "all"
+        if form not in FORMATS or voices not in _VOICES:
+            raise Refusal(1008, f"hello: format is one of {', '.join(FORMATS)} and voices one of {', '.join(_VOICES)}.")
+        try:
+            check_sampling_rate(rate)
+        except InputError as error:
+            raise Refusal(1008, f"hello: {error}") from None
+        texts = {key: table.get(key) or None for key in ("model", "labels", "reference")}
+        return cls(Kind(form, int(rate)), voices=voices, **texts)
+
+
+def routes(service: Service) -> APIRouter:
+    """The address and what answers there."""
+    router = APIRouter()
+
+    @router.websocket("/v1/stream")
+    async def stream(websocket: WebSocket) -> None:
+        await Connection(service, websocket).serve()
+
+    return router
+
+
+class Connection:
+    """One WebSocket, from its first message to its close."""
+
+    def __init__(self, service: Service, websocket: WebSocket) -> None:
+        self._service, self._limits, self._socket = service, service.settings.limits, websocket
+        self._session: Session | None = None
+        self._sent = 0
+
+    async def serve(self) -> None:
+        """Talk until one side has had enough."""
+        await self._socket.accept(subprotocol=_chosen(self._socket.scope.get("subprotocols", [])))
+        code = 1006
+        try:
+            code = await self._serve()
+        except Refusal as refusal:
+            code = refusal.status if refusal.status >= 1000 else 1008
+            await self._say_no(refusal, code)
+        except WebSocketDisconnect as gone:
+            code = gone.code
+        finally:
+            self._leave(code)
+
+    async def _serve(self) -> int:
+        check_origin(self._socket.headers, self._service.settings)
+        check_access(Headers(scope=self._socket.scope), self._service.settings)
+        async with _patience(self._limits.idle, "no first message came"):
+            message = await self._socket.receive()
+        session = self._session = await self._greet(_table(message))
+        # A task of its own, so that a client that comes back on another connection can end this one.
+        talk = session.owner = asyncio.create_task(self._talk(session))
+        try:
+            await asyncio.wait({talk})
+        finally:
+            talk.cancel()
+        if talk.cancelled():
+            self._session = None
+            raise Refusal(1008, "the session goes on over another connection.")
+        talk.result()
+        code = 1001 if self._service.closing else 1000
+        await self._close(code)
+        return code
+
+    async def _greet(self, table: dict[str, Any]) -> Session:
+        if table.get("type") not in ("hello", "resume"):
+            raise Refusal(1008, 'the first message has to be {"type": "hello", ...} or {"type": "resume", ...}.')
+        if self._service.closing:
+            raise Refusal(1001, "the server is shutting down.")
+        if table["type"] == "resume":
+            return await self._resume(table)
+        self._service.sessions.room()
+        hello = Hello.of(table)
+        loop = asyncio.get_running_loop()
+        try:
+            session, ready = await loop.run_in_executor(self._service.engine.live, self._open, hello)
+        except AffektError as error:
+            raise Refusal(1008, str(error)) from None
+        self._service.sessions.add(session)
+        self._service.metrics.opened()
+        self._session = session
+        await self._send(json.dumps({"type": "ready", "session": session.name, "schema": SCHEMA, **ready}))
+        return session
+
+    def _open(self, hello: Hello) -> tuple[Session, dict[str, Any]]:
+        service, kind = self._service, hello.kind
+        recognizer = service.recognizer(hello.model, hello.labels, reference=hello.reference, live=True)
+        live = Live(recognizer, sampling_rate=kind.sampling_rate)
+        voices = None if hello.voices == "all" else Voices(hello.voices, kind.sampling_rate)
+        tape = service.store.tape(kind.form, kind.sampling_rate) if service.store else None
+        ear = Ear(live, kind, voices=voices, tape=tape)
+        session = Session(ear, kind, service.engine.feeder, limits=self._limits, metrics=service.metrics)
+        return session, {"labels": recognizer.labels, "model": hello.model or service.settings.default_model}
+
+    async def _resume(self, table: dict[str, Any]) -> Session:
+        received = table.get("received", 0)
+        session = self._service.sessions.find(table.get("session"))
+        if type(received) is not int:
+            raise Refusal(1008, "resume: received is the number of events that came, a whole number.")
+        session.resumed(received)
+        if session.owner and not session.owner.done():
+            session.owner.cancel()
+            await asyncio.wait({session.owner})
+        self._service.sessions.keep(session)
+        self._session, self._sent = session, received
+        ready = {"type": "ready", "session": session.name, "schema": SCHEMA, "samples": session.samples}
+        await self._send(json.dumps({**ready, "events": session.events}))
+        return session
+
+    async def _talk(self, session: Session) -> None:
+        """Read and write at once; whichever ends first ends both."""
+        tasks = [asyncio.create_task(self._read(session)), asyncio.create_task(self._write(session))]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read(self, session: Session) -> None:
+        most = min(self._limits.frame_bytes, session.kind.sampling_rate * session.kind.width)
+        while True:
+            async with _patience(self._limits.idle, "nothing came"):
+                message = await self._socket.receive()
+            data = message.get("bytes")
+            if message["type"] == "websocket.receive" and data is not None:
+                if len(data) > most:
+                    raise Refusal(1009, f"a message of {len(data)} bytes; allowed: {most}, at most a second of signal.")
+                if session.over and not self._service.closing:
+                    raise Refusal(1008, "signal after the end.")
+                if not session.over:
+                    await session.take(data)
+            elif _table(message).get("type") == "end":
+                session.end()
+            else:
+                raise Refusal(1003, 'after the first message come signal, as binary messages, and {"type": "end"}.')
+
+    async def _write(self, session: Session) -> None:
+        while events := await session.after(self._sent):
+            self._sent += len(events)
+            await self._send(*events)
+
+    async def _send(self, *texts: str) -> None:
+        try:
+            async with asyncio.timeout(self._limits.stall):
+                for text in texts:
+                    await self._socket.send_text(text)
+        except TimeoutError:
+            raise Refusal(1013, f"events were left unread for {self._limits.stall:g} s.") from None
+
+    async def _say_no(self, refusal: Refusal, code: int) -> None:
+        with contextlib.suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
+            async with asyncio.timeout(POLITE):
+                table = {"type": "error", "code": refusal.code, "reason": refusal.reason}
+                await self._socket.send_text(json.dumps(table))
+        await self._close(code)
+
+    async def _close(self, code: int) -> None:
+        with contextlib.suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
+            async with asyncio.timeout(POLITE):
+                await self._socket.close(code)
+
+    def _leave(self, code: int) -> None:
+        """A session whose client broke off waits for it; one that ended or was refused is forgotten."""
+        session = self._session
+        if session is not None and code in BROKEN:
+            self._service.sessions.park(session, self._limits.resume)
+        elif session is not None:
+            self._service.sessions.remove(session)
+        self._service.metrics.closed(code)
+        seconds = session.samples / session.kind.sampling_rate if session else 0.0
+        log.info("stream", extra={"fields": {"code": code, "seconds": round(seconds, 3)}})
+
+
+#: Close codes of connections that broke: going away, none given, lost, the other side broke down, a restart.
+BROKEN = {1001, 1005, 1006, 1011, 1012}
+
+
+@contextlib.asynccontextmanager
+async def _patience(seconds: float, what: str) -> Any:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise Refusal(1008, f"{what} for {seconds:g} s.") from None
+
+
+def _table(message: Any) -> dict[str, Any]:
+    """A text message as JSON."""
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code") or 1005)
+    text = message.get("text")
+    try:
+        table = json.loads(text) if text is not None and len(text) <= 65_536 else None
+    except (ValueError, RecursionError):
+        table = None
+    if not isinstance(table, dict):
+        raise Refusal(1003, "a text message has to hold a JSON object.")
+    return table
+
+
+def _chosen(offered: list[str]) -> str | None:
+    """Browsers want one of what they offered."""
+    return "affekt" if "affekt" in offered else next((word for word in offered if word.startswith("bearer.")), None)

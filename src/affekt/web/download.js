@@ -1,0 +1,44 @@
+// Results as files: every format of the program, and the sound as WAV.
+
+import { SCHEMA } from "./recording.js";
+
+// As in write.py (a test compares them): format, suffix, whether it holds several recordings.
+export const FORMATS = [
+  ["json", ".json", true],
+  ["jsonl", ".jsonl", true],
+  ["csv", ".csv", true],
+  ["srt", ".srt", false],
+  ["audacity", ".txt", false],
+  ["textgrid", ".TextGrid", false],
+  ["rttm", ".rttm", true],
+];
+const NAMES = { json: "JSON", jsonl: "JSON lines", csv: "CSV", srt: "Subtitles (SRT)", audacity: "Audacity", textgrid: "Praat TextGrid", rttm: "RTTM" };
+
+/** Buttons in `group`; `save(format)` is called with a format's name or "wav". */
+export function offerDownloads(group, save) {
+  const formats = [...FORMATS.map(([format]) => [format, NAMES[format]]), ["wav", "Sound (WAV)"]];
+  for (const [format, name] of formats) {
+    const button = Object.assign(document.createElement("button"), { type: "button", textContent: name });
+    button.dataset.format = format;
+    button.addEventListener("click", () => save(format));
+    group.append(button);
+  }
+}
+
+/** Save recordings (one, or several where the format holds them) in a format; the server writes it. */
+export async function download(api, recordings, format) {
+  const [first] = recordings;
+  const stem = recordings.length > 1 ? "recordings" : first.name.replace(/\.[^.]{1,5}$/, "");
+  if (format === "wav") return save(first.wav(), `${stem}.wav`);
+  const document = { schema: SCHEMA, results: recordings.map((r) => r.result()) };
+  const [, suffix] = FORMATS.find(([name]) => name === format);
+  return save(await api.convert(document, format), `${stem}${suffix}`);
+}
+
+function save(blob, name) {
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}

@@ -1,0 +1,51 @@
+// The recordings of this visit: which one is shown, and where each one stands.
+
+import { best, long, percent, verdict } from "./words.js";
+
+const STATES = { live: "recording", finishing: "finishing", waiting: "waiting", running: "being heard" };
+
+/** Draw the list; `acts` has choose(recording), retry(recording) and cancel(recording). */
+export function drawRecordings(list, recordings, { chosen, acts }) {
+  const focused = document.activeElement?.closest?.("#recordings-list button")?.dataset.key;
+  list.replaceChildren(...recordings.map((recording, i) => row(recording, i, recording === chosen, acts)));
+  if (focused) list.querySelector(`button[data-key="${focused}"]`)?.focus();
+}
+
+function row(recording, index, isChosen, acts) {
+  const item = document.createElement("li");
+  const choose = button("recording", `choose-${index}`, () => acts.choose(recording));
+  choose.setAttribute("aria-current", String(isChosen));
+  choose.classList.toggle("failed", recording.state === "failed");
+  const chip = part("chip", "");
+  chip.style.backgroundColor = recording.palette[best(recording.summary)] ?? "";
+  choose.append(chip, part("recording-name", recording.name), part("recording-state", standing(recording)));
+  item.append(choose);
+  const again = recording.state === "failed" && recording.file;
+  if (again) item.append(small("Try again", `retry-${index}`, () => acts.retry(recording)));
+  if (recording.file && (recording.state === "waiting" || recording.state === "running")) item.append(small("Cancel", `cancel-${index}`, () => acts.cancel(recording)));
+  return item;
+}
+
+/** Where a recording stands, in words. */
+export function standing({ state, reason, progress, summary, duration }) {
+  if (state === "failed") return reason;
+  if (state === "running" && progress) return `${STATES.running}, ${percent(progress)}`;
+  if (state !== "done") return STATES[state];
+  const sure = best(summary) ? ` ${percent(summary.confidence)}` : "";
+  return `${verdict(summary)}${sure} · ${long(duration)}`;
+}
+
+function part(className, textContent) {
+  return Object.assign(document.createElement("span"), { className, textContent });
+}
+
+function button(className, key, act) {
+  const element = Object.assign(document.createElement("button"), { type: "button", className });
+  element.dataset.key = key;
+  element.addEventListener("click", act);
+  return element;
+}
+
+function small(words, key, act) {
+  return Object.assign(button("quiet", key, act), { textContent: words });
+}

@@ -1,0 +1,138 @@
+// One recording in the page, from the microphone or a file: its sound, what was heard, and where it stands.
+
+import { colours } from "./colours.js";
+import { Mel } from "./mel.js";
+import { RATE, Samples } from "./samples.js";
+import { wav } from "./wav.js";
+
+export const SCHEMA = "affekt.predictions/1";
+/** Larger files are not decoded in the page: 16-bit mono at 16 kHz would still fill the memory of a phone. */
+const DRAWN = 300e6;
+
+export class Recording {
+  samples = null;
+  mel = null;
+  state = "waiting"; // live, finishing, waiting, running, done, failed
+  progress = null;
+  reason = "";
+  model = "";
+  labels = [];
+  palette = {};
+  segments = [];
+  cells = [];
+  speech = [];
+  unstable = null;
+  summary = null;
+  warnings = [];
+  #length = 0;
+  #address = null;
+  #plain = false; // whether the address is the decoded sound
+
+  constructor(name, { file = null, lost = false } = {}) {
+    this.name = name;
+    this.file = file;
+    this.lost = lost; // whether the settings leave emotions out
+    if (!file) this.hear(new Samples());
+  }
+
+  get duration() {
+    return this.samples?.duration || this.#length;
+  }
+
+  /** Where the sound can be played from, or null. */
+  get address() {
+    if (!this.#address && (this.file || (this.samples?.length && this.state !== "live"))) this.#address = URL.createObjectURL(this.file ?? this.wav());
+    return this.#address;
+  }
+
+  hear(samples) {
+    this.samples = samples;
+    this.mel = new Mel(samples);
+  }
+
+  /** What the server heard, as a WAV file. */
+  wav() {
+    return wav(this.samples.slice(0), RATE);
+  }
+
+  /** When the browser cannot play the file itself: its decoded sound, if there is any. Tells whether there is. */
+  playDecoded() {
+    if (this.#plain || !this.file || !this.samples) return false;
+    URL.revokeObjectURL(this.#address);
+    this.#address = URL.createObjectURL(this.wav());
+    this.#plain = true;
+    return true;
+  }
+
+  nameLabels(labels) {
+    this.labels = labels;
+    this.palette = colours(labels);
+  }
+
+  /** Take one of the file format's `results`. */
+  take(result) {
+    this.nameLabels(result.labels);
+    this.#length = result.duration;
+    this.model = result.model;
+    this.segments = result.segments;
+    this.summary = result.summary;
+    this.warnings = result.warnings ?? [];
+    this.speech = result.segments;
+    this.state = "done";
+  }
+
+  /** Take one event of a live stream. */
+  event(event) {
+    const { type, time, stable, ...fields } = event;
+    if (type === "speech_start") this.speech.push({ start: fields.start });
+    else if (type === "speech_end") this.#close(fields);
+    else if (type === "partial") this.cells.push(fields);
+    else if (type === "segment" && !stable) this.unstable = { ...fields, unstable: true };
+    else if (type === "segment") this.#settle(fields);
+    else if (type === "summary") [this.unstable, this.summary] = [null, fields.summary ?? fields];
+  }
+
+  /** Forget what was heard: the stream begins anew. */
+  restart() {
+    [this.segments, this.cells, this.speech, this.unstable, this.summary] = [[], [], [], null, null];
+  }
+
+  /** As the file format has it. */
+  result() {
+    const { name, model, duration, labels, summary, warnings } = this;
+    // What was left out has no answer in any format.
+    const segments = this.segments.map((s) => (s.skipped ? { ...s, label: null, confidence: 0, scores: {} } : s));
+    return { source: name, model, duration: Math.round(duration * 1000) / 1000, labels, summary, segments, warnings };
+  }
+
+  /** Decode the file in the page, for drawing; files that the browser cannot read stay without. */
+  async decode() {
+    if (this.file.size > DRAWN) return;
+    try {
+      const context = new OfflineAudioContext(1, 1, RATE);
+      this.hear(Samples.of(mono(await context.decodeAudioData(await this.file.arrayBuffer()))));
+    } catch {
+      this.samples = null;
+    }
+  }
+
+  #settle(segment) {
+    this.unstable = null;
+    this.segments = [...this.segments, segment];
+    // The last cell stands for what little came behind it.
+    const cell = this.cells.at(-1);
+    if (cell && cell.start >= segment.start && cell.end < segment.end) cell.end = segment.end;
+  }
+
+  #close({ start, end }) {
+    this.speech = this.speech.filter((s) => s.end !== undefined);
+    // Speech that ends where it starts was none.
+    if (end > start) this.speech.push({ start, end });
+  }
+}
+
+function mono(buffer) {
+  const mean = new Float32Array(buffer.getChannelData(0));
+  for (let c = 1; c < buffer.numberOfChannels; c++) buffer.getChannelData(c).forEach((x, i) => (mean[i] += x));
+  return buffer.numberOfChannels > 1 ? mean.map((x) => x / buffer.numberOfChannels) : mean;
+}

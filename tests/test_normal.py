@@ -1,0 +1,213 @@
+"""Knowing the speaker: what is gathered, who speaks where, and that the model is told."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from affekt.errors import InputError, UnknownName
+from affekt.models.zoo import ADAPTIVE
+from affekt.recognize.normal import LEAST_SECONDS, Gathered, Normal
+from affekt.recognize.recognizer import Recognizer
+from affekt.recognize.speakers import hear_all, hear_samples, speakers_of
+from affekt.recognize.stream import StreamOptions
+from affekt.speech.activity import ActivityOptions
+from affekt.speech.audio import read
+from affekt.types import Sample
+
+from .conftest import EXAMPLES
+
+
+@pytest.fixture(scope="module")
+def clips():
+    """Names of the committed recordings."""
+    return [str(path) for path in sorted(EXAMPLES.glob("*.wav"))]
+
+
+@pytest.fixture(scope="module")
+def recognizer():
+    return Recognizer(ADAPTIVE)
+
+
+@pytest.fixture(scope="module")
+def told(recognizer, clips):
+    return recognizer.adapt([clips[0], clips[2]])
+
+
+def scores(predictions):
+    return np.array([list(p.scores.values()) for p in predictions])
+
+
+def test_regions_count_by_their_length():
+    one, other = Gathered(), Gathered()
+    one.add(np.zeros((4, 2)), 1.0)
+    other.add(np.full((9, 2), 4.0), 3.0)
+    one.join(other)
+    found = one.normal("neutral")
+    assert found.seconds == 4
+    np.testing.assert_allclose(found.mean, [3, 3])
+    np.testing.assert_allclose(found.row, [2, 3, 3])
+
+
+def test_too_little_is_no_normal():
+    heard = Gathered()
+    assert heard.normal() is None
+    heard.add(np.ones((1, 2)), 1.5)
+    assert heard.normal(least=2.0) is None
+    assert heard.normal(least=1.5).kind == "any"
+
+
+def test_a_kind_that_does_not_exist_is_refused():
+    with pytest.raises(InputError, match="allowed: any, neutral"):
+        Normal("sad", np.zeros(2), 1.0)
+
+
+def test_a_reference_changes_the_answer_and_says_so(recognizer, told, clips):
+    plain, known = recognizer.analyse(clips[4]), told.analyse(clips[4])
+    assert (plain.normal, known.normal) == ("none", "neutral")
+    assert abs(scores(plain.predictions) - scores(known.predictions)).max() > 1e-4
+    assert recognizer.analyse(clips[4]).predictions == plain.predictions
+
+
+def test_the_order_of_the_references_does_not_matter(recognizer, told, clips):
+    np.testing.assert_allclose(recognizer.adapt([clips[2], clips[0]]).normal.mean, told.normal.mean, atol=1e-9)
+
+
+def test_a_reference_needs_speech(recognizer):
+    with pytest.raises(InputError, match=f"give {LEAST_SECONDS:g} s or more"):
+        recognizer.adapt((np.zeros(160_000, np.float32), 16_000))
+
+
+def test_the_running_normal_begins_with_the_second_region(recognizer, clips):
+    quiet = np.zeros(32_000, np.float32)
+    parts = [part for clip in clips[:4] for part in (read(clip).signal, quiet)]
+    signal = np.concatenate(parts)
+    plain = recognizer.predict((signal, 16_000))
+    running = recognizer.knowing(running=True).analyse((signal, 16_000))
+    assert running.normal == "running"
+    assert scores(plain[:1]).tolist() == scores(running.predictions[:1]).tolist()
+    assert abs(scores(plain[-1:]) - scores(running.predictions[-1:])).max() > 1e-4
+
+
+@pytest.mark.parametrize("block", [0.4, 0.8, 5.0])
+def test_a_running_normal_is_the_same_however_the_signal_is_cut(clips, block):
+    signal = np.concatenate([part for clip in clips[:3] for part in (read(clip).signal, np.zeros(16_000, np.float32))])
+    options = StreamOptions(block=block, activity=ActivityOptions(block=0.4))
+    recognizer = Recognizer(ADAPTIVE, options=options).knowing(running=True)
+    whole = recognizer.predict((signal, 16_000))
+    stream, found = recognizer.stream(), []
+    for start in range(0, len(signal), 3_777):
+        found += stream.feed(signal[start : start + 3_777])
+    found += stream.flush()
+    assert found == whole
+
+
+def test_speakers_from_a_name():
+    paths = ["a/ann_1.wav", "a/ann_2.wav", "a/ben_1.wav", "a/other.wav"]
+    assert speakers_of(paths, "{speaker}_*.wav") == {paths[0]: "ann", paths[1]: "ann", paths[2]: "ben"}
+    assert speakers_of(["x/ann/1.wav", "x/ben/2.wav"], "{speaker}/*") == {"x/ann/1.wav": "ann", "x/ben/2.wav": "ben"}
+    assert speakers_of(["03-01-05-01-01-01-23.wav"], "*-{speaker}.wav") == {"03-01-05-01-01-01-23.wav": "23"}
+
+
+def test_a_name_is_no_regular_expression():
+    assert speakers_of(["a.b_1.wav"], "{speaker}.b_*.wav") == {"a.b_1.wav": "a"}
+    with pytest.raises(InputError, match="none of 1 recordings"):
+        speakers_of(["axb_1.wav"], "{speaker}.b_*.wav")
+
+
+def test_speakers_from_a_table(tmp_path):
+    (tmp_path / "who.csv").write_text("path,name\n1.wav,ann\nsub/2.wav,ben\n3.wav,\n")
+    paths = [str(tmp_path / name) for name in ("1.wav", "sub/2.wav", "3.wav", "4.wav")]
+    assert speakers_of(paths, f"{tmp_path / 'who.csv'}:name") == {paths[0]: "ann", paths[1]: "ben"}
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("ann", "give a name with {speaker}"),
+        ("{speaker}_{speaker}", "may stand there once"),
+        ("nowhere.csv:name", "cannot be read"),
+    ],
+)
+def test_speakers_from_nonsense(how, said):
+    with pytest.raises(InputError) as caught:
+        speakers_of(["a.wav"], how)
+    assert said in str(caught.value)
+
+
+def test_a_table_without_the_column_names_those_it_has(tmp_path):
+    (tmp_path / "who.csv").write_text("path,name\n1.wav,ann\n")
+    with pytest.raises(InputError, match="has the columns path, name; needed: speaker"):
+        speakers_of(["1.wav"], f"{tmp_path / 'who.csv'}:speaker")
+
+
+def test_a_recording_is_compared_with_the_others_of_its_speaker_alone(recognizer, clips):
+    known = hear_all(recognizer, {clips[0]: "a", clips[2]: "a", clips[4]: "a", clips[1]: "b", "missing.wav": "a"})
+    assert set(known) == {clips[0], clips[2], clips[4]}
+    np.testing.assert_allclose(
+        known[clips[0]].normal.mean, recognizer.adapt([clips[2], clips[4]], kind="any").normal.mean
+    )
+
+
+def samples_of(clips):
+    # In the names: the third number is the emotion (01 neutral), the last the speaker.
+    fields = [(clip, clip.rsplit("/", 1)[-1].removesuffix(".wav").split("-")) for clip in clips]
+    return [
+        Sample(f"x/{f[6]}-{i}", clip, label="neutral" if f[2] == "01" else "angry", speaker=f[6], corpus="x")
+        for i, (clip, f) in enumerate(fields)
+    ]
+
+
+def test_the_neutral_way_uses_neutral_clips_only(recognizer, clips):
+    samples = samples_of(clips)
+    known = hear_samples(recognizer, samples, "neutral")
+    neutral = {s.speaker: s.path for s in samples if s.label == "neutral"}
+    assert known
+    assert not set(known) & set(neutral.values())  # there is one each, which has no other
+    for sample in samples:
+        if sample.path in known:
+            alone = recognizer.adapt(neutral[sample.speaker])
+            np.testing.assert_allclose(known[sample.path].normal.mean, alone.normal.mean)
+
+
+def test_the_running_way_knows_what_came_before_and_nothing_at_first(recognizer, clips):
+    samples = samples_of(clips)
+    known, both = (hear_samples(recognizer, samples, way) for way in ("running", "any"))
+    assert len(both) == len(samples)
+    assert 0 < len(known) < len(both)
+    assert all(known[path].normal.seconds <= both[path].normal.seconds for path in known)
+
+
+def test_a_way_that_does_not_exist_is_refused(recognizer, clips):
+    with pytest.raises(UnknownName, match="neutral"):
+        hear_samples(recognizer, samples_of(clips[:1]), "neutrl")
+
+
+def run(*arguments):
+    command = [sys.executable, "-m", "affekt", "predict", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_command_says_what_was_known_of_the_speaker(clips):
+    for option, normal in ((["--reference", clips[0]], "neutral"), (["--one-speaker"], "running")):
+        done = run(clips[2], "--format", "json", *option)
+        assert json.loads(done.stdout)["results"][0]["normal"] == normal
+    done = run(*clips[:4], "--format", "json", "--speaker-from", "*-{speaker}.wav")
+    assert {result["normal"] for result in json.loads(done.stdout)["results"]} == {"any"}
+
+
+def test_two_ways_to_know_a_speaker_are_one_too_many(clips):
+    done = run(clips[2], "--one-speaker", "--reference", clips[0])
+    assert done.returncode == 2
+    assert "give one" in done.stderr
+
+
+def test_a_model_that_cannot_be_told_says_which_can(clips):
+    for use in (lambda plain: plain.adapt(clips[0]), lambda plain: plain.knowing(running=True)):
+        with pytest.raises(InputError, match=f"{ADAPTIVE} can"):
+            use(Recognizer("voice"))
+    done = run(clips[2], "--model", "voice", "--one-speaker")
+    assert done.returncode == 2
+    assert f"{ADAPTIVE} can" in done.stderr
