@@ -4,7 +4,8 @@
     python benchmarks/voice.py write
 
 SPEECH holds the folders of the corpora by name. `run` keeps one small JSON for each step in benchmarks/results/voice/;
-`write` makes docs/model-cards/voice.md and the figures docs/voice-*.png from these files alone. A step that was not run
+`write` makes docs/model-cards/voice.md and the figures docs/voice-*.png from these files alone; with --model
+voice-adaptive both are about that model, and under its name. A step that was not run
 is a line that says so on the page, and figures of another model file than the card's are marked there.
 """
 
@@ -28,7 +29,7 @@ from affekt.data.splits import fixed_speakers
 from affekt.types import Estimate, Sample
 
 ROOT = Path(__file__).parent.parent
-KEPT = ROOT / "benchmarks" / "results" / "voice"
+KEPT = ROOT / "benchmarks" / "results"
 PROTOCOLS = ("ravdess", "ravdess-alone", "ravdess-sentences", "savee", "tess", "left-out")
 WAYS = ("none", "any", "neutral", "running")
 CARD = (
@@ -448,9 +449,10 @@ def main() -> None:
 @click.option("--only", multiple=True, type=click.Choice([*STEPS, "protocols"]), help="By default all that can be run.")
 @click.option("--clips", type=int, help="Of each corpus, for stress, reference, calibrate: to try them.")
 @click.option("--jobs", default=2, show_default=True)
-@click.option("--keep", type=click.Path(path_type=Path), default=KEPT, help="Another folder for the JSON.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Another folder for the JSON.")
 def run(only: tuple[str, ...], **given: Any) -> None:
     """Measure, and keep the figures."""
+    given["keep"] = given["keep"] or KEPT / given["model"]
     job = Job(**given)
     for name, step in STEPS.items():
         if not only or name in only:
@@ -478,20 +480,22 @@ def _run_step(name: str, step: Callable[[Job], dict[str, Any]], job: Job) -> Non
 
 
 @main.command()
-@click.option("--keep", type=click.Path(path_type=Path), default=KEPT, help="Another folder of the JSON.")
+@click.option("--model", default="voice", show_default=True, help="voice, or another that ships.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Another folder of the JSON.")
 @click.option(
     "--docs", type=click.Path(path_type=Path), default=ROOT / "docs", help="Another folder for page, figures."
 )
-def write(keep: Path, docs: Path) -> None:
+def write(model: str, keep: Path | None, docs: Path) -> None:
     """Make the page and its figures from what was kept."""
     import voice_figures
     import voice_page
 
-    kept = voice_page.read_kept(keep)
-    path = docs / "model-cards" / "voice.md"
+    kept = voice_page.read_kept(keep or KEPT / model)
+    path = docs / "model-cards" / f"{model}.md"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(voice_page.text(kept), encoding="utf-8")
-    for name, figure in voice_figures.figures(kept).items():
+    for figure_name, figure in voice_figures.figures(kept).items():
+        name = figure_name.replace("voice", model, 1)
         figure.savefig(docs / name, dpi=voice_figures.DPI)
         click.echo(f"{docs / name}: {(docs / name).stat().st_size // 1000} kB")
 

@@ -46,26 +46,36 @@ def page(programs):
     return programs["page"]
 
 
+@pytest.fixture(scope="module", params=["voice", "voice-adaptive"])
+def model(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def kept(voice, page):
-    return page.read_kept(voice.KEPT)
+def kept(voice, page, model):
+    return page.read_kept(voice.KEPT / model)
+
+
+def figures_of(model):
+    """The figures of a model's page."""
+    return [path for path in DOCS.glob(f"{model}-*.png") if "adaptive" in model or "adaptive" not in path.name]
 
 
 class TestThePage:
-    def test_is_what_the_program_writes_from_the_figures_kept(self, page, kept):
-        assert (DOCS / "model-cards" / "voice.md").read_text(encoding="utf-8") == page.text(kept)
+    def test_is_what_the_program_writes_from_the_figures_kept(self, page, kept, model):
+        assert (DOCS / "model-cards" / f"{model}.md").read_text(encoding="utf-8") == page.text(kept)
 
-    def test_is_about_the_model_that_ships(self, voice, kept):
-        card = json.loads(read_card(model_path("voice")).to_json())
+    def test_is_about_the_model_that_ships(self, voice, kept, model):
+        card = json.loads(read_card(model_path(model)).to_json())
         assert {key: kept["card"][key] for key in voice.CARD} == {key: card[key] for key in voice.CARD}
 
-    def test_has_every_figure_and_no_other(self, page, kept):
-        shown = set(re.findall(r"\.\./(voice-[\w-]+\.png)", page.text(kept)))
-        assert shown == {path.name for path in DOCS.glob("voice-*.png")}
+    def test_has_every_figure_and_no_other(self, page, kept, model):
+        shown = set(re.findall(rf"\.\./({model}-[\w-]+\.png)", page.text(kept)))
+        assert shown == {path.name for path in figures_of(model)}
 
-    def test_figures_and_kept_files_are_small(self, voice):
-        assert all(path.stat().st_size < 250_000 for path in DOCS.glob("voice-*.png"))
-        assert all(path.stat().st_size < 60_000 for path in voice.KEPT.glob("*.json"))
+    def test_figures_and_kept_files_are_small(self, voice, model):
+        assert all(path.stat().st_size < 250_000 for path in figures_of(model))
+        assert all(path.stat().st_size < 60_000 for path in (voice.KEPT / model).glob("*.json"))
 
     def test_says_what_it_must_not_be_used_for(self, page, kept):
         limits = page.text(kept).partition("## Limits")[2]
@@ -88,7 +98,7 @@ class TestThePage:
         text = page.text(bare)
         assert f"0 of {len(page.AIMS)} aims are met" in text
         assert text.count("| not run |") >= len(page.COMMANDS) - 1
-        assert "png" not in text.replace("voice-*.png", "") and programs["figures"].figures(bare) == {}
+        assert "png" not in re.sub(r"voice[a-z-]*\*\.png", "", text) and programs["figures"].figures(bare) == {}
 
     def test_marks_figures_of_another_network(self, page, kept):
         changed = {**kept, "evaluate-none": {**kept["evaluate-none"], "of": "another"}}

@@ -270,7 +270,9 @@ def test_a_client_that_comes_back_takes_over_from_a_connection_that_only_seems_a
         assert json.loads(old.recv())["type"] == "level"
         with opened(url) as new:
             new.send(json.dumps({"type": "resume", "session": ready["session"], "received": 1}))
-            assert json.loads(new.recv())["samples"] == 8000
+            again = json.loads(new.recv())
+            assert again["samples"] == 8000
+            assert (again["labels"], again["model"]) == (ready["labels"], ready["model"])
             events, code = rest_of(old)
             assert code == 1008 and "another connection" in events[-1]["reason"]
             new.send('{"type": "end"}')

@@ -103,6 +103,8 @@ class Session:
         self.name = secrets.token_urlsafe(16)
         self.kind = kind
         self.owner: asyncio.Task[None] | None = None
+        #: What the client was told when it began, and is told again when it comes back.
+        self.told: dict[str, Any] = {}
         self.samples = self.events = 0
         self.over = self.done = False
         self._ear, self._feeder, self._limits, self._metrics = ear, feeder, limits, metrics

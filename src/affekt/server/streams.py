@@ -145,7 +145,14 @@ class Connection:
         tape = service.store.tape(kind.form, kind.sampling_rate) if service.store else None
         ear = Ear(live, kind, voices=voices, tape=tape)
         session = Session(ear, kind, service.engine.feeder, limits=self._limits, metrics=service.metrics)
-        return session, {"labels": recognizer.labels, "model": hello.model or service.settings.default_model}
+        session.told = {"labels": recognizer.labels, "model": self._name(hello)}
+        return session, session.told
+
+    def _name(self, hello: Hello) -> str:
+        """The model that answers, by the name that clients use."""
+        if hello.model or not hello.reference:
+            return hello.model or self._service.settings.default_model
+        return self._service.engine.adaptive
 
     async def _resume(self, table: dict[str, Any]) -> Session:
         received = table.get("received", 0)
@@ -158,8 +165,8 @@ class Connection:
             await asyncio.wait({session.owner})
         self._service.sessions.keep(session)
         self._session, self._sent = session, received
-        ready = {"type": "ready", "session": session.name, "schema": SCHEMA, "samples": session.samples}
-        await self._send(json.dumps({**ready, "events": session.events}))
+        ready = {"type": "ready", "session": session.name, "schema": SCHEMA, **session.told}
+        await self._send(json.dumps({**ready, "samples": session.samples, "events": session.events}))
         return session
 
     async def _talk(self, session: Session) -> None:

@@ -18,7 +18,8 @@ export class LiveStream extends EventTarget {
   #ready = false;
   #endSent = false;
   #goneSince = null;
-  #timer = 0;
+  #timer = 0; // to send on
+  #comeback = 0; // to connect again; one of its own, since every piece that is recorded stops the other
   #refusal = null;
   #resuming = false;
   #tries = 0;
@@ -71,6 +72,7 @@ export class LiveStream extends EventTarget {
   cancel() {
     this.done = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#comeback);
     this.#socket?.close(1000);
   }
 
@@ -132,7 +134,7 @@ export class LiveStream extends EventTarget {
     }
     this.#goneSince ??= performance.now();
     this.#tell("gone");
-    this.#timer = setTimeout(() => this.done || this.open(), Math.min(2000, 250 * 2 ** this.#tries++));
+    this.#comeback = setTimeout(() => this.done || this.open(), Math.min(2000, 250 * 2 ** this.#tries++));
   }
 
   #tell(type, detail) {
