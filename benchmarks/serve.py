@@ -17,18 +17,19 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 import numpy as np
 import psutil
+from listeners import BINARY, Client, frame
 from rich.console import Console
 from rich.table import Table
 from speed import HERE, machine, packages, tell
-from websockets.asyncio.client import connect
-from websockets.exceptions import WebSocketException
 
 from affekt.speech.audio import read
 
@@ -121,7 +122,7 @@ def rounds(url: str, process: psutil.Process, counts: list[int], seconds: float)
 def measured(url: str, process: psutil.Process, sound: np.ndarray, count: int) -> dict[str, Any]:
     """One round: so many streams at a time."""
     own = psutil.Process()
-    used, mine, began = cpu(process), cpu(own), perf_counter()
+    used, mine, began = cpu(process), own_cpu(own), perf_counter()
     peak: list[int] = []
     heard = asyncio.run(play(url, sound, count, lambda: peak.append(memory(process))))
     took = perf_counter() - began
@@ -131,7 +132,7 @@ def measured(url: str, process: psutil.Process, sound: np.ndarray, count: int) -
         entry[name] = quantiles([x for one in heard for x in getattr(one, name)])
     entry["events_per_second"] = round(sum(one.events for one in heard) / took, 1)
     entry["server_cores"] = round((cpu(process) - used) / took, 3)
-    entry["client_cores"] = round((cpu(own) - mine) / took, 3)
+    entry["client_cores"] = round((own_cpu(own) - mine) / took, 3)
     entry["server_memory_mb"] = round(max(peak, default=0) / 1e6, 1)
     entry["holds"] = not failures and entry["behind"]["p95"] <= BEHIND and entry["first"]["p95"] <= FIRST
     return entry
@@ -140,6 +141,12 @@ def measured(url: str, process: psutil.Process, sound: np.ndarray, count: int) -
 def cpu(process: psutil.Process) -> float:
     times = [p.cpu_times() for p in (process, *process.children(recursive=True))]
     return sum(t.user + t.system for t in times)
+
+
+def own_cpu(process: psutil.Process) -> float:
+    """Without that of the server, which is a child."""
+    times = process.cpu_times()
+    return times.user + times.system
 
 
 def memory(process: psutil.Process) -> int:
@@ -168,49 +175,42 @@ async def play(url: str, sound: np.ndarray, count: int, tick: Any = lambda: None
     rng = random.Random(count)
     heard = [Heard() for _ in range(count)]
     tasks = []
+    frames = [frame(BINARY, sound[start : start + CHUNK].tobytes()) for start in range(0, len(sound), CHUNK)]
     for one in heard:
-        turned = np.roll(sound, -CHUNK * rng.randrange(len(sound) // CHUNK))
-        tasks.append(asyncio.create_task(client(url, turned, one, rng.random())))
+        begin = rng.randrange(len(frames))
+        tasks.append(asyncio.create_task(client(url, frames[begin:] + frames[:begin], one, rng.random())))
     while not all(task.done() for task in tasks):
         await asyncio.wait(tasks, timeout=1.0)
         tick()
     return heard
 
 
-async def client(url: str, sound: np.ndarray, heard: Heard, wait: float) -> None:
+async def client(url: str, frames: list[bytes], heard: Heard, wait: float) -> None:
     """One stream in real time."""
     await asyncio.sleep(wait)
+    hello = {"type": "hello", "sampling_rate": RATE, "format": "pcm16"}
+    place = urlsplit(url)
+    loop = asyncio.get_running_loop()
     try:
-        async with connect(url, compression=None, max_queue=None, open_timeout=30) as socket:
-            await socket.send(json.dumps({"type": "hello", "sampling_rate": RATE, "format": "pcm16"}))
-            ready = json.loads(await socket.recv())
-            if ready["type"] != "ready":
-                heard.failure = ready["reason"]
-                return
-            sender = asyncio.create_task(send(socket, sound, heard))
-            async for message in socket:
-                note(json.loads(message), heard, perf_counter())
-            await sender
-            if socket.close_code != 1000:
-                heard.failure = f"closed with {socket.close_code}"
-    except (OSError, WebSocketException, TimeoutError) as error:
+        tell = partial(note, heard)
+        _, one = await loop.create_connection(
+            lambda: Client(hello, frames, CHUNK / RATE, tell), place.hostname, place.port
+        )
+        heard.sent, heard.late = one.sent, one.late
+        await one.over
+        if one.code != 1000 and not heard.failure:
+            heard.failure = f"closed with {one.code}"
+    except OSError as error:
         heard.failure = f"{type(error).__name__}: {error}"
 
 
-async def send(socket: Any, sound: np.ndarray, heard: Heard) -> None:
-    began = perf_counter()
-    for number, start in enumerate(range(0, len(sound), CHUNK), start=1):
-        due = began + number * CHUNK / RATE  # a piece is whole when its last sample was spoken
-        await asyncio.sleep(max(0.0, due - perf_counter()))
-        heard.late.append(perf_counter() - due)
-        heard.sent.append(perf_counter())
-        await socket.send(sound[start : start + CHUNK].tobytes())
-    await socket.send('{"type": "end"}')
-
-
-def note(event: dict[str, Any], heard: Heard, now: float) -> None:
-    """How long after the sound that it tells of, or that made it known, an event came."""
+def note(heard: Heard, event: dict[str, Any] | None, levels: int, now: float) -> None:
+    """How long after the sound that it tells of, or that made it known, an event came; None is a level."""
     heard.events += 1
+    if event is None:
+        # There is one for each tenth of a second.
+        heard.behind.append(now - heard.when(0.1 * levels))
+        return
     if event["type"] == "error":
         heard.failure = event["reason"]
         return

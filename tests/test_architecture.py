@@ -11,7 +11,7 @@ import affekt
 
 SOURCE = Path(affekt.__file__).parent
 FLOORS = {
-    "types": 0, "labels": 0, "errors": 0, "_optional": 0, "_files": 0,
+    "types": 0, "tables": 0, "labels": 0, "errors": 0, "_optional": 0, "_files": 0,
     "speech": 1, "face": 1, "text": 1, "models": 1,
     "corpora": 2, "data": 2,
     "evaluate": 3,

@@ -475,7 +475,7 @@ class TestCommand:
         ("words", "sentence"),
         [
             (["--explain", "--format", "csv"], "--explain has no place in csv"),
-            (["--reference", "x.wav"], "give both"),
+            (["--explain", "--one-speaker", "--reference", "x.wav"], "three ways to know a speaker; give one"),
         ],
     )
     def test_what_does_not_go_together_is_told(self, affekt, clips, words, sentence):

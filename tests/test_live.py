@@ -19,16 +19,15 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from affekt import write
 from affekt.cli import main
 from affekt.cli.listen import Microphone, choose, without_portaudio
 from affekt.cli.stream import cut
 from affekt.errors import AudioError, InputError, UnknownName
-from affekt.recognize.live import STEPS, TYPES, Live, table_of
+from affekt.recognize.live import STEPS, TYPES, Live
 from affekt.recognize.recognizer import Recognizer, summarise
 from affekt.recognize.stream import LIVE
 from affekt.speech.pipe import contained, raw
-from affekt.types import Prediction
+from affekt.tables import table_of
 
 DOCS = Path(__file__).parent.parent / "docs"
 VALIDATOR = jsonschema.Draft202012Validator(json.loads((DOCS / "events-1.schema.json").read_text(encoding="utf-8")))
@@ -217,14 +216,6 @@ class TestEvents:
         with pytest.raises(InputError):
             live.feed(wrong)
         assert live.position == 0
-
-    def test_tables_are_those_of_the_file_formats(self):
-        rng = np.random.default_rng(0)
-        for _ in range(200):
-            scores = dict(zip("abcdefgh", rng.dirichlet(np.full(8, 0.3)).tolist(), strict=True))
-            p = Prediction(0.0, float(rng.uniform(0, 99)), scores, quality=float(rng.uniform()), threshold=0.5)
-            assert table_of(p) == write._fields(p)
-        assert table_of(Prediction(0, 0, {})) == write._fields(Prediction(0, 0, {}))
 
 
 class TestPipes:

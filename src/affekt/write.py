@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import csv as csv_module
 import json as json_module
-import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import IO, Any
 
 from affekt.errors import InputError
+from affekt.tables import rounded, table_of, thousandths, utf8
 from affekt.types import Prediction, Result
 
 SCHEMA = "affekt.predictions/1"
@@ -99,7 +99,7 @@ def audacity(results: Iterable[Result], file: IO[str]) -> None:
         If there is not exactly one recording.
     """
     for p in _spoken(_only(results, "audacity")):
-        file.write(f"{_thousandths(p.start):.6f}\t{_thousandths(p.end):.6f}\t{_line(_word(p))}\n")
+        file.write(f"{thousandths(p.start):.6f}\t{thousandths(p.end):.6f}\t{_line(_word(p))}\n")
 
 
 def textgrid(results: Iterable[Result], file: IO[str]) -> None:
@@ -116,7 +116,7 @@ def textgrid(results: Iterable[Result], file: IO[str]) -> None:
     """
     result = _only(results, "textgrid")
     # Praat refuses intervals of no length, an empty recording included.
-    end = max(_thousandths(result.duration), 0.001)
+    end = max(thousandths(result.duration), 0.001)
     intervals = _contiguous(_spoken(result), end)
     file.write('File type = "ooTextFile"\nObject class = "TextGrid"\n\n')
     file.write(f"xmin = 0\nxmax = {end:.3f}\ntiers? <exists>\nsize = 2\nitem []:\n")
@@ -133,7 +133,7 @@ def rttm(results: Iterable[Result], file: IO[str]) -> None:
     """
     for result in results:
         for p in _spoken(result):
-            start, end = _thousandths(p.start), _thousandths(p.end)
+            start, end = thousandths(p.start), thousandths(p.end)
             file.write(
                 f"SPEAKER {_token(result.source)} 1 {start:.3f} {end - start:.3f} <NA> <NA> "
                 f"{_token(_word(p))} {p.confidence:.4f} <NA>\n"
@@ -178,39 +178,22 @@ def _only(results: Iterable[Result], name: str) -> Result:
 
 def _record(result: Result) -> dict[str, Any]:
     """One recording as JSON has it, without the schema's name."""
-    summary = _fields(result.summary)
+    summary = table_of(result.summary)
     del summary["modality"]
     return {
-        "source": _utf8(result.source),
-        "model": _utf8(result.model),
-        "duration": _thousandths(result.duration),
-        "labels": [_utf8(label) for label in result.labels],
+        "source": utf8(result.source),
+        "model": utf8(result.model),
+        "duration": thousandths(result.duration),
+        "labels": [utf8(label) for label in result.labels],
         "summary": summary,
-        "segments": [_fields(p) for p in result.predictions],
+        "segments": [table_of(p) for p in result.predictions],
         "normal": result.normal,
-        "warnings": [_utf8(warning) for warning in result.warnings],
-    }
-
-
-def _fields(prediction: Prediction) -> dict[str, Any]:
-    scores = _rounded(prediction.scores)
-    label, best = prediction.label, prediction.best
-    return {
-        "start": _thousandths(prediction.start),
-        "end": _thousandths(prediction.end),
-        "label": None if label is None else _utf8(label),
-        # Only where the model is not sure, so that one that always answers writes what it always wrote.
-        **({"unsure": True, "best": _utf8(best or "")} if prediction.unsure else {}),
-        "confidence": 0.0 if best is None else scores[best],
-        "quality": _thousandths(prediction.quality),
-        **({"reason": _utf8(prediction.reason)} if prediction.reason else {}),
-        "modality": prediction.modality,
-        "scores": {_utf8(label): p for label, p in scores.items()},
+        "warnings": [utf8(warning) for warning in result.warnings],
     }
 
 
 def _csv_numbers(prediction: Prediction, labels: Iterable[str]) -> list[Any]:
-    fields, scores = _fields(prediction), _rounded(prediction.scores)
+    fields, scores = table_of(prediction), rounded(prediction.scores)
     return [
         fields["start"],
         fields["end"],
@@ -221,32 +204,14 @@ def _csv_numbers(prediction: Prediction, labels: Iterable[str]) -> list[Any]:
     ]
 
 
-def _rounded(scores: Mapping[str, float]) -> dict[str, float]:
-    """Scores in ten-thousandths that sum to 1: the largest remainders are rounded up.
-
-    Rounding each by itself would drift by 1e-3 with two dozen labels.
-    """
-    total = sum(scores.values())
-    exact = {label: 10_000 * p / total for label, p in scores.items()}
-    parts = {label: math.floor(x) for label, x in exact.items()}
-    missing = 10_000 - sum(parts.values())
-    for label in sorted(exact, key=lambda label: parts[label] - exact[label])[:missing]:
-        parts[label] += 1
-    return {label: part / 10_000 for label, part in parts.items()}
-
-
 def _word(prediction: Prediction) -> str:
     """The label, ``unsure``, or nothing where there is no speech."""
     return UNSURE if prediction.unsure else prediction.label or ""
 
 
-def _thousandths(x: float) -> float:
-    return round(1000 * x) / 1000
-
-
 def _spoken(result: Result) -> list[Prediction]:
     """Predictions that have scores and last at least a millisecond, in order of time."""
-    lasting = [p for p in result.predictions if p.scores and _thousandths(p.end) > _thousandths(p.start)]
+    lasting = [p for p in result.predictions if p.scores and thousandths(p.end) > thousandths(p.start)]
     return sorted(lasting, key=lambda p: (p.start, p.end))
 
 
@@ -255,7 +220,7 @@ def _contiguous(predictions: Iterable[Prediction], end: float) -> list[tuple[flo
     intervals: list[tuple[float, float, Prediction | None]] = []
     reached = 0.0
     for p in predictions:
-        a, b = max(_thousandths(p.start), reached), min(_thousandths(p.end), end)
+        a, b = max(thousandths(p.start), reached), min(thousandths(p.end), end)
         if b <= a:
             continue
         if a > reached:
@@ -281,19 +246,14 @@ def _srt_time(seconds: float) -> str:
     return f"{minutes // 60:02d}:{minutes % 60:02d}:{milliseconds // 1000:02d},{milliseconds % 1000:03d}"
 
 
-def _utf8(text: str) -> str:
-    """Text that UTF-8 can hold: Python keeps a file name's stray bytes as surrogates, which it cannot."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
 def _line(text: str) -> str:
     """Text on one line, without tabs and control characters."""
-    return _BLANK.sub(" ", _utf8(text)).strip()
+    return _BLANK.sub(" ", utf8(text)).strip()
 
 
 def _token(text: str) -> str:
     """Text without blanks, and never empty: a field of a format that splits at blanks."""
-    return _BLANK.sub("_", _utf8(text).strip()) or "<NA>"
+    return _BLANK.sub("_", utf8(text).strip()) or "<NA>"
 
 
 def _cell(text: str) -> str:
@@ -302,5 +262,5 @@ def _cell(text: str) -> str:
     A file called ``=HYPERLINK(...)`` would otherwise be run as a formula on
     the machine of whoever opens the table; a leading ``'`` makes it text.
     """
-    text = _utf8(text)
+    text = utf8(text)
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text

@@ -14,6 +14,7 @@ from affekt.errors import InputError
 from affekt.recognize.recognizer import Recognizer
 from affekt.recognize.stream import RATE, Listener, checked_signal
 from affekt.speech.audio import check_sampling_rate
+from affekt.tables import table_of, thousandths
 from affekt.types import Prediction
 
 #: What ``docs/events-1.schema.json`` describes.
@@ -277,62 +278,21 @@ class _Whole:
         return Prediction(self._first.start, self._end, scores, quality=heard, threshold=self._first.threshold)
 
 
-def table_of(prediction: Prediction) -> dict[str, Any]:
-    """A Prediction as the file formats have it: milliseconds, and scores of four decimals that sum to 1.
-
-    Examples
-    --------
-    >>> table_of(Prediction(0.0, 2.50049, {"happy": 0.75, "sad": 0.25}))["end"]
-    2.5
-    """
-    scores = _rounded(prediction.scores)
-    label, best = prediction.label, prediction.best
-    return {
-        "start": _thousandths(prediction.start),
-        "end": _thousandths(prediction.end),
-        "label": None if label is None else _utf8(label),
-        **({"unsure": True, "best": _utf8(best or "")} if prediction.unsure else {}),
-        "confidence": 0.0 if best is None else scores[best],
-        "quality": _thousandths(prediction.quality),
-        "modality": prediction.modality,
-        "scores": {_utf8(label): p for label, p in scores.items()},
-    }
-
-
-def _rounded(scores: Mapping[str, float]) -> dict[str, float]:
-    """Scores in ten-thousandths; those that lose most by rounding down are rounded up until the sum is 1."""
-    total = sum(scores.values())
-    exact = {label: 10_000 * p / total for label, p in scores.items()}
-    parts = {label: math.floor(x) for label, x in exact.items()}
-    missing = 10_000 - sum(parts.values())
-    for label in sorted(exact, key=lambda label: parts[label] - exact[label])[:missing]:
-        parts[label] += 1
-    return {label: part / 10_000 for label, part in parts.items()}
-
-
-def _thousandths(x: float) -> float:
-    return round(1000 * x) / 1000
-
-
-def _utf8(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
 def _event(kind: str, now: float, prediction: Prediction, **more: Any) -> Event:
     table = table_of(prediction)
     if kind != "segment":
         del table["modality"]
-    return Event(kind, {"time": _thousandths(now), **more, **table}, prediction)
+    return Event(kind, {"time": thousandths(now), **more, **table}, prediction)
 
 
 def _span(kind: str, now: float, **times: float) -> Event:
-    return Event(kind, {"time": _thousandths(now), **{name: _thousandths(t) for name, t in times.items()}})
+    return Event(kind, {"time": thousandths(now), **{name: thousandths(t) for name, t in times.items()}})
 
 
 def _level(signal: NDArray[np.float32], now: float) -> Event:
     wide = signal.astype(np.float64)
     rms, peak = math.sqrt(float(np.mean(wide**2))), float(np.abs(wide).max())
-    return Event("level", {"time": _thousandths(now), "rms": _decibels(rms), "peak": _decibels(peak)})
+    return Event("level", {"time": thousandths(now), "rms": _decibels(rms), "peak": _decibels(peak)})
 
 
 def _decibels(amplitude: float) -> float:

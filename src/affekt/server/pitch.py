@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from affekt.recognize.live import Event, table_of
+from affekt.recognize.live import Event
 from affekt.speech.voice import f0
+from affekt.tables import table_of
 from affekt.types import Prediction
 
 #: Hertz between low and high.
