@@ -534,6 +534,8 @@ def left_out(kept: Kept) -> list[str]:
         return ["## A corpus never met", "", *made(kept, "protocol-left-out")]
     short = [row for row in protocol_rows(kept, "left-out") if len(row["classes"]) < 4]
     who = ", ".join(dict.fromkeys(title(row["corpus"]) for row in short))
+    done, there = list(dict.fromkeys(title(corpus) for corpus, _ in rows)), len(kept["card"]["data"])
+    so_far = f" **Run so far for {len(done)} of {there} corpora ({', '.join(done)}): the means are of these alone.**"
     return [
         "## A corpus never met",
         "",
@@ -543,7 +545,8 @@ def left_out(kept: Kept) -> list[str]:
             "language, and all of the corpus's speakers are new. First among the four labels that most corpora share, "
             "then among",
             "all of the corpus."
-            + (f" {who} has fewer than the four and does not count in the aim's mean." if who else ""),
+            + (f" {who} has fewer than the four and does not count in the aim's mean." if who else "")
+            + (so_far if len(done) < there else ""),
         ),
         *table(
             (
