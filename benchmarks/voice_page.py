@@ -415,7 +415,7 @@ def knowing(kept: Kept) -> list[str]:
                 ),
                 (
                     "**the clips before**",
-                    "as other speech, but only what came before in the corpus's order",
+                    "as other speech, but only what came before in an order drawn once",
                     "nothing; a stream that goes on",
                 ),
             ],

@@ -102,7 +102,7 @@ def predict(**options: Any) -> int:
     from affekt.recognize.batch import find_recordings
     from affekt.recognize.recognizer import Recognizer
 
-    known = options["speaker_from"] or options["one_speaker"] or (options["reference"] and not options["explain"])
+    known = options["speaker_from"] or options["one_speaker"] or options["reference"]
     options["model"] = options["model"] or (ADAPTIVE if known else "voice")
     job = Job(**options)
     sources, failures = find_recordings(job.paths, recursive=job.recursive)
@@ -289,7 +289,7 @@ class Session:
             found = explain(trace.signal, result.predictions, reference=self.reference)
             self._explanations[result.source] = found
             if plot:
-                save_maps(self.recognizer, result, trace, beside(plot))
+                save_maps(self._knowing.get(result.source, self.recognizer), result, trace, beside(plot))
 
     def _print_explained(self, results: Sequence[Result]) -> None:
         told = [(result, self._explanations[result.source]) for result in results]
