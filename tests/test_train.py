@@ -4,6 +4,8 @@ import dataclasses
 import json
 import subprocess
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from affekt.models.onnx import open_model  # noqa: E402
 from affekt.train import losses  # noqa: E402
 from affekt.train.activity import ActivityRecipe, SceneMaker, drop_short, energy_truth, fill_short  # noqa: E402
 from affekt.train.clips import Clips, load_clips  # noqa: E402
+from affekt.train.features import Changes, features_of_clips  # noqa: E402
 from affekt.train.loop import (  # noqa: E402
     Batch,
     EpochBatches,
@@ -29,6 +32,7 @@ from affekt.train.loop import (  # noqa: E402
     plan_epoch,
     train,
 )
+from affekt.train.muon import Muon  # noqa: E402
 from affekt.train.recipe import Network, Recipe, Schedule, as_table, build, load_recipe  # noqa: E402
 from affekt.train.run import finish, run  # noqa: E402
 from affekt.train.sources import Sources  # noqa: E402
@@ -56,8 +60,11 @@ def make_material(count=24, seed=0):
     # The second corpus has no "calm".
     labels = np.where((corpora == 1) & (labels == 1), 0, labels)
     allowed = np.array([[True] * 4, [True, False, True, True]])
-    clips = Clips(np.concatenate(parts), starts[:-1], starts[1:])
-    return Material(clips, labels, corpora, np.arange(count) // 8, allowed, neutral=3)
+    clips, speakers = Clips(np.concatenate(parts), starts[:-1], starts[1:]), np.arange(count) // 8
+    with TemporaryDirectory() as cache:
+        features = features_of_clips(clips, speakers, Changes(ways=2), Path(cache))
+        features = dataclasses.replace(features, values=np.array(features.values))
+    return Material(features, labels, corpora, speakers, allowed, neutral=3)
 
 
 def test_masked_classes_get_no_gradient_and_no_probability():
@@ -100,11 +107,9 @@ def test_draws_are_balanced_over_classes_and_corpora():
 
 
 def test_a_batch_depends_on_seed_epoch_and_number_alone():
-    one, two = (EpochBatches(make_material(), TINY, 1, ((), ()))[2] for _ in range(2))
-    assert torch.equal(one.signal, two.signal)
-    assert not torch.equal(
-        one.signal, EpochBatches(make_material(), TINY, 2, ((), ()))[2].signal[:, : one.signal.shape[1]]
-    )
+    one, two = (EpochBatches(make_material(), TINY, 1)[2] for _ in range(2))
+    assert torch.equal(one.mel, two.mel)
+    assert not torch.equal(one.mel[:, :, :50], EpochBatches(make_material(), TINY, 2)[2].mel[:, :, :50])
 
 
 def test_an_epoch_draws_as_many_clips_as_the_recipe_says():
@@ -123,7 +128,7 @@ def test_the_clips_of_a_group_are_by_one_speaker_and_differ():
 def batch_of(speakers, labels, clips=None):
     count, empty = len(speakers), torch.zeros(len(speakers))
     clips = range(count) if clips is None else clips
-    return Batch(empty, empty, torch.tensor(labels), empty, torch.tensor(speakers), torch.tensor(list(clips)))
+    return Batch(empty, empty, empty, torch.tensor(labels), empty, torch.tensor(speakers), torch.tensor(list(clips)))
 
 
 def test_a_clip_is_compared_with_other_clips_of_its_speaker_only():
@@ -159,7 +164,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     torch.set_num_threads(1)
     recipe = dataclasses.replace(TINY, schedule=dataclasses.replace(TINY.schedule, epochs=3, clips=48))
-    trainer = Trainer(recipe, make_material(), ((), ()))
+    trainer = Trainer(recipe, make_material())
     train(trainer, make_material(seed=5), folder, report=lambda line: None)
     return recipe, trainer, folder
 
@@ -173,10 +178,10 @@ def test_training_writes_a_line_per_epoch_and_learns(trained):
 
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(trained, tmp_path):
     recipe, straight, _ = trained
-    first = Trainer(recipe, make_material(), ((), ()))
+    first = Trainer(recipe, make_material())
     first.run_epoch()
     first.save(tmp_path / "checkpoint.pt")
-    second = Trainer(recipe, make_material(), ((), ()))
+    second = Trainer(recipe, make_material())
     train(second, make_material(seed=5), tmp_path, report=lambda line: None)
     for one, other in zip(straight.averaged.state_dict().values(), second.averaged.state_dict().values(), strict=True):
         torch.testing.assert_close(one.float(), other.float(), atol=1e-5, rtol=1e-4)
@@ -233,7 +238,10 @@ def test_a_whole_run_from_folders_to_a_model_that_predicts(corpora, tmp_path):
 
 def test_a_run_can_go_on_from_the_weights_of_another(corpora, trained, tmp_path):
     folder = trained[2]
-    sources, schedule = Sources(corpora), dataclasses.replace(TINY.schedule, epochs=1, learning_rate=1e-9)
+    sources, schedule = (
+        Sources(corpora),
+        dataclasses.replace(TINY.schedule, epochs=1, learning_rate=1e-9, encoder_rate=1e-9),
+    )
     path = run(dataclasses.replace(TINY, schedule=schedule), sources, tmp_path, report=str, start=folder / "best.pt")
     assert len(open_model(path).card.recipe["start"]) == 64
     before = torch.load(folder / "best.pt", weights_only=True)["join.0.weight"]
@@ -348,3 +356,54 @@ def test_finish_needs_no_training(trained, corpora):
 
     path = finish(recipe, Split((), (), ()), make_material(seed=5), folder, report=lambda line: None)
     assert 0.05 <= open_model(path).card.temperature <= 20
+
+
+def noisy_clips(count=4):
+    rng = np.random.default_rng(0)
+    signal = (3000 * rng.standard_normal(8_000 * count)).astype(np.int16)
+    starts = 8_000 * np.arange(count)
+    return Clips(signal, starts, starts + 8_000)
+
+
+def test_features_of_a_clip_are_those_of_the_network_and_are_kept(tmp_path):
+    from affekt.speech.frontend import FrontEnd
+    from affekt.speech.network import VoiceFeatures
+
+    clips, speakers = noisy_clips(), np.array([0, 0, 1, 1])
+    features = features_of_clips(clips, speakers, Changes(ways=2), tmp_path)
+    assert (len(features), features.ways) == (4, 3)
+    mel, salience = VoiceFeatures(FrontEnd())(torch.from_numpy(clips[2])[None])
+    np.testing.assert_allclose(features.get(2), torch.cat([mel, salience], 1)[0].T, atol=5e-3)
+    np.testing.assert_array_equal(features.take(np.array([2])).get(0, 1), features.get(2, 1))
+    kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    again = features_of_clips(clips, speakers, Changes(ways=2), tmp_path)
+    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == kept
+    np.testing.assert_array_equal(again.values, features.values)
+    features_of_clips(clips, speakers, Changes(ways=2, seed=2), tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2 * len(kept)
+
+
+def test_in_one_way_all_clips_of_a_speaker_have_one_voice(tmp_path):
+    from affekt.speech.augment import Chances
+
+    chances = Chances(speed=1.0, noise=0, reverb=0, colour=0, telephone=0)
+    features = features_of_clips(noisy_clips(), np.array([0, 0, 1, 1]), Changes(3, chances=chances), tmp_path)
+    lengths = features.ends - features.starts
+    assert (lengths[:, 0] == lengths[:, 1]).all()
+    assert (lengths[:, 2] == lengths[:, 3]).all()
+    assert (lengths[1:, 0] != lengths[1:, 2]).all()
+
+
+@pytest.mark.parametrize("shape", [(6, 20), (20, 6), (8, 3, 5)])
+def test_a_step_of_muon_is_nearly_orthogonal_and_downhill(shape):
+    torch.manual_seed(0)
+    weight = torch.nn.Parameter(torch.randn(shape))
+    before, aim = weight.detach().clone(), torch.randn(shape)
+    optimiser = Muon([weight], lr=0.1)
+    ((weight - aim) ** 2).sum().backward()
+    optimiser.step()
+    step = (weight.detach() - before).flatten(1)
+    values = torch.linalg.svdvals(step) / (0.1 * max(1.0, step.shape[0] / step.shape[1]) ** 0.5)
+    assert values.min() > 0.5
+    assert values.max() < 1.3
+    assert ((weight - aim) ** 2).sum() < ((before - aim) ** 2).sum()

@@ -1,11 +1,11 @@
-"""The training loop: balanced draws, augmentation, averaged weights, checkpoints that resume."""
+"""The training loop: balanced draws, averaged weights, checkpoints that resume."""
 
 from __future__ import annotations
 
 import copy
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +17,21 @@ from torch.utils.data import DataLoader, Dataset
 
 from affekt.errors import InputError
 from affekt.evaluate.metrics import unweighted_recall
-from affekt.speech.augment import Change, apply, draw
-from affekt.speech.network import NORMALS, VoiceNetwork, VoiceShape, features_mask
-from affekt.train.clips import Clips
+from affekt.speech.network import NORMALS, VoiceNetwork, VoiceShape
+from affekt.train.features import Features
 from affekt.train.losses import MASKED, corpus_logits, masked_cross_entropy, smooth_targets
+from affekt.train.muon import Muon
 from affekt.train.recipe import Objective, Recipe
 
-RATE = 16_000
-#: How many samples the ends of a clip are moved: 80 ms, two frames of the encoder.
-EDGE = 1280
+#: Frames of a second, of half a second, and by how many the ends of a clip are moved: 80 ms, two of the encoder's.
+SECOND, HALF, EDGE = 100, 50, 8
+#: Of the network, what is no hidden layer.
+ENDS = ("attention", "head", "known", "corpus_heads")
 
 
 @dataclass(frozen=True)
 class Material:
-    """Clips with their labels and corpora as indices, and which classes each corpus has.
+    """Features of clips with their labels and corpora as indices, and which classes each corpus has.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ class Material:
         Which label is neutral; -1 for none.
     """
 
-    clips: Clips
+    features: Features
     labels: NDArray[np.int64]
     corpora: NDArray[np.int64]
     speakers: NDArray[np.int64]
@@ -50,7 +51,7 @@ class Material:
     def take(self, rows: NDArray[np.int64]) -> Material:
         """Some of the clips."""
         return Material(
-            self.clips.take(rows),
+            self.features.take(rows),
             self.labels[rows],
             self.corpora[rows],
             self.speakers[rows],
@@ -61,10 +62,11 @@ class Material:
 
 @dataclass(frozen=True)
 class Batch:
-    """Signals of different length, padded with zeros."""
+    """Features of different length, padded with zeros."""
 
-    signal: Tensor  # (b, n)
-    lengths: Tensor  # (b,)
+    mel: Tensor  # (b, bands, t)
+    salience: Tensor  # (b, lags, t)
+    mask: Tensor  # (b, 1, t): 1 where a frame is real
     labels: Tensor  # (b,)
     corpora: Tensor  # (b,)
     speakers: Tensor  # (b,)
@@ -74,9 +76,8 @@ class Batch:
 class EpochBatches(Dataset):
     """The batches of one epoch; each is a function of (seed, epoch, number) alone, so that a run can resume."""
 
-    def __init__(self, material: Material, recipe: Recipe, epoch: int, extras: tuple[Sequence, Sequence]) -> None:
+    def __init__(self, material: Material, recipe: Recipe, epoch: int) -> None:
         self.material, self.recipe, self.epoch = material, recipe, epoch
-        self.sounds, self.responses = extras
         self.plan = plan_epoch(material, recipe, np.random.default_rng([recipe.seed, epoch]))
 
     def __len__(self) -> int:
@@ -84,20 +85,13 @@ class EpochBatches(Dataset):
 
     def __getitem__(self, number: int) -> Batch:
         rng = np.random.default_rng([self.recipe.seed, self.epoch, number])
-        signals: list[NDArray[np.float32]] = []
+        features, longest = self.material.features, int(self.recipe.schedule.seconds * SECOND)
+        heard = []
         for group in self.plan[number]:
             # Clips of one speaker keep voice and room, as those of one conversation do.
-            shared = draw(rng, self.recipe.augment)
-            signals += [self._clip(int(index), shared, rng) for index in group]
-        return collate(signals, self.material, self.plan[number].reshape(-1))
-
-    def _clip(self, index: int, shared: Change, rng: np.random.Generator) -> NDArray[np.float32]:
-        own = draw(rng, self.recipe.augment)
-        change = replace(
-            own, speed=shared.speed, response=shared.response, colour=shared.colour, telephone=shared.telephone
-        )
-        signal = crop(self.material.clips[index], int(self.recipe.schedule.seconds * RATE), rng)
-        return apply(signal, change, sounds=self.sounds, responses=self.responses)
+            way = 0 if rng.random() < self.recipe.schedule.unchanged else int(rng.integers(features.ways))
+            heard += [crop(features.get(int(index), way), longest, rng) for index in group]
+        return collate(heard, self.material, self.plan[number].reshape(-1))
 
 
 def plan_epoch(material: Material, recipe: Recipe, rng: np.random.Generator) -> list[NDArray[np.int64]]:
@@ -110,7 +104,7 @@ def plan_epoch(material: Material, recipe: Recipe, rng: np.random.Generator) -> 
     """
     schedule = recipe.schedule
     weights = draw_weights(material, recipe.balance)
-    firsts = rng.choice(len(material.clips), max(1, schedule.clips // schedule.group), p=weights)
+    firsts = rng.choice(len(material.features), max(1, schedule.clips // schedule.group), p=weights)
     own = {int(s): np.flatnonzero(material.speakers == s) for s in np.unique(material.speakers[firsts])}
     groups = np.stack(
         [group_of(i, own[int(material.speakers[i])], weights, size=schedule.group, rng=rng) for i in firsts]
@@ -118,7 +112,7 @@ def plan_epoch(material: Material, recipe: Recipe, rng: np.random.Generator) -> 
     per_batch = max(1, schedule.batch // schedule.group)
     batches: list[NDArray[np.int64]] = []
     for part in np.array_split(groups, max(1, len(groups) // (16 * per_batch))):
-        ordered = part[np.argsort(material.clips.lengths[part].max(axis=1), kind="stable")]
+        ordered = part[np.argsort(material.features.lengths[part].max(axis=1), kind="stable")]
         batches += np.array_split(ordered, max(1, len(ordered) // per_batch))
     return [batches[i] for i in rng.permutation(len(batches))]
 
@@ -146,40 +140,36 @@ def draw_weights(material: Material, balance: float) -> NDArray[np.float64]:
     return weights / weights.sum()
 
 
-def crop(signal: NDArray[np.float32], longest: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """A random stretch of up to ``longest`` samples; now and then a shorter one, as in live speech.
+def crop(frames: NDArray[np.float16], longest: int, rng: np.random.Generator) -> NDArray[np.float16]:
+    """A random stretch of up to ``longest`` frames; now and then a shorter one, as in live speech.
 
     Its ends are moved a little: where speech is found to begin depends on noise and level.
     """
-    size = min(len(signal), longest)
-    if size > RATE // 2:
-        size = int(rng.integers(RATE // 2, size)) if rng.random() < 0.3 else size - int(rng.integers(0, EDGE))
-    start = int(rng.integers(0, len(signal) - size + 1))
-    return signal[start : start + size]
+    size = min(len(frames), longest)
+    if size > HALF:
+        size = int(rng.integers(HALF, size)) if rng.random() < 0.3 else size - int(rng.integers(0, EDGE))
+    start = int(rng.integers(0, len(frames) - size + 1))
+    return frames[start : start + size]
 
 
-def collate(signals: Sequence[NDArray[np.float32]], material: Material, indices: NDArray[np.int64]) -> Batch:
-    """Pad signals to one length; at least one second, so that every layer has something to see."""
-    longest = max(RATE, *(len(signal) for signal in signals))
-    padded = np.zeros((len(signals), longest), np.float32)
-    for row, signal in zip(padded, signals, strict=True):
-        row[: len(signal)] = signal
-    lengths = torch.tensor([max(len(signal), 800) for signal in signals])
+def collate(heard: Sequence[NDArray[np.float16]], material: Material, indices: NDArray[np.int64]) -> Batch:
+    """Pad clips to one length; at least one second, so that every layer has something to see."""
+    bands, longest = material.features.front.bands, max(SECOND, *(len(frames) for frames in heard))
+    padded = np.zeros((len(heard), longest, heard[0].shape[1]), np.float16)
+    mask = np.zeros((len(heard), 1, longest), np.float32)
+    for row, frames in enumerate(heard):
+        padded[row, : len(frames)] = frames
+        mask[row, 0, : len(frames)] = 1
+    values = torch.from_numpy(padded).float().transpose(1, 2)
     return Batch(
-        torch.from_numpy(padded),
-        lengths,
+        values[:, :bands],
+        values[:, bands:],
+        torch.from_numpy(mask),
         torch.from_numpy(material.labels[indices]),
         torch.from_numpy(material.corpora[indices]),
         torch.from_numpy(material.speakers[indices]),
         torch.from_numpy(np.asarray(indices)),
     )
-
-
-def features_of(network: VoiceNetwork, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-    """Log-mel (b, bands, t), salience (b, lags, t) and mask (b, 1, t) of a padded batch."""
-    mask = features_mask(network.shape.front, batch.lengths, batch.signal.shape[1])
-    mel, salience = network.features(batch.signal, mask)
-    return mel, salience, mask
 
 
 def spec_augment(mel: Tensor, objective: Objective, rng: np.random.Generator) -> Tensor:
@@ -238,12 +228,11 @@ class Trainer:
         self,
         recipe: Recipe,
         material: Material,
-        extras: tuple[Sequence, Sequence],
         *,
         state: Mapping[str, Tensor] | None = None,
     ) -> None:
         torch.manual_seed(recipe.seed)
-        self.recipe, self.material, self.extras = recipe, material, extras
+        self.recipe, self.material = recipe, material
         sizes = recipe.network
         self.network = VoiceNetwork(VoiceShape(recipe.labels, recipe.corpora, **vars(sizes)))
         if state is not None:
@@ -256,18 +245,28 @@ class Trainer:
         self.averaged = copy.deepcopy(self.network).eval()
         schedule = recipe.schedule
         steps = schedule.epochs * len(plan_epoch(material, recipe, np.random.default_rng(0)))
-        self.optimiser = torch.optim.AdamW(self._groups(schedule.weight_decay), lr=schedule.learning_rate)
-        self.scheduler = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser, schedule.learning_rate, steps + 1, pct_start=0.1
-        )
+        self.optimisers = self._optimisers()
+        self.schedulers = [
+            torch.optim.lr_scheduler.OneCycleLR(
+                one, one.param_groups[0]["lr"], steps + 1, pct_start=0.1, cycle_momentum=False
+            )
+            for one in self.optimisers
+        ]
         self.epoch, self.step = 0, 0
         self.allowed = torch.from_numpy(material.allowed)
 
-    def _groups(self, decay: float) -> list[dict]:
-        trained = [p for p in self.network.parameters() if p.requires_grad]
+    def _optimisers(self) -> list[torch.optim.Optimizer]:
+        """One for the matrices of hidden layers, one for all else."""
+        schedule = self.recipe.schedule
+        named = [(name, p) for name, p in self.network.named_parameters() if p.requires_grad]
+        hidden = [p for name, p in named if p.dim() > 1 and name.split(".")[0] not in ENDS]
+        ends = [p for name, p in named if p.dim() > 1 and name.split(".")[0] in ENDS]
+        vectors = [p for _, p in named if p.dim() <= 1]
+        decay, rate = schedule.weight_decay, schedule.learning_rate
+        groups: list[dict[str, Any]] = [{"params": ends}, {"params": vectors, "weight_decay": 0.0}]
         return [
-            {"params": [p for p in trained if p.dim() > 1], "weight_decay": decay},
-            {"params": [p for p in trained if p.dim() <= 1], "weight_decay": 0.0},
+            torch.optim.AdamW(groups, lr=rate, weight_decay=decay, fused=True),
+            Muon(hidden, lr=schedule.encoder_rate, weight_decay=decay),
         ]
 
     def run_epoch(self) -> float:
@@ -275,7 +274,7 @@ class Trainer:
         self.network.train()
         # Dropout, too, must depend on the epoch alone, or a resumed run would be another one.
         torch.manual_seed(self.recipe.seed * 100_003 + self.epoch)
-        batches = EpochBatches(self.material, self.recipe, self.epoch, self.extras)
+        batches = EpochBatches(self.material, self.recipe, self.epoch)
         # With one thread there is one core, and a second process would only take turns with the first.
         alone = torch.get_num_threads() == 1
         loader = DataLoader(
@@ -288,22 +287,21 @@ class Trainer:
 
     def _train_step(self, batch: Batch, rng: np.random.Generator) -> float:
         loss = self.loss(batch, rng)
-        self.optimiser.zero_grad()
+        self.network.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
-        self.optimiser.step()
-        self.scheduler.step()
+        for optimiser, scheduler in zip(self.optimisers, self.schedulers, strict=True):
+            optimiser.step()
+            scheduler.step()
         self._average()
         return float(loss.detach())
 
     def loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:
         """Loss of a batch, with masking, mixing of embeddings and the per-corpus heads."""
         objective, network = self.recipe.objective, self.network
-        with torch.no_grad():
-            mel, salience, mask = features_of(network, batch)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.schedule.bfloat16):
-            frames = network.encode(spec_augment(mel, objective, rng), salience, mask)
-        embedding = network.embed(frames.float(), mask)
+            frames = network.encode(spec_augment(batch.mel, objective, rng), batch.salience, batch.mask)
+        embedding = network.embed(frames.float(), batch.mask)
         allowed = self.allowed[batch.corpora]
         targets = smooth_targets(batch.labels, allowed, objective.smoothing)
         normals = {
@@ -346,8 +344,8 @@ class Trainer:
         state = {
             "network": self.network.state_dict(),
             "averaged": self.averaged.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "scheduler": self.scheduler.state_dict(),
+            "optimisers": [one.state_dict() for one in self.optimisers],
+            "schedulers": [one.state_dict() for one in self.schedulers],
             "counters": torch.tensor([self.epoch, self.step]),
         }
         torch.save(state, path.with_suffix(".part"))
@@ -358,21 +356,23 @@ class Trainer:
         state = torch.load(path, weights_only=True)
         self.network.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["averaged"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.scheduler.load_state_dict(state["scheduler"])
+        for optimiser, kept in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(kept)
+        for scheduler, kept in zip(self.schedulers, state["schedulers"], strict=True):
+            scheduler.load_state_dict(kept)
         self.epoch, self.step = (int(value) for value in state["counters"])
 
 
 def clip_embeddings(network: VoiceNetwork, material: Material, *, batch: int = 32) -> Tensor:
     """Embedding of every clip as a whole, (clips, d); in evaluation mode."""
-    order = np.argsort(material.clips.lengths, kind="stable")
+    order = np.argsort(material.features.lengths, kind="stable")
     found = torch.zeros(len(order), network.size)
     network.eval()
     with torch.no_grad():
         for part in np.array_split(order, max(1, len(order) // batch)):
-            data = collate([material.clips[int(i)] for i in part], material, part)
-            mel, salience, mask = features_of(network, data)
-            found[torch.from_numpy(part)] = network.embed(network.encode(mel, salience, mask), mask)
+            data = collate([material.features.get(int(i)) for i in part], material, part)
+            frames = network.encode(data.mel, data.salience, data.mask)
+            found[torch.from_numpy(part)] = network.embed(frames, data.mask)
     return found
 
 

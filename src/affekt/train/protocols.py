@@ -28,10 +28,9 @@ from affekt.evaluate.calibration import fit_temperature, softmax
 from affekt.evaluate.report import report
 from affekt.evaluate.writing import estimate_table, worst_speaker
 from affekt.speech.network import NORMALS, VoiceNetwork
-from affekt.train.clips import load_clips
 from affekt.train.loop import Material, Trainer, clip_embeddings, clip_logits, train
 from affekt.train.recipe import Recipe
-from affekt.train.run import material_of, save_recipe
+from affekt.train.run import changes_of, material_of, save_recipe
 from affekt.train.sources import Sources
 from affekt.types import Report, Sample
 
@@ -88,7 +87,7 @@ class Effort:
     batch : int
         Clips of a batch of the folds: they are few, and steps are needed.
     rate : float
-        Learning rate over the training folds.
+        Share of the recipe's learning rates, over the training folds after the others.
     alone : int
         Epochs over the training folds where there is nothing to start from.
     """
@@ -96,8 +95,8 @@ class Effort:
     seeds: int = 1
     others: int = 14
     folds: int = 15
-    batch: int = 48
-    rate: float = 1e-3
+    batch: int = 32
+    rate: float = 0.3
     alone: int = 30
 
 
@@ -132,14 +131,9 @@ class Job:
 
     @cached_property
     def material(self) -> Material:
-        """The same clips, decoded."""
-        return material_of(self.samples, self.recipe, self.output / "cache")
-
-    @cached_property
-    def extras(self) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]:
-        """Sounds and responses."""
-        found = (load_clips(paths, self.output / "cache") for paths in (self.sources.sounds, self.sources.responses))
-        return tuple([clips[i] for i in range(len(clips))] for clips in found)  # type: ignore[return-value]
+        """The same clips, their features."""
+        cache = self.output / "cache"
+        return material_of(self.samples, self.recipe, cache, changes_of(self.recipe, self.sources, cache))
 
     def rows(self, samples: Sequence[Sample]) -> NDArray[np.int64]:
         """Where samples stand in the material."""
@@ -258,11 +252,12 @@ def fold_rows(plan: Plan, samples: Sequence[Sample]) -> dict[str, tuple[NDArray[
 def _tuned(job: Job, plan: Plan, *, epochs: int, clips: int, seed: int) -> Recipe:
     """The recipe for the training folds of one corpus."""
     schedule = job.recipe.schedule
-    rate = job.effort.rate if plan.start else schedule.learning_rate
+    share = job.effort.rate if plan.start else 1.0
     # A short run must not be averaged over all of itself.
     averaging = 0.98 if plan.start else 0.99
     schedule = replace(schedule, epochs=epochs, clips=clips, batch=job.effort.batch)
-    schedule = replace(schedule, learning_rate=rate, averaging=averaging)
+    schedule = replace(schedule, averaging=averaging, learning_rate=share * schedule.learning_rate)
+    schedule = replace(schedule, encoder_rate=share * schedule.encoder_rate)
     return replace(job.recipe, corpora=(plan.corpus,), schedule=schedule, seed=seed)
 
 
@@ -278,7 +273,7 @@ def _trained(
     """Train on rows of the material, or open what an earlier call trained."""
     save_recipe(recipe, output)
     material = _of_corpora(job.material, job.recipe, recipe)
-    trainer = Trainer(recipe, material.take(learned), job.extras, state=state)
+    trainer = Trainer(recipe, material.take(learned), state=state)
     train(trainer, None if dev is None else material.take(dev), output, report=job.tell)
     trainer.averaged.load_state_dict(torch.load(output / "best.pt", weights_only=True))
     return trainer.averaged.eval()

@@ -36,8 +36,15 @@ class Schedule:
         Clips of one speaker that come together, so that each can be compared with the others.
     seconds : float
         Longest crop of a clip.
-    learning_rate, weight_decay : float
-        AdamW; the rate rises for a tenth of the run and falls as a cosine.
+    ways : int
+        In how many ways each clip is changed (``augment``), once and for all passes.
+    unchanged : float
+        How often a clip is taken as recorded.
+    encoder_rate, learning_rate : float
+        Of Muon for the matrices of hidden layers, and of AdamW for all else; both rise for a tenth of the run and
+        fall as a cosine.
+    weight_decay : float
+        Of both.
     averaging : float
         Decay of the running average of the weights, which is what is kept.
     bfloat16 : bool
@@ -46,9 +53,12 @@ class Schedule:
 
     epochs: int = 34
     clips: int = 10_000
-    batch: int = 96
-    group: int = 6
+    batch: int = 32
+    group: int = 4
     seconds: float = 3.0
+    ways: int = 7
+    unchanged: float = 0.1
+    encoder_rate: float = 0.02
     learning_rate: float = 3e-3
     weight_decay: float = 0.03
     averaging: float = 0.998
@@ -73,12 +83,12 @@ class Objective:
         Largest masked stretch in mel bands and in frames (SpecAugment).
     """
 
-    smoothing: float = 0.1
-    mixup: float = 0.4
+    smoothing: float = 0.05
+    mixup: float = 0.0
     corpus_heads: float = 0.5
     normals: float = 0.5
-    frequency_mask: int = 10
-    time_mask: int = 40
+    frequency_mask: int = 6
+    time_mask: int = 20
 
 
 @dataclass(frozen=True)

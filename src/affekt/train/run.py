@@ -28,6 +28,7 @@ from affekt.speech.activity import Activity
 from affekt.speech.network import VoiceNetwork
 from affekt.train.clips import Clips, load_clips
 from affekt.train.export import export
+from affekt.train.features import Changes, features_of_clips
 from affekt.train.loop import Material, Trainer, clip_logits, corpus_recalls, kept_epoch, train
 from affekt.train.recipe import Recipe, as_table
 from affekt.train.sources import LICENCE, Sources, read_split, split_hash, training_data
@@ -74,12 +75,13 @@ def run(recipe: Recipe, sources: Sources, output: Path, *, report: Report, start
     """
     split = read_split(recipe.name, recipe.corpora, sources.corpora)
     save_recipe(recipe, output)
-    material, dev = (material_of(samples, recipe, output / "cache") for samples in (split.train, split.dev))
-    report(f"{len(material.clips)} clips to train on, {len(dev.clips)} of dev speakers")
-    extras = tuple(_all_signals(load_clips(paths, output / "cache")) for paths in (sources.sounds, sources.responses))
+    cache = output / "cache"
+    report(f"{len(split.train)} clips to train on, {len(split.dev)} of dev speakers; their features come first")
+    material = material_of(split.train, recipe, cache, changes_of(recipe, sources, cache))
+    dev = material_of(split.dev, recipe, cache)
     state = started(start, output) if start else None
-    trainer = Trainer(recipe, material, extras, state=state)  # type: ignore[arg-type]
-    train(trainer, dev if len(dev.clips) else None, output, report=report)
+    trainer = Trainer(recipe, material, state=state)
+    train(trainer, dev if len(split.dev) else None, output, report=report)
     return finish(recipe, split, dev, output, report=report)
 
 
@@ -103,7 +105,7 @@ def started(start: Path, output: Path) -> dict[str, torch.Tensor]:
 
 def finish(recipe: Recipe, split: Split, dev: Material, output: Path, *, report: Report) -> Path:
     """Calibrate the best epoch on dev speakers and write the model file."""
-    network = Trainer(recipe, dev, ((), ())).averaged
+    network = Trainer(recipe, dev).averaged
     network.load_state_dict(torch.load(output / "best.pt", weights_only=True))
     logits = clip_logits(network, dev)
     temperature = fit_temperature(logits, dev.labels)
@@ -117,18 +119,26 @@ def finish(recipe: Recipe, split: Split, dev: Material, output: Path, *, report:
     return output / f"{recipe.name}.onnx"
 
 
-def material_of(samples: Sequence[Sample], recipe: Recipe, cache: Path) -> Material:
-    """Decode the samples, trimmed to the speech in them, and number their labels and corpora."""
+def material_of(samples: Sequence[Sample], recipe: Recipe, cache: Path, changes: Changes | None = None) -> Material:
+    """Decode the samples, trimmed to the speech in them, take their features, and number labels and corpora."""
     clips = load_clips([sample.path for sample in samples], cache, trim=speech_only)
+    speakers = numbered([speaker_of(sample) or sample.id for sample in samples])
     allowed = np.array([[label in CORPORA[name].labels for label in recipe.labels] for name in recipe.corpora])
     return Material(
-        clips,
+        features_of_clips(clips, speakers, changes or Changes(), cache),
         np.array([recipe.labels.index(sample.label or "") for sample in samples], np.int64),
         np.array([recipe.corpora.index(sample.corpus or "") for sample in samples], np.int64),
-        numbered([speaker_of(sample) or sample.id for sample in samples]),
+        speakers,
         allowed,
         recipe.labels.index("neutral") if "neutral" in recipe.labels else -1,
     )
+
+
+def changes_of(recipe: Recipe, sources: Sources, cache: Path) -> Changes:
+    """How the clips that are learned from are changed."""
+    sounds, responses = (load_clips(paths, cache) for paths in (sources.sounds, sources.responses))
+    schedule = recipe.schedule
+    return Changes(schedule.ways, recipe.seed, recipe.augment, _all_signals(sounds), _all_signals(responses))
 
 
 def numbered(names: Sequence[str]) -> NDArray[np.int64]:
