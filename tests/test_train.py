@@ -42,7 +42,7 @@ from .conftest import speech_like  # noqa: E402
 TINY = Recipe(
     corpora=("ravdess", "savee"),
     labels=("angry", "calm", "happy", "sad"),
-    network=Network(planes=(8, 8), channels=16, dilations=(1, 2), dropout=0.1, hidden=8),
+    network=Network(planes=(8, 8), channels=16, dilations=(1, 2), dropout=0.1, embedding=12, hidden=8),
     schedule=Schedule(epochs=2, clips=24, batch=8, group=4, seconds=1.0, learning_rate=1e-2),
 )
 
@@ -191,7 +191,7 @@ def test_the_exported_file_agrees_with_the_network(trained, tmp_path):
     from affekt.train.export import export
 
     _, trainer, _ = trained
-    card = Card("tiny", "speech", TINY.labels, normal=32)
+    card = Card("tiny", "speech", TINY.labels, normal=12)
     assert export(trainer.averaged, card, tmp_path / "tiny.onnx") <= 1e-4
     assert open_model(tmp_path / "tiny.onnx").card == card
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.onnx"]
@@ -203,7 +203,7 @@ def test_an_export_that_does_not_agree_is_not_written(trained, tmp_path, monkeyp
 
     monkeypatch.setattr(export, "TOLERANCE", -1.0)
     with pytest.raises(ModelError, match="the file and the network differ"):
-        export.export(trained[1].averaged, Card("tiny", "speech", TINY.labels, normal=32), tmp_path / "tiny.onnx")
+        export.export(trained[1].averaged, Card("tiny", "speech", TINY.labels, normal=12), tmp_path / "tiny.onnx")
     assert not (tmp_path / "tiny.onnx").exists()
 
 

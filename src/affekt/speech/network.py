@@ -112,7 +112,25 @@ class VoiceFeatures(nn.Module):
 
 @dataclass(frozen=True)
 class VoiceShape:
-    """The sizes of :class:`VoiceNetwork`."""
+    """The sizes of :class:`VoiceNetwork`.
+
+    Parameters
+    ----------
+    planes : (int, int)
+        Channels over frequency and time, before and after frequency is halved once more.
+    channels, dilations
+        Of the blocks over time.
+    dropout, time_dropout : float
+        Of embeddings, and of whole channels inside the blocks.
+    levels : int
+        How many stages are pooled, from the first block's input to the last block's output.
+    heads : int
+        Of the attention; each weighs its share of the channels.
+    embedding : int
+        Values of an embedding.
+    hidden : int
+        Of the heads that know the speaker.
+    """
 
     labels: tuple[str, ...]
     corpora: tuple[str, ...] = ()
@@ -121,6 +139,10 @@ class VoiceShape:
     channels: int = 192
     dilations: tuple[int, ...] = (1, 2, 4, 8)
     dropout: float = 0.2
+    time_dropout: float = 0.1
+    levels: int = 3
+    heads: int = 4
+    embedding: int = 256
     hidden: int = 128
     window_frames: int = 75
     hop_frames: int = 10
@@ -202,11 +224,13 @@ def features_mask(front: FrontEnd, lengths: Tensor, samples: int) -> Tensor:
 
 
 class VoiceNetwork(nn.Module):
-    """Log-mel planes, then dilated convolutions over time, then attentive mean and deviation.
+    """Log-mel planes, then dilated convolutions over time, then attentive mean and deviation of several stages.
 
     The pooling weights are positive numbers per frame, so a window's mean is a
     ratio of two plain averages: all windows of a long signal come out of one
-    pass, at no cost (Okabe et al., Attentive statistics pooling, 2018).
+    pass, at no cost (Okabe et al., Attentive statistics pooling, 2018). Early
+    stages are pooled, too: pitch and spectrum themselves over time say much of
+    a voice (multi-level pooling as in Desplanques et al., ECAPA-TDNN, 2020).
     """
 
     def __init__(self, shape: VoiceShape) -> None:
@@ -232,8 +256,14 @@ class VoiceNetwork(nn.Module):
         self.join = nn.Sequential(
             nn.Conv1d(rows + 64, shape.channels, 1, bias=False), nn.BatchNorm1d(shape.channels), nn.ReLU()
         )
-        self.blocks = nn.ModuleList(Dilated(shape.channels, d, shape.dropout) for d in shape.dilations)
-        self.attention = nn.Sequential(nn.Conv1d(shape.channels, 32, 1), nn.Tanh(), nn.Conv1d(32, 1, 1))
+        self.blocks = nn.ModuleList(Dilated(shape.channels, d, shape.time_dropout) for d in shape.dilations)
+        last = len(shape.dilations)
+        self.stages = [round(i * last / max(1, shape.levels - 1)) for i in range(shape.levels - 1)] + [last]
+        self.attention = nn.Sequential(nn.Conv1d(shape.channels, 64, 1), nn.Tanh(), nn.Conv1d(64, shape.heads, 1))
+        pooled = 2 * shape.levels * shape.channels
+        self.narrow_embedding = nn.Sequential(
+            nn.BatchNorm1d(pooled), nn.Linear(pooled, shape.embedding, bias=False), nn.BatchNorm1d(shape.embedding)
+        )
         self.dropout = nn.Dropout(shape.dropout)
         self.head = nn.Linear(self.size, len(shape.labels))
         self.known = nn.ModuleDict({kind: Known(self.size, shape) for kind in NORMALS})
@@ -242,42 +272,50 @@ class VoiceNetwork(nn.Module):
     @property
     def size(self) -> int:
         """Values of an embedding."""
-        return 2 * self.shape.channels
+        return self.shape.embedding
 
     def encode(self, mel: Tensor, salience: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Features (b, bands, t) and (b, lags, t) to frames (b, channels, ceil(t / 4))."""
+        """Features (b, bands, t) and (b, lags, t) to frames of all stages (b, levels * channels, ceil(t / 4))."""
         x = masked(self.mel_norm(mel), mask)[:, None]
         x = masked(self.stem(x), mask)
         x = self.narrow(masked(self.middle(x, mask), mask))
         pitch = self.pitch(masked(salience, mask))
         x = masked(self.join(torch.cat([x.flatten(1, 2), pitch], dim=1)), mask)
+        reached = [x]
         for block in self.blocks:
-            x = masked(block(x), mask)
-        return x
+            reached.append(masked(block(reached[-1]), mask))
+        return torch.cat([reached[stage] for stage in self.stages], dim=1)
 
     def weights(self, frames: Tensor) -> Tensor:
-        """Positive weight of every frame, shape (b, 1, t); within e^-4 to e^4 so that no sum overflows."""
-        return torch.exp(4 * torch.tanh(self.attention(frames)))
+        """Positive weight of every frame by head, (b, heads, t); within e^-4 to e^4 so that no sum overflows."""
+        return torch.exp(4 * torch.tanh(self.attention(frames[:, -self.shape.channels :])))
 
     def embed(self, frames: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Frames (b, c, t) to the weighted mean and deviation of the whole input, (b, 2c)."""
+        """Frames (b, c, t) to the embedding of the whole input, (b, d)."""
         weights = masked(self.weights(frames), mask)
-        total = weights.sum(-1)
-        return moments((weights * frames).sum(-1) / total, (weights * frames * frames).sum(-1) / total)
+        by_head = frames.unflatten(1, (weights.shape[1], -1))
+        sums = [(values @ weights[..., None]).flatten(1) for values in (by_head, by_head * by_head)]
+        return self._embedding(torch.cat(sums, dim=1), weights.sum(-1))
 
     def embed_windows(self, frames: Tensor) -> Tensor:
-        """Frames (b, c, t) to the mean and deviation of every window, (b, w, 2c).
+        """Frames (b, c, t) to the embedding of every window, (b, w, d).
 
         A window starts every ``hop_frames``; those that reach beyond the end
         are pooled over what there is, so the shortest input has one window.
         """
         size, hop = self.shape.window_frames, self.shape.hop_frames
         weights = self.weights(frames)
-        stack = F.pad(torch.cat([weights, weights * frames, weights * frames * frames], dim=1), (0, size - 1))
+        weighted = frames * weights.repeat_interleave(frames.shape[1] // weights.shape[1], dim=1)
+        stack = F.pad(torch.cat([weighted, weighted * frames, weights], dim=1), (0, size - 1))
         pooled = F.avg_pool1d(stack, size, hop).transpose(1, 2)
-        c = frames.shape[1]
-        total = pooled[..., :1]
-        return moments(pooled[..., 1 : c + 1] / total, pooled[..., c + 1 :] / total)
+        sums, totals = pooled.split([2 * frames.shape[1], weights.shape[1]], dim=-1)
+        flat = self._embedding(sums.flatten(0, 1), totals.flatten(0, 1))
+        return flat.unflatten(0, pooled.shape[:2])
+
+    def _embedding(self, sums: Tensor, totals: Tensor) -> Tensor:
+        """Weighted sums (n, 2c) and sums of weights (n, heads) to embeddings (n, d)."""
+        means = sums / totals.repeat_interleave(sums.shape[1] // 2 // totals.shape[1], dim=1).repeat(1, 2)
+        return self.narrow_embedding(moments(*means.chunk(2, dim=1)))
 
     def judge(self, embedding: Tensor, normal: Tensor) -> Tensor:
         """Embeddings (b, w, d) to logits (b, w, k); normal (b, 1 + d) as for :meth:`forward`."""

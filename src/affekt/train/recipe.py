@@ -21,6 +21,10 @@ class Network:
     channels: int = 192
     dilations: tuple[int, ...] = (1, 2, 4, 8)
     dropout: float = 0.2
+    time_dropout: float = 0.1
+    levels: int = 3
+    heads: int = 4
+    embedding: int = 256
     hidden: int = 128
 
 
