@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 from affekt.labels import VOICE  # noqa: E402
 from affekt.speech import frontend, spectral  # noqa: E402
 from affekt.speech.frontend import FrontEnd  # noqa: E402
-from affekt.speech.network import ActivityNetwork, LogMel, VoiceNetwork, VoiceShape, features_mask  # noqa: E402
+from affekt.speech.network import ActivityNetwork, LogMel, VoiceNetwork, VoiceShape  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -97,10 +97,12 @@ def test_what_lies_beyond_the_context_changes_no_window(network):
 def test_padding_a_batch_changes_no_answer(network):
     """Clips of different length, padded and masked, answer as each does alone."""
     long, short = noise(1, 32_000), noise(1, 21_300, seed=2)
-    batch = np.concatenate([long, np.pad(short, ((0, 0), (0, 32_000 - 21_300)))])
-    mask = features_mask(FrontEnd(), torch.tensor([32_000, 21_300]), 32_000)
     with torch.no_grad():
-        frames = network.encode(*network.features(torch.from_numpy(batch), mask), mask)
+        alone = [network.features(torch.from_numpy(signal)) for signal in (long, short)]
+        size = [mel.shape[-1] for mel, _ in alone]
+        batch = [torch.nn.utils.rnn.pad_sequence([one[i][0].T for one in alone], True).mT for i in (0, 1)]
+        mask = (torch.arange(max(size)) < torch.tensor(size)[:, None])[:, None].float()
+        frames = network.encode(*batch, mask)
         together = network.head(network.embed(frames, mask)).numpy()
     np.testing.assert_allclose(together[0], run(network, long)[0][0], atol=1e-4)
     np.testing.assert_allclose(together[1], run(network, short)[0][0], atol=1e-4)

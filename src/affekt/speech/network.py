@@ -98,12 +98,11 @@ class VoiceFeatures(nn.Module):
         self.salience = constant(basis[np.concatenate([even, odd])])
         self.level = nn.AvgPool1d(level_frames, stride=1, padding=level_frames // 2, count_include_pad=False)
 
-    def forward(self, signal: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Signal (b, n) to log-mel (b, bands, t) and salience (b, lags, t); mask (b, 1, t) marks the real frames."""
+    def forward(self, signal: Tensor) -> tuple[Tensor, Tensor]:
+        """Signal (b, n) to log-mel (b, bands, t) and salience (b, lags, t)."""
         power = self.spectrum(signal)
         bands = (power @ self.filters).transpose(1, 2)
-        total = bands.sum(dim=1, keepdim=True)
-        level = self.level(total) if mask is None else self.level(total * mask) / self.level(mask).clamp(min=1e-6)
+        level = self.level(bands.sum(dim=1, keepdim=True))
         mel = torch.log(bands / (level + 1e-10) + self.floor)
         amplitude = torch.sqrt(torch.cat([power[..., low] for low in self.low], dim=-1) + 1e-14)
         salience = (amplitude @ self.salience) / (amplitude.sum(dim=-1, keepdim=True) + 1e-6)
@@ -215,12 +214,6 @@ def masked(x: Tensor, mask: Tensor | None) -> Tensor:
     step = round(mask.shape[-1] / x.shape[-1])
     mask = mask[..., ::step]
     return x * (mask if x.dim() == 3 else mask[:, :, None])
-
-
-def features_mask(front: FrontEnd, lengths: Tensor, samples: int) -> Tensor:
-    """Which frames of a padded batch are real: lengths (b,) in samples to (b, 1, t) of ones and zeros."""
-    frames = (lengths - front.window) // front.hop + 1
-    return (torch.arange(front.frame_count(samples)) < frames[:, None])[:, None].float()
 
 
 class VoiceNetwork(nn.Module):
