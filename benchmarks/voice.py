@@ -4,8 +4,7 @@
     python benchmarks/voice.py write
 
 SPEECH holds the folders of the corpora by name. `run` keeps one small JSON for each step in benchmarks/results/voice/;
-`write` makes docs/model-cards/voice.md and the figures docs/voice-*.png from these files alone; with --model
-voice-adaptive both are about that model, and under its name. A step that was not run
+`write` makes docs/model-cards/voice.md and the figures docs/voice-*.png from these files alone. A step that was not run
 is a line that says so on the page, and figures of another model file than the card's are marked there.
 """
 
@@ -296,7 +295,9 @@ def selective(heard: Mapping[str, Any], card: Any) -> dict[str, Any]:
     """What threshold and label sets are worth, by side and corpus; reliability; risk over coverage of test speakers."""
     from affekt.evaluate.selective import risk_coverage
     from affekt.recognize.calibrate import corpus_parts, reliability_of, worth
+    from affekt.speech.quality import Gate
 
+    gate = Gate.of(card.gate)
     kept: dict[str, Any] = {"coverage": COVERAGE, "threshold": card.threshold, "reliability": {}, "curves": {}}
     for side, clips in heard.items():
         # A card that was never calibrated has no sets to judge.
@@ -305,10 +306,10 @@ def selective(heard: Mapping[str, Any], card: Any) -> dict[str, Any]:
             name: {"speakers": e.speakers, **{key: listed(getattr(e, key)) for key in WORTH}}
             for name, e in rows.items()
         }
-        bins = reliability_of(clips, card.temperature)
+        bins = reliability_of(clips, card.temperature, gate)
         kept["reliability"][side] = [[round(c, 4), round(a, 4), n] for c, a, n in bins]
     for name, part in corpus_parts(heard["test"]).items():
-        curve = risk_coverage(part.truth, part.scores(card.temperature))
+        curve = risk_coverage(part.truth, part.scores(card.temperature, gate))
         rows = np.unique(np.linspace(0, len(curve.coverage) - 1, POINTS).round().astype(int))
         kept["curves"][name] = {
             "area": round(curve.area, 4),

@@ -46,7 +46,7 @@ def page(programs):
     return programs["page"]
 
 
-@pytest.fixture(scope="module", params=["voice", "voice-adaptive"])
+@pytest.fixture(scope="module", params=["voice"])
 def model(request):
     return request.param
 
@@ -58,7 +58,7 @@ def kept(voice, page, model):
 
 def figures_of(model):
     """The figures of a model's page."""
-    return [path for path in DOCS.glob(f"{model}-*.png") if "adaptive" in model or "adaptive" not in path.name]
+    return list(DOCS.glob(f"{model}-*.png"))
 
 
 class TestThePage:

@@ -68,9 +68,10 @@ def test_shipped_voice_has_the_house_signature_and_its_windows_agree_with_its_wh
     model = load_model("voice")
     card = model.card
     signal = (0.1 * np.random.default_rng(0).standard_normal((2, card.window))).astype(np.float32)
-    whole, windows = model.run(signal)
+    whole, windows, embeddings = model.run(signal)
     assert whole.shape == (2, 8)
     assert windows.shape[2] == 8
+    assert embeddings.shape == (*windows.shape[:2], card.normal)
     assert card.labels == ("angry", "calm", "disgust", "fear", "happy", "neutral", "sad", "surprise")
     assert card.limits
 

@@ -16,10 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import signal as scipy_signal
 
+from affekt.client import results_of
 from affekt.errors import ModelError
 from affekt.models.card import Card
 from affekt.recognize.calibrate import LEARNED_UNDER, VERSIONS, Clips, Heard, calibrate, hear, listen_under
-from affekt.recognize.recognizer import Recognizer
+from affekt.recognize.recognizer import Recognizer, summarise
 from affekt.recognize.stream import LIVE
 from affekt.recognize.stress import CONDITIONS
 from affekt.speech.audio import read
@@ -27,15 +28,17 @@ from affekt.speech.quality import (
     AMBIGUOUS,
     KNOTS,
     NAMES,
+    POOR,
     WORDS,
     Gate,
     Lessons,
+    Weakest,
     learn,
     measure,
     weakened,
-    weakest,
     window_measures,
 )
+from affekt.tables import table_of
 from affekt.types import Prediction, Result, Sample
 from affekt.write import WRITERS
 
@@ -200,10 +203,45 @@ def test_the_reason_is_what_costs_most():
     assert gate.reason(np.array(GOOD), 1.0, unsure=True) == AMBIGUOUS
 
 
+def test_a_poor_signal_is_named_before_the_voice_is_called_ambiguous():
+    gate = Gate({"seconds": (0.2, 0.75, 0.7)})
+    noisy = np.array([3.0, 0.0, 8000.0, 0.8, 2.4])
+    assert gate.reason(noisy, 1.0) == ""
+    assert gate.reason(noisy, 1.0, unsure=True) == "noise or echo: the speech is 3 dB above it"
+    assert set(POOR) == set(NAMES)
+    for name, value in (("clipped", 0.1), ("bandwidth", 3400.0), ("share", 0.1), ("seconds", 0.5)):
+        row = np.array(GOOD)
+        row[NAMES.index(name)] = value
+        assert gate.reason(row, 1.0, unsure=True) == WORDS[name](value)
+
+
 def test_the_reason_of_many_parts_is_that_of_the_part_that_costs_most():
     parts = [Prediction(0, 5, {}, quality=0.95), Prediction(5, 6, {}, quality=0.5, reason="a"),
              Prediction(6, 9, {}, quality=0.8, reason="b")]  # fmt: skip
-    assert weakest(parts) == "b" and weakest(parts[:2]) == "a" and weakest(parts[:1]) == weakest([]) == ""
+    for count, reason in ((0, ""), (1, ""), (2, "a"), (3, "b")):
+        weakest = Weakest()
+        for part in parts[:count]:
+            weakest.add(part)
+        assert weakest.reason(0.6) == reason
+        # A long good recording is not weak for one bad part of it.
+        assert weakest.reason(0.95) == ""
+        assert weakest.reason(0.95, unsure=True) == reason
+
+
+def test_summaries_and_streams_pass_reasons_on():
+    short = Prediction(0, 0.5, {"a": 0.6, "b": 0.4}, quality=0.7, reason="short: 0.5 s of speech")
+    assert summarise([short]).reason == short.reason
+    assert summarise([short, Prediction(1, 30, {"a": 0.6, "b": 0.4})]).reason == ""
+    table = table_of(short)
+    facts = {
+        "source": "a.wav",
+        "model": "m",
+        "duration": 1,
+        "labels": ["a", "b"],
+        "summary": table,
+        "segments": [table],
+    }
+    assert results_of({"results": [facts]})[0].summary.reason == short.reason
 
 
 @pytest.mark.parametrize(

@@ -332,8 +332,14 @@ def test_a_card_by_somebody_else_is_looked_through(change, words):
 # --- the engine ------------------------------------------------------------------------------------
 
 
-def test_what_is_heard_makes_the_summary(conversation):
-    recognizer = Recognizer()
+def test_what_is_heard_makes_the_summary(conversation, tmp_path):
+    from affekt.train.export import rewrite_card
+
+    # Without the gate, which the engine puts before each segment.
+    bare = tmp_path / "bare.onnx"
+    bare.write_bytes(model_path("voice").read_bytes())
+    rewrite_card(bare, replace(read_card(bare), gate={}))
+    recognizer = Recognizer(bare)
     for signal in (conversation, conversation[:20_000]):
         summary = recognizer.analyse((signal, 16_000)).summary
         found = hear(recognizer, (signal, 16_000))
@@ -572,7 +578,7 @@ def test_calibrate_writes_a_new_file_and_leaves_the_old_one(small_corpus, calibr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new.onnx", "new.png", "ravdess"]
     old, card = read_card(calibrated_file), read_card(new)
     assert card.conformal["clips"] == 12 and card.conformal["speakers"] == 2
-    kept = {"temperature": 1.0, "threshold": 0.0, "promise": {}, "conformal": {}}
+    kept = {"temperature": 1.0, "threshold": 0.0, "promise": {}, "conformal": {}, "gate": {}}
     assert replace(card, **kept) == replace(old, **kept)
     clip = next(iter(small_corpus.rglob("*.wav")))
     guesses = [Recognizer(path, threshold=0.0).analyse(str(clip)).summary.best for path in (calibrated_file, new)]

@@ -297,9 +297,7 @@ def test_references_have_a_length_and_a_number(server, clips):
     name = answer.json()["reference"]
     known = server.post("/v1/predict", files=parts(clips[0]), data={"reference": name}).json()
     assert known["results"][0]["normal"] == "neutral"
-    assert known["results"][0]["model"] == "voice-adaptive"
-    refused = server.post("/v1/predict", files=parts(clips[0]), data={"reference": name, "model": "voice"})
-    assert refused.status_code == 422 and "voice-adaptive can" in refused.json()["reason"]
+    assert known["results"][0]["model"] == "voice"
     assert server.delete(f"/v1/references/{name}").status_code == 204
     assert server.post("/v1/predict", files=parts(clips[0]), data={"reference": name}).status_code == 422
 
@@ -403,8 +401,8 @@ def test_the_page_and_its_files_come_from_the_package_under_a_strict_policy(serv
 
 
 def test_models_and_labels_are_the_cards(server):
-    model, adaptive = server.get("/v1/models").json()["models"]
-    assert adaptive["card"]["normal"] and not adaptive["default"]
+    (model,) = server.get("/v1/models").json()["models"]
+    assert model["card"]["normal"]
     card = Recognizer().card
     assert model["default"] and tuple(model["labels"]) == card.labels and model["card"]["licence"] == card.licence
     told = server.get("/v1/labels").json()

@@ -100,6 +100,7 @@ def _prediction(fields: Any) -> Prediction:
         scores,
         modality=_text(fields.get("modality", "speech")),
         quality=float(fields["quality"]),
+        reason=_text(fields.get("reason", "")),
         # The file does not hold the threshold, only that the confidence was below it.
         threshold=min(1.0, best + 1e-4) if fields.get("unsure") else 0.0,
     )

@@ -54,10 +54,7 @@ class Job:
 @click.option("--format", "form", type=click.Choice(["table", *WRITERS]), default="table", show_default=True)
 @click.option("-o", "--output", type=Target(), help="File; or FOLDER/, for one file per recording.")
 @click.option("--plot", type=Target(), help="Picture (png, svg, pdf); for many recordings FOLDER/.")
-@click.option(
-    "--model",
-    help="A name from `affekt models`, or FILE.onnx.  [default: voice; voice-adaptive where the speaker is known]",
-)
+@click.option("--model", default="voice", show_default=True, help="A name from `affekt models`, or FILE.onnx.")
 @click.option(
     "--labels", help="A set (four, ekman, valence, ...), labels (angry,sad), or groups (bad=angry+sad,good=happy)."
 )
@@ -98,12 +95,9 @@ def predict(**options: Any) -> int:
     1 when some recordings failed (they are named on stderr, the others are
     written), 2 when the command was wrong.
     """
-    from affekt.models.zoo import ADAPTIVE
     from affekt.recognize.batch import find_recordings
     from affekt.recognize.recognizer import Recognizer
 
-    known = options["speaker_from"] or options["one_speaker"] or options["reference"]
-    options["model"] = options["model"] or (ADAPTIVE if known else "voice")
     job = Job(**options)
     sources, failures = find_recordings(job.paths, recursive=job.recursive)
     _check(job, len(sources))

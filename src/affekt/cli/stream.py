@@ -40,7 +40,7 @@ _MOST_SAMPLES = (1 << 31) - (1 << 10)
 class Job:
     """What ``affekt stream`` and ``affekt listen`` have in common."""
 
-    model: str | None = None
+    model: str = "voice"
     labels: str | None = None
     threshold: float | None = None
     reference: str | None = None
@@ -52,10 +52,7 @@ class Job:
 def live_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of :class:`Job`."""
     options = [
-        click.option(
-            "--model",
-            help="A name from `affekt models`, or FILE.onnx.  [default: voice; voice-adaptive with --reference]",
-        ),
+        click.option("--model", default="voice", show_default=True, help="A name from `affekt models`, or FILE.onnx."),
         click.option("--labels", help="A set (four, ...), labels (angry,sad), or groups (bad=angry+sad,good=happy)."),
         click.option(
             "--threshold",
@@ -180,12 +177,10 @@ def told(events: str | None) -> tuple[str, ...]:
 
 def recognizer_of(job: Job) -> Recognizer:
     """The recogniser that a job asks for."""
-    from affekt.models.zoo import ADAPTIVE
     from affekt.recognize.recognizer import Recognizer
     from affekt.recognize.stream import LIVE
 
-    model = job.model or (ADAPTIVE if job.reference else "voice")
-    recognizer = Recognizer(model, labels=parse_labels(job.labels), threshold=job.threshold, options=LIVE)
+    recognizer = Recognizer(job.model, labels=parse_labels(job.labels), threshold=job.threshold, options=LIVE)
     return recognizer.adapt([job.reference]) if job.reference else recognizer
 
 

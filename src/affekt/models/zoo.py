@@ -11,14 +11,9 @@ from affekt.models.onnx import Model, open_model
 
 #: Name to file in ``affekt/models/weights`` and what it does.
 MODELS: dict[str, tuple[str, str]] = {
-    "voice": ("voice.onnx", "eight emotions in the voice"),
-    "voice-adaptive": ("voice-adaptive.onnx", "the same, and it can be told how the speaker usually sounds"),
+    "voice": ("voice.onnx", "eight emotions in the voice; can be told how the speaker usually sounds"),
     "activity": ("activity.onnx", "where somebody speaks"),
 }
-
-
-#: The model to take where something is known of the speaker, and none is named.
-ADAPTIVE = "voice-adaptive"
 
 
 def model_path(name: str | os.PathLike[str]) -> Path:

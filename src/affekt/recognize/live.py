@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from affekt.errors import InputError
 from affekt.recognize.recognizer import Recognizer
 from affekt.recognize.stream import RATE, Listener, checked_signal
 from affekt.speech.audio import check_sampling_rate
+from affekt.speech.quality import Weakest
 from affekt.tables import table_of, thousandths
 from affekt.types import Prediction
 
@@ -207,6 +208,7 @@ class Live:
             window.scores,
             quality=window.quality,
             threshold=window.threshold,
+            reason=window.reason,
         )
         self._reached = growing[1]
         now = self._now()
@@ -260,6 +262,7 @@ class _Whole:
         self._first: Prediction | None = None
         self._end = self._length = self._quality = 0.0
         self._scores = np.zeros(0)
+        self._weakest = Weakest()
 
     def add(self, p: Prediction) -> None:
         """Take the next segment."""
@@ -268,6 +271,7 @@ class _Whole:
         self._end, self._length = p.end, self._length + p.duration
         self._scores = self._scores + p.duration * np.array(list(p.scores.values()))
         self._quality += p.duration * p.quality
+        self._weakest.add(p)
 
     def prediction(self) -> Prediction:
         """Of all so far; without any it abstains."""
@@ -275,7 +279,8 @@ class _Whole:
             return Prediction(0.0, 0.0, {}, quality=0.0)
         scores = dict(zip(self._first.scores, (self._scores / self._scores.sum()).tolist(), strict=True))
         heard = min(1.0, max(0.0, self._quality / self._length))
-        return Prediction(self._first.start, self._end, scores, quality=heard, threshold=self._first.threshold)
+        whole = Prediction(self._first.start, self._end, scores, quality=heard, threshold=self._first.threshold)
+        return replace(whole, reason=self._weakest.reason(heard, unsure=whole.unsure))
 
 
 def _event(kind: str, now: float, prediction: Prediction, **more: Any) -> Event:

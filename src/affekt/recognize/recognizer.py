@@ -8,6 +8,7 @@ import os
 import threading
 import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +17,12 @@ from affekt.errors import AudioWarning, InputError
 from affekt.evaluate.selective import label_set
 from affekt.labels import LabelMap, Labels, label_map, loss_of
 from affekt.models.card import Card
-from affekt.models.zoo import ADAPTIVE, load_model
+from affekt.models.zoo import load_model
 from affekt.recognize.clip_model import ClipModel
 from affekt.recognize.normal import LEAST_SECONDS, Gathered, Normal
 from affekt.recognize.stream import RATE, Listener, Stream, StreamOptions
 from affekt.speech.audio import Source, blocks, name_of
+from affekt.speech.quality import Weakest
 from affekt.types import Prediction, Result
 
 
@@ -152,7 +154,7 @@ class Recognizer:
             If it cannot be read.
         """
         if not self.card.normal:
-            raise InputError(f"the model {self.card.name} cannot be told how a speaker usually sounds; {ADAPTIVE} can.")
+            raise InputError(f"the model {self.card.name} cannot be told how a speaker usually sounds; voice can.")
         stream = self.knowing(None).stream()
         for block in blocks(source):
             stream.feed(block)
@@ -166,7 +168,7 @@ class Recognizer:
         sounds as it goes, and compares speech with what came before.
         """
         if (normal or running) and not self.card.normal:
-            raise InputError(f"the model {self.card.name} cannot be told how a speaker usually sounds; {ADAPTIVE} can.")
+            raise InputError(f"the model {self.card.name} cannot be told how a speaker usually sounds; voice can.")
         other = copy.copy(self)
         other.normal, other.running = normal, running
         return other
@@ -395,7 +397,10 @@ def summarise(predictions: Sequence[Prediction]) -> Prediction:
     lengths = np.array([p.duration for p in heard])
     weights = lengths / lengths.sum() if lengths.sum() > 0 else np.full(len(heard), 1 / len(heard))
     scores = weights @ np.array([list(p.scores.values()) for p in heard])
-    return Prediction(
+    weakest = Weakest()
+    for part in heard:
+        weakest.add(part)
+    whole = Prediction(
         min(p.start for p in heard),
         max(p.end for p in heard),
         dict(zip(labels, (scores / scores.sum()).tolist(), strict=True)),
@@ -403,3 +408,4 @@ def summarise(predictions: Sequence[Prediction]) -> Prediction:
         quality=float(np.clip(weights @ np.array([p.quality for p in heard]), 0, 1)),
         threshold=max(p.threshold for p in heard),
     )
+    return replace(whole, reason=weakest.reason(whole.quality, unsure=whole.unsure))

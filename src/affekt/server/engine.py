@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from affekt.cli.predict import parse_labels
 from affekt.errors import UnknownName
 from affekt.models.card import Card
-from affekt.models.zoo import ADAPTIVE
 from affekt.recognize.recognizer import Recognizer
 from affekt.recognize.stream import LIVE, StreamOptions
 from affekt.server.feeder import Feeder
@@ -58,13 +57,6 @@ class Engine:
             while len(self._opened) > OPEN:
                 self._opened.popitem(last=False)
             return self._opened[key]
-
-    @property
-    def adaptive(self) -> str:
-        """The model for a client that gives a reference and names no model: the default, if it can be told."""
-        default = self._settings.default_model
-        told = self.recognizer(default, None).card.normal or ADAPTIVE not in self._settings.models
-        return default if told else ADAPTIVE
 
     def cards(self) -> dict[str, Card]:
         """The card of every model, by the name that clients use."""

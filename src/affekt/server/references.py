@@ -96,7 +96,7 @@ class References:
                 raise Refusal(422, "unknown reference: it has expired, or the server was started again.")
             reference = self._held[name]
         if choice not in reference.adapted:
-            plain = engine.recognizer(choice[0] or engine.adaptive, choice[1], live=choice[2])
+            plain = engine.recognizer(choice[0], choice[1], live=choice[2])
             reference.adapted[choice] = plain.adapt([(reference.signal, RATE)])
             while len(reference.adapted) > 4:
                 reference.adapted.popitem(last=False)

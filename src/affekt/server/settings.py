@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from affekt.errors import InputError
-from affekt.models.zoo import ADAPTIVE
 
 #: The models of a server that is told of none.
-SHIPPED = ("voice", ADAPTIVE)
+SHIPPED = ("voice",)
 
 
 @dataclass(frozen=True)

@@ -145,14 +145,8 @@ class Connection:
         tape = service.store.tape(kind.form, kind.sampling_rate) if service.store else None
         ear = Ear(live, kind, voices=voices, tape=tape)
         session = Session(ear, kind, service.engine.feeder, limits=self._limits, metrics=service.metrics)
-        session.told = {"labels": recognizer.labels, "model": self._name(hello)}
+        session.told = {"labels": recognizer.labels, "model": hello.model or service.settings.default_model}
         return session, session.told
-
-    def _name(self, hello: Hello) -> str:
-        """The model that answers, by the name that clients use."""
-        if hello.model or not hello.reference:
-            return hello.model or self._service.settings.default_model
-        return self._service.engine.adaptive
 
     async def _resume(self, table: dict[str, Any]) -> Session:
         received = table.get("received", 0)

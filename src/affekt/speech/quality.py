@@ -66,6 +66,14 @@ WORDS: dict[str, Callable[[float], str]] = {
     "share": lambda x: f"mostly pauses: {100 * x:.0f} % of it is speech",
     "seconds": lambda x: f"short: {x:.1f} s of speech",
 }
+#: From where on a signal is poor enough to be named, where the model is not sure and no curve says why.
+POOR: dict[str, Callable[[float], bool]] = {
+    "snr": lambda x: x < 10,
+    "clipped": lambda x: x > 0.02,
+    "bandwidth": lambda x: x < 4000,
+    "seconds": lambda x: x < 0.75,
+    "share": lambda x: x < 0.3,
+}
 #: What is said where nothing is wrong with the signal.
 AMBIGUOUS = "the voice itself is ambiguous"
 #: Where a curve may begin to rise, and where it may be up: the worst and the best values that are told apart.
@@ -174,6 +182,9 @@ class Gate:
     def reason(self, measures: NDArray[np.float64], factor: float, *, unsure: bool = False) -> str:
         """Why an answer is weak, from its measures (5,): the one that costs most. Empty where it is strong.
 
+        What no curve is on may still be why the model is not sure: a poor
+        signal is named before the voice is called ambiguous.
+
         Parameters
         ----------
         measures : array, shape (5,)
@@ -182,23 +193,43 @@ class Gate:
         unsure : bool
             Whether the model itself is not sure.
         """
-        if factor >= WEAK:
-            return AMBIGUOUS if unsure else ""
-        column = int(self.costs(measures[None])[0].argmin())
-        return WORDS[NAMES[column]](float(measures[column]))
+        if factor < WEAK:
+            named = NAMES[int(self.costs(measures[None])[0].argmin())]
+        elif not unsure:
+            return ""
+        else:
+            named = next((name for name, poor in POOR.items() if poor(measures[NAMES.index(name)])), "")
+        return WORDS[named](float(measures[NAMES.index(named)])) if named else AMBIGUOUS
 
 
-def weakest(parts: Sequence[Prediction]) -> str:
-    """The reason, among those of the parts of an answer, that costs most: by length, and by what was not kept.
+class Weakest:
+    """Why an answer about a whole is weak: of the reasons of its parts the one that costs most.
+
+    Cost is length times what was not kept, or a hundredth where all was kept.
+    One short part does not make a long recording weak, so a whole has a reason
+    only if it kept less than ``WEAK`` or is not sure.
 
     Examples
     --------
-    >>> parts = [Prediction(0, 4, {}, quality=0.9, reason="one"), Prediction(4, 5, {}, quality=0.2, reason="two")]
-    >>> weakest(parts)
-    'two'
+    >>> weakest = Weakest()
+    >>> weakest.add(Prediction(0, 1, {}, quality=0.8, reason="one"))
+    >>> weakest.add(Prediction(1, 2, {}, quality=0.2, reason="two"))
+    >>> weakest.reason(0.5), weakest.reason(1.0)
+    ('two', '')
     """
-    told = [p for p in parts if p.reason]
-    return max(told, key=lambda p: p.duration * (1 - p.quality)).reason if told else ""
+
+    def __init__(self) -> None:
+        self._told, self._cost = "", -1.0
+
+    def add(self, part: Prediction) -> None:
+        """Take the next part."""
+        cost = part.duration * max(0.01, 1 - part.quality)
+        if part.reason and cost > self._cost:
+            self._told, self._cost = part.reason, cost
+
+    def reason(self, quality: float, *, unsure: bool = False) -> str:
+        """Of a whole that kept so much of its parts; empty where no part had a reason."""
+        return self._told if quality < WEAK or unsure else ""
 
 
 def weakened(scores: NDArray[np.float64], factor: NDArray[np.float64] | float) -> NDArray[np.float64]:

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from affekt._files import atomic_write
 from affekt.speech.augment import Chances, apply, draw
 from affekt.speech.frontend import FrontEnd
 from affekt.speech.network import VoiceFeatures
@@ -115,7 +116,8 @@ def features_of_clips(
     bounds_file, values_file = cache / f"{key}.bounds.npy", cache / f"{key}.features.f16"
     if not bounds_file.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        with values_file.open("wb") as file:
+        # Two runs may share a cache: neither may see, or write over, half of what the other makes.
+        with atomic_write(values_file, "wb") as file:
             ends = _write(file, clips, speakers, changes, front)
         np.save(bounds_file, np.concatenate([[0], ends]))
     bounds = np.load(bounds_file)

@@ -15,7 +15,7 @@ class Muon(torch.optim.Optimizer):
     """Momentum whose step is made orthogonal: all of its singular values are brought near 1.
 
     Directions that gradients seldom point to are learned as fast as the others,
-    which a small network on few clips needs: here it took a third of the
+    which a small network on few clips needs: here it took half of the
     passes that AdamW took. Tensors of more axes are matrices of what one output
     channel sees. For hidden layers only; biases and heads are for another
     optimiser.
@@ -25,7 +25,7 @@ class Muon(torch.optim.Optimizer):
     parameters : iterable of tensors
         Each with two axes or more.
     lr : float
-        Size of a step; twice the network's width more or less is no matter.
+        Size of a step, the same for layers of any width.
     momentum : float
         In [0, 1); the step looks ahead by one (Nesterov).
     weight_decay : float
