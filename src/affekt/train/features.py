@@ -118,7 +118,7 @@ def features_of_clips(
         cache.mkdir(parents=True, exist_ok=True)
         # Two runs may share a cache: neither may see, or write over, half of what the other makes.
         with atomic_write(values_file, "wb") as file:
-            ends = _write(file, clips, speakers, changes, front)
+            ends = _write(file, _signals(clips, speakers, changes), front)
         np.save(bounds_file, np.concatenate([[0], ends]))
     bounds = np.load(bounds_file)
     shape = (changes.ways + 1, len(clips))
@@ -129,11 +129,9 @@ def features_of_clips(
     return Features(np.memmap(values_file, np.float16, "r", shape=(int(bounds[-1]), size)), starts, ends, front)
 
 
-def _write(
-    file: IO[bytes], clips: Clips, speakers: NDArray[np.int64], changes: Changes, front: FrontEnd
-) -> NDArray[np.int64]:
+def _write(file: IO[bytes], signals: Iterable[Signal], front: FrontEnd) -> NDArray[np.int64]:
     network, sizes = VoiceFeatures(front), []
-    for signal in _signals(clips, speakers, changes):
+    for signal in signals:
         with torch.no_grad():
             mel, salience = network(torch.from_numpy(signal)[None])
         values = torch.cat([mel, salience], dim=1)[0].T.to(torch.float16).numpy()
