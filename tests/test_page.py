@@ -243,7 +243,7 @@ def test_without_consent_the_microphone_stays_closed_and_the_rest_works(tab, cli
         "() => { navigator.mediaDevices.getUserMedia = () => { window.opened = true; return Promise.reject() } }"
     )
     tab.page.locator("#record").click(force=True)  # it says that it is disabled, and why when it is pressed
-    assert "until you agree" in tab.text("#problem-text")
+    sync_api.expect(tab.page.locator("#problem-text")).to_contain_text("until you agree")
     tab.page.locator("#reference-record").click()
     assert tab.page.evaluate("window.opened") is None
     tab.upload(clips[0])

@@ -365,6 +365,8 @@ function tokenGiven(wrong) {
 }
 
 async function begin() {
+  // Before anything is awaited: what is said meanwhile must stay.
+  complain("");
   try {
     const { notice, store, version } = await api.settings();
     if (notice) find("notice").textContent = notice;
@@ -373,7 +375,6 @@ async function begin() {
     if (store) find("consent-more").textContent = "This server stores recordings and results.";
     find("version").textContent = version ? `affekt ${version}` : "";
     await settings.load();
-    complain("");
   } catch (problem) {
     complain(problem.message, begin);
   }
