@@ -69,6 +69,13 @@ def test_pitch_salience_agrees_with_the_reference_and_finds_the_pitch(network):
     assert best == pytest.approx(150, rel=0.05)
 
 
+def test_heads_that_cannot_share_the_channels_are_refused():
+    from affekt.errors import InputError
+
+    with pytest.raises(InputError, match="choose heads that divide"):
+        VoiceShape(VOICE, heads=5)
+
+
 def test_at_most_two_million_parameters(network):
     assert sum(p.numel() for p in network.parameters() if p.requires_grad) < 2e6
 

@@ -21,7 +21,7 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--responses", type=FOLDER, help="Room impulse responses (wav).")
 @click.option("--only", multiple=True, metavar="CORPUS", help="Of left-out: this corpus; once for each.")
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Times each fold is trained.")
-@click.option("--others", type=click.IntRange(1), default=14, show_default=True, help="Epochs over other corpora.")
+@click.option("--others", type=click.IntRange(1), default=12, show_default=True, help="Epochs over other corpora.")
 @click.option("--epochs", type=click.IntRange(1), help="Epochs over the folds. By default 15, and 30 from nothing.")
 @click.option(
     "-o",

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from affekt.errors import InputError
 from affekt.speech.frontend import FrontEnd, mel_filters, salience_basis
 from affekt.speech.spectral import hann
 
@@ -145,6 +146,13 @@ class VoiceShape:
     hidden: int = 128
     window_frames: int = 75
     hop_frames: int = 10
+
+    def __post_init__(self) -> None:
+        if self.levels * self.channels % self.heads:
+            raise InputError(
+                f"{self.heads} heads cannot share {self.levels} levels of {self.channels} channels alike; "
+                "choose heads that divide their product."
+            )
 
     @property
     def frame_samples(self) -> int:

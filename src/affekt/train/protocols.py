@@ -93,7 +93,7 @@ class Effort:
     """
 
     seeds: int = 1
-    others: int = 14
+    others: int = 12
     folds: int = 15
     batch: int = 32
     rate: float = 0.3

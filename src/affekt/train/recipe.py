@@ -43,7 +43,7 @@ class Schedule:
     ways : int
         In how many ways each clip is changed (``augment``), once and for all passes.
     unchanged : float
-        How often a clip is taken as recorded.
+        How often a clip is taken as recorded for certain; else all ways, that one too, are as likely.
     encoder_rate, learning_rate : float
         Of Muon for the matrices of hidden layers, and of AdamW for all else; both rise for a tenth of the run and
         fall as a cosine.
