@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from affekt.cli import main
-from affekt.cli.predict import parse_labels
 from affekt.cli.terminal import clock, percent, shown
+from affekt.labels import parse_labels
 
 
 @pytest.fixture

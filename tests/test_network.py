@@ -46,7 +46,7 @@ def test_log_mel_agrees_with_the_float64_reference(samples):
     signal = noise(2, samples)
     front = FrontEnd()
     found = LogMel(front, floor=1e-10)(torch.from_numpy(signal)).detach().numpy()
-    assert found.shape == (2, front.frame_count(samples), 64)
+    assert found.shape == (2, 1 + (samples - 400) // 160, 64)
     for row, one in zip(found, signal, strict=True):
         np.testing.assert_allclose(row, frontend.log_mel(one, front), atol=1e-3)
 

@@ -135,3 +135,16 @@ def _sources(labels: Labels, available: Sequence[str]) -> dict[str, tuple[str, .
     if len(labels) > 1 and (names := [label for label in labels if label in LABEL_SETS and label not in available]):
         raise InputError(f"{names[0]!r} is a set of labels: use it alone.")
     return {label: (label,) for label in labels}
+
+
+def parse_labels(text: str | None) -> str | dict[str, list[str]] | None:
+    """``bad=angry+sad,good=happy`` to groups; anything else stays as it is."""
+    if text is None or "=" not in text:
+        return text
+    groups: dict[str, list[str]] = {}
+    for part in text.split(","):
+        name, _, members = (piece.strip() for piece in part.partition("="))
+        if not name or not members or name in groups:
+            raise InputError(f"--labels {part}: give groups as NAME=LABEL+LABEL, each name once.")
+        groups[name] = [label.strip() for label in members.split("+")]
+    return groups

@@ -17,6 +17,7 @@ from affekt._optional import require
 from affekt.cli.explained import beside, check_form, explaining_writer, print_explained, save_maps
 from affekt.cli.terminal import SOME_FAILED, Target, clock, console, percent, polite, progress, shown
 from affekt.errors import InputError
+from affekt.labels import parse_labels
 from affekt.types import Prediction, Result
 from affekt.write import ONE_RECORDING, SUFFIXES, WRITERS
 
@@ -126,19 +127,6 @@ def knowing(job: Job, recognizer: Recognizer) -> Recognizer:
     if job.reference and (recognizer.card.normal or not job.explain):
         return recognizer.adapt(job.reference)
     return recognizer
-
-
-def parse_labels(text: str | None) -> str | dict[str, list[str]] | None:
-    """``bad=angry+sad,good=happy`` to groups; anything else stays as it is."""
-    if text is None or "=" not in text:
-        return text
-    groups: dict[str, list[str]] = {}
-    for part in text.split(","):
-        name, _, members = (piece.strip() for piece in part.partition("="))
-        if not name or not members or name in groups:
-            raise InputError(f"--labels {part}: give groups as NAME=LABEL+LABEL, each name once.")
-        groups[name] = [label.strip() for label in members.split("+")]
-    return groups
 
 
 def _check(job: Job, count: int) -> None:

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from affekt._files import atomic_write
-from affekt.cli.predict import answer, others, parse_labels
+from affekt.cli.predict import answer, others
 from affekt.cli.terminal import INTERRUPTED, Target, polite, shown
 from affekt.errors import AffektError, InputError, UnknownName
+from affekt.labels import parse_labels
 
 if TYPE_CHECKING:
     import numpy as np

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from affekt.corpora import CORPORA, read_corpus
 from affekt.corpora.corpus import Corpus, Reading
 from affekt.errors import AudioError, UnknownName
-from affekt.speech.audio import HIGHEST_RATE, LOWEST_RATE, SAMPLING_RATE, blocks
+from affekt.speech.audio import blocks
+from affekt.speech.decode import HIGHEST_RATE, LOWEST_RATE, SAMPLING_RATE
 from affekt.types import Sample
 
 SHORTEST, LONGEST = 0.3, 60.0  # seconds

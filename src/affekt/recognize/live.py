@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from affekt.errors import InputError
 from affekt.recognize.recognizer import Recognizer
 from affekt.recognize.stream import RATE, Listener, checked_signal
-from affekt.speech.audio import check_sampling_rate
+from affekt.speech.decode import check_sampling_rate
 from affekt.speech.quality import Weakest
 from affekt.tables import table_of, thousandths
 from affekt.types import Prediction

@@ -25,7 +25,7 @@ from affekt.models.onnx import Model
 from affekt.recognize.clip_model import ClipModel
 from affekt.recognize.normal import LEAST_SECONDS, Gathered, Normal
 from affekt.speech.activity import CONTEXT, HOP, Activity, ActivityOptions
-from affekt.speech.audio import check_sampling_rate
+from affekt.speech.decode import check_sampling_rate
 from affekt.speech.frames import Buffer
 from affekt.speech.quality import Gate, weakened, window_measures, window_qualities
 from affekt.types import Prediction

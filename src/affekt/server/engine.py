@@ -6,8 +6,8 @@ import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 
-from affekt.cli.predict import parse_labels
 from affekt.errors import UnknownName
+from affekt.labels import parse_labels
 from affekt.models.card import Card
 from affekt.recognize.recognizer import Recognizer
 from affekt.recognize.stream import LIVE, StreamOptions

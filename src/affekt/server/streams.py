@@ -18,7 +18,7 @@ from affekt.server.pitch import Voices
 from affekt.server.refusals import Refusal
 from affekt.server.service import Service
 from affekt.server.sessions import FORMATS, Ear, Kind, Session
-from affekt.speech.audio import check_sampling_rate
+from affekt.speech.decode import check_sampling_rate
 
 SCHEMA = "events-1"
 #: Seconds for what is only polite: a last message, a close.

@@ -46,10 +46,6 @@ class FrontEnd:
         width = SAMPLING_RATE / self.window
         return np.arange(int(np.ceil(self.low / width)), int(self.high / width) + 1)
 
-    def frame_count(self, samples: int) -> int:
-        """Number of whole frames in so many samples."""
-        return max(0, (samples - self.window) // self.hop + 1)
-
 
 def mel_filters(front: FrontEnd) -> NDArray[np.float64]:
     """Triangular mel filters over the bins in use.

@@ -11,20 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affekt.errors import AudioError, InputError, UnknownName
-from affekt.speech.audio import (
-    _CONTAINERS,
-    _READABLE,
+from affekt.speech.decode import (
+    CONTAINERS,
+    READABLE,
+    Decoded,
+    DecodingError,
+    Named,
     Warn,
-    _av_parts,
-    _check_rate,
-    _Decoded,
-    _DecodingError,
-    _full_scale,
-    _gathered,
-    _mono_blocks,
-    _Named,
-    _words,
+    av_parts,
+    check_rate,
     check_sampling_rate,
+    full_scale,
+    gathered,
+    mono_blocks,
+    words,
 )
 
 #: Kinds of bare samples, little endian.
@@ -78,7 +78,7 @@ def contained(file: Any, stack: ExitStack, *, name: str, warn: Warn) -> Arriving
     av.logging.set_level(av.logging.PANIC)
     pipe = _Pipe(file)
     options = {
-        "format_whitelist": _CONTAINERS,
+        "format_whitelist": CONTAINERS,
         "protocol_whitelist": "none",
         "probesize": str(_PROBE),
         "analyzeduration": "0",
@@ -89,12 +89,12 @@ def contained(file: Any, stack: ExitStack, *, name: str, warn: Warn) -> Arriving
         rate = int(stream.codec_context.sample_rate)
     except (av.FFmpegError, ValueError, OSError, IndexError, AttributeError) as error:
         pipe.check()
-        why = "is empty (0 bytes)" if not pipe.done else f"cannot be read as it arrives ({_words(error)})"
-        more = f" {_READABLE} An mp4 has to be whole first: save it to a file." if pipe.done else ""
+        why = "is empty (0 bytes)" if not pipe.done else f"cannot be read as it arrives ({words(error)})"
+        more = f" {READABLE} An mp4 has to be whole first: save it to a file." if pipe.done else ""
         raise AudioError(f"{name}: {why}.{more}") from None
-    _check_rate(rate, name)
-    parts = _told(_gathered(_av_parts(container), rate // _PIECES), pipe, _Named(name, warn))
-    return Arriving(name, rate, _mono_blocks(_Decoded(rate, parts), _Named(name, warn)))
+    check_rate(rate, name)
+    parts = _told(gathered(av_parts(container), rate // _PIECES), pipe, Named(name, warn))
+    return Arriving(name, rate, mono_blocks(Decoded(rate, parts), Named(name, warn)))
 
 
 def raw(file: Any, *, kind: str, sampling_rate: int, channels: int, named: tuple[str, Warn]) -> Arriving:
@@ -132,24 +132,24 @@ def raw(file: Any, *, kind: str, sampling_rate: int, channels: int, named: tuple
     if not 1 <= channels <= 32:
         raise InputError(f"channels is {channels}; allowed: 1 to 32.")
     check_sampling_rate(sampling_rate)
-    name = _Named(*named)
+    name = Named(*named)
     parts = _raw_parts(file, np.dtype(RAW[kind]), channels, name)
-    return Arriving(name.name, sampling_rate, _mono_blocks(_Decoded(sampling_rate, parts), name))
+    return Arriving(name.name, sampling_rate, mono_blocks(Decoded(sampling_rate, parts), name))
 
 
-def _raw_parts(file: Any, kind: np.dtype, channels: int, name: _Named) -> Iterator[NDArray[Any]]:
+def _raw_parts(file: Any, kind: np.dtype, channels: int, name: Named) -> Iterator[NDArray[Any]]:
     size, rest = kind.itemsize * channels, b""
     while chunk := file.read1(1 << 16):
         rest += chunk
         whole = len(rest) // size * size
         if whole:
-            yield _full_scale(np.frombuffer(rest[:whole], kind).reshape(-1, channels))
+            yield full_scale(np.frombuffer(rest[:whole], kind).reshape(-1, channels))
         rest = rest[whole:]
     if rest:
         name.warn(f"{name}: ends with {len(rest)} bytes of a sample of {size}; is it {kind.name}, {channels} channels?")
 
 
-def _told(parts: Iterator[NDArray[Any]], pipe: _Pipe, name: _Named) -> Iterator[NDArray[Any]]:
+def _told(parts: Iterator[NDArray[Any]], pipe: _Pipe, name: Named) -> Iterator[NDArray[Any]]:
     """Pass parts on; tell when the decoder stumbles, and let Ctrl-C through."""
     done = 0
     try:
@@ -157,10 +157,10 @@ def _told(parts: Iterator[NDArray[Any]], pipe: _Pipe, name: _Named) -> Iterator[
             pipe.check()
             done += len(part)
             yield part
-    except _DecodingError as error:
+    except DecodingError as error:
         pipe.check()
         if not done:
-            raise AudioError(f"{name}: cannot be decoded ({error}). {_READABLE}") from None
+            raise AudioError(f"{name}: cannot be decoded ({error}). {READABLE}") from None
         name.warn(f"{name}: broke off; what came after it cannot be decoded ({error}).")
     pipe.check()
 

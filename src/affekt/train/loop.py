@@ -21,7 +21,8 @@ from affekt.speech.network import NORMALS, VoiceNetwork, VoiceShape
 from affekt.train.features import Features
 from affekt.train.losses import MASKED, corpus_logits, masked_cross_entropy, smooth_targets
 from affekt.train.muon import Muon
-from affekt.train.recipe import Objective, Recipe
+from affekt.train.perturb import change_voices, spec_augment
+from affekt.train.recipe import Recipe
 
 #: Frames of a second, of half a second, and by how many the ends of a clip are moved: 80 ms, two of the encoder's.
 SECOND, HALF, EDGE = 100, 50, 8
@@ -172,22 +173,6 @@ def collate(heard: Sequence[NDArray[np.float16]], material: Material, indices: N
     )
 
 
-def spec_augment(mel: Tensor, objective: Objective, rng: np.random.Generator) -> Tensor:
-    """Hide two bands of frequency and two stretches of time behind the clip's mean (Park et al., SpecAugment, 2019)."""
-    mel = mel.clone()
-    count, bands, frames = mel.shape
-    mean = mel.mean(dim=(1, 2))
-    for row in range(count):
-        for _ in range(2):
-            size = int(rng.integers(0, objective.frequency_mask + 1))
-            start = int(rng.integers(0, bands - size + 1))
-            mel[row, start : start + size] = mean[row]
-            size = min(int(rng.integers(0, objective.time_mask + 1)), frames // 5)
-            start = int(rng.integers(0, frames - size + 1))
-            mel[row, :, start : start + size] = mean[row]
-    return mel
-
-
 def differences(
     embedding: Tensor, batch: Batch, rng: np.random.Generator, *, label: int | None = None
 ) -> tuple[Tensor, Tensor]:
@@ -297,10 +282,13 @@ class Trainer:
         return float(loss.detach())
 
     def loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:
-        """Loss of a batch, with masking, mixing of embeddings and the per-corpus heads."""
+        """Loss of a batch, with other voices, masking, mixing of embeddings and the per-corpus heads."""
         objective, network = self.recipe.objective, self.network
+        mel, salience = batch.mel, batch.salience
+        if objective.formants or objective.pitch:
+            mel, salience = change_voices((mel, salience), batch.speakers, objective, rng)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.schedule.bfloat16):
-            frames = network.encode(spec_augment(batch.mel, objective, rng), batch.salience, batch.mask)
+            frames = network.encode(spec_augment(mel, objective, rng), salience, batch.mask)
         embedding = network.embed(frames.float(), batch.mask)
         allowed = self.allowed[batch.corpora]
         targets = smooth_targets(batch.labels, allowed, objective.smoothing)

@@ -83,6 +83,8 @@ class Objective:
         Weight of the per-corpus heads, a training aid that is not exported.
     normals : float
         Weight of each of the heads that know the speaker's normal.
+    formants, pitch : float
+        Standard deviations of the logarithms by which each speaker's are changed; 0: none.
     frequency_mask, time_mask : int
         Largest masked stretch in mel bands and in frames (SpecAugment).
     """
@@ -91,6 +93,8 @@ class Objective:
     mixup: float = 0.0
     corpus_heads: float = 0.5
     normals: float = 0.5
+    formants: float = 0.0
+    pitch: float = 0.0
     frequency_mask: int = 6
     time_mask: int = 20
 

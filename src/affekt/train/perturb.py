@@ -1,0 +1,76 @@
+"""Changes made to features while a network learns: other voices, and hidden parts."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from affekt.speech.frontend import FrontEnd, pitch_lags
+from affekt.speech.spectral import hertz_to_mel, mel_to_hertz
+from affekt.train.recipe import Objective
+
+
+def change_voices(
+    sound: tuple[Tensor, Tensor], speakers: Tensor, objective: Objective, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Give each speaker of a batch another vocal tract and another pitch, each apart from the other.
+
+    Corpora have few speakers, and a network soon knows them by their voices. A
+    longer or shorter vocal tract moves the formants (Jaitly & Hinton, Vocal
+    tract length perturbation, 2013); the pitch salience moves along its lags,
+    contour and all. All clips of a speaker change alike, or they could not be
+    compared with one another.
+
+    Parameters
+    ----------
+    sound : tensor (b, bands, t), tensor (b, lags, t)
+        Log-mel bands and pitch salience.
+    speakers : int64 tensor, shape (b,)
+    objective : Objective
+        Its ``formants`` and ``pitch``.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    tensor (b, bands, t), tensor (b, lags, t)
+        New ones; what lies beyond an edge is what was at the edge.
+    """
+    mel, salience = sound
+    front = FrontEnd(bands=mel.shape[1], lags=salience.shape[1])
+    _, voice = np.unique(speakers.numpy(), return_inverse=True)
+    tracts, pitches = (rng.normal(0, size, voice.max() + 1) for size in (objective.formants, objective.pitch))
+    edges = np.linspace(hertz_to_mel(front.low), hertz_to_mel(front.high), front.bands + 2)
+    moved = hertz_to_mel(mel_to_hertz(edges[1:-1]) * np.exp(-tracts[voice, None]))
+    step = np.log(pitch_lags(front)[1] / pitch_lags(front)[0])
+    lags = np.arange(front.lags) + pitches[voice, None] / step
+    return _read_at(mel, (moved - edges[1]) / (edges[1] - edges[0])), _read_at(salience, lags)
+
+
+def _read_at(values: Tensor, positions: np.ndarray) -> Tensor:
+    """Values (b, n, t) at positions (b, n) along their second axis, between two of them by a straight line."""
+    last, frames = values.shape[1] - 1, values.shape[2]
+    at = torch.from_numpy(positions).float().clamp(0, last)
+    low = at.floor().long().clamp(max=last - 1)
+    share = (at - low)[..., None]
+
+    def taken(index: Tensor) -> Tensor:
+        return values.gather(1, index[..., None].expand(-1, -1, frames))
+
+    return torch.lerp(taken(low), taken(low + 1), share)
+
+
+def spec_augment(mel: Tensor, objective: Objective, rng: np.random.Generator) -> Tensor:
+    """Hide two bands of frequency and two stretches of time behind the clip's mean (Park et al., SpecAugment, 2019)."""
+    mel = mel.clone()
+    count, bands, frames = mel.shape
+    mean = mel.mean(dim=(1, 2))
+    for row in range(count):
+        for _ in range(2):
+            size = int(rng.integers(0, objective.frequency_mask + 1))
+            start = int(rng.integers(0, bands - size + 1))
+            mel[row, start : start + size] = mean[row]
+            size = min(int(rng.integers(0, objective.time_mask + 1)), frames // 5)
+            start = int(rng.integers(0, frames - size + 1))
+            mel[row, :, start : start + size] = mean[row]
+    return mel
