@@ -220,7 +220,7 @@ def masked(x: Tensor, mask: Tensor | None) -> Tensor:
     if mask is None:
         return x
     step = round(mask.shape[-1] / x.shape[-1])
-    mask = mask[..., ::step]
+    mask = mask[..., ::step].to(x.dtype)  # else a network that computes in half the bits would fall back to all of them
     return x * (mask if x.dim() == 3 else mask[:, :, None])
 
 

@@ -26,6 +26,8 @@ from affekt.train.recipe import Recipe
 
 #: Frames of a second, of half a second, and by how many the ends of a clip are moved: 80 ms, two of the encoder's.
 SECOND, HALF, EDGE = 100, 50, 8
+#: Frames that the length of a batch is a multiple of.
+ROUNDED = 20
 #: Of the network, what is no hidden layer.
 ENDS = ("attention", "head", "known", "corpus_heads")
 
@@ -156,6 +158,8 @@ def crop(frames: NDArray[np.float16], longest: int, rng: np.random.Generator) ->
 def collate(heard: Sequence[NDArray[np.float16]], material: Material, indices: NDArray[np.int64]) -> Batch:
     """Pad clips to one length; at least one second, so that every layer has something to see."""
     bands, longest = material.features.front.bands, max(SECOND, *(len(frames) for frames in heard))
+    # Each new length costs the convolutions new machine code, a tenth of a run's time.
+    longest = -(-longest // ROUNDED) * ROUNDED
     padded = np.zeros((len(heard), longest, heard[0].shape[1]), np.float16)
     mask = np.zeros((len(heard), 1, longest), np.float32)
     for row, frames in enumerate(heard):

@@ -93,8 +93,8 @@ class Objective:
     mixup: float = 0.0
     corpus_heads: float = 0.5
     normals: float = 0.5
-    formants: float = 0.0
-    pitch: float = 0.0
+    formants: float = 0.08
+    pitch: float = 0.2
     frequency_mask: int = 6
     time_mask: int = 20
 
