@@ -11,8 +11,8 @@ from affekt.errors import InputError
 
 #: Kinds of speech a normal can come from, by the number that the model knows them by; 0 is none.
 KINDS = {"any": 1, "neutral": 2}
-#: Seconds of speech below which a normal says too little.
-LEAST_SECONDS = 1.0
+#: Seconds of speech below which a normal says too little; a little of any speech tells an emotion, not a speaker.
+LEAST_SECONDS = {"any": 8.0, "neutral": 1.0}
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Gathered:
     Examples
     --------
     >>> heard = Gathered()
-    >>> heard.add(np.ones((3, 2)), 4.0)
+    >>> heard.add(np.ones((3, 2)), 9.0)
     >>> heard.normal().mean
     array([1., 1.])
     """
@@ -77,8 +77,8 @@ class Gathered:
         """Take what another has gathered."""
         self._sum, self.seconds = self._sum + other._sum, self.seconds + other.seconds
 
-    def normal(self, kind: str = "any", *, least: float = 0.0) -> Normal | None:
-        """The normal so far; None below ``least`` seconds, or before anything was heard."""
-        if not self.seconds or self.seconds < least:
+    def normal(self, kind: str = "any") -> Normal | None:
+        """The normal so far; None while there is less than ``LEAST_SECONDS`` of its kind."""
+        if self.seconds < LEAST_SECONDS[kind]:
             return None
         return Normal(kind, np.asarray(self._sum) / self.seconds, self.seconds)

@@ -129,19 +129,21 @@ class Recognizer:
         ------
         InputError
             If the model cannot be told, the kind does not exist, or there is
-            less than a second of speech.
+            less than a second of neutral, eight seconds of any speech.
         AudioError
             If a clip cannot be read.
         """
         gathered = Gathered()
         for clip in several(clips):
             gathered.join(self.gather(clip))
-        if gathered.seconds < LEAST_SECONDS:
+        if kind not in LEAST_SECONDS:
+            raise InputError(f"kind is {kind!r}; allowed: {', '.join(LEAST_SECONDS)}.")
+        if (normal := gathered.normal(kind)) is None:
+            least = LEAST_SECONDS[kind]
             raise InputError(
-                f"the voice reference holds {gathered.seconds:.1f} s of speech; give {LEAST_SECONDS:g} s or more, "
-                "better 10 s."
+                f"the voice reference holds {gathered.seconds:.1f} s of speech; give {least:g} s or more, better 10 s."
             )
-        return self.knowing(gathered.normal(kind))
+        return self.knowing(normal)
 
     def gather(self, source: Source) -> Gathered:
         """What the model makes of the speech in a recording, for a :class:`Normal`.

@@ -14,7 +14,7 @@ import numpy as np
 
 from affekt.errors import AffektError, InputError, UnknownName
 from affekt.evaluate.slices import speaker_of
-from affekt.recognize.normal import LEAST_SECONDS, Gathered
+from affekt.recognize.normal import Gathered
 from affekt.recognize.recognizer import Recognizer
 from affekt.types import Sample
 
@@ -194,7 +194,7 @@ def knowing_others(
         total = Gathered()
         for other in known:
             total.join(gathered[other])
-        if normal := total.normal(kind, least=LEAST_SECONDS):
+        if normal := total.normal(kind):
             found[source] = recognizer.knowing(normal)
     return found
 

@@ -23,7 +23,7 @@ from affekt.labels import LabelMap
 from affekt.models.card import Card
 from affekt.models.onnx import Model
 from affekt.recognize.clip_model import ClipModel
-from affekt.recognize.normal import LEAST_SECONDS, Gathered, Normal
+from affekt.recognize.normal import Gathered, Normal
 from affekt.speech.activity import CONTEXT, HOP, Activity, ActivityOptions
 from affekt.speech.decode import check_sampling_rate
 from affekt.speech.frames import Buffer
@@ -386,7 +386,7 @@ class _Reader:
 
     def _run(self, signal: NDArray[np.float32]) -> tuple[NDArray[np.floating], ...]:
         """The model's outputs, told what was known of the speaker before this region."""
-        known = self.gathered.normal(least=LEAST_SECONDS) if self._running else None
+        known = self.gathered.normal() if self._running else None
         normal = known or self._normal
         return self._model.run(signal[None], normal.row) if normal else self._model.run(signal[None])  # type: ignore[arg-type]
 

@@ -355,14 +355,14 @@ class Trainer:
         self.epoch, self.step = (int(value) for value in state["counters"])
 
 
-def clip_embeddings(network: VoiceNetwork, material: Material, *, batch: int = 32) -> Tensor:
-    """Embedding of every clip as a whole, (clips, d); in evaluation mode."""
+def clip_embeddings(network: VoiceNetwork, material: Material, *, way: int = 0, batch: int = 32) -> Tensor:
+    """Embedding of every clip as a whole, heard in one way, (clips, d); in evaluation mode."""
     order = np.argsort(material.features.lengths, kind="stable")
     found = torch.zeros(len(order), network.size)
     network.eval()
     with torch.no_grad():
         for part in np.array_split(order, max(1, len(order) // batch)):
-            data = collate([material.features.get(int(i)) for i in part], material, part)
+            data = collate([material.features.get(int(i), way) for i in part], material, part)
             frames = network.encode(data.mel, data.salience, data.mask)
             found[torch.from_numpy(part)] = network.embed(frames, data.mask)
     return found

@@ -28,6 +28,7 @@ from affekt.evaluate.calibration import fit_temperature, softmax
 from affekt.evaluate.report import report
 from affekt.evaluate.writing import estimate_table, worst_speaker
 from affekt.speech.network import NORMALS, VoiceNetwork
+from affekt.train.heads import taught
 from affekt.train.loop import Material, Trainer, clip_embeddings, clip_logits, train
 from affekt.train.recipe import Recipe
 from affekt.train.run import changes_of, material_of, save_recipe
@@ -215,7 +216,7 @@ def without(corpus: str, job: Job) -> tuple[VoiceNetwork, float]:
     split = fixed_split([sample for sample in job.samples if sample.corpus != corpus])
     learned, dev = job.rows(split.train), job.rows(split.dev)
     output = job.output / LEFT_OUT / f"without-{corpus}"
-    network = _trained(recipe, job, learned, output, dev=dev if len(dev) else None)
+    network = _trained(recipe, job, learned, output, dev=dev if len(dev) else None, teach=True)
     if not len(dev):
         return network, 1.0
     return network, fit_temperature(clip_logits(network, job.material.take(dev)), job.material.labels[dev])
@@ -269,12 +270,15 @@ def _trained(
     *,
     dev: NDArray[np.int64] | None = None,
     state: Mapping[str, torch.Tensor] | None = None,
+    teach: bool = False,
 ) -> VoiceNetwork:
-    """Train on rows of the material, or open what an earlier call trained."""
+    """Train on rows of the material, or open what was trained before; folds have too few speakers to teach heads."""
     save_recipe(recipe, output)
     material = _of_corpora(job.material, job.recipe, recipe)
     trainer = Trainer(recipe, material.take(learned), state=state)
     train(trainer, None if dev is None else material.take(dev), output, report=job.tell)
+    if teach:
+        return taught(trainer.averaged, trainer.material, recipe, output)
     trainer.averaged.load_state_dict(torch.load(output / "best.pt", weights_only=True))
     return trainer.averaged.eval()
 

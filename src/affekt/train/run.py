@@ -29,6 +29,7 @@ from affekt.speech.network import VoiceNetwork
 from affekt.train.clips import Clips, load_clips
 from affekt.train.export import export
 from affekt.train.features import Changes, features_of_clips
+from affekt.train.heads import taught
 from affekt.train.loop import Material, Trainer, clip_logits, corpus_recalls, kept_epoch, train
 from affekt.train.recipe import Recipe, as_table
 from affekt.train.sources import LICENCE, Sources, read_split, split_hash, training_data
@@ -82,6 +83,8 @@ def run(recipe: Recipe, sources: Sources, output: Path, *, report: Report, start
     state = started(start, output) if start else None
     trainer = Trainer(recipe, material, state=state)
     train(trainer, dev if len(split.dev) else None, output, report=report)
+    report("the encoder is done; the heads that know the speaker are taught on its embeddings")
+    taught(trainer.averaged, material, recipe, output)
     return finish(recipe, split, dev, output, report=report)
 
 
@@ -104,9 +107,9 @@ def started(start: Path, output: Path) -> dict[str, torch.Tensor]:
 
 
 def finish(recipe: Recipe, split: Split, dev: Material, output: Path, *, report: Report) -> Path:
-    """Calibrate the best epoch on dev speakers and write the model file."""
+    """Calibrate the taught weights on dev speakers and write the model file."""
     network = Trainer(recipe, dev).averaged
-    network.load_state_dict(torch.load(output / "best.pt", weights_only=True))
+    network.load_state_dict(torch.load(output / "taught.pt", weights_only=True))
     logits = clip_logits(network, dev)
     temperature = fit_temperature(logits, dev.labels)
     card = make_card(recipe, network, split, temperature)
