@@ -253,16 +253,23 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
     return [*("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines), ""]
 
 
+def command(kept: Kept, name: str) -> str:
+    """The command behind the figures of a file: a protocol's as often as it was repeated."""
+    rows = kept.get(name) if name.startswith("protocol-") else None
+    seeds = max((row["seeds"] for row in rows), default=1) if isinstance(rows, list) else 1
+    return COMMANDS[name] + (f" --seeds {seeds}" if seeds > 1 else "")
+
+
 def made(kept: Kept, *names: str) -> list[str]:
     """The commands of a section, and what has to be said about the files behind it."""
     lines = []
     for name in names:
         if name not in kept:
-            lines.append(f"- not run: `{COMMANDS[name]}`")
+            lines.append(f"- not run: `{command(kept, name)}`")
         elif other_model(kept, name):
-            lines.append(f"- **of another model file than the card's; to be run again:** `{COMMANDS[name]}`")
+            lines.append(f"- **of another model file than the card's; to be run again:** `{command(kept, name)}`")
         else:
-            lines.append(f"- `{COMMANDS[name]}`")
+            lines.append(f"- `{command(kept, name)}`")
     return ["Commands:" if len(set(lines)) > 1 else "Command:", "", *dict.fromkeys(lines), ""]
 
 
@@ -970,8 +977,8 @@ def _state(kept: Kept, name: str) -> str:
 def commands(kept: Kept) -> list[str]:
     """Every file with its command."""
     rows = [
-        (f"`{name}.json`", f"`{command}`", _state(kept, name))
-        for name, command in COMMANDS.items()
+        (f"`{name}.json`", f"`{command(kept, name)}`", _state(kept, name))
+        for name in COMMANDS
     ]  # fmt: skip
     return [
         "## Every figure's command",

@@ -332,6 +332,24 @@ def test_nothing_to_learn_from_is_no_gate():
     assert calibrate(clips, replace(CARD, gate={"curves": {"snr": [0, 9, 0.5]}}), rng=rng).card.gate == {}
 
 
+def test_where_noise_tells_nothing_a_gate_costs_nothing_and_still_names_it():
+    rng = np.random.default_rng(6)
+    clips = heard_clips(rng, 600, "")
+    noise = heard_clips(rng, 600, "noise")
+    # Answers under noise that are as good as clean ones.
+    alike = replace(noise, truth=clips.truth, heard=tuple(
+        replace(n, logits=c.logits) for n, c in zip(noise.heard, clips.heard, strict=True)
+    ))  # fmt: skip
+    found = calibrate(clips, CARD, under=alike, rng=rng)
+    assert found.card.gate["curves"] == {} and found.checks == {}
+    again = Card.from_json(found.card.to_json())
+    assert "takes nothing off" in again.to_markdown()
+    gate, noisy = Gate.of(again.gate), np.array([3.0, *GOOD[1:]])
+    assert gate.factors(noisy[None])[0] == 1
+    assert gate.reason(noisy, 1.0) == ""
+    assert gate.reason(noisy, 1.0, unsure=True) == "noise or echo: the speech is 3 dB above it"
+
+
 @pytest.mark.parametrize("gate", [{"curves": 3}, {"curves": {"snr": [1, 2]}}, {"curves": {"snr": "abc"}}, {"x": 1}])
 def test_a_card_with_half_a_gate_is_refused(gate):
     with pytest.raises(ModelError, match="gate must give curves"):

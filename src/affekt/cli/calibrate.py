@@ -166,8 +166,10 @@ def _tell_gate(found: Calibration) -> None:
     from rich.table import Table
 
     if not found.card.gate:
-        click.echo("no gate: too few clips, or what is wrong with the signal tells nothing about these answers")
+        click.echo("no gate: too few clips")
         return
+    if not found.card.gate["curves"]:
+        click.echo("gate on nothing: a poor signal is named but takes nothing off, for the scores tell it already")
     for name, (bad, good, floor) in found.card.gate["curves"].items():
         click.echo(f"gate on {name}: keeps {floor:.0%} of an answer at {bad:g}, all of it from {good:g} on")
     if not found.checks:

@@ -21,8 +21,8 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--responses", type=FOLDER, help="Room impulse responses (wav).")
 @click.option("--only", multiple=True, metavar="CORPUS", help="Of left-out: this corpus; once for each.")
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Times each fold is trained.")
-@click.option("--others", type=click.IntRange(1), default=12, show_default=True, help="Epochs over other corpora.")
-@click.option("--epochs", type=click.IntRange(1), help="Epochs over the folds. By default 15, and 30 from nothing.")
+@click.option("--others", type=click.IntRange(1), default=10, show_default=True, help="Epochs over other corpora.")
+@click.option("--epochs", type=click.IntRange(1), default=30, show_default=True, help="Epochs over the folds.")
 @click.option(
     "-o",
     "--output",
@@ -41,7 +41,7 @@ def protocol(
     only: tuple[str, ...],
     seeds: int,
     others: int,
-    epochs: int | None,
+    epochs: int,
     output: Path,
     threads: int,
 ) -> int:
@@ -64,7 +64,7 @@ def protocol(
     if not isinstance(loaded, Recipe):
         raise InputError(f"{recipe} is no recipe of a voice model; its protocols are run by affekt reproduce.")
     sources = Sources(folders(corpora), noise_paths(sounds), response_paths(responses))
-    effort = Effort(seeds=seeds, others=others, **({"folds": epochs, "alone": epochs} if epochs else {}))
+    effort = Effort(seeds=seeds, others=others, folds=epochs)
     output.mkdir(parents=True, exist_ok=True)
     if only and name != LEFT_OUT:
         raise InputError(f"--only is for {LEFT_OUT}; {name} has one corpus.")

@@ -173,7 +173,11 @@ class Card:
             )
         if self.gate:
             names = ", ".join(_GATED.get(name, name) for name in self.gate["curves"])
-            found.append(f"Less sure of a poor signal, as dev speakers taught: {names}.")
+            found.append(
+                f"Less sure of a poor signal, as dev speakers taught: {names}."
+                if names
+                else "A poor signal is named but takes nothing off: on dev speakers the scores told it already."
+            )
         return found
 
     @classmethod

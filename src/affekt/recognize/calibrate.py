@@ -311,9 +311,9 @@ def calibrate(
     card : Card
         Of the model that was heard.
     under : Clips, optional
-        The same under conditions: see :func:`listen_under`. Without, with fewer
-        than 100 clips that have speech, and where it does not help on speakers
-        that it was not learned from, there is no gate.
+        The same under conditions: see :func:`listen_under`. Without, and with
+        fewer than 100 clips that have speech, there is no gate; where it does
+        not help on speakers that it was not learned from, it has no curve.
     precision : float
         Wanted share of right answers among those given, between 0 and 1.
     rng : numpy Generator
@@ -359,11 +359,12 @@ def calibrate(
 
 
 def _gate(clips: Clips, under: Clips, temperature: float) -> tuple[dict[str, Any], dict[str, Check]]:
-    """What goes into the card, and what a gate is worth on speakers it was not learned from."""
+    """What goes into the card, and what a gate is worth on speakers it was not learned from.
+
+    A gate without curves costs nothing, but still names what is poor about the signal where the model is not sure.
+    """
     lessons, names = _lessons(clips, under, temperature), _useful(clips, under, temperature)
     gate = learn(lessons, names=names)
-    if not gate.curves:
-        return {}, {}
     table = {
         "curves": {name: [float(x) for x in curve] for name, curve in gate.curves.items()},
         "clips": len(clips.truth) + len(under.truth),
@@ -371,7 +372,7 @@ def _gate(clips: Clips, under: Clips, temperature: float) -> tuple[dict[str, Any
         "conditions": ["clean", *dict.fromkeys(under.conditions)],
         "loss": [round(lessons.loss(Gate()), 4), round(lessons.loss(gate), 4)],
     }
-    return table, _checks(clips, under, temperature, names)
+    return table, _checks(clips, under, temperature, names) if gate.curves else {}
 
 
 def _useful(clips: Clips, under: Clips, temperature: float) -> list[str]:

@@ -84,21 +84,18 @@ class Effort:
     others : int
         Epochs over the other corpora.
     folds : int
-        Epochs over the training folds, from what the others left.
+        Epochs over the training folds, from what the others left or from nothing.
     batch : int
         Clips of a batch of the folds: they are few, and steps are needed.
     rate : float
         Share of the recipe's learning rates, over the training folds after the others.
-    alone : int
-        Epochs over the training folds where there is nothing to start from.
     """
 
     seeds: int = 1
-    others: int = 12
-    folds: int = 15
+    others: int = 10
+    folds: int = 30
     batch: int = 32
     rate: float = 0.3
-    alone: int = 30
 
 
 @dataclass(frozen=True)
@@ -198,8 +195,7 @@ def _fold_rows(name: str, plan: Plan, job: Job) -> list[dict[str, Any]]:
     for seed in range(1, job.effort.seeds + 1):
         for fold, (learned, held) in fold_rows(plan, job.samples).items():
             output = job.output / name / f"{fold}-seed{seed}"
-            epochs = job.effort.folds if plan.start else job.effort.alone
-            recipe = _tuned(job, plan, epochs=epochs, clips=len(learned), seed=seed)
+            recipe = _tuned(job, plan, clips=len(learned), seed=seed)
             network = _trained(recipe, job, learned, output, state=state)
             tested.append(_Tested(job, network, held, 1.0))
             job.tell(f"{name} {fold} seed {seed}: {_told(_rows(name, plan.corpus, tested[-1:]))}")
@@ -250,13 +246,13 @@ def fold_rows(plan: Plan, samples: Sequence[Sample]) -> dict[str, tuple[NDArray[
     return found
 
 
-def _tuned(job: Job, plan: Plan, *, epochs: int, clips: int, seed: int) -> Recipe:
+def _tuned(job: Job, plan: Plan, *, clips: int, seed: int) -> Recipe:
     """The recipe for the training folds of one corpus."""
     schedule = job.recipe.schedule
     share = job.effort.rate if plan.start else 1.0
     # A short run must not be averaged over all of itself.
     averaging = 0.98 if plan.start else 0.99
-    schedule = replace(schedule, epochs=epochs, clips=clips, batch=job.effort.batch)
+    schedule = replace(schedule, epochs=job.effort.folds, clips=clips, batch=job.effort.batch)
     schedule = replace(schedule, averaging=averaging, learning_rate=share * schedule.learning_rate)
     schedule = replace(schedule, encoder_rate=share * schedule.encoder_rate)
     return replace(job.recipe, corpora=(plan.corpus,), schedule=schedule, seed=seed)

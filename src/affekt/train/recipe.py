@@ -55,7 +55,7 @@ class Schedule:
         Compute the encoder in half the bits: twice as fast where the processor knows how.
     """
 
-    epochs: int = 20
+    epochs: int = 24
     clips: int = 10_000
     batch: int = 32
     group: int = 4
