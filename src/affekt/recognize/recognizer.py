@@ -133,11 +133,11 @@ class Recognizer:
         AudioError
             If a clip cannot be read.
         """
+        if kind not in LEAST_SECONDS:
+            raise InputError(f"kind is {kind!r}; allowed: {', '.join(LEAST_SECONDS)}.")
         gathered = Gathered()
         for clip in several(clips):
             gathered.join(self.gather(clip))
-        if kind not in LEAST_SECONDS:
-            raise InputError(f"kind is {kind!r}; allowed: {', '.join(LEAST_SECONDS)}.")
         if (normal := gathered.normal(kind)) is None:
             least = LEAST_SECONDS[kind]
             raise InputError(
