@@ -105,6 +105,13 @@ class TestThePage:
         assert "of another model file" not in page.text({name: kept[name] for name in ("card", "evaluate-none")})
         assert page.text(changed).count("of another model file") >= 2
 
+    def test_marks_protocols_of_another_recipe_and_says_how_often_folds_were_repeated(self, page, kept):
+        rows = [{**row, "seeds": 3, "recipe": "another"} for row in kept["protocol-savee"]]
+        text = page.text({**kept, "protocol-savee": rows})
+        assert "| `savee` †:" in text and page.EARLIER[:40] in text
+        assert "affekt protocol savee" in page.command({"protocol-savee": rows}, "protocol-savee")
+        assert page.command({"protocol-savee": rows}, "protocol-savee").endswith(" --seeds 3")
+
     def test_names_commands_with_options_that_exist(self, page):
         for line in page.COMMANDS.values():
             words = shlex.split(line)

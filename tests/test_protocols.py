@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from affekt.errors import InputError, UnknownName  # noqa: E402
 from affekt.train.protocols import LEFT_OUT, PLANS, Effort, Job, Plan, fold_rows, run_protocol  # noqa: E402
-from affekt.train.recipe import Network, Recipe, Schedule  # noqa: E402
+from affekt.train.recipe import Network, Recipe, Schedule, recipe_digest  # noqa: E402
 from affekt.train.sources import Sources  # noqa: E402
 from affekt.types import Sample  # noqa: E402
 
@@ -89,9 +89,18 @@ def test_a_protocol_reports_all_ways_to_know_the_speaker(job):
     assert [row["normal"] for row in rows] == ["none", "any", "neutral"]
     assert all(row["metrics"]["UAR"]["n"] == 12 and row["speakers"] == 4 for row in rows)
     assert json.loads((job.output / "savee.json").read_text()) == rows
+    assert {row["recipe"] for row in rows} == {recipe_digest(job.recipe)}
     # The network that the folds start from never met SAVEE, and the folds' never the tested speaker.
     recipe = (job.output / LEFT_OUT / "without-savee" / "recipe.toml").read_text()
     assert "savee" not in recipe.replace("without-savee", "")
+
+
+def test_recipes_of_other_lengths_corpora_and_seeds_share_a_digest_and_others_do_not():
+    longer = dataclasses.replace(TINY.schedule, epochs=9, clips=99, batch=4, learning_rate=1e-4)
+    same = dataclasses.replace(TINY, schedule=longer, seed=5, corpora=("savee",), name="other")
+    assert recipe_digest(same) == recipe_digest(TINY)
+    other = dataclasses.replace(TINY, objective=dataclasses.replace(TINY.objective, pitch=0.5))
+    assert recipe_digest(other) != recipe_digest(TINY)
 
 
 def test_a_second_call_trains_nothing_and_says_the_same(job):

@@ -30,7 +30,7 @@ from affekt.evaluate.writing import estimate_table, worst_speaker
 from affekt.speech.network import NORMALS, VoiceNetwork
 from affekt.train.heads import taught
 from affekt.train.loop import Material, Trainer, clip_embeddings, clip_logits, train
-from affekt.train.recipe import Recipe
+from affekt.train.recipe import Recipe, recipe_digest
 from affekt.train.run import changes_of, material_of, save_recipe
 from affekt.train.sources import Sources
 from affekt.types import Report, Sample
@@ -152,7 +152,7 @@ def run_protocol(name: str, job: Job) -> list[dict[str, Any]]:
     -------
     list of dict
         One row for each way of knowing the speaker (and corpus, and set of
-        labels): ``protocol``, ``corpus``, ``normal``, ``labels``, ``metrics``.
+        labels): ``protocol``, ``corpus``, ``normal``, ``labels``, ``metrics``, and a digest of the ``recipe``.
         Also written to ``NAME.json`` in the folder of the run.
 
     Raises
@@ -328,7 +328,8 @@ def _rows(
             scores = np.concatenate([values for _, values in parts])
             judged = _report(samples, scores, labels, protocol=f"{corpus}: {words}")
             row = {"protocol": protocol, "corpus": corpus, "normal": normal or "none", "labels": name}
-            found.append({**row, "classes": list(labels), "seeds": seeds, "words": words, **_numbers(judged)})
+            told = {"classes": list(labels), "seeds": seeds, "words": words, "recipe": recipe_digest(job.recipe)}
+            found.append({**row, **told, **_numbers(judged)})
     return found
 
 

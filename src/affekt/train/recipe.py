@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tomllib
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
 from importlib.resources import files
@@ -209,6 +211,14 @@ def _plain(default: Any) -> Any:
     if is_dataclass(default) and not isinstance(default, type):
         return {f.name: getattr(default, f.name) for f in fields(default)}
     return list(default) if isinstance(default, tuple) else default
+
+
+def recipe_digest(recipe: Recipe) -> str:
+    """Twelve digits that recipes share which differ in corpora, labels, seed and length of the run alone."""
+    told = as_table(recipe)
+    told["schedule"] = {key: getattr(recipe.schedule, key) for key in ("group", "seconds", "ways", "unchanged")}
+    kept = {key: told[key] for key in ("balance", "network", "schedule", "objective", "augment")}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def as_table(recipe: Any) -> dict[str, Any]:
