@@ -178,6 +178,7 @@ class Session:
 
     def learn_speakers(self) -> None:
         """Listen to all recordings once, to know how each speaker usually sounds."""
+        from affekt.recognize.normal import LEAST_SECONDS
         from affekt.recognize.speakers import hear_all, speakers_of
 
         speakers = speakers_of(self.sources, str(self.job.speaker_from))
@@ -185,7 +186,8 @@ class Session:
             self._knowing = hear_all(self.recognizer, speakers, tick=tick)
         alone = len(self.sources) - len(self._knowing)
         if alone:
-            click.echo(f"{alone} of {len(self.sources)} recordings: no other speech of the speaker is known.", err=True)
+            few = f"{alone} of {len(self.sources)} recordings: the speaker stays unknown"
+            click.echo(f"{few}; it takes {LEAST_SECONDS['any']:g} s of other speech of theirs.", err=True)
 
     def one(self) -> None:
         """A single recording: its timeline, in full."""
