@@ -47,6 +47,11 @@ class FrontEnd:
         return np.arange(int(np.ceil(self.low / width)), int(self.high / width) + 1)
 
 
+def mel_edges(front: FrontEnd) -> NDArray[np.float64]:
+    """Where the bands begin, peak and end, in mel, equally far apart; shape (bands + 2,)."""
+    return np.linspace(hertz_to_mel(front.low), hertz_to_mel(front.high), front.bands + 2)
+
+
 def mel_filters(front: FrontEnd) -> NDArray[np.float64]:
     """Triangular mel filters over the bins in use.
 
@@ -60,7 +65,7 @@ def mel_filters(front: FrontEnd) -> NDArray[np.float64]:
     InputError
         If a band falls between two bins and would be empty.
     """
-    edges = mel_to_hertz(np.linspace(hertz_to_mel(front.low), hertz_to_mel(front.high), front.bands + 2))
+    edges = mel_to_hertz(mel_edges(front))
     bins = front.bins[:, None] * (SAMPLING_RATE / front.window)
     rising = (bins - edges[:-2]) / np.diff(edges)[:-1]
     falling = (edges[2:] - bins) / np.diff(edges)[1:]

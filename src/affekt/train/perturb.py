@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from affekt.speech.frontend import FrontEnd, pitch_lags
+from affekt.speech.frontend import FrontEnd, mel_edges, pitch_lags
 from affekt.speech.spectral import hertz_to_mel, mel_to_hertz
 from affekt.train.recipe import Objective
 
@@ -40,7 +40,7 @@ def change_voices(
     front = FrontEnd(bands=mel.shape[1], lags=salience.shape[1])
     _, voice = np.unique(speakers.numpy(), return_inverse=True)
     tracts, pitches = (rng.normal(0, size, voice.max() + 1) for size in (objective.formants, objective.pitch))
-    edges = np.linspace(hertz_to_mel(front.low), hertz_to_mel(front.high), front.bands + 2)
+    edges = mel_edges(front)
     moved = hertz_to_mel(mel_to_hertz(edges[1:-1]) * np.exp(-tracts[voice, None]))
     step = np.log(pitch_lags(front)[1] / pitch_lags(front)[0])
     lags = np.arange(front.lags) + pitches[voice, None] / step

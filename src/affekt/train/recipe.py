@@ -214,7 +214,7 @@ def _plain(default: Any) -> Any:
 
 
 def recipe_digest(recipe: Recipe) -> str:
-    """Twelve digits that recipes share which differ in corpora, labels, seed and length of the run alone."""
+    """Twelve digits that recipes share which differ in corpora, labels, seed, steps and rates alone."""
     told = as_table(recipe)
     told["schedule"] = {key: getattr(recipe.schedule, key) for key in ("group", "seconds", "ways", "unchanged")}
     kept = {key: told[key] for key in ("balance", "network", "schedule", "objective", "augment")}
