@@ -10,7 +10,7 @@ import soundfile
 torch = pytest.importorskip("torch")
 
 from affekt.errors import InputError, UnknownName  # noqa: E402
-from affekt.train.protocols import LEFT_OUT, PLANS, Effort, Job, Plan, fold_rows, run_protocol  # noqa: E402
+from affekt.train.protocols import LEFT_OUT, PLANS, Effort, Job, Plan, between, fold_rows, run_protocol  # noqa: E402
 from affekt.train.recipe import Network, Recipe, Schedule, recipe_digest  # noqa: E402
 from affekt.train.sources import Sources  # noqa: E402
 from affekt.types import Sample  # noqa: E402
@@ -101,6 +101,17 @@ def test_recipes_of_other_lengths_corpora_and_seeds_share_a_digest_and_others_do
     assert recipe_digest(same) == recipe_digest(TINY)
     other = dataclasses.replace(TINY, objective=dataclasses.replace(TINY.objective, pitch=0.5))
     assert recipe_digest(other) != recipe_digest(TINY)
+
+
+def test_weights_go_some_of_the_way_and_the_head_all_of_it():
+    start = {"stem.0.weight": torch.zeros(2), "head.bias": torch.zeros(2), "middle.steps": torch.tensor(3)}
+    end = {"stem.0.weight": torch.ones(2), "head.bias": torch.ones(2), "middle.steps": torch.tensor(9)}
+    end["corpus_heads.savee.bias"] = torch.ones(2)
+    found = between(start, end, 0.7)
+    assert found["stem.0.weight"].tolist() == pytest.approx([0.7, 0.7])
+    assert found["head.bias"].tolist() == [1, 1]
+    assert found["middle.steps"] == 9
+    assert found["corpus_heads.savee.bias"].tolist() == [1, 1]
 
 
 def test_a_second_call_trains_nothing_and_says_the_same(job):
