@@ -6,13 +6,14 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from affekt._files import atomic_write
 from affekt._optional import require
@@ -33,6 +34,7 @@ from affekt.train.heads import taught
 from affekt.train.loop import Material, Trainer, clip_logits, corpus_recalls, kept_epoch, train
 from affekt.train.recipe import Recipe, as_table
 from affekt.train.sources import LICENCE, Sources, read_split, split_hash, training_data
+from affekt.train.teachers import teacher_targets
 from affekt.types import Sample
 
 Report = Callable[[str], None]
@@ -45,7 +47,23 @@ LIMITS = (
 )
 
 
-def run(recipe: Recipe, sources: Sources, output: Path, *, report: Report, start: Path | None = None) -> Path:
+@dataclass(frozen=True)
+class Earlier:
+    """Weights of earlier runs whose networks had the same sizes; each a ``best.pt``.
+
+    Parameters
+    ----------
+    start : Path, optional
+        To go on from.
+    teachers : tuple of Path
+        Whose answers are part of what is learned (:func:`affekt.train.teachers.teacher_targets`).
+    """
+
+    start: Path | None = None
+    teachers: tuple[Path, ...] = ()
+
+
+def run(recipe: Recipe, sources: Sources, output: Path, *, report: Report, earlier: Earlier = Earlier()) -> Path:
     """Train, calibrate and export by a recipe.
 
     Parameters
@@ -58,8 +76,8 @@ def run(recipe: Recipe, sources: Sources, output: Path, *, report: Report, start
         interrupted run.
     report : callable
         Takes a line of progress.
-    start : Path, optional
-        ``best.pt`` of another run whose network had the same sizes, to go on from its weights.
+    earlier : Earlier, optional
+        Weights to go on from, and to learn from.
 
     Returns
     -------
@@ -69,8 +87,8 @@ def run(recipe: Recipe, sources: Sources, output: Path, *, report: Report, start
     Raises
     ------
     InputError
-        If a corpus of the recipe has no folder, ``start`` is of another network, or the run was begun with
-        another recipe.
+        If a corpus of the recipe has no folder, ``earlier`` weights are of another network, or the run was begun
+        with another recipe or other earlier weights.
     CorpusError
         If a folder is not what it should be.
     """
@@ -80,30 +98,50 @@ def run(recipe: Recipe, sources: Sources, output: Path, *, report: Report, start
     report(f"{len(split.train)} clips to train on, {len(split.dev)} of dev speakers; their features come first")
     material = material_of(split.train, recipe, cache, changes_of(recipe, sources, cache))
     dev = material_of(split.dev, recipe, cache)
-    state = started(start, output) if start else None
-    trainer = Trainer(recipe, material, state=state)
+    start, teachers = begun(earlier, output)
+    if teachers:
+        report(f"{len(teachers)} teachers hear all clips, in each of the ways that they were changed")
+    targets = teacher_targets(teachers, recipe, material, output / "targets.pt") if teachers else None
+    trainer = Trainer(recipe, material, state=start, targets=targets)
     train(trainer, dev if len(split.dev) else None, output, report=report)
     report("the encoder is done; the heads that know the speaker are taught on its embeddings")
     taught(trainer.averaged, material, recipe, output)
     return finish(recipe, split, dev, output, report=report)
 
 
-def started(start: Path, output: Path) -> dict[str, torch.Tensor]:
-    """The weights that a run goes on from; which ones is kept beside its recipe.
+def begun(earlier: Earlier, output: Path) -> tuple[dict[str, Tensor] | None, list[dict[str, Tensor]]]:
+    """Open the weights that a run begins with; which ones is kept beside its recipe, as ``earlier.json``.
 
     Raises
     ------
     InputError
-        If the file is no weights.
+        If a file is no weights, or the run was begun with others.
     """
+    paths = {"start": [earlier.start] if earlier.start else [], "teachers": list(earlier.teachers)}
+    found = {name: [_weights(path) for path in of] for name, of in paths.items()}
+    told = {name: [digest for _, digest in of] for name, of in found.items() if of}
+    kept = output / "earlier.json"
+    if (output / "checkpoint.pt").exists() and told != _begun_with(output):
+        raise InputError(f"{output} holds a run with other earlier weights; give the same again, or another folder.")
+    if told:
+        with atomic_write(kept) as file:
+            file.write(json.dumps(told) + "\n")
+    start, teachers = ([state for state, _ in of] for of in found.values())
+    return (start[0] if start else None), teachers
+
+
+def _weights(path: Path) -> tuple[dict[str, Tensor], str]:
+    """Weights of a run, and their SHA-256."""
     try:
-        data = start.read_bytes()
-        state = torch.load(io.BytesIO(data), weights_only=True)
+        data = path.read_bytes()
+        return torch.load(io.BytesIO(data), weights_only=True), hashlib.sha256(data).hexdigest()
     except Exception as error:  # torch raises a different class for each cause
-        raise InputError(f"{start}: cannot be read as weights ({str(error)[:80]}); give best.pt of a run.") from None
-    with atomic_write(output / "start.json") as file:
-        file.write(json.dumps({"start": hashlib.sha256(data).hexdigest()}) + "\n")
-    return state
+        raise InputError(f"{path}: cannot be read as weights ({str(error)[:80]}); give best.pt of a run.") from None
+
+
+def _begun_with(output: Path) -> dict[str, list[str]]:
+    kept = output / "earlier.json"
+    return json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
 
 
 def finish(recipe: Recipe, split: Split, dev: Material, output: Path, *, report: Report) -> Path:
@@ -113,9 +151,7 @@ def finish(recipe: Recipe, split: Split, dev: Material, output: Path, *, report:
     logits = clip_logits(network, dev)
     temperature = fit_temperature(logits, dev.labels)
     card = make_card(recipe, network, split, temperature)
-    start = output / "start.json"
-    begun = json.loads(start.read_text(encoding="utf-8")) if start.exists() else {}
-    card = replace(card, recipe={**card.recipe, **kept_epoch(output), **begun})
+    card = replace(card, recipe={**card.recipe, **kept_epoch(output), **_begun_with(output)})
     difference = export(network, card, output / f"{recipe.name}.onnx")
     recalls = corpus_recalls(logits, dev, recipe.corpora)
     report(json.dumps({"temperature": round(temperature, 4), "parity": difference, "dev": recalls}))
