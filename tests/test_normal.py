@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from affekt.errors import InputError, UnknownName
+from affekt.recognize.judge import answer
 from affekt.recognize.normal import LEAST_SECONDS, Gathered, Normal
 from affekt.recognize.recognizer import Recognizer
 from affekt.recognize.speakers import hear_all, hear_samples, speakers_of
@@ -185,6 +186,14 @@ def test_the_running_way_knows_what_came_before_and_nothing_at_first(recognizer,
 def test_a_way_that_does_not_exist_is_refused(recognizer, clips):
     with pytest.raises(UnknownName, match="neutral"):
         hear_samples(recognizer, samples_of(clips[:1]), "neutrl")
+
+
+def test_who_must_be_heard_first_is_counted_twice(recognizer, clips):
+    """A bar of progress that stands still for half of the time looks like a program that hangs."""
+    for normal, passes in {"none": 1, "any": 2}.items():
+        ticks: list[int] = []
+        answer(recognizer, samples_of(clips[:2]), tick=lambda ticks=ticks: ticks.append(1), normal=normal)
+        assert len(ticks) == 2 * passes
 
 
 def run(*arguments):

@@ -141,7 +141,8 @@ def _judge_all(job: Job) -> dict[str, Judged]:
             continue
         trials[0] = replace(trials[0], normal=job.normal)
         findings = _findings(trials[0], samples)
-        with progress(len(models) * len(trials[0].samples)) as tick:
+        passes = len(models) + (job.normal != "none")  # speakers are heard first
+        with progress(passes * len(trials[0].samples)) as tick:
             verdicts = [
                 judge(model, trial, jobs=job.jobs, tick=tick, findings=findings)
                 for model, trial in zip(models, trials, strict=True)

@@ -196,7 +196,7 @@ def judge(
     jobs : int
         Recordings at a time.
     tick : callable
-        Called after each recording.
+        Called after each recording, and once more for each where others of the speaker are heard first.
     findings : sequence
         What an audit of the corpus found.
 
@@ -248,9 +248,10 @@ def answer(
     """Recognise samples, stretches of recordings among them; those that cannot be read are kept apart.
 
     With ``normal``, a key of ``affekt.recognize.speakers.WAYS``, each is
-    compared with other clips of its speaker; stretches are not.
+    compared with other clips of its speaker; stretches are not. All are then
+    heard twice, and ``tick`` is called for both.
     """
-    knowing = {} if normal == "none" else hear_samples(recognizer, samples, normal)
+    knowing = {} if normal == "none" else hear_samples(recognizer, samples, normal, tick=tick)
     heard: list[Sample] = []
     summaries: list[Prediction] = []
     failures: list[Failure] = []
