@@ -1,6 +1,6 @@
 """What the model `voice` is worth: measures it, keeps the figures, and writes its card page from what was kept.
 
-    python benchmarks/voice.py run --corpora SPEECH [--sounds ESC-10] [--old OLD.onnx] [--protocols RUN] [--only STEP]
+    python benchmarks/voice.py run --corpora SPEECH [--sounds ESC-10] [--old FIRST.onnx] [--protocols RUN] [--only STEP]
     python benchmarks/voice.py write
 
 SPEECH holds the folders of the corpora by name. `run` keeps one small JSON for each step in benchmarks/results/voice/;
@@ -84,7 +84,7 @@ def step_card(job: Job) -> dict[str, Any]:
     from affekt.models.zoo import model_path
 
     table = json.loads(read_card(model_path(job.model)).to_json())
-    return {"card": {key: table[key] for key in CARD}}
+    return {"card": {**{key: table[key] for key in CARD}, "teachers": len(table["recipe"].get("teachers", ()))}}
 
 
 def step_evaluate(job: Job, way: str) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def step_evaluate(job: Job, way: str) -> dict[str, Any]:
 
 
 def step_old(job: Job) -> dict[str, Any]:
-    """The voice before on the same clips, and how much better the present one is, in pairs."""
+    """The first voice on the same clips, and how much better the present one is, in pairs."""
     words = ["evaluate", str(_needed(job.old)), *job.pairs(), "--compare", job.model, "--format", "json"]
     return {"evaluate-old": evaluation(affekt_json([*words, "--jobs", str(job.jobs)]))}
 
@@ -445,7 +445,7 @@ def main() -> None:
 @click.option("--corpora", type=click.Path(exists=True, path_type=Path), help="Folder of the corpora by name.")
 @click.option("--sounds", type=click.Path(exists=True, path_type=Path), help="Folder of ESC-10.")
 @click.option("--model", default="voice", show_default=True)
-@click.option("--old", type=click.Path(exists=True, path_type=Path), help="ONNX file of the voice before.")
+@click.option("--old", type=click.Path(exists=True, path_type=Path), help="ONNX file of the first voice.")
 @click.option("--protocols", type=click.Path(exists=True, path_type=Path), help="Where affekt protocol wrote its JSON.")
 @click.option("--only", multiple=True, type=click.Choice([*STEPS, "protocols"]), help="By default all that can be run.")
 @click.option("--clips", type=int, help="Of each corpus, for stress, reference, calibrate: to try them.")

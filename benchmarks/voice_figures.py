@@ -93,9 +93,9 @@ def left_out_figure(kept: Kept) -> Any:
 
 
 def test_figure(kept: Kept) -> Any:
-    """The voice before and now, corpus by corpus."""
+    """The first voice and the present one, corpus by corpus."""
     files = {
-        "before, speaker unknown": "evaluate-old",
+        "first voice, speaker unknown": "evaluate-old",
         **{f"now, {words}": f"evaluate-{way}" for way, words in WAYS.items()},
     }
     names = list(dict.fromkeys(name for file in files.values() for name in kept.get(file, {}).get("corpora", {})))
@@ -108,8 +108,8 @@ def test_figure(kept: Kept) -> Any:
     chance = {
         title(name): kept[file]["corpora"][name]["chance"] for file in files.values() if file in kept for name in names
     }
-    ax = draw_ways(rows, chance=chance, grey="before, speaker unknown")
-    ax.set_title("fixed test speakers: the voice before, and the present one", fontsize=11, loc="left")
+    ax = draw_ways(rows, chance=chance, grey="first voice, speaker unknown")
+    ax.set_title("fixed test speakers: the first voice, and the present one", fontsize=11, loc="left")
     return ax.figure
 
 

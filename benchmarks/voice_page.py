@@ -63,9 +63,10 @@ ORDERS = {
     "random": "random",
     "least important first": "the map's, least important first",
 }
-EARLIER = (
-    "† By the recipe of the voice before: no other formants and pitches while it learned, heads taught in batches "
-    "alone, and 12 epochs over the others and 15 over the folds where it began with the others."
+EARLIER = "† By an earlier recipe than that of the voice today."
+TAUGHT = (
+    "Beside the labels it learned what {} networks, trained before on the same clips by the same recipe, said of them. "
+    "So no clip of a dev or test speaker had a part in that, either."
 )
 RUN = "python benchmarks/voice.py run --corpora SPEECH"
 NINE = "--corpus NAME=PATH ..."
@@ -73,7 +74,7 @@ NINE = "--corpus NAME=PATH ..."
 COMMANDS = {
     "card": "affekt info voice --format json",
     **{f"evaluate-{way}": f"affekt evaluate voice {NINE} --normal {way} --format json" for way in WAYS},
-    "evaluate-old": f"affekt evaluate OLD.onnx {NINE} --compare voice --format json",
+    "evaluate-old": f"affekt evaluate FIRST.onnx {NINE} --compare voice --format json",
     **{f"protocol-{name}": f"affekt protocol {name} {NINE} --sounds ESC-10 --responses ROOMS -o RUN" for name in PLANS},
     "calibrate": f"{RUN} --only calibrate",
     "fairness": f"{RUN} --only calibrate",
@@ -279,6 +280,8 @@ def made(kept: Kept, *names: str) -> list[str]:
             lines.append(f"- not run: `{command(kept, name)}`")
         elif other_model(kept, name):
             lines.append(f"- **of another model file than the card's; to be run again:** `{command(kept, name)}`")
+        elif name.startswith("protocol-") and earlier(kept, name.removeprefix("protocol-")):
+            lines.append(f"- † gives other figures today: `{command(kept, name)}`")
         else:
             lines.append(f"- `{command(kept, name)}`")
     return ["Commands:" if len(set(lines)) > 1 else "Command:", "", *dict.fromkeys(lines), ""]
@@ -326,7 +329,6 @@ def named(page: str, name: str) -> str:
     if name == "voice":
         return page
     page = page.replace("# voice\n", f"# {name}\n", 1).replace("results/voice/", f"results/{name}/")
-    page = page.replace("the voice before", "`voice`, the default").replace("The voice before", "`voice`, the default,")
     page = page.replace("benchmarks/voice.py write", f"benchmarks/voice.py write --model {name}")
     page = page.replace(RUN, f"{RUN} --model {name}")
     page = re.sub(r"\bvoice-(?=[a-z-]+\.png)", f"{name}-", page)
@@ -365,9 +367,10 @@ def what_it_is(kept: Kept) -> list[str]:
         *table(("learned from", "language", "clips", "speakers", "licence of the corpus"), rows),
         *paragraph(
             "All of it but URDU (talk shows) is acted. Clips and speakers are those of training; dev speakers chose",
-            f"the epoch and the temperature ({card['temperature']:.3f}). Nothing was fitted to test speakers; but the",
-            "figures of the voice before on the same speakers were known to those who made this one.",
+            f"the epoch and the temperature ({card['temperature']:.3f}). Nothing was fitted to test speakers; but who",
+            "made this model had seen how earlier ones did on the same speakers.",
         ),
+        *(paragraph(TAUGHT.format(card["teachers"])) if card.get("teachers") else []),
         *paragraph(
             "All figures are of speakers that nothing was learned from. **UAR** is the mean of the recalls of the "
             "labels, so",
@@ -391,7 +394,8 @@ def in_short(kept: Kept) -> list[str]:
     ]
     corpora = kept.get("evaluate-none", {}).get("corpora", {})
     if corpora:
-        files = {"before": "evaluate-old", **{words: f"evaluate-{way}" for way, words in WAYS.items()}}
+        now = {words: f"evaluate-{way}" for way, words in WAYS.items()}
+        files = {"the first `voice`, speaker unknown": "evaluate-old", **now}
         means = "; ".join(f"{words}: {mean_row(kept, list(corpora), file)}" for words, file in files.items())
         lines.append(f"- **Fixed test speakers**, mean UAR of {len(corpora)} corpora: {means}.")
         ranked = sorted(corpora, key=lambda name: _above_chance(*_uar_and_chance(corpora[name])).value)
@@ -490,6 +494,7 @@ def protocols(kept: Kept) -> list[str]:
             "These are of the recipe, trained anew for every fold, not of the shipped file. Published figures stand "
             "below the",
             "protocol that is nearest to theirs; they have no interval, and where their folds differ that is said.",
+            *["The folds had no teachers, which the shipped file had."] * bool(kept["card"].get("teachers")),
         ),
         *table(
             ("protocol (UAR)", "labels, chance", "speakers", "n", *(WAYS[way] for way in TOLD)),
@@ -542,17 +547,14 @@ def left_out(kept: Kept) -> list[str]:
                 e.n,
             ]
             rows.setdefault(key, head).append(shown(e))
-    means = [
-        (f"**mean, {words}**", "", "", "", "", *(shown(_mean_left_out(kept, labels, way, least)) for way in TOLD))
-        for words, labels, least in (
-            ("those with all four", "four", 4),
-            ("among the four", "four", 2),
-            ("among all", "all", 2),
-        )
-    ]
     if not rows:
         return ["## A corpus never met", "", *made(kept, "protocol-left-out")]
-    short = [row for row in protocol_rows(kept, "left-out") if len(row["classes"]) < 4]
+    short = [row for row in protocol_rows(kept, "left-out", "four") if len(row["classes"]) < 4]
+    sets = (("those with all four", "four", 4), *[("among the four", "four", 2)] * bool(short), ("among all", "all", 2))
+    means = [
+        (f"**mean, {words}**", "", "", "", "", *(shown(_mean_left_out(kept, labels, way, least)) for way in TOLD))
+        for words, labels, least in sets
+    ]
     who = ", ".join(dict.fromkeys(title(row["corpus"]) for row in short))
     done, there = list(dict.fromkeys(title(corpus) for corpus, _ in rows)), len(kept["card"]["data"])
     so_far = f" **Run so far for {len(done)} of {there} corpora ({', '.join(done)}): the means are of these alone.**"
@@ -586,7 +588,7 @@ def left_out(kept: Kept) -> list[str]:
 
 
 def test_speakers(kept: Kept) -> list[str]:
-    """The voice before and the present one on the fixed test speakers."""
+    """The first voice and the present one on the fixed test speakers."""
     old, new = kept.get("evaluate-old"), kept.get("evaluate-none")
     names = list((new or old or {"corpora": {}})["corpora"])
     rows: list[tuple[object, ...]] = [_beside(kept, name) for name in names]
@@ -594,16 +596,17 @@ def test_speakers(kept: Kept) -> list[str]:
     rows.append(("**mean of the corpora**", "", "", "", *means[:2], _mean_gain(kept, names), *means[2:]))
     same = old and new and old["of"] == new["of"]
     return [
-        "## Fixed test speakers: the voice before, and the present one",
+        "## Fixed test speakers: the first voice, and the present one",
         "",
         *(["**Both columns are of the same file: no new voice has been measured yet.**", ""] if same else []),
         *table(
-            ("test speakers (UAR)", "speakers", "n", "chance", "before, speaker unknown", "now, speaker unknown",
-             "now minus before, in pairs", *(f"now, {WAYS[way]}" for way in ("any", "neutral", "running"))),
+            ("test speakers (UAR)", "speakers", "n", "chance", "first voice, speaker unknown", "now, speaker unknown",
+             "now minus first, in pairs", *(f"now, {WAYS[way]}" for way in ("any", "neutral", "running"))),
             rows,
         ),
-        *(picture("UAR on the fixed test speakers, before and now", "voice-test-speakers.png") if names else []),
+        *(picture("UAR on the fixed test speakers, first voice and now", "voice-test-speakers.png") if names else []),
         *paragraph(
+            "The first voice is the first that was released under this name; it could not be told of a speaker.",
             "The difference is of the same clips, and its interval draws speakers with both answers.",
         ),
         *made(kept, "evaluate-none", "evaluate-old", "evaluate-any", "evaluate-neutral", "evaluate-running"),
@@ -1004,10 +1007,9 @@ def commands(kept: Kept) -> list[str]:
             "and the page anew:",
         ),
         "```sh",
-        *paragraph(
-            f"{RUN} --sounds ESC-10 --old OLD.onnx --protocols RUN",
-            "python benchmarks/voice.py write",
-            "```",
-        ),
+        f"{RUN} --sounds ESC-10 --old FIRST.onnx --protocols RUN",
+        "python benchmarks/voice.py write",
+        "```",
+        "",
         *table(("file in `benchmarks/results/voice/`", "command behind it", ""), rows),
     ]

@@ -100,6 +100,11 @@ class TestThePage:
         assert text.count("| not run |") >= len(page.COMMANDS) - 1
         assert "png" not in re.sub(r"voice[a-z-]*\*\.png", "", text) and programs["figures"].figures(bare) == {}
 
+    def test_says_of_a_model_that_had_teachers_that_its_protocols_had_none(self, page, kept):
+        alone, taught = (page.text({**kept, "card": {**kept["card"], "teachers": count}}) for count in (0, 2))
+        sentences = ("what 2 networks, trained before", "The folds had no teachers")
+        assert all(sentence in taught.replace("\n", " ") and sentence not in alone for sentence in sentences)
+
     def test_marks_figures_of_another_network(self, page, kept):
         changed = {**kept, "evaluate-none": {**kept["evaluate-none"], "of": "another"}}
         assert "of another model file" not in page.text({name: kept[name] for name in ("card", "evaluate-none")})
@@ -109,6 +114,7 @@ class TestThePage:
         rows = [{**row, "seeds": 3, "recipe": "another"} for row in kept["protocol-savee"]]
         text = page.text({**kept, "protocol-savee": rows})
         assert "| `savee` †:" in text and page.EARLIER[:40] in text
+        assert "- † gives other figures today: `affekt protocol savee" in text
         assert "affekt protocol savee" in page.command({"protocol-savee": rows}, "protocol-savee")
         assert page.command({"protocol-savee": rows}, "protocol-savee").endswith(" --seeds 3")
 

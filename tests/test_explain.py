@@ -444,6 +444,12 @@ class TestCommand:
                 assert found and all(item["note"] and item["text"] for item in found)
         assert explained == plain
 
+    def test_the_reason_of_a_weak_answer_stays(self, affekt, clips):
+        plain, explained = (affekt("predict", clips[0], "--threshold", 1, *more).stdout for more in ((), ["--explain"]))
+        (reason,) = re.findall(r"in all: .*; (.*)", plain)
+        assert f"    weak because: {reason}" in explained
+        assert explained.count(f"; {reason}") == 1
+
     def test_the_schema_knows_the_key(self):
         schema = json.loads((ROOT / "docs" / "predictions-1.schema.json").read_text())
         part = {"$ref": "#/$defs/explanation", "$defs": schema["$defs"]}

@@ -202,12 +202,26 @@ def run(*arguments):
 
 
 def test_the_command_says_what_was_known_of_the_speaker(clips):
-    for option, normal in ((["--reference", clips[0]], "neutral"), (["--one-speaker"], "running")):
-        done = run(clips[2], "--format", "json", *option)
-        assert json.loads(done.stdout)["results"][0]["normal"] == normal
+    done = run(clips[2], "--format", "json", "--reference", clips[0])
+    assert json.loads(done.stdout)["results"][0]["normal"] == "neutral"
     # All twelve as of one speaker, by the first number of their names: two speakers have too little to be known by.
     done = run(*clips, "--format", "json", "--speaker-from", "{speaker}-01-*.wav")
     assert {result["normal"] for result in json.loads(done.stdout)["results"]} == {"any"}
+
+
+def test_who_says_too_little_stays_unknown_and_the_command_says_so(clips):
+    done = run(clips[2], "--format", "json", "--one-speaker")
+    assert json.loads(done.stdout)["results"][0]["normal"] == "none"
+    assert "--one-speaker compares with what came before, from 8 s of speech on; some have less in all." in done.stderr
+
+
+def test_a_reference_that_is_not_there_is_an_error_of_the_command(clips):
+    done = run(clips[2], "--reference", "nowhere.wav")
+    assert done.returncode == 2
+    assert "--reference nowhere.wav: no such file" in done.stderr
+    done = run(clips[2], "--speaker-from", "nowhere.csv:who")
+    assert done.returncode == 2
+    assert "nowhere.csv: cannot be read (No such file or directory); give a table in CSV." in done.stderr
 
 
 def test_two_ways_to_know_a_speaker_are_one_too_many(clips):

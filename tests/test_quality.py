@@ -191,7 +191,7 @@ def test_the_reason_is_what_costs_most():
         "clipped": (0.06, "clipped: 6 % of the signal"),
         "bandwidth": (3400.0, "narrow band: nothing above 3.4 kHz"),
         "share": (0.12, "mostly pauses: 12 % of it is speech"),
-        "seconds": (0.8, "short: 0.8 s of speech"),
+        "seconds": (0.8, "short: 0.8 s without its pauses"),
     }
     assert set(said) == set(WORDS) == set(NAMES)
     for name, (value, words) in said.items():

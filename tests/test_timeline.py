@@ -136,6 +136,22 @@ def test_a_segment_that_abstains_is_left_blank():
     assert texts(ax) == ["sad\n100 %"]
 
 
+def test_a_guess_is_marked_as_one_in_words_and_at_the_foot_of_its_bar():
+    scores = {"happy": 0.4, "sad": 0.35, "angry": 0.25}
+    segments = [
+        Prediction(0, 1, scores, threshold=0.5),
+        Prediction(2, 4, {"sad": 1.0}),
+        Prediction(5, 5.02, scores, threshold=0.5),
+    ]
+    ax = predicted(data(segments=segments))
+    assert texts(ax)[1] == "sad\n100 %" and texts(ax)[0].endswith("?")
+    spans = [path.get_extents() for path in ax.collections[1].get_paths()]
+    assert [(box.x0, box.x1) for box in spans] == [(0, 1), (5, pytest.approx(5.02))]
+    legend = [text.get_text() for text in draw_timeline(data(segments=segments)).legends[0].get_texts()]
+    assert " not sure" in legend
+    assert " not sure" not in [text.get_text() for text in draw_timeline(data()).legends[0].get_texts()]
+
+
 def test_label_and_confidence_stand_in_wide_segments_upright_in_narrow_ones_and_not_in_slivers():
     scores = {"happy": 0.76, "sad": 0.24}
     segments = [Prediction(0, 5, scores), Prediction(6, 6.25, scores), Prediction(8, 8.02, scores)]

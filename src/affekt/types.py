@@ -101,7 +101,7 @@ class Prediction:
     threshold : float
         The confidence that it takes to have a label, 0 to 1; 0 always has one.
     reason : str
-        Why the answer is weak, in words: ``short: 0.8 s of speech``. Empty where
+        Why the answer is weak, in words: ``short: 0.8 s without its pauses``. Empty where
         it is strong, and of a model without a gate.
 
     Raises

@@ -78,8 +78,11 @@ def print_explained(told: Sequence[tuple[Result, Sequence[Explanation]]], answer
         screen.print(Text(f"{shown(result.source)}: {clock(result.duration)} long"))
         for p, explanation in zip(result.predictions, explanations, strict=True):
             screen.print(Text(f"{clock(p.start)} to {clock(p.end)}  {answer(p)}"))
+            if p.reason:
+                screen.print(Text(f"    weak because: {p.reason}"))
             screen.print(Text(f"    {explanation.sentence}"))
-        screen.print(Text(f"in all: {answer(result.summary)}"))
+        because = f"; {result.summary.reason}" if result.summary.reason else ""
+        screen.print(Text(f"in all: {answer(result.summary)}{because}"))
     if any(explanations for _, explanations in told):
         screen.print(Text(NOTE))
 

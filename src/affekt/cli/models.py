@@ -59,7 +59,8 @@ def info(model: str, form: str) -> None:
         click.echo(f"unsure     {sentence}")
     click.echo(f"licence    {card.licence}")
     for corpus, entry in card.data.items():
-        click.echo(f"learned    {corpus}: {entry['clips']} clips of {entry['speakers']} speakers ({entry['licence']})")
+        people = f"{entry['speakers']} speaker{'s' * (entry['speakers'] != 1)}"
+        click.echo(f"learned    {corpus}: {entry['clips']} clips of {people} ({entry['licence']})")
     for corpus, entry in card.scores.items():
         click.echo(f"tested     {corpus}: " + "; ".join(_score_text(name, value) for name, value in entry.items()))
     for limit in card.limits:

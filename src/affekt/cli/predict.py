@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -16,7 +16,7 @@ from affekt._files import atomic_write
 from affekt._optional import require
 from affekt.cli.explained import beside, check_form, explaining_writer, print_explained, save_maps
 from affekt.cli.terminal import SOME_FAILED, Target, clock, console, percent, polite, progress, shown
-from affekt.errors import InputError
+from affekt.errors import AudioError, InputError
 from affekt.labels import parse_labels
 from affekt.types import Prediction, Result
 from affekt.write import ONE_RECORDING, SUFFIXES, WRITERS
@@ -124,9 +124,12 @@ def knowing(job: Job, recognizer: Recognizer) -> Recognizer:
     """The recogniser that knows of the speaker what the command told; a model that cannot may still explain."""
     if job.one_speaker:
         return recognizer.knowing(running=True)
-    if job.reference and (recognizer.card.normal or not job.explain):
+    if not job.reference or not (recognizer.card.normal or not job.explain):
+        return recognizer
+    try:
         return recognizer.adapt(job.reference)
-    return recognizer
+    except AudioError as error:  # of the command, not of one of its inputs
+        raise InputError(f"--reference {error}") from None
 
 
 def _check(job: Job, count: int) -> None:
@@ -199,7 +202,7 @@ class Session:
         if self.job.form == "table" and self.job.explain:
             self._print_explained([result])
         elif self.job.form == "table":
-            _print_timeline(result, self._others)
+            _print_timeline(result, self._also())
         else:
             self._write([result])
 
@@ -209,7 +212,7 @@ class Session:
         if self.job.form == "table" and self.job.explain:
             self._print_explained(list(results))
         elif self.job.form == "table":
-            _print_overview(list(results), self._others)
+            _print_overview(list(results), self._also())
         elif self._folder():
             for result in results:
                 self._write([result])
@@ -277,13 +280,15 @@ class Session:
 
     def _print_explained(self, results: Sequence[Result]) -> None:
         told = [(result, self._explanations[result.source]) for result in results]
-        print_explained(told, lambda p: answer(p, self._others))
+        print_explained(told, lambda p: answer(p, self._also()))
 
-    def _others(self, p: Prediction) -> str:
+    def _also(self) -> Also:
         """What else it may be: the next best labels, or all that the coverage asked for takes."""
-        if self.job.coverage is None:
-            return others(p)
-        return f"{self.job.coverage:.0%}: {', '.join(self.recognizer.label_set(p, self.job.coverage)) or '-'}"
+        coverage = self.job.coverage
+        if coverage is None:
+            return NEXT_BEST
+        words = f"with {percent(coverage)} coverage"
+        return Also(words, f"{words}:", lambda p: ", ".join(self.recognizer.label_set(p, coverage)) or "-")
 
     def _folder(self) -> bool:
         output = self.job.output
@@ -324,7 +329,13 @@ class Session:
         click.echo(f"error: {shown(failure.source)}: {shown(failure.reason)}", err=True)
 
     def _tell_warnings(self, result: Result) -> None:
-        for sentence in result.warnings:
+        sentences = list(result.warnings)
+        if self.job.one_speaker and result.normal == "none":
+            from affekt.recognize.normal import LEAST_SECONDS
+
+            least = f"{LEAST_SECONDS['any']:g} s of speech"
+            sentences.append(f"--one-speaker compares with what came before, from {least} on; some have less in all.")
+        for sentence in sentences:
             if sentence in self._told:
                 continue
             self._told.add(sentence)
@@ -349,7 +360,15 @@ def _line_file(path: Path) -> Iterator[Any]:
         raise
 
 
-def _print_timeline(result: Result, also: Callable[[Prediction], str]) -> None:
+class Also(NamedTuple):
+    """What is said beside the best guess: the heading of its column, the words before it in a line, and what it is."""
+
+    heading: str
+    lead: str
+    of: Callable[[Prediction], str]
+
+
+def _print_timeline(result: Result, also: Also) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -361,7 +380,7 @@ def _print_timeline(result: Result, also: Callable[[Prediction], str]) -> None:
         "emotion",
         "confidence",
         "quality",
-        "also possible",
+        also.heading,
         box=None,
         pad_edge=False,
         title_justify="left",
@@ -372,7 +391,13 @@ def _print_timeline(result: Result, also: Callable[[Prediction], str]) -> None:
     for p in result.predictions:
         why = [Text(p.reason)] if weak else []
         table.add_row(
-            clock(p.start), clock(p.end), Text(word(p)), percent(p.confidence), percent(p.quality), Text(also(p)), *why
+            clock(p.start),
+            clock(p.end),
+            Text(word(p)),
+            percent(p.confidence),
+            percent(p.quality),
+            Text(also.of(p)),
+            *why,
         )
     screen = console()
     screen.print(Text(heading))
@@ -382,14 +407,14 @@ def _print_timeline(result: Result, also: Callable[[Prediction], str]) -> None:
     screen.print(Text(f"in all: {answer(result.summary, also)}{because}"))
 
 
-def _print_overview(results: Sequence[Result], also: Callable[[Prediction], str]) -> None:
+def _print_overview(results: Sequence[Result], also: Also) -> None:
     from rich.table import Table
     from rich.text import Text
 
     if not results:
         return
     table = Table(
-        "recording", "length", "speech", "segments", "emotion", "confidence", "also possible", box=None, pad_edge=False
+        "recording", "length", "speech", "segments", "emotion", "confidence", also.heading, box=None, pad_edge=False
     )
     weak = any(result.summary.reason for result in results)
     if weak:
@@ -404,18 +429,18 @@ def _print_overview(results: Sequence[Result], also: Callable[[Prediction], str]
             str(len(result.predictions)),
             label,
             percent(p.confidence),
-            Text(also(p)),
+            Text(also.of(p)),
         )
         why = [Text(p.reason)] if weak else []
         table.add_row(Text(shown(result.source)), *row, *why)
     console().print(table)
 
 
-def answer(prediction: Prediction, also: Callable[[Prediction], str]) -> str:
+def answer(prediction: Prediction, also: Also) -> str:
     """A prediction in words."""
     if not prediction.scores:
         return word(prediction)
-    return f"{word(prediction)} ({percent(prediction.confidence)}), then {also(prediction)}"
+    return f"{word(prediction)} ({percent(prediction.confidence)}), {also.lead} {also.of(prediction)}"
 
 
 def word(prediction: Prediction) -> str:
@@ -429,6 +454,10 @@ def others(prediction: Prediction) -> str:
     """The two next best labels with their probabilities."""
     ranked = sorted(prediction.scores.items(), key=lambda item: -item[1])[1:3]
     return ", ".join(f"{label} {percent(p)}" for label, p in ranked)
+
+
+#: The next best labels.
+NEXT_BEST = Also("also possible", "then", others)
 
 
 def _picture_form(path: Path) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from affekt._files import atomic_write
-from affekt.cli.predict import answer, others
+from affekt.cli.predict import NEXT_BEST, answer
 from affekt.cli.terminal import INTERRUPTED, Target, polite, shown
 from affekt.errors import AffektError, InputError, UnknownName
 from affekt.labels import parse_labels
@@ -295,7 +295,7 @@ class Session:
             self._view.see(events)
             summary = next((e.prediction for e in events if e.type == "summary"), None)
             if summary:
-                self._view.note = f"in all: {answer(summary, others)}"
+                self._view.note = f"in all: {answer(summary, NEXT_BEST)}"
             elif self._said:
                 self._view.note = f"warning: {shown(self._said[-1])}"
 

@@ -171,7 +171,7 @@ def draw_reference(
     ax.vlines(range(len(mean)), [e.low for e in mean.values()], [e.high for e in mean.values()], "black", zorder=4)
     ax.set_xticks(range(len(mean)), [f"{seconds:g}" for seconds in mean])
     ax.set_ylim(0, 1)
-    ax.set_xlabel("other speech of the speaker, asked for / s")
+    ax.set_xlabel("speech that the speaker is known from, asked for / s")
     ax.set_ylabel("UAR (bar: 95 % interval)")
     ax.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return ax

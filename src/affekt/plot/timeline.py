@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,9 @@ EMPTY = "#F2F2F2"
 HEIGHTS = {"waveform": 1.2, "probabilities": 2.2, "predicted": 0.75, "truth": 0.3}
 WIDTH, AROUND = 11.0, 1.1
 
+#: How the foot of a bar is drawn where the model is not sure, and its share of the bar's height.
+UNSURE: Mapping[str, Any] = {"facecolor": "white", "edgecolor": WAVE, "hatch": "//////", "linewidth": 0}
+FOOT = 0.18
 CLOCK_STEPS = (10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)  # seconds
 QUIETEST_SCALE = 0.05  # of full scale
 COLUMNS = 400  # of the stacked probabilities, at most
@@ -178,13 +181,16 @@ def probabilities(data: Timeline, *, ax: Axes | None = None) -> Axes:
 def predicted(data: Timeline, *, ax: Axes | None = None) -> Axes:
     """Draw the segments as a band in their labels' colours, with label and confidence where they fit.
 
-    Where the model is not sure its best guess is drawn, with a question mark.
+    Where the model is not sure its best guess is drawn, with a question mark
+    and hatched along its foot, which bars too narrow for words have, too.
     Text is fitted to the size that the figure has now.
     """
     ax = _axes(data, "emotion", ax)
     decided = [p for p in data.segments if p.best is not None]
     spans = [(p.start, p.end, str(p.best)) for p in decided]
     _band(ax, spans, data.colours)
+    unsure = [(p.start, p.duration) for p in decided if p.unsure]
+    ax.broken_barh(unsure, (0, FOOT), **UNSURE)
     _write_names(ax, spans, [f"{100 * p.confidence:.0f} %{'?' * p.unsure}" for p in decided], data.colours)
     return ax
 
@@ -293,7 +299,8 @@ def _write_names(
         text = ax.text((start + end) / 2, 0.5, "", ha="center", va="center", fontsize=8, parse_math=False)
         text.set(color=ink(colour[label]), in_layout=False)
         name = _name(label)
-        variants = [(f"{name}\n{detail}".strip(), 0), (f"{name} {detail}".strip(), 90), (name, 0), (name, 90)]
+        short = name + "?" * detail.endswith("?")
+        variants = [(f"{name}\n{detail}".strip(), 0), (f"{name} {detail}".strip(), 90), (short, 0), (short, 90)]
         if not any(_fits(text, variant, (width, box.height)) for variant in variants):
             text.remove()
 
@@ -313,6 +320,8 @@ def _legend(data: Timeline, figure: Figure) -> None:
         entries.append(("speech", SPEECH))
     # matplotlib leaves out names that begin with an underscore; a blank in front keeps them.
     handles = [patch(facecolor=colour, label=f" {name}") for name, colour in entries]
+    if any(p.unsure for p in data.segments):
+        handles.append(patch(label=" not sure", **UNSURE))
     legend = figure.legend(
         handles=handles, loc="outside right center", fontsize=8, frameon=False, ncols=1 + len(entries) // 20
     )

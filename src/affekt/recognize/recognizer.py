@@ -269,8 +269,14 @@ class Recognizer:
             self.card.name,
             self.labels,
             tuple(problems),
-            "running" if self.running else self.normal.kind if self.normal else "none",
+            self._normal_of(stream),
         )
+
+    def _normal_of(self, stream: Stream) -> str:
+        """What was known of the speaker; one who says too little stays unknown however long one listens."""
+        if self.running:
+            return "running" if stream.told else "none"
+        return self.normal.kind if self.normal else "none"
 
 
 def several(clips: Source | Iterable[Source]) -> list[Source]:

@@ -85,8 +85,10 @@ def _by_table(sources: Sequence[str], path: Path, column: str) -> dict[str, str]
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read ({error}).") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give a table in CSV.") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: is no table in CSV ({error}).") from None
     heads = tuple(rows[0]) if rows else ()
     named = next((name for name in COLUMNS if name in heads), None)
     if column not in heads or named is None:

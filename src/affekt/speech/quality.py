@@ -64,7 +64,7 @@ WORDS: dict[str, Callable[[float], str]] = {
     "clipped": lambda x: f"clipped: {100 * x:.{0 if x >= 0.01 else 1}f} % of the signal",
     "bandwidth": lambda x: f"narrow band: nothing above {x / 1000:.1f} kHz",
     "share": lambda x: f"mostly pauses: {100 * x:.0f} % of it is speech",
-    "seconds": lambda x: f"short: {x:.1f} s of speech",
+    "seconds": lambda x: f"short: {x:.1f} s without its pauses",
 }
 #: From where on a signal is poor enough to be named, where the model is not sure and no curve says why.
 POOR: dict[str, Callable[[float], bool]] = {
