@@ -35,7 +35,7 @@ from affekt.train.loop import (  # noqa: E402
 )
 from affekt.train.muon import Muon  # noqa: E402
 from affekt.train.recipe import Network, Recipe, Schedule, as_table, build, load_recipe  # noqa: E402
-from affekt.train.run import Earlier, finish, run  # noqa: E402
+from affekt.train.run import finish, run  # noqa: E402
 from affekt.train.sources import Sources  # noqa: E402
 
 from .conftest import speech_like  # noqa: E402
@@ -243,31 +243,20 @@ def test_a_run_can_go_on_from_the_weights_of_another(corpora, trained, tmp_path)
         Sources(corpora),
         dataclasses.replace(TINY.schedule, epochs=1, learning_rate=1e-9, encoder_rate=1e-9),
     )
-    recipe, earlier = dataclasses.replace(TINY, schedule=schedule), Earlier(start=folder / "best.pt")
-    path = run(recipe, sources, tmp_path, report=str, earlier=earlier)
-    assert len(open_model(path).card.recipe["start"][0]) == 64
+    path = run(dataclasses.replace(TINY, schedule=schedule), sources, tmp_path, report=str, start=folder / "best.pt")
+    assert len(open_model(path).card.recipe["start"]) == 64
     before = torch.load(folder / "best.pt", weights_only=True)["join.0.weight"]
     after = torch.load(tmp_path / "best.pt", weights_only=True)["join.0.weight"]
     torch.testing.assert_close(after, before, atol=1e-5, rtol=1e-4)
 
 
-def test_a_run_learns_from_teachers_and_names_them(corpora, trained, tmp_path):
-    recipe, sources = dataclasses.replace(TINY, schedule=dataclasses.replace(TINY.schedule, epochs=1)), Sources(corpora)
-    teacher, told = trained[2] / "best.pt", []
-    path = run(recipe, sources, tmp_path, report=told.append, earlier=Earlier(teachers=(teacher, teacher)))
-    assert [len(digest) for digest in open_model(path).card.recipe["teachers"]] == [64, 64]
-    assert "2 teachers hear all clips, in each of the ways that they were changed" in told
-    with pytest.raises(InputError, match="other earlier weights"):
-        run(recipe, sources, tmp_path, report=str)
-
-
 def test_weights_of_another_network_are_refused(corpora, trained, tmp_path):
     wide = dataclasses.replace(TINY, network=dataclasses.replace(TINY.network, channels=24))
     with pytest.raises(InputError, match="of other sizes"):
-        run(wide, Sources(corpora), tmp_path, report=str, earlier=Earlier(start=trained[2] / "best.pt"))
+        run(wide, Sources(corpora), tmp_path, report=str, start=trained[2] / "best.pt")
     (tmp_path / "nonsense.pt").write_bytes(b"nonsense")
     with pytest.raises(InputError, match="cannot be read as weights"):
-        run(wide, Sources(corpora), tmp_path, report=str, earlier=Earlier(start=tmp_path / "nonsense.pt"))
+        run(wide, Sources(corpora), tmp_path, report=str, start=tmp_path / "nonsense.pt")
 
 
 def test_a_folder_with_another_run_is_refused(corpora, tmp_path):

@@ -36,13 +36,6 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="For voice: best.pt of another run, to go on from its weights.",
 )
-@click.option(
-    "--teacher",
-    "teachers",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    multiple=True,
-    help="For voice: best.pt of another run, whose answers are learned beside the labels; once for each.",
-)
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 @polite
 def train(
@@ -56,26 +49,25 @@ def train(
     require("torch", extra="train").set_num_threads(options["threads"])
     from affekt.train.activity import ActivityRecipe, run_activity
     from affekt.train.recipe import Recipe, load_recipe
-    from affekt.train.run import Earlier, run
+    from affekt.train.run import run
     from affekt.train.sources import Sources, noise_paths, response_paths
 
     def report(line: str) -> None:
         click.echo(line, err=True)
 
-    earlier = Earlier(start, options.pop("teachers"))
     loaded = ActivityRecipe() if recipe == "activity" else load_recipe(recipe)
     if not isinstance(loaded, (Recipe, ActivityRecipe)):
-        if sounds or responses or earlier != Earlier():
-            raise InputError(f"--sounds, --responses, --start and --teacher are for voice; {recipe} takes none.")
+        if sounds or responses or start:
+            raise InputError(f"--sounds, --responses and --start are for voice; {recipe} takes none.")
         return run_lab(LabJob(recipe, protocols=(protocol,), export=True, **options))
     if options["models"] or options["sex"] or options["checkpoint"] or protocol != "honest":
         raise InputError(f"{recipe} has one model and protocol: leave --model, --sex, --checkpoint, --protocol out.")
     sources = Sources(folders(options["corpora"]), noise_paths(sounds), response_paths(responses))
     output = options["output"]
     if isinstance(loaded, ActivityRecipe):
-        if earlier != Earlier():
-            raise InputError("--start and --teacher are for voice; activity starts from nothing.")
+        if start:
+            raise InputError("--start is for voice; activity starts from nothing.")
         click.echo(run_activity(loaded, sources, output, report=report))
     else:
-        click.echo(run(loaded, sources, output, report=report, earlier=earlier))
+        click.echo(run(loaded, sources, output, report=report, start=start))
     return 0

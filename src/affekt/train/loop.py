@@ -28,8 +28,6 @@ from affekt.train.recipe import Recipe
 SECOND, HALF, EDGE = 100, 50, 8
 #: Frames that the length of a batch is a multiple of.
 ROUNDED = 20
-#: Share of a clip's target that teachers give, where there are some; the rest is its label.
-TAUGHT = 0.7
 #: Of the network, what is no hidden layer.
 ENDS = ("attention", "head", "known", "corpus_heads")
 
@@ -212,8 +210,7 @@ class Trainer:
     """State of a run: network, averaged weights, optimiser, epoch.
 
     ``state`` is where the network starts, of another with the same sizes;
-    heads of corpora that it did not have start anew. ``targets`` (clips, k) is
-    what teachers say of the clips.
+    heads of corpora that it did not have start anew.
     """
 
     def __init__(
@@ -222,10 +219,9 @@ class Trainer:
         material: Material,
         *,
         state: Mapping[str, Tensor] | None = None,
-        targets: Tensor | None = None,
     ) -> None:
         torch.manual_seed(recipe.seed)
-        self.recipe, self.material, self.targets = recipe, material, targets
+        self.recipe, self.material = recipe, material
         sizes = recipe.network
         self.network = VoiceNetwork(VoiceShape(recipe.labels, recipe.corpora, **vars(sizes)))
         if state is not None:
@@ -300,8 +296,6 @@ class Trainer:
         embedding = network.embed(frames.float(), batch.mask)
         allowed = self.allowed[batch.corpora]
         targets = smooth_targets(batch.labels, allowed, objective.smoothing)
-        if self.targets is not None:
-            targets = torch.lerp(targets, self.targets[batch.clips], TAUGHT)
         normals = {
             kind: differences(embedding, batch, rng, label=self.material.neutral if kind == "neutral" else None)
             for kind in NORMALS

@@ -6,14 +6,13 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from affekt._files import atomic_write
 from affekt._optional import require
@@ -34,7 +33,6 @@ from affekt.train.heads import taught
 from affekt.train.loop import Material, Trainer, clip_logits, corpus_recalls, kept_epoch, train
 from affekt.train.recipe import Recipe, as_table
 from affekt.train.sources import LICENCE, Sources, read_split, split_hash, training_data
-from affekt.train.teachers import teacher_targets
 from affekt.types import Sample
 
 Report = Callable[[str], None]
@@ -47,23 +45,7 @@ LIMITS = (
 )
 
 
-@dataclass(frozen=True)
-class Earlier:
-    """Weights of earlier runs whose networks had the same sizes; each a ``best.pt``.
-
-    Parameters
-    ----------
-    start : Path, optional
-        To go on from.
-    teachers : tuple of Path
-        Whose answers are part of what is learned (:func:`affekt.train.teachers.teacher_targets`).
-    """
-
-    start: Path | None = None
-    teachers: tuple[Path, ...] = ()
-
-
-def run(recipe: Recipe, sources: Sources, output: Path, *, report: Report, earlier: Earlier = Earlier()) -> Path:
+def run(recipe: Recipe, sources: Sources, output: Path, *, report: Report, start: Path | None = None) -> Path:
     """Train, calibrate and export by a recipe.
 
     Parameters
@@ -76,8 +58,8 @@ def run(recipe: Recipe, sources: Sources, output: Path, *, report: Report, earli
         interrupted run.
     report : callable
         Takes a line of progress.
-    earlier : Earlier, optional
-        Weights to go on from, and to learn from.
+    start : Path, optional
+        ``best.pt`` of another run whose network had the same sizes, to go on from its weights.
 
     Returns
     -------
@@ -87,8 +69,8 @@ def run(recipe: Recipe, sources: Sources, output: Path, *, report: Report, earli
     Raises
     ------
     InputError
-        If a corpus of the recipe has no folder, ``earlier`` weights are of another network, or the run was begun
-        with another recipe or other earlier weights.
+        If a corpus of the recipe has no folder, ``start`` is of another network, or the run was begun with
+        another recipe.
     CorpusError
         If a folder is not what it should be.
     """
@@ -98,50 +80,30 @@ def run(recipe: Recipe, sources: Sources, output: Path, *, report: Report, earli
     report(f"{len(split.train)} clips to train on, {len(split.dev)} of dev speakers; their features come first")
     material = material_of(split.train, recipe, cache, changes_of(recipe, sources, cache))
     dev = material_of(split.dev, recipe, cache)
-    start, teachers = begun(earlier, output)
-    if teachers:
-        report(f"{len(teachers)} teachers hear all clips, in each of the ways that they were changed")
-    targets = teacher_targets(teachers, recipe, material, output / "targets.pt") if teachers else None
-    trainer = Trainer(recipe, material, state=start, targets=targets)
+    state = started(start, output) if start else None
+    trainer = Trainer(recipe, material, state=state)
     train(trainer, dev if len(split.dev) else None, output, report=report)
     report("the encoder is done; the heads that know the speaker are taught on its embeddings")
     taught(trainer.averaged, material, recipe, output)
     return finish(recipe, split, dev, output, report=report)
 
 
-def begun(earlier: Earlier, output: Path) -> tuple[dict[str, Tensor] | None, list[dict[str, Tensor]]]:
-    """Open the weights that a run begins with; which ones is kept beside its recipe, as ``earlier.json``.
+def started(start: Path, output: Path) -> dict[str, torch.Tensor]:
+    """The weights that a run goes on from; which ones is kept beside its recipe.
 
     Raises
     ------
     InputError
-        If a file is no weights, or the run was begun with others.
+        If the file is no weights.
     """
-    paths = {"start": [earlier.start] if earlier.start else [], "teachers": list(earlier.teachers)}
-    found = {name: [_weights(path) for path in of] for name, of in paths.items()}
-    told = {name: [digest for _, digest in of] for name, of in found.items() if of}
-    kept = output / "earlier.json"
-    if (output / "checkpoint.pt").exists() and told != _begun_with(output):
-        raise InputError(f"{output} holds a run with other earlier weights; give the same again, or another folder.")
-    if told:
-        with atomic_write(kept) as file:
-            file.write(json.dumps(told) + "\n")
-    start, teachers = ([state for state, _ in of] for of in found.values())
-    return (start[0] if start else None), teachers
-
-
-def _weights(path: Path) -> tuple[dict[str, Tensor], str]:
-    """Weights of a run, and their SHA-256."""
     try:
-        data = path.read_bytes()
-        return torch.load(io.BytesIO(data), weights_only=True), hashlib.sha256(data).hexdigest()
+        data = start.read_bytes()
+        state = torch.load(io.BytesIO(data), weights_only=True)
     except Exception as error:  # torch raises a different class for each cause
-        raise InputError(f"{path}: cannot be read as weights ({str(error)[:80]}); give best.pt of a run.") from None
-
-
-def _begun_with(output: Path) -> dict[str, list[str]]:
-    kept = output / "earlier.json"
-    return json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+        raise InputError(f"{start}: cannot be read as weights ({str(error)[:80]}); give best.pt of a run.") from None
+    with atomic_write(output / "start.json") as file:
+        file.write(json.dumps({"start": hashlib.sha256(data).hexdigest()}) + "\n")
+    return state
 
 
 def finish(recipe: Recipe, split: Split, dev: Material, output: Path, *, report: Report) -> Path:
@@ -151,7 +113,9 @@ def finish(recipe: Recipe, split: Split, dev: Material, output: Path, *, report:
     logits = clip_logits(network, dev)
     temperature = fit_temperature(logits, dev.labels)
     card = make_card(recipe, network, split, temperature)
-    card = replace(card, recipe={**card.recipe, **kept_epoch(output), **_begun_with(output)})
+    start = output / "start.json"
+    begun = json.loads(start.read_text(encoding="utf-8")) if start.exists() else {}
+    card = replace(card, recipe={**card.recipe, **kept_epoch(output), **begun})
     difference = export(network, card, output / f"{recipe.name}.onnx")
     recalls = corpus_recalls(logits, dev, recipe.corpora)
     report(json.dumps({"temperature": round(temperature, 4), "parity": difference, "dev": recalls}))
