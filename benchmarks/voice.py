@@ -84,7 +84,7 @@ def step_card(job: Job) -> dict[str, Any]:
     from affekt.models.zoo import model_path
 
     table = json.loads(read_card(model_path(job.model)).to_json())
-    return {"card": {**{key: table[key] for key in CARD}, "teachers": len(table["recipe"].get("teachers", ()))}}
+    return {"card": {key: table[key] for key in CARD}}
 
 
 def step_evaluate(job: Job, way: str) -> dict[str, Any]:

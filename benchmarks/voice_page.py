@@ -64,10 +64,6 @@ ORDERS = {
     "least important first": "the map's, least important first",
 }
 EARLIER = "† By an earlier recipe than that of the voice today."
-TAUGHT = (
-    "Beside the labels it learned what {} networks, trained before on the same clips by the same recipe, said of them. "
-    "So no clip of a dev or test speaker had a part in that, either."
-)
 RUN = "python benchmarks/voice.py run --corpora SPEECH"
 NINE = "--corpus NAME=PATH ..."
 #: Of each file that is kept: the command behind its figures.
@@ -370,7 +366,6 @@ def what_it_is(kept: Kept) -> list[str]:
             f"the epoch and the temperature ({card['temperature']:.3f}). Nothing was fitted to test speakers; but who",
             "made this model had seen how earlier ones did on the same speakers.",
         ),
-        *(paragraph(TAUGHT.format(card["teachers"])) if card.get("teachers") else []),
         *paragraph(
             "All figures are of speakers that nothing was learned from. **UAR** is the mean of the recalls of the "
             "labels, so",
@@ -494,7 +489,6 @@ def protocols(kept: Kept) -> list[str]:
             "These are of the recipe, trained anew for every fold, not of the shipped file. Published figures stand "
             "below the",
             "protocol that is nearest to theirs; they have no interval, and where their folds differ that is said.",
-            *["The folds had no teachers, which the shipped file had."] * bool(kept["card"].get("teachers")),
         ),
         *table(
             ("protocol (UAR)", "labels, chance", "speakers", "n", *(WAYS[way] for way in TOLD)),

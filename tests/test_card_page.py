@@ -100,11 +100,6 @@ class TestThePage:
         assert text.count("| not run |") >= len(page.COMMANDS) - 1
         assert "png" not in re.sub(r"voice[a-z-]*\*\.png", "", text) and programs["figures"].figures(bare) == {}
 
-    def test_says_of_a_model_that_had_teachers_that_its_protocols_had_none(self, page, kept):
-        alone, taught = (page.text({**kept, "card": {**kept["card"], "teachers": count}}) for count in (0, 2))
-        sentences = ("what 2 networks, trained before", "The folds had no teachers")
-        assert all(sentence in taught.replace("\n", " ") and sentence not in alone for sentence in sentences)
-
     def test_marks_figures_of_another_network(self, page, kept):
         changed = {**kept, "evaluate-none": {**kept["evaluate-none"], "of": "another"}}
         assert "of another model file" not in page.text({name: kept[name] for name in ("card", "evaluate-none")})
