@@ -444,7 +444,7 @@ def main() -> None:
 @main.command()
 @click.option("--corpora", type=click.Path(exists=True, path_type=Path), help="Folder of the corpora by name.")
 @click.option("--sounds", type=click.Path(exists=True, path_type=Path), help="Folder of ESC-10.")
-@click.option("--model", default="voice", show_default=True)
+@click.option("--model", default="voice", show_default=True, help="With --keep also a FILE.onnx that may follow it.")
 @click.option("--old", type=click.Path(exists=True, path_type=Path), help="ONNX file of the first voice.")
 @click.option("--protocols", type=click.Path(exists=True, path_type=Path), help="Where affekt protocol wrote its JSON.")
 @click.option("--only", multiple=True, type=click.Choice([*STEPS, "protocols"]), help="By default all that can be run.")
@@ -481,22 +481,20 @@ def _run_step(name: str, step: Callable[[Job], dict[str, Any]], job: Job) -> Non
 
 
 @main.command()
-@click.option("--model", default="voice", show_default=True, help="voice, or another that ships.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Another folder of the JSON.")
 @click.option(
     "--docs", type=click.Path(path_type=Path), default=ROOT / "docs", help="Another folder for page, figures."
 )
-def write(model: str, keep: Path | None, docs: Path) -> None:
+def write(keep: Path | None, docs: Path) -> None:
     """Make the page and its figures from what was kept."""
     import voice_figures
     import voice_page
 
-    kept = voice_page.read_kept(keep or KEPT / model)
-    path = docs / "model-cards" / f"{model}.md"
+    kept = voice_page.read_kept(keep or KEPT / "voice")
+    path = docs / "model-cards" / "voice.md"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(voice_page.text(kept), encoding="utf-8")
-    for figure_name, figure in voice_figures.figures(kept).items():
-        name = figure_name.replace("voice", model, 1)
+    for name, figure in voice_figures.figures(kept).items():
         figure.savefig(docs / name, dpi=voice_figures.DPI)
         click.echo(f"{docs / name}: {(docs / name).stat().st_size // 1000} kB")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -317,22 +316,7 @@ def text(kept: Kept) -> str:
         robustness, reference, explanations, limits, commands,
     )  # fmt: skip
     lines = [line for part in parts for line in part(kept)]
-    return named("\n".join(lines).rstrip() + "\n", kept["card"]["name"])
-
-
-def named(page: str, name: str) -> str:
-    """The page of `voice` as that of another model of the same kind: its title, files, commands and figures."""
-    if name == "voice":
-        return page
-    page = page.replace("# voice\n", f"# {name}\n", 1).replace("results/voice/", f"results/{name}/")
-    page = page.replace("benchmarks/voice.py write", f"benchmarks/voice.py write --model {name}")
-    page = page.replace(RUN, f"{RUN} --model {name}")
-    page = re.sub(r"\bvoice-(?=[a-z-]+\.png)", f"{name}-", page)
-    return re.sub(
-        r"(?<=affekt )(info|evaluate|stress|calibrate) voice\b|--compare voice\b",
-        lambda found: found[0].replace("voice", name),
-        page,
-    )
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def what_it_is(kept: Kept) -> list[str]:

@@ -46,36 +46,29 @@ def page(programs):
     return programs["page"]
 
 
-@pytest.fixture(scope="module", params=["voice"])
-def model(request):
-    return request.param
-
-
 @pytest.fixture(scope="module")
-def kept(voice, page, model):
-    return page.read_kept(voice.KEPT / model)
+def kept(voice, page):
+    return page.read_kept(voice.KEPT / "voice")
 
 
-def figures_of(model):
-    """The figures of a model's page."""
-    return list(DOCS.glob(f"{model}-*.png"))
+FIGURES = sorted(DOCS.glob("voice-*.png"))
 
 
 class TestThePage:
-    def test_is_what_the_program_writes_from_the_figures_kept(self, page, kept, model):
-        assert (DOCS / "model-cards" / f"{model}.md").read_text(encoding="utf-8") == page.text(kept)
+    def test_is_what_the_program_writes_from_the_figures_kept(self, page, kept):
+        assert (DOCS / "model-cards" / "voice.md").read_text(encoding="utf-8") == page.text(kept)
 
-    def test_is_about_the_model_that_ships(self, voice, kept, model):
-        card = json.loads(read_card(model_path(model)).to_json())
+    def test_is_about_the_model_that_ships(self, voice, kept):
+        card = json.loads(read_card(model_path("voice")).to_json())
         assert {key: kept["card"][key] for key in voice.CARD} == {key: card[key] for key in voice.CARD}
 
-    def test_has_every_figure_and_no_other(self, page, kept, model):
-        shown = set(re.findall(rf"\.\./({model}-[\w-]+\.png)", page.text(kept)))
-        assert shown == {path.name for path in figures_of(model)}
+    def test_has_every_figure_and_no_other(self, page, kept):
+        shown = set(re.findall(r"\.\./(voice-[\w-]+\.png)", page.text(kept)))
+        assert shown == {path.name for path in FIGURES}
 
-    def test_figures_and_kept_files_are_small(self, voice, model):
-        assert all(path.stat().st_size < 250_000 for path in figures_of(model))
-        assert all(path.stat().st_size < 60_000 for path in (voice.KEPT / model).glob("*.json"))
+    def test_figures_and_kept_files_are_small(self, voice):
+        assert all(path.stat().st_size < 250_000 for path in FIGURES)
+        assert all(path.stat().st_size < 60_000 for path in (voice.KEPT / "voice").glob("*.json"))
 
     def test_says_what_it_must_not_be_used_for(self, page, kept):
         limits = page.text(kept).partition("## Limits")[2]
