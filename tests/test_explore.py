@@ -29,12 +29,12 @@ from affekt.data.explore import (
     explore,
     groupings,
     lengths_of,
-    look_out,
     map_of,
     pitches_of,
     standardised,
     third_octaves,
 )
+from affekt.data.notices import look_out
 from affekt.errors import AudioError, InputError, UnknownName
 from affekt.types import Sample
 

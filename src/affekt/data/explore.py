@@ -32,10 +32,6 @@ SILENCE = -120.0  # dB: silent clips have a level, too
 
 FEWEST_FOR_MAP = 10  # clips
 
-# From which ratio, and below which number of speakers, a student should be told.
-UNEVEN, FEW_SPEAKERS = 1.5, 10
-ENOUGH_FOR_LENGTH = 5  # clips of a label, before its median length says anything
-
 Signal = NDArray[np.float32]
 Tick = Callable[[], object]
 Setting = tuple[str | None, str | None, str | None]
@@ -527,23 +523,23 @@ def choose_examples(samples: Sequence[Sample], lengths: Mapping[str, float]) -> 
         By label, then by sex; a combination without clips is left out.
     """
     chosen = []
-    for sex in _names(samples, "sex"):
-        same_sex = [s for s in samples if _name(s, "sex") == sex]
+    for sex in names_of(samples, "sex"):
+        same_sex = [s for s in samples if name_of(s, "sex") == sex]
         away = _from_median(same_sex, lengths)
         best = _best_covered(same_sex, away)
-        for label in _names(same_sex, "label"):
-            candidates = [s for s in same_sex if _name(s, "label") == label]
+        for label in names_of(same_sex, "label"):
+            candidates = [s for s in same_sex if name_of(s, "label") == label]
             chosen.append(min(candidates, key=lambda s: (_unlike(_setting(s), best), away[s.id], s.id)))
-    return tuple(sorted(chosen, key=lambda s: (natural(_name(s, "label")), natural(_name(s, "sex")))))
+    return tuple(sorted(chosen, key=lambda s: (natural(name_of(s, "label")), natural(name_of(s, "sex")))))
 
 
 def _from_median(samples: Iterable[Sample], lengths: Mapping[str, float]) -> dict[str, float]:
     """How far each clip's length is from the median of its label, as a ratio in logarithm."""
     of_label: dict[str, list[float]] = {}
     for sample in samples:
-        of_label.setdefault(_name(sample, "label"), []).append(lengths[sample.id])
+        of_label.setdefault(name_of(sample, "label"), []).append(lengths[sample.id])
     medians = {label: np.median(values) for label, values in of_label.items()}
-    return {s.id: abs(float(np.log(lengths[s.id] / medians[_name(s, "label")]))) for s in samples}
+    return {s.id: abs(float(np.log(lengths[s.id] / medians[name_of(s, "label")]))) for s in samples}
 
 
 def _setting(sample: Sample) -> Setting:
@@ -559,7 +555,7 @@ def _best_covered(samples: Sequence[Sample], away: Mapping[str, float]) -> Setti
     """The setting heard in most emotions, with the most typical lengths among equals."""
     best: dict[Setting, dict[str, float]] = {}
     for s in samples:
-        nearest, label = best.setdefault(_setting(s), {}), _name(s, "label")
+        nearest, label = best.setdefault(_setting(s), {}), name_of(s, "label")
         nearest[label] = min(away[s.id], nearest.get(label, float("inf")))
     return min(best, key=lambda setting: (-len(best[setting]), sum(best[setting].values()), str(setting)))
 
@@ -608,19 +604,21 @@ def count(samples: Iterable[Sample], rows: str, columns: str) -> Counts:
         if name not in FIELDS:
             raise UnknownName("field", name, FIELDS)
     samples = list(samples)
-    names = _names(samples, rows), _names(samples, columns)
+    names = names_of(samples, rows), names_of(samples, columns)
     table = np.zeros((len(names[0]), len(names[1])), np.int64)
     places = [{name: i for i, name in enumerate(axis)} for axis in names]
     for sample in samples:
-        table[places[0][_name(sample, rows)], places[1][_name(sample, columns)]] += 1
+        table[places[0][name_of(sample, rows)], places[1][name_of(sample, columns)]] += 1
     return Counts((rows, columns), *names, table)
 
 
-def _names(samples: Iterable[Sample], by: str) -> tuple[str, ...]:
-    return tuple(sorted({_name(sample, by) for sample in samples}, key=natural))
+def names_of(samples: Iterable[Sample], by: str) -> tuple[str, ...]:
+    """The names in a field of samples, each once, in natural order."""
+    return tuple(sorted({name_of(sample, by) for sample in samples}, key=natural))
 
 
-def _name(sample: Sample, by: str) -> str:
+def name_of(sample: Sample, by: str) -> str:
+    """What a field of a sample says: a label, speaker, sex or sentence; ``unknown`` where it is empty."""
     return str(getattr(sample, by) or UNKNOWN)
 
 
@@ -654,7 +652,7 @@ def pitches_of(data: Exploration) -> Groups:
 def _groups(what: str, unit: str, values: Iterable[tuple[Sample, float]]) -> Groups:
     found: dict[tuple[str, str], list[float]] = {}
     for sample, value in values:
-        found.setdefault((_name(sample, "label"), _name(sample, "sex")), []).append(value)
+        found.setdefault((name_of(sample, "label"), name_of(sample, "sex")), []).append(value)
     order = sorted(found, key=lambda pair: tuple(map(natural, pair)))
     return Groups(what, unit, {pair: np.array(found[pair]) for pair in order})
 
@@ -663,7 +661,7 @@ def bands_of(data: Exploration) -> Bands:
     """The long-term average spectra of the measured clips."""
     found: dict[tuple[str, str], list[NDArray[np.float64]]] = {}
     for m in data.measures:
-        found.setdefault((_name(m.sample, "label"), _name(m.sample, "sex")), []).append(_decibels(m.bands))
+        found.setdefault((name_of(m.sample, "label"), name_of(m.sample, "sex")), []).append(_decibels(m.bands))
     order = sorted(found, key=lambda pair: tuple(map(natural, pair)))
     return Bands(CENTRES, {pair: np.mean(found[pair], axis=0) for pair in order})
 
@@ -672,153 +670,3 @@ def differences_of(data: Bands) -> Bands:
     """How the spectrum of each emotion differs, in dB, from the mean of all emotions of the same sex."""
     means = {sex: np.mean([v for (_, s), v in data.levels.items() if s == sex], axis=0) for _, sex in data.levels}
     return Bands(data.centres, {pair: levels - means[pair[1]] for pair, levels in data.levels.items()})
-
-
-def look_out(data: Exploration) -> tuple[str, ...]:
-    """What to look out for before training or judging on these clips: sentences with counts."""
-    notices = (_uneven_labels, _few_speakers, _speakers_without_labels, _uneven_speakers, _sexes, _sentences)
-    found = [sentence for notice in notices for sentence in notice(data.samples)]
-    return (*found, *_lengths_by_label(data), *_rates(data))
-
-
-def _uneven_labels(samples: Sequence[Sample]) -> Iterator[str]:
-    sizes = _sizes(samples, "label")
-    (most, largest), (least, smallest) = sizes[0], sizes[-1]
-    if len(sizes) == 1:
-        yield f"All {_clips(largest)} have one label, {most}: there is nothing to tell apart."
-    elif largest >= UNEVEN * smallest:
-        yield (
-            f"The classes are unbalanced: {most} has {_clips(largest)}, {least} {smallest}. Always answering {most} is "
-            f"right {_share(largest, len(samples))} of the time, so judge by the mean recall of the classes (UAR)."
-        )
-    if unlabelled := dict(sizes).get(UNKNOWN):
-        yield f"{_of(unlabelled, samples)} have no label."
-
-
-def _few_speakers(samples: Sequence[Sample]) -> Iterator[str]:
-    speakers = {s.speaker for s in samples if s.speaker}
-    if unknown := sum(not s.speaker for s in samples):
-        yield (
-            f"The speaker of {_of(unknown, samples)} is unknown: they cannot be kept out of training when the "
-            "same voice is tested, and a split by speaker refuses them."
-        )
-    if 0 < len(speakers) < FEW_SPEAKERS:
-        yield (
-            f"There {'is' if len(speakers) == 1 else 'are'} {_many(len(speakers), 'speaker')} only "
-            f"({_listed(speakers)}): what is measured on them says little about other people, and its interval is wide."
-        )
-
-
-def _speakers_without_labels(samples: Sequence[Sample]) -> Iterator[str]:
-    labels_of: dict[str, set[str]] = {}
-    for s in samples:
-        if s.speaker:
-            labels_of.setdefault(s.speaker, set()).add(_name(s, "label"))
-    everything = len(_names(samples, "label"))
-    single = [speaker for speaker, labels in labels_of.items() if len(labels) == 1 < everything]
-    partial = [speaker for speaker, labels in labels_of.items() if 1 < len(labels) < everything]
-    if single:
-        yield (
-            f"{len(single)} of {_many(len(labels_of), 'speaker')} "
-            f"{'is' if len(single) == 1 else 'are'} heard in one emotion only ({_listed(single)}): "
-            "whoever recognises the voice knows the emotion."
-        )
-    if partial:
-        yield (
-            f"{len(partial)} of {_many(len(labels_of), 'speaker')} "
-            f"{'lacks' if len(partial) == 1 else 'lack'} some emotions ({_listed(partial)})."
-        )
-
-
-def _uneven_speakers(samples: Sequence[Sample]) -> Iterator[str]:
-    sizes = [(name, size) for name, size in _sizes(samples, "speaker") if name != UNKNOWN]
-    if len(sizes) > 1 and sizes[0][1] >= 2 * UNEVEN * (middle := float(np.median([size for _, size in sizes]))):
-        yield (
-            f"Speaker {sizes[0][0]} alone has {_of(sizes[0][1], samples)} ({_share(sizes[0][1], len(samples))}); "
-            f"the median speaker has {middle:g}."
-        )
-
-
-def _sexes(samples: Sequence[Sample]) -> Iterator[str]:
-    sizes = dict(_sizes(samples, "sex"))
-    if unknown := sizes.pop(UNKNOWN, 0):
-        yield f"The sex of the speaker of {_of(unknown, samples)} is unknown: no result can be told apart by sex there."
-    elif len(sizes) == 1:
-        yield f"All speakers are {next(iter(sizes))}: nothing is known of the other sex."
-    elif max(sizes.values()) >= UNEVEN * min(sizes.values()):
-        yield f"The sexes are unbalanced: {' and '.join(f'{_clips(n)} {sex}' for sex, n in sizes.items())}."
-    voices = count([s for s in samples if s.sex and s.speaker], "speaker", "sex")
-    if both := [name for name, row in zip(voices.rows, voices.counts, strict=True) if np.count_nonzero(row) > 1]:
-        yield f"Female in some clips and male in others, by their names: speaker {_listed(both)}. One must be wrong."
-    table = count([s for s in samples if s.sex], "label", "sex")
-    lone = [label for label, row in zip(table.rows, table.counts, strict=True) if len(row) == 2 and not row.all()]
-    if lone:
-        yield f"Heard from one sex only: {_listed(lone)}. Whoever recognises the sex knows something of the emotion."
-
-
-def _sentences(samples: Sequence[Sample]) -> Iterator[str]:
-    labels_of: dict[str, list[str]] = {}
-    for s in samples:
-        if s.sentence:
-            labels_of.setdefault(s.sentence, []).append(_name(s, "label"))
-    if len(_names(samples, "label")) < 2:
-        return
-    if not labels_of:
-        yield "What is said is not known, so it cannot be ruled out that the words give the emotion away."
-    # A sentence heard once says nothing about what it is tied to.
-    tied = {name: labels for name, labels in labels_of.items() if len(set(labels)) == 1 < len(labels)}
-    if tied:
-        verb, clips = "is" if len(tied) == 1 else "are", _of(sum(map(len, tied.values())), samples)
-        yield (
-            f"{len(tied)} of {len(labels_of)} sentences ({_listed(tied)}) {verb} spoken in one emotion only, in "
-            f"{clips}: the words give the emotion away there."
-        )
-
-
-def _lengths_by_label(data: Exploration) -> Iterator[str]:
-    values: dict[str, list[float]] = {}
-    for s in data.samples:
-        values.setdefault(_name(s, "label"), []).append(data.lengths[s.id])
-    medians = sorted((float(np.median(v)), label) for label, v in values.items() if len(v) >= ENOUGH_FOR_LENGTH)
-    if not medians:
-        return
-    (short, shortest), (long, longest) = medians[0], medians[-1]
-    if long >= UNEVEN * short:
-        yield (
-            f"Length tells something of the emotion: the median clip of {longest} lasts {long:.1f} s, "
-            f"that of {shortest} {short:.1f} s. Some of it may be silence, or how clips were cut."
-        )
-
-
-def _rates(data: Exploration) -> Iterator[str]:
-    rates = Counter(data.rates.values()).most_common()
-    if len(rates) > 1:
-        listed = ", ".join(f"{rate} Hz ({_clips(n)})" for rate, n in rates)
-        yield f"Sampling rates differ: {listed}. Bring all to the lowest, or the highest octaves tell the clips apart."
-
-
-def _sizes(samples: Iterable[Sample], by: str) -> list[tuple[str, int]]:
-    """Names and their number of clips, the largest first."""
-    return sorted(Counter(_name(s, by) for s in samples).items(), key=lambda item: (-item[1], natural(item[0])))
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _clips(number: int) -> str:
-    return _many(number, "clip")
-
-
-def _of(number: int, samples: Sequence[Sample]) -> str:
-    return f"{number:,} of {_clips(len(samples))}"
-
-
-def _share(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.0f} %"
-
-
-def _listed(names: Iterable[str], most: int = 6) -> str:
-    """Names in natural order, the first few."""
-    ordered = sorted(names, key=natural)
-    return ", ".join(ordered[:most]) + (f", and {len(ordered) - most} more" if len(ordered) > most else "")

@@ -21,9 +21,9 @@ from affekt.data.explore import (
     differences_of,
     lengths_of,
     levels_of,
-    look_out,
     pitches_of,
 )
+from affekt.data.notices import look_out
 from affekt.plot.explore import bars, boxes, draw_examples, draw_map, draw_spectra, heat, new_figure
 from affekt.plot.page import Picture, Section, Table, page, png
 
