@@ -472,8 +472,8 @@ def protocols(kept: Kept) -> list[str]:
         *paragraph(
             "These are of the recipe, trained anew for every fold, not of the shipped file. Published figures stand "
             "below the",
-            "protocol that is nearest to theirs; they have no interval, and where their folds differ that is said. Folds "
-            "that begin with the other corpora end some of the way from there, how far was chosen on EMOVO; the "
+            "protocol that is nearest to theirs; they have no interval, and where their folds differ that is said. "
+            "Folds that begin with the other corpora end some of the way from there, how far was chosen on EMOVO; the "
             "[model log](../model-log.md) has what all of the way would have given.",
         ),
         *table(
