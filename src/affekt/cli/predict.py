@@ -124,7 +124,7 @@ def knowing(job: Job, recognizer: Recognizer) -> Recognizer:
     """The recogniser that knows of the speaker what the command told; a model that cannot may still explain."""
     if job.one_speaker:
         return recognizer.knowing(running=True)
-    if not job.reference or not (recognizer.card.normal or not job.explain):
+    if not job.reference or (job.explain and not recognizer.card.normal):
         return recognizer
     try:
         return recognizer.adapt(job.reference)
@@ -334,7 +334,7 @@ class Session:
             from affekt.recognize.normal import LEAST_SECONDS
 
             least = f"{LEAST_SECONDS['any']:g} s of speech"
-            sentences.append(f"--one-speaker compares with what came before, from {least} on; some have less in all.")
+            sentences.append(f"--one-speaker compares with what came before, from {least} on; some recordings have less.")
         for sentence in sentences:
             if sentence in self._told:
                 continue
