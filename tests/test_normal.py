@@ -212,7 +212,7 @@ def test_the_command_says_what_was_known_of_the_speaker(clips):
 def test_who_says_too_little_stays_unknown_and_the_command_says_so(clips):
     done = run(clips[2], "--format", "json", "--one-speaker")
     assert json.loads(done.stdout)["results"][0]["normal"] == "none"
-    assert "--one-speaker compares with what came before, from 8 s of speech on; some recordings have less." in done.stderr
+    assert "--one-speaker compares with what came before, from 8 s of speech on; some hold less." in done.stderr
 
 
 def test_a_reference_that_is_not_there_is_an_error_of_the_command(clips):

@@ -334,7 +334,7 @@ class Session:
             from affekt.recognize.normal import LEAST_SECONDS
 
             least = f"{LEAST_SECONDS['any']:g} s of speech"
-            sentences.append(f"--one-speaker compares with what came before, from {least} on; some recordings have less.")
+            sentences.append(f"--one-speaker compares with what came before, from {least} on; some hold less.")
         for sentence in sentences:
             if sentence in self._told:
                 continue
