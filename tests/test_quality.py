@@ -229,7 +229,7 @@ def test_the_reason_of_many_parts_is_that_of_the_part_that_costs_most():
 
 
 def test_summaries_and_streams_pass_reasons_on():
-    short = Prediction(0, 0.5, {"a": 0.6, "b": 0.4}, quality=0.7, reason="short: 0.5 s of speech")
+    short = Prediction(0, 0.5, {"a": 0.6, "b": 0.4}, quality=0.7, reason="short: 0.5 s without its pauses")
     assert summarise([short]).reason == short.reason
     assert summarise([short, Prediction(1, 30, {"a": 0.6, "b": 0.4})]).reason == ""
     table = table_of(short)
@@ -451,8 +451,8 @@ def test_json_gives_a_reason_only_where_there_is_one():
     schema = json.loads((DOCS / "predictions-1.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(schema).validate(document)
     (result,) = document["results"]
-    assert [s.get("reason") for s in result["segments"]] == ["short: 0.8 s of speech", None]
-    assert result["summary"]["reason"] == "short: 0.8 s of speech" and "reason" not in result["segments"][1]
+    assert [s.get("reason") for s in result["segments"]] == ["short: 0.8 s without its pauses", None]
+    assert result["summary"]["reason"] == "short: 0.8 s without its pauses" and "reason" not in result["segments"][1]
     result["segments"][1]["reason"] = ""
     assert not jsonschema.Draft202012Validator(schema).is_valid(document)
 
