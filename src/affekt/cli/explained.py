@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from affekt._files import atomic_write
-from affekt.cli.terminal import clock, console, shown
+from affekt.cli.terminal import clock, console, in_all, shown
 from affekt.errors import InputError
 from affekt.types import Prediction, Result
 from affekt.write import WRITERS, Writer
@@ -81,8 +81,7 @@ def print_explained(told: Sequence[tuple[Result, Sequence[Explanation]]], answer
             if p.reason:
                 screen.print(Text(f"    weak because: {p.reason}"))
             screen.print(Text(f"    {explanation.sentence}"))
-        because = f"; {result.summary.reason}" if result.summary.reason else ""
-        screen.print(Text(f"in all: {answer(result.summary)}{because}"))
+        screen.print(Text(in_all(result.summary, answer(result.summary))))
     if any(explanations for _, explanations in told):
         screen.print(Text(NOTE))
 

@@ -15,7 +15,7 @@ import click
 from affekt._files import atomic_write
 from affekt._optional import require
 from affekt.cli.explained import beside, check_form, explaining_writer, print_explained, save_maps
-from affekt.cli.terminal import SOME_FAILED, Target, clock, console, percent, polite, progress, shown
+from affekt.cli.terminal import SOME_FAILED, Target, clock, console, in_all, percent, polite, progress, shown
 from affekt.errors import AudioError, InputError
 from affekt.labels import parse_labels
 from affekt.types import Prediction, Result
@@ -280,7 +280,8 @@ class Session:
 
     def _print_explained(self, results: Sequence[Result]) -> None:
         told = [(result, self._explanations[result.source]) for result in results]
-        print_explained(told, lambda p: answer(p, self._also()))
+        also = self._also()
+        print_explained(told, lambda p: answer(p, also))
 
     def _also(self) -> Also:
         """What else it may be: the next best labels, or all that the coverage asked for takes."""
@@ -403,8 +404,7 @@ def _print_timeline(result: Result, also: Also) -> None:
     screen.print(Text(heading))
     if result.predictions:
         screen.print(table)
-    because = f"; {result.summary.reason}" if result.summary.reason else ""
-    screen.print(Text(f"in all: {answer(result.summary, also)}{because}"))
+    screen.print(Text(in_all(result.summary, answer(result.summary, also))))
 
 
 def _print_overview(results: Sequence[Result], also: Also) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from affekt.errors import AffektError, AudioError, InputError
-from affekt.types import Sample
+from affekt.types import Prediction, Sample
 
 SOME_FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
@@ -101,6 +101,11 @@ def clock(seconds: float) -> str:
     if minutes >= 60:
         return f"{minutes // 60}:{minutes % 60:02d}:{rest / 10:04.1f}"
     return f"{minutes}:{rest / 10:04.1f}"
+
+
+def in_all(summary: Prediction, said: str) -> str:
+    """The last line about a recording: what was said of all of it, and why that is weak."""
+    return f"in all: {said}" + (f"; {summary.reason}" if summary.reason else "")
 
 
 def percent(share: float) -> str:

@@ -275,7 +275,7 @@ class Recognizer:
     def _normal_of(self, stream: Stream) -> str:
         """What was known of the speaker; one who says too little stays unknown however long one listens."""
         if self.running:
-            return "running" if stream.told else "none"
+            return "running" if stream.speaker_known else "none"
         return self.normal.kind if self.normal else "none"
 
 

@@ -199,9 +199,9 @@ class Stream:
         return self._reader.gathered
 
     @property
-    def told(self) -> bool:
+    def speaker_known(self) -> bool:
         """Whether any of the speech was heard with the speaker's normal known."""
-        return self._reader.told
+        return self._reader.speaker_known
 
     def glance(self) -> Prediction | None:
         """What the last seconds of the speech in progress sound like, as if it ended here; None where nobody speaks.
@@ -328,7 +328,7 @@ class _Reader:
     ) -> None:
         self._model, self._labels, self._card = model, labels, model.card
         self.gathered, self._normal, self._running = Gathered(), normal, running
-        self.told = False
+        self.speaker_known = False
         self._embeddings: list[NDArray[np.floating]] = []
         self._hop, self._window = self._card.hop, self._card.window
         # A whole number of hops, so that the windows of a piece fall on those of the region.
@@ -394,7 +394,7 @@ class _Reader:
         """The model's outputs, told what was known of the speaker before this region."""
         known = self.gathered.normal() if self._running else None
         normal = known or self._normal
-        self.told = self.told or bool(normal)
+        self.speaker_known = self.speaker_known or bool(normal)
         return self._model.run(signal[None], normal.row) if normal else self._model.run(signal[None])  # type: ignore[arg-type]
 
     def _piece_end(self, state: _Region) -> int:

@@ -286,10 +286,11 @@ def _trained(
 def between(start: Mapping[str, torch.Tensor], end: Mapping[str, torch.Tensor], way: float) -> dict[str, torch.Tensor]:
     """Weights some of the way from those that a run started from to those that it reached.
 
-    A few speakers teach a network what is theirs alone, too; half-way back it
-    does better on others (Wortsman et al., Robust fine-tuning of zero-shot
-    models, 2022). The head that knows nothing goes all the way: the start may
-    never have met one of its labels. What the start lacks is as at the end.
+    A few speakers teach a network what is theirs alone, too; some of the way
+    back it can do better on others (Wortsman et al., Robust fine-tuning of
+    zero-shot models, 2022). On two corpora it did, on RAVDESS, one of whose
+    labels the start never met, it did not (docs/model-log.md). The head that
+    knows nothing goes all the way. What the start lacks is as at the end.
 
     Parameters
     ----------
