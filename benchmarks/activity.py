@@ -25,8 +25,8 @@ from affekt.models.zoo import load_model
 from affekt.speech.activity import HOP, WINDOW, Activity
 from affekt.speech.audio import read
 from affekt.speech.augment import add_noise, coloured_noise
-from affekt.train.activity import energy_truth
 from affekt.train.sources import noise_paths
+from affekt.train.voice.activity import energy_truth
 
 RATE = 16_000
 CORPORA = ("ravdess", "savee", "emovo", "nemo", "tess")

@@ -19,12 +19,12 @@ from rich.console import Console
 from rich.table import Table
 
 from affekt.corpora import read_corpus
-from affekt.data.explore import draw_evenly
-from affekt.data.splits import fixed_speakers, fixed_split
-from affekt.evaluate.intervals import estimates, resample
-from affekt.recognize.occlusion import Masker, deletion, label_score, occlusion_map, orders
+from affekt.data.splits import draw_evenly, fixed_speakers, fixed_split
+from affekt.explain.occlusion import deletion, label_score, occlusion_map, orders
+from affekt.metrics.intervals import estimates, resample
 from affekt.recognize.recognizer import Recognizer
 from affekt.speech.audio import read
+from affekt.speech.masks import Masker
 from affekt.types import Estimate, Sample
 
 RATE = 16_000

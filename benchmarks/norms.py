@@ -19,9 +19,9 @@ import numpy as np
 
 from affekt.corpora import read_corpus
 from affekt.data.splits import fixed_speakers, fixed_split
-from affekt.recognize.cues import CUES, RANGES_MEET, SHORTEST, measure_cues, typical
 from affekt.recognize.recognizer import Recognizer
 from affekt.speech.audio import read
+from affekt.speech.cues import CUES, RANGES_MEET, SHORTEST, measure_cues, typical
 from affekt.types import Sample
 
 TARGET = Path(__file__).parent.parent / "src" / "affekt" / "recognize" / "norms.toml"

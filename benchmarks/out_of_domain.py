@@ -17,7 +17,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from affekt.evaluate.selective import lower_bound
+from affekt.metrics.selective import lower_bound
 from affekt.recognize.recognizer import Recognizer
 from affekt.speech.augment import coloured_noise
 from affekt.train.sources import noise_paths

@@ -1,7 +1,7 @@
 """The well-known recipes: keeps the figures of runs and writes the tables of the documentation.
 
-    python benchmarks/recipes.py RUN...     # folders that `affekt reproduce` wrote
-    python benchmarks/recipes.py            # only the tables, from the figures that are kept
+python benchmarks/recipes.py RUN...     # folders that `affekt reproduce` wrote
+python benchmarks/recipes.py            # only the tables, from the figures that are kept
 """
 
 from __future__ import annotations

@@ -21,14 +21,14 @@ from rich.table import Table
 
 from affekt.corpora import read_corpus
 from affekt.data.splits import fixed_speakers, fixed_split
-from affekt.evaluate.report import report
-from affekt.evaluate.slices import speaker_of
-from affekt.evaluate.writing import estimate_table
-from affekt.recognize.judge import Answers, Trial, restriction
-from affekt.recognize.normal import KINDS, Gathered
+from affekt.evaluate.corpus import Answers, Trial, restriction
+from affekt.evaluate.speakers import gather_all
+from affekt.metrics.report import report
+from affekt.metrics.slices import speaker_of
 from affekt.recognize.recognizer import Recognizer
-from affekt.recognize.speakers import gather_all
+from affekt.speech.baseline import KINDS, Gathered
 from affekt.types import Prediction, Sample
+from affekt.write.report import estimate_table
 
 SECONDS = (0, 1, 3, 10, 30)
 

@@ -22,9 +22,9 @@ from affekt.labels import LabelMap
 from affekt.models.onnx import Model
 from affekt.models.zoo import load_model
 from affekt.recognize.recognizer import Recognizer
-from affekt.recognize.stream import Stream, StreamOptions
 from affekt.speech.activity import Activity
 from affekt.speech.audio import blocks, read
+from affekt.speech.stream import Stream, StreamOptions
 
 RATE = 16_000
 

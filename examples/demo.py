@@ -11,7 +11,8 @@ import numpy as np
 import soundfile
 
 from affekt.plot.timeline import Timeline, draw_timeline
-from affekt.recognize.recognizer import Recognizer, Trace
+from affekt.recognize.recognizer import Recognizer
+from affekt.recognize.trace import Trace
 from affekt.speech.audio import read
 
 HERE = Path(__file__).parent

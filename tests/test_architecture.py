@@ -1,8 +1,14 @@
-"""The shape of the code: floors, columns, light imports, short functions. See docs/how-it-works.md."""
+"""The shape of the code: floors, columns, light imports, short functions. See docs/how-it-works.md.
+
+Each test lists all that breaks its rule.
+"""
 
 import ast
+import re
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -10,28 +16,41 @@ import pytest
 import affekt
 
 SOURCE = Path(affekt.__file__).parent
-FLOORS = {
-    "types": 0, "tables": 0, "labels": 0, "errors": 0, "_optional": 0, "_files": 0,
-    "speech": 1, "face": 1, "text": 1, "models": 1,
-    "corpora": 2, "data": 2,
-    "evaluate": 3,
-    "train": 4, "recognize": 4, "attendance": 4,
-    "plot": 5,
-    "cli": 6, "server": 6, "client": 6, "write": 6, "__main__": 6,
-}  # fmt: skip
-COLUMNS = {"speech", "face", "text", "models"}
-SIDE_BY_SIDE = {"train", "recognize", "attendance"}
+#: Room to its floor: imports go down only, or stay on the floor.
+LEVELS = {
+    room: level
+    for level, rooms in enumerate(
+        [
+            {"types", "labels", "errors", "models", "_optional", "_files"},
+            {"timeline"},
+            {"speech", "face", "text"},
+            {"corpora", "data"},
+            {"metrics"},
+            {"write"},
+            {"recognize", "train"},
+            {"archive", "evaluate", "explain", "attendance"},
+            {"plot"},
+            {"cli", "server", "client", "__main__"},
+        ]
+    )
+    for room in rooms
+}
+#: Rooms on one floor that do not know one another.
+APART = [{"speech", "face", "text"}, {"recognize", "train"}, {"archive", "evaluate", "explain", "attendance"}]
 #: Rooms that only start when their extra is installed, and what they may import of it.
 EXTRAS = {
     "train": {"torch"},
     "server": {"fastapi", "starlette", "pydantic", "uvicorn", "prometheus_client"},
-}  # fmt: skip
+}
 BASE = {"numpy", "onnxruntime", "soundfile", "soxr", "av", "click", "rich"}
+#: Names that say nothing about what lives there.
+EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base", "core", "manager", "factory", "runner"}
 FILES = sorted(SOURCE.rglob("*.py"))
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 FUNCTIONS = [
     (path, node)
-    for path in FILES
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    for path, tree in TREES.items()
+    for node in ast.walk(tree)
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
 ]
 
@@ -41,16 +60,27 @@ def room(path: Path) -> str:
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 
+def where(path: Path, line: int) -> str:
+    return f"{path.relative_to(SOURCE)}:{line}"
+
+
+def none_of(offenders: Iterable[str]) -> None:
+    """Fail with all that breaks the rule, one a line."""
+    listed = "\n".join(offenders)
+    assert not listed, f"\n{listed}"
+
+
 def imported(path: Path) -> list[tuple[str, int]]:
     """Absolute names of all modules that a file imports, relative imports resolved, with their lines."""
     package = ["affekt", *path.relative_to(SOURCE).parts[:-1]]
-    tree = ast.parse(path.read_text(encoding="utf-8"))
     for_types = {
-        inner for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        inner
+        for node in ast.walk(TREES[path])
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
         for inner in ast.walk(node)
-    }  # fmt: skip
+    }
     found = []
-    for node in ast.walk(tree):
+    for node in ast.walk(TREES[path]):
         if node in for_types:
             continue
         if isinstance(node, ast.Import):
@@ -64,39 +94,60 @@ def imported(path: Path) -> list[tuple[str, int]]:
     return found
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
-def test_imports_go_down_only(path):
-    here = room(path)
-    if here == "__init__":
-        pytest.skip("the export list names every floor, lazily")
-    for module, line in imported(path):
-        parts = module.split(".")
-        if parts[0] != "affekt" or len(parts) < 2 or parts[1].startswith("__") or parts[1] == here:
-            continue
-        there = parts[1]
-        assert FLOORS[there] <= FLOORS[here], f"{path}:{line} imports {module}, which is on a higher floor"
-        assert not ({here, there} <= COLUMNS), f"{path}:{line}: columns do not import one another ({module})"
-        assert not ({here, there} <= SIDE_BY_SIDE), f"{path}:{line}: {here} and {there} do not know each other"
+#: (file, room, line, room imported) of every import from one room to another.
+CROSSINGS = [
+    (path, room(path), line, module.split(".")[1])
+    for path in FILES
+    if room(path) != "__init__"  # the export list names every floor, lazily
+    for module, line in imported(path)
+    if re.match(r"affekt\.[a-z]", module) and module.split(".")[1] != room(path)
+]
+
+
+def run(code: str, *arguments: str) -> tuple[str, str]:
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    return done.stdout, done.stderr
 
 
 def test_every_room_has_a_floor():
-    assert {room(path) for path in FILES} - {"__init__"} <= set(FLOORS)
+    assert {room(path) for path in FILES} - {"__init__"} <= set(LEVELS)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
-def test_third_party_packages_are_those_of_the_base_install(path):
-    allowed = {"torch"} if path.name == "network.py" else EXTRAS.get(room(path), set())
-    for module, line in imported(path):
-        top = module.split(".")[0]
-        if top in sys.stdlib_module_names or top == "affekt" or top in BASE:
-            continue
-        assert top in allowed, f"{path}:{line}: {module} is no part of the base install; use _optional.require"
+def test_imports_go_down_only():
+    none_of(
+        f"{where(path, line)}: {here} imports {there}, which is on a higher floor"
+        for path, here, line, there in CROSSINGS
+        if LEVELS[there] > LEVELS[here]
+    )
 
 
-def test_evaluate_knows_neither_audio_nor_networks():
-    for path in (SOURCE / "evaluate").glob("*.py"):
-        rooms = {module.split(".")[1] for module, _ in imported(path) if module.startswith("affekt.")}
-        assert not rooms & {"speech", "face", "text", "models", "recognize"}
+def test_columns_do_not_know_one_another():
+    none_of(
+        f"{where(path, line)}: {here} imports {there}"
+        for path, here, line, there in CROSSINGS
+        if any({here, there} <= apart for apart in APART)
+    )
+
+
+def test_what_comes_after_the_logits_knows_no_modality():
+    modalities = {"speech", "face", "text"}
+    none_of(
+        f"{where(path, line)}: {here} imports {there}"
+        for path, here, line, there in CROSSINGS
+        if (here in {"timeline", "metrics", "write", "models", "client"} and there in modalities)
+        or (here == "metrics" and there == "recognize")
+    )
+
+
+def test_third_party_packages_are_those_of_the_base_install():
+    known = {*sys.stdlib_module_names, "affekt", *BASE}
+    none_of(
+        f"{where(path, line)}: {module} is no part of the base install; use _optional.require"
+        for path in FILES
+        for module, line in imported(path)
+        if module.split(".")[0] not in known | EXTRAS.get(room(path), set())
+        and not (path.name in {"network.py", "activations.py"} and module.split(".")[0] == "torch")
+    )
 
 
 def test_at_most_twenty_public_names_and_all_of_them_load():
@@ -110,9 +161,7 @@ def test_at_most_twenty_public_names_and_all_of_them_load():
 def test_importing_affekt_loads_nothing_heavy_and_prints_nothing():
     code = "import sys, affekt; print(sorted({m.split('.')[0] for m in sys.modules} & set(sys.argv[1:])))"
     heavy = ["numpy", "onnxruntime", "soundfile", "av", "torch", "matplotlib", "rich", "scipy"]
-    done = subprocess.run([sys.executable, "-c", code, *heavy], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
-    assert done.stderr == ""
+    assert run(code, *heavy) == ("[]\n", "")
 
 
 def test_predicting_needs_the_base_install_only():
@@ -126,38 +175,58 @@ def test_predicting_needs_the_base_install_only():
         "import numpy, affekt\n"
         "print(affekt.predict((numpy.zeros(16000), 16000)))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr) == ("[]\n", "")
+    assert run(code) == ("[]\n", "")
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
-def test_modules_do_no_work_when_imported(path):
+def test_modules_do_no_work_when_imported():
     defined = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     allowed = (ast.Import, ast.ImportFrom, *defined, ast.Assign, ast.AnnAssign, ast.If)
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        assert is_docstring or isinstance(node, allowed), f"{path}:{node.lineno} does something when imported"
+    none_of(
+        f"{where(path, node.lineno)} does something when imported"
+        for path, tree in TREES.items()
+        for node in tree.body
+        if not isinstance(node, allowed) and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+    )
 
 
-@pytest.mark.parametrize(("path", "node"), FUNCTIONS, ids=lambda x: getattr(x, "name", ""))
-def test_functions_are_short_and_take_few_arguments(path, node):
-    body = node.body[1:] if ast.get_docstring(node) else node.body
-    lines = (node.end_lineno - body[0].lineno + 1) if body else 0
-    assert lines <= 60, f"{path}:{node.lineno} {node.name} has {lines} lines; allowed: 60"
-    positional = [a for a in node.args.posonlyargs + node.args.args if a.arg not in ("self", "cls")]
-    is_command = any("command" in ast.dump(decorator) for decorator in node.decorator_list)
-    assert is_command or len(positional) <= 4, f"{path}:{node.lineno} {node.name} takes {len(positional)} arguments"
+def test_functions_are_short_and_take_few_arguments():
+    broken = []
+    for path, node in FUNCTIONS:
+        body = node.body[1:] if ast.get_docstring(node) else node.body
+        lines = (node.end_lineno - body[0].lineno + 1) if body else 0
+        positional = [a for a in node.args.posonlyargs + node.args.args if a.arg not in ("self", "cls")]
+        is_command = any("command" in ast.dump(decorator) for decorator in node.decorator_list)
+        if lines > 60:
+            broken.append(f"{where(path, node.lineno)} {node.name} has {lines} lines; allowed: 60")
+        if len(positional) > 4 and not is_command:
+            broken.append(f"{where(path, node.lineno)} {node.name} takes {len(positional)} arguments; allowed: 4")
+    none_of(broken)
 
 
-def test_no_rooms_without_a_name_of_their_own():
-    bad = {"utils", "util", "helpers", "helper", "common", "misc", "base", "core", "manager", "factory", "runner"}
-    assert not {path.stem for path in FILES} & bad
+def test_files_are_named_for_what_lives_there():
+    none_of(str(path.relative_to(SOURCE)) for path in FILES if path.stem in EMPTY_NAMES)
+
+
+def test_private_functions_used_once_earn_their_name():
+    """At most two lines, used once: its body says as much where it is used."""
+    words = Counter(word for path in FILES for word in re.findall(r"\w+", path.read_text(encoding="utf-8")))
+    none_of(
+        f"{where(path, node.lineno)} {node.name}"
+        for path, node in FUNCTIONS
+        if re.match(r"_[a-z]", node.name)
+        and words[node.name] == 2
+        and not node.decorator_list
+        and node.end_lineno - node.lineno < 3
+        and not ast.get_docstring(node)
+    )
 
 
 def test_public_things_are_documented():
-    for path in FILES:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        assert ast.get_docstring(tree) or not tree.body, f"{path} has no docstring"
-        for node in tree.body:
-            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
-                assert ast.get_docstring(node), f"{path}:{node.lineno} {node.name} has no docstring"
+    nodes = [(path, node) for path, tree in TREES.items() for node in [tree, *tree.body] if getattr(node, "body", [])]
+    none_of(
+        f"{path.relative_to(SOURCE)}: {getattr(node, 'name', 'the module')} has no docstring"
+        for path, node in nodes
+        if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef))
+        and not getattr(node, "name", "").startswith("_")
+        and not ast.get_docstring(node)
+    )

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from affekt.cli import main
 from affekt.corpora import read_corpus
 from affekt.data.audit import CHECKS, Evidence, Finding, audit, stamps
+from affekt.data.confounds import guess
 from affekt.data.findings import SEVERITIES
-from affekt.data.giveaways import guess
 from affekt.data.labelling import LABELLINGS, relabel
+from affekt.data.near_duplicates import TWIN_BITS, content_hash, evidence_of, fingerprint, near_twins
 from affekt.data.splits import Split, fixed_split, split_by_clip, split_by_speaker
-from affekt.data.twins import TWIN_BITS, content_hash, evidence_of, fingerprint, near_twins
 from affekt.errors import InputError, UnknownName
 from affekt.speech.audio import read
 from affekt.types import Sample

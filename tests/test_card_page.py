@@ -13,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affekt.cli import main
-from affekt.evaluate.stress import Curve, Stress, as_table, compared
+from affekt.evaluate.calibrate import Clips, Heard
+from affekt.metrics.paired import Curve, Stress, compared
 from affekt.models.onnx import read_card
 from affekt.models.zoo import model_path
 from affekt.plot.card import draw_reference, draw_speakers, draw_ways
-from affekt.recognize.calibrate import Clips, Heard
 from affekt.types import Estimate, Sample
+from affekt.write.stress import as_table
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -28,12 +29,12 @@ DOCS = ROOT / "docs"
 def programs():
     """The programs of benchmarks/, which import one another by name."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "benchmarks")
-        import voice
-        import voice_figures
-        import voice_page
+        patch.syspath_prepend(ROOT / "benchmarks" / "voice")
+        import figures
+        import page
+        import run
 
-        yield {"voice": voice, "page": voice_page, "figures": voice_figures}
+        yield {"voice": run, "page": page, "figures": figures}
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,10 @@ transformers = pytest.importorskip("transformers")
 import affekt  # noqa: E402
 from affekt.corpora.synthetic import write_synthetic  # noqa: E402
 from affekt.errors import InputError, UnknownName  # noqa: E402
-from affekt.evaluate.calibration import softmax  # noqa: E402
-from affekt.models.onnx import open_model  # noqa: E402
+from affekt.models.onnx import (
+    open_model,  # noqa: E402
+    softmax,  # noqa: E402
+)
 from affekt.speech.audio import read  # noqa: E402
 from affekt.train.export import parity  # noqa: E402
 from affekt.train.lab import checkpoint as checkpoints  # noqa: E402

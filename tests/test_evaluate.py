@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 
 from affekt.data.splits import Split, fixed_speakers, fixed_split, split_by_speaker
 from affekt.errors import InputError
-from affekt.evaluate.calibration import fit_temperature, negative_log_likelihood, softmax
-from affekt.evaluate.chance import chance_test, paired_test
-from affekt.evaluate.intervals import bootstrap
-from affekt.evaluate.metrics import METRICS, accuracy, confusion, macro_f1, per_class, unweighted_recall
-from affekt.evaluate.probabilities import brier, calibration_error, log_loss, reliability, top2_accuracy
-from affekt.evaluate.report import report
+from affekt.metrics.calibration import fit_temperature, negative_log_likelihood
+from affekt.metrics.intervals import bootstrap
+from affekt.metrics.labels import METRICS, accuracy, confusion, macro_f1, per_class, unweighted_recall
+from affekt.metrics.permutation import chance_test, paired_test
+from affekt.metrics.probabilities import brier, calibration_error, log_loss, reliability, top2_accuracy
+from affekt.metrics.report import report
+from affekt.models.onnx import softmax
 from affekt.types import Sample
 
 PAIRS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=1, max_size=60)

@@ -17,25 +17,16 @@ from hypothesis import strategies as st
 from affekt.cli import main
 from affekt.data.splits import fixed_speakers
 from affekt.errors import InputError, LossWarning, UnknownName
-from affekt.evaluate.calibration import softmax
+from affekt.explain.occlusion import Map, deletion, label_score, occlusion_map, orders, score_variants, segment_map
+from affekt.explain.words import Explanation, Recording, Reference, as_json, explain, reference_of
 from affekt.models.card import KEY, Card
+from affekt.models.onnx import softmax
 from affekt.models.zoo import load_model
 from affekt.plot.maps import LEAST_SPAN, Maps, draw_maps
-from affekt.recognize.cues import CUES, OF_THE_RECORDING, measure_cues, norms, typical
-from affekt.recognize.explain import Explanation, Recording, Reference, as_json, explain, reference_of
-from affekt.recognize.occlusion import (
-    Map,
-    MapOptions,
-    Masker,
-    deletion,
-    label_score,
-    occlusion_map,
-    orders,
-    score_variants,
-    segment_map,
-)
 from affekt.recognize.recognizer import Recognizer
 from affekt.speech.audio import read
+from affekt.speech.cues import CUES, OF_THE_RECORDING, measure_cues, norms, typical
+from affekt.speech.masks import MapOptions, Masker
 from affekt.types import Prediction
 
 ROOT = Path(__file__).parent.parent

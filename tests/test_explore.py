@@ -16,25 +16,22 @@ from hypothesis import strategies as st
 
 from affekt.cli import main
 from affekt.corpora import read_corpus
+from affekt.data.counts import count
 from affekt.data.explore import (
     CENTRES,
     Bands,
     Groups,
-    Measures,
     bands_of,
     choose_examples,
-    count,
     differences_of,
-    draw_evenly,
     explore,
-    groupings,
     lengths_of,
-    map_of,
     pitches_of,
-    standardised,
     third_octaves,
 )
-from affekt.data.notices import look_out
+from affekt.data.explore_notes import look_out
+from affekt.data.maps import Measures, groupings, map_of, standardised
+from affekt.data.splits import draw_evenly
 from affekt.errors import AudioError, InputError, UnknownName
 from affekt.types import Sample
 
@@ -460,7 +457,7 @@ def test_the_page_is_one_file_that_asks_nobody(found, drawn):
 
 
 def test_words_under_the_map_follow_from_its_numbers():
-    from affekt.data.explore import Map
+    from affekt.data.maps import Map
     from affekt.plot.explore_page import _clusters
 
     for by, words in (("speaker", "more by who speaks than by the emotion"), ("label", "more by the emotion than by")):

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from affekt.data.features import KINDS, feature_of, features_of
 from affekt.errors import AudioError, InputError, MissingExtra, UnknownName
 from affekt.speech.audio import read
+from affekt.speech.feature_sets import KINDS, feature_of, features_of
 from affekt.speech.functionals import VECTORS
 from affekt.types import Sample
 

@@ -6,10 +6,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from affekt.speech.network import Known, VoiceNetwork, VoiceShape  # noqa: E402
-from affekt.train import heads  # noqa: E402
-from affekt.train.heads import Embedded, some_of, taught, teach_heads  # noqa: E402
-from affekt.train.loop import Material  # noqa: E402
 from affekt.train.recipe import Recipe  # noqa: E402
+from affekt.train.voice import heads  # noqa: E402
+from affekt.train.voice.heads import Embedded, some_of, taught, teach_heads  # noqa: E402
+from affekt.train.voice.loop import Material  # noqa: E402
 
 from .test_train import TINY, make_material  # noqa: E402
 

@@ -15,19 +15,19 @@ from affekt.cli import main  # noqa: E402
 from affekt.corpora import read_corpus  # noqa: E402
 from affekt.corpora.synthetic import write_synthetic  # noqa: E402
 from affekt.data.audit import audit, stamps  # noqa: E402
-from affekt.data.inputs import Inputs, input_of  # noqa: E402
 from affekt.data.labelling import relabel  # noqa: E402
 from affekt.errors import InputError, UnknownName  # noqa: E402
 from affekt.models.onnx import open_model, read_card  # noqa: E402
 from affekt.recognize.recognizer import Recognizer  # noqa: E402
+from affekt.speech.inputs import Inputs, input_of  # noqa: E402
 from affekt.train.lab.architectures import ARCHITECTURES, Recurrent, parameter_count  # noqa: E402
 from affekt.train.lab.classifiers import CLASSIFIERS  # noqa: E402
 from affekt.train.lab.experiment import Experiment, Fit, Protocol, ladder  # noqa: E402
 from affekt.train.lab.export import export_fitted  # noqa: E402
 from affekt.train.lab.fit import Arrays, Task, fit, scaling  # noqa: E402
+from affekt.train.lab.folds import COPY, make_folds, run_protocol  # noqa: E402
 from affekt.train.lab.material import load_material, read_samples  # noqa: E402
 from affekt.train.lab.model import card_of  # noqa: E402
-from affekt.train.lab.protocol import COPY, make_folds, run_protocol  # noqa: E402
 from affekt.train.lab.reproduce import Asked, Progress, reproduce, reproduction_table, rows  # noqa: E402
 from affekt.train.recipe import load_recipe, recipe_names  # noqa: E402
 from affekt.types import Estimate, Report, Sample  # noqa: E402

@@ -24,10 +24,11 @@ from affekt.cli.listen import Microphone, choose, without_portaudio
 from affekt.cli.stream import cut
 from affekt.errors import AudioError, InputError, UnknownName
 from affekt.recognize.live import STEPS, TYPES, Live
-from affekt.recognize.recognizer import Recognizer, summarise
-from affekt.recognize.stream import LIVE
+from affekt.recognize.recognizer import Recognizer
 from affekt.speech.pipe import contained, raw
-from affekt.tables import table_of
+from affekt.speech.stream import LIVE
+from affekt.timeline.summary import summarise
+from affekt.write.fields import table_of
 
 DOCS = Path(__file__).parent.parent / "docs"
 VALIDATOR = jsonschema.Draft202012Validator(json.loads((DOCS / "events-1.schema.json").read_text(encoding="utf-8")))
@@ -134,7 +135,7 @@ class TestEvents:
         assert not VALIDATOR.is_valid(wrong)
 
     def test_each_start_of_speech_has_its_end_and_the_ends_are_the_regions_of_batch(self, recognizer, conversation):
-        from affekt.recognize.recognizer import Trace
+        from affekt.recognize.trace import Trace
 
         rng = np.random.default_rng(0)
         # Clicks and bursts, so that some starts turn out to be none.
@@ -184,7 +185,7 @@ class TestEvents:
         assert stream.so_far() == seen, "looking changes nothing"
         model, _ = recognizer._models
         start, end = (round(16_000 * t) for t in (segment.start, segment.end))
-        from affekt.evaluate.calibration import softmax
+        from affekt.models.onnx import softmax
 
         expected = softmax(model.run(conversation[None, start:end])[1][0], model.card.temperature)[0]
         np.testing.assert_allclose(list(segment.scores.values()), expected, atol=1e-4)

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from affekt.errors import InputError, UnknownName
-from affekt.recognize.judge import answer
-from affekt.recognize.normal import LEAST_SECONDS, Gathered, Normal
+from affekt.evaluate.corpus import answer
+from affekt.evaluate.speakers import hear_all, hear_samples, speakers_of
 from affekt.recognize.recognizer import Recognizer
-from affekt.recognize.speakers import hear_all, hear_samples, speakers_of
-from affekt.recognize.stream import StreamOptions
 from affekt.speech.activity import ActivityOptions
 from affekt.speech.audio import read
+from affekt.speech.baseline import LEAST_SECONDS, Gathered, Normal
+from affekt.speech.stream import StreamOptions
 from affekt.types import Sample
 
 from .conftest import EXAMPLES

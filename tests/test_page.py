@@ -21,7 +21,7 @@ import soundfile as sf
 
 import affekt
 from affekt.plot.colours import FURTHER_COLOURS, LABEL_COLOURS, colours, ink
-from affekt.write import ONE_RECORDING, SUFFIXES, WRITERS
+from affekt.write.predictions import ONE_RECORDING, SUFFIXES, WRITERS
 
 for package in ("fastapi", "uvicorn", "multipart", "websockets", "prometheus_client"):
     pytest.importorskip(package, reason="the server needs the extra 'serve'")

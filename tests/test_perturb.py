@@ -7,8 +7,8 @@ torch = pytest.importorskip("torch")
 
 from affekt.speech.frontend import FrontEnd, pitch_lags  # noqa: E402
 from affekt.speech.network import VoiceFeatures  # noqa: E402
-from affekt.train.perturb import change_voices, spec_augment  # noqa: E402
 from affekt.train.recipe import Objective  # noqa: E402
+from affekt.train.voice.perturb import change_voices, spec_augment  # noqa: E402
 
 
 class Fixed:

@@ -10,9 +10,9 @@ import soundfile
 torch = pytest.importorskip("torch")
 
 from affekt.errors import InputError, UnknownName  # noqa: E402
-from affekt.train.protocols import LEFT_OUT, PLANS, Effort, Job, Plan, between, fold_rows, run_protocol  # noqa: E402
 from affekt.train.recipe import Network, Recipe, Schedule, recipe_digest  # noqa: E402
 from affekt.train.sources import Sources  # noqa: E402
+from affekt.train.voice.protocols import LEFT_OUT, PLANS, Effort, Job, Plan, between, fold_rows, run_protocol  # noqa: E402
 from affekt.types import Sample  # noqa: E402
 
 from .conftest import speech_like  # noqa: E402

@@ -18,29 +18,19 @@ from scipy import signal as scipy_signal
 
 from affekt.client import results_of
 from affekt.errors import ModelError
+from affekt.evaluate.calibrate import LEARNED_UNDER, VERSIONS, Clips, Heard, calibrate, hear, listen_under
+from affekt.evaluate.gate_fit import KNOTS, Lessons, learn
+from affekt.evaluate.stress import CONDITIONS
 from affekt.models.card import Card
-from affekt.recognize.calibrate import LEARNED_UNDER, VERSIONS, Clips, Heard, calibrate, hear, listen_under
-from affekt.recognize.recognizer import Recognizer, summarise
-from affekt.recognize.stream import LIVE
-from affekt.recognize.stress import CONDITIONS
+from affekt.recognize.recognizer import Recognizer
 from affekt.speech.audio import read
-from affekt.speech.quality import (
-    AMBIGUOUS,
-    KNOTS,
-    NAMES,
-    POOR,
-    WORDS,
-    Gate,
-    Lessons,
-    Weakest,
-    learn,
-    measure,
-    weakened,
-    window_measures,
-)
-from affekt.tables import table_of
+from affekt.speech.quality import measure, window_measures
+from affekt.speech.stream import LIVE
+from affekt.timeline.gate import AMBIGUOUS, NAMES, POOR, WORDS, Gate, Weakest, weakened
+from affekt.timeline.summary import summarise
 from affekt.types import Prediction, Result, Sample
-from affekt.write import WRITERS
+from affekt.write.fields import table_of
+from affekt.write.predictions import WRITERS
 
 RATE = 16_000
 LABELS = ("angry", "happy", "sad")

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from affekt.errors import InputError, UnknownName
-from affekt.evaluate.across import cross_corpus
-from affekt.evaluate.metrics import METRICS
-from affekt.evaluate.probabilities import SCORE_METRICS
-from affekt.evaluate.report import report, stamped
-from affekt.evaluate.slices import slices, too_small
-from affekt.evaluate.writing import FORMATS, as_table, to_json, to_markdown, to_text, worst_speaker
+from affekt.evaluate.corpus import COMMITTED, Trial, answer, judge, trial_of
+from affekt.metrics.across import cross_corpus
+from affekt.metrics.labels import METRICS
+from affekt.metrics.probabilities import SCORE_METRICS
+from affekt.metrics.report import report, stamped
+from affekt.metrics.slices import slices, too_small
 from affekt.models.card import Card
-from affekt.recognize.judge import COMMITTED, Trial, answer, judge, trial_of
 from affekt.types import Estimate, Report, Sample
+from affekt.write.report import FORMATS, as_table, to_json, to_markdown, to_text, worst_speaker
 
 STAMP = "the same clip is in training and test"
 

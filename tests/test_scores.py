@@ -13,8 +13,8 @@ pytest.importorskip("matplotlib")
 from affekt.cli import main
 from affekt.cli.evaluate import _scored
 from affekt.errors import InputError
-from affekt.evaluate.across import cross_corpus
-from affekt.evaluate.report import report, stamped
+from affekt.metrics.across import cross_corpus
+from affekt.metrics.report import report, stamped
 from affekt.models.card import Card
 from affekt.plot import scores as plots
 from affekt.plot.scores import draw_cross_corpus, draw_history, report_page

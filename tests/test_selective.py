@@ -21,26 +21,27 @@ from sklearn.metrics import accuracy_score
 
 from affekt.cli import main
 from affekt.errors import AudioWarning, InputError, ModelError
-from affekt.evaluate.calibration import best_temperature, fit_temperature, negative_log_likelihood
-from affekt.evaluate.selective import (
+from affekt.evaluate.calibrate import Clips, Heard, calibrate, corpus_parts, hear, listen, reliability_of, worth
+from affekt.evaluate.corpus import judge
+from affekt.metrics.calibration import best_temperature, fit_temperature, negative_log_likelihood
+from affekt.metrics.selective import (
     choose_threshold,
     conformal_quantiles,
-    label_set,
     lower_bound,
     outcomes,
     risk_coverage,
     selected,
     upper_tail,
 )
-from affekt.models.card import Card
+from affekt.models.card import Card, label_set
 from affekt.models.onnx import read_card
 from affekt.models.zoo import model_path
-from affekt.recognize.calibrate import Clips, Heard, calibrate, corpus_parts, hear, listen, reliability_of, worth
-from affekt.recognize.judge import judge
-from affekt.recognize.recognizer import Recognizer, Trace, summarise
-from affekt.recognize.stream import LIVE, window_weights
+from affekt.recognize.recognizer import Recognizer
+from affekt.recognize.trace import Trace
+from affekt.speech.stream import LIVE, window_weights
+from affekt.timeline.summary import summarise
 from affekt.types import Prediction, Result, Sample
-from affekt.write import WRITERS
+from affekt.write.predictions import WRITERS
 
 LABELS = ("angry", "happy", "sad")
 DOCS = Path(__file__).parents[1] / "docs"

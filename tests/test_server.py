@@ -31,7 +31,7 @@ from affekt.server.app import make_app
 from affekt.server.pages import folder
 from affekt.server.serving import running
 from affekt.server.settings import Limits, Settings
-from affekt.write import ONE_RECORDING, WRITERS
+from affekt.write.predictions import ONE_RECORDING, WRITERS
 
 pytestmark = pytest.mark.filterwarnings("ignore::affekt.errors.AudioWarning", "ignore::affekt.errors.LossWarning")
 

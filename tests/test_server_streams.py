@@ -23,10 +23,10 @@ from websockets.sync.client import connect
 from affekt.client import Client
 from affekt.recognize.live import Live
 from affekt.recognize.recognizer import Recognizer
-from affekt.recognize.stream import LIVE
 from affekt.server import serving
 from affekt.server.serving import running
 from affekt.server.settings import Limits, Settings
+from affekt.speech.stream import LIVE
 
 pytestmark = pytest.mark.filterwarnings("ignore::affekt.errors.LossWarning")
 HELLO = {"type": "hello", "sampling_rate": 16_000, "format": "float32"}
@@ -410,7 +410,7 @@ def test_voices_of_the_other_pitch_range_get_no_answer(url, clips):
     schema = jsonschema.Draft202012Validator(json.loads(text))
     # 23 is a man and 24 a woman; by pitch alone that is not known, but these two are on their sides of the border.
     from affekt.speech.audio import read
-    from affekt.speech.voice import f0
+    from affekt.speech.pitch import f0
 
     low, high = (read(clips[i]).signal for i in (0, 1))
     assert np.nanmedian(f0(low, 16_000)) < 165 < np.nanmedian(f0(high, 16_000))

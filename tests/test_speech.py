@@ -11,6 +11,7 @@ from affekt.speech.activity import HOP, Activity, ActivityOptions
 from affekt.speech.audio import read
 from affekt.speech.frames import Buffer
 from affekt.speech.quality import quality
+from affekt.train.voice import augment as voice_augment
 
 from .conftest import speech_like
 
@@ -84,7 +85,7 @@ def test_real_speech_is_found_where_it_is(clips):
 def test_few_false_alarms_and_hardly_any_speech_missed(corpora_folder):
     from affekt.corpora import read_corpus
     from affekt.data.splits import fixed_split
-    from affekt.train.activity import energy_truth
+    from affekt.train.voice.activity import energy_truth
 
     activity, hit, missed = load_model("activity"), 0, 0
     for sample in fixed_split(read_corpus("emovo", corpora_folder / "emovo").samples).test[::4]:
@@ -140,10 +141,10 @@ def test_quality_does_not_depend_on_gain(gain):
 
 
 def test_changes_are_drawn_first_and_can_be_repeated():
-    changes = [augment.draw(np.random.default_rng(3)) for _ in range(2)]
+    changes = [voice_augment.draw(np.random.default_rng(3)) for _ in range(2)]
     signal = speech_like(1, np.random.default_rng(0))
     one, two = (
-        augment.apply(signal, change, sounds=[signal[::-1].copy()], responses=[signal[:500]]) for change in changes
+        voice_augment.apply(signal, change, sounds=[signal[::-1].copy()], responses=[signal[:500]]) for change in changes
     )
     assert changes[0] == changes[1]
     np.testing.assert_array_equal(one, two)
@@ -166,7 +167,7 @@ def test_noise_on_silence_or_no_noise_changes_nothing():
 @pytest.mark.parametrize("speed", [0.9, 1.1])
 def test_speed_moves_pitch_and_length(speed):
     tone = np.sin(2 * np.pi * 400 * np.arange(16_000) / 16_000).astype(np.float32)
-    changed = augment.resample_linear(tone, speed)
+    changed = voice_augment.resample_linear(tone, speed)
     assert len(changed) == pytest.approx(16_000 / speed, abs=1)
     peak = np.abs(np.fft.rfft(changed)).argmax() * 16_000 / len(changed)
     assert peak == pytest.approx(400 * speed, abs=2)
@@ -184,6 +185,6 @@ def test_coloured_noise_has_its_slope(power):
 def test_a_telephone_keeps_speech_and_drops_the_rest():
     time = np.arange(16_000) / 16_000
     kept, dropped = (np.sin(2 * np.pi * f * time).astype(np.float32) for f in (1000, 6000))
-    change = augment.Change(telephone=True)
-    assert np.std(augment.apply(kept, change)) == pytest.approx(np.std(kept), rel=0.05)
-    assert np.std(augment.apply(dropped, change)) < 0.01
+    change = voice_augment.Change(telephone=True)
+    assert np.std(voice_augment.apply(kept, change)) == pytest.approx(np.std(kept), rel=0.05)
+    assert np.std(voice_augment.apply(dropped, change)) < 0.01

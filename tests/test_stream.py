@@ -6,9 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affekt.errors import InputError
-from affekt.recognize.recognizer import Recognizer, Trace, summarise
-from affekt.recognize.stream import LIVE, StreamOptions
+from affekt.recognize.recognizer import Recognizer
+from affekt.recognize.trace import Trace
 from affekt.speech.activity import ActivityOptions
+from affekt.speech.stream import LIVE, StreamOptions
+from affekt.timeline.summary import summarise
 from affekt.types import Prediction
 
 
@@ -64,7 +66,7 @@ def test_a_long_region_read_in_pieces_equals_the_model_run_over_it_at_once(recog
 
 def test_one_window_equals_the_models_answer_for_the_whole(recognizer, clips):
     """A clip shorter than a window is one window, pooled as the model pools a whole input."""
-    from affekt.evaluate.calibration import softmax
+    from affekt.models.onnx import softmax
     from affekt.speech.audio import read
 
     signal = read(clips[6]).signal

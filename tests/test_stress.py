@@ -12,19 +12,20 @@ from hypothesis import strategies as st
 
 from affekt.cli import main
 from affekt.corpora import read_corpus
-from affekt.data.explore import draw_evenly
-from affekt.data.splits import fixed_split
+from affekt.data.splits import draw_evenly, fixed_split
 from affekt.errors import CorpusError, InputError, UnknownName
-from affekt.evaluate.chance import paired_test
-from affekt.evaluate.intervals import bootstrap
-from affekt.evaluate.metrics import unweighted_recall
-from affekt.evaluate.stress import HEAD, MEAN, chances, compared, stress_rows, to_markdown, to_text
-from affekt.recognize.judge import Trial
-from affekt.recognize.recognizer import Recognizer, Trace
-from affekt.recognize.stress import CONDITIONS, RATE, StressOptions, _other, babble, cut, points_of, stress
+from affekt.evaluate.corpus import Trial
+from affekt.evaluate.stress import CONDITIONS, RATE, StressOptions, _other, babble, cut, points_of, stress
+from affekt.metrics.intervals import bootstrap
+from affekt.metrics.labels import unweighted_recall
+from affekt.metrics.paired import MEAN, chances, compared
+from affekt.metrics.permutation import paired_test
+from affekt.recognize.recognizer import Recognizer
+from affekt.recognize.trace import Trace
 from affekt.speech.audio import read
 from affekt.speech.augment import apply_steps, draw_steps
 from affekt.types import Sample
+from affekt.write.stress import HEAD, stress_rows, to_markdown, to_text
 
 GAINS = (-30, -20, -10, -3, 3, 6, 12)
 #: By how much a label has to lead to be no toss-up.

@@ -18,11 +18,14 @@ from affekt.data.splits import fixed_speakers  # noqa: E402
 from affekt.errors import InputError, UnknownName  # noqa: E402
 from affekt.models.card import Card  # noqa: E402
 from affekt.models.onnx import open_model  # noqa: E402
-from affekt.train import losses  # noqa: E402
-from affekt.train.activity import ActivityRecipe, SceneMaker, drop_short, energy_truth, fill_short  # noqa: E402
-from affekt.train.clips import Clips, load_clips  # noqa: E402
-from affekt.train.features import Changes, features_of_clips  # noqa: E402
-from affekt.train.loop import (  # noqa: E402
+from affekt.train.muon import Muon  # noqa: E402
+from affekt.train.recipe import Network, Recipe, Schedule, as_table, build, load_recipe  # noqa: E402
+from affekt.train.sources import Sources  # noqa: E402
+from affekt.train.voice import losses  # noqa: E402
+from affekt.train.voice.activity import ActivityRecipe, SceneMaker, drop_short, energy_truth, fill_short  # noqa: E402
+from affekt.train.voice.clips import Clips, load_clips  # noqa: E402
+from affekt.train.voice.features import Changes, features_of_clips  # noqa: E402
+from affekt.train.voice.loop import (  # noqa: E402
     Batch,
     EpochBatches,
     Material,
@@ -33,10 +36,7 @@ from affekt.train.loop import (  # noqa: E402
     plan_epoch,
     train,
 )
-from affekt.train.muon import Muon  # noqa: E402
-from affekt.train.recipe import Network, Recipe, Schedule, as_table, build, load_recipe  # noqa: E402
-from affekt.train.run import finish, run  # noqa: E402
-from affekt.train.sources import Sources  # noqa: E402
+from affekt.train.voice.run import finish, run  # noqa: E402
 
 from .conftest import speech_like  # noqa: E402
 
@@ -272,7 +272,7 @@ def test_a_missing_corpus_is_named(corpora, tmp_path):
 
 def test_nothing_of_a_test_speaker_reaches_training_or_calibration(corpora, tmp_path, monkeypatch):
     """Decode what the run decodes, and look for the held-out speakers in it."""
-    from affekt.train import run as module
+    from affekt.train.voice import run as module
 
     seen = []
     monkeypatch.setattr(module, "load_clips", lambda paths, *a, **k: seen.extend(paths) or load_clips(paths, *a, **k))
@@ -386,7 +386,7 @@ def test_features_of_a_clip_are_those_of_the_network_and_are_kept(tmp_path):
 
 
 def test_in_one_way_all_clips_of_a_speaker_have_one_voice(tmp_path):
-    from affekt.speech.augment import Chances
+    from affekt.train.voice.augment import Chances
 
     chances = Chances(speed=1.0, noise=0, reverb=0, colour=0, telephone=0)
     features = features_of_clips(noisy_clips(), np.array([0, 0, 1, 1]), Changes(3, chances=chances), tmp_path)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from affekt.errors import InputError
 from affekt.speech.audio import read
-from affekt.speech.voice import Voice, f0
+from affekt.speech.pitch import Voice, f0
 
 RATES = (8000, 16_000, 22_050, 48_000)
 

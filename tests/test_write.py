@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from affekt.errors import InputError, UnknownName
 from affekt.types import Prediction
-from affekt.write import ONE_RECORDING, SUFFIXES, WRITERS, Result
+from affekt.write.predictions import ONE_RECORDING, SUFFIXES, WRITERS, Result
 
 DOCS = Path(__file__).parents[1] / "docs"
 SCHEMA = json.loads((DOCS / "predictions-1.schema.json").read_text(encoding="utf-8"))

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from affekt.errors import AffektError as AffektError
     from affekt.recognize.recognizer import Recognizer as Recognizer
     from affekt.recognize.recognizer import predict as predict
-    from affekt.recognize.recognizer import summarise as summarise
-    from affekt.recognize.stream import LIVE as LIVE
-    from affekt.recognize.stream import Stream as Stream
-    from affekt.recognize.stream import StreamOptions as StreamOptions
     from affekt.speech.audio import read as read
+    from affekt.speech.stream import LIVE as LIVE
+    from affekt.speech.stream import Stream as Stream
+    from affekt.speech.stream import StreamOptions as StreamOptions
+    from affekt.timeline.summary import summarise as summarise
     from affekt.types import Audio as Audio
     from affekt.types import Prediction as Prediction
     from affekt.types import Report as Report
@@ -34,18 +34,18 @@ _EXPORTS = {
     "AffektError": "errors",
     "Audio": "types",
     "Client": "client",
-    "LIVE": "recognize.stream",
+    "LIVE": "speech.stream",
     "Prediction": "types",
     "Recognizer": "recognize.recognizer",
     "Report": "types",
     "Result": "types",
     "Sample": "types",
-    "Stream": "recognize.stream",
-    "StreamOptions": "recognize.stream",
+    "Stream": "speech.stream",
+    "StreamOptions": "speech.stream",
     "predict": "recognize.recognizer",
     "read": "speech.audio",
     "read_corpus": "corpora",
-    "summarise": "recognize.recognizer",
+    "summarise": "timeline.summary",
 }
 
 __all__ = ["__version__", *_EXPORTS]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from affekt._optional import require
 from affekt.errors import AffektError, InputError
 from affekt.types import Prediction, Result
-from affekt.write import SCHEMA
+from affekt.write.predictions import SCHEMA
 
 Upload = str | os.PathLike[str] | bytes | tuple[NDArray[Any], int]
 

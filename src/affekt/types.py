@@ -265,7 +265,7 @@ class Report:
         UAR of guessing: 1 / k.
     p_value : float or None
         How often shuffled labels score at least as well, see
-        :func:`affekt.evaluate.chance.chance_test`.
+        :func:`affekt.metrics.permutation.chance_test`.
     speakers : int
         How many known speakers were tested.
     reliability : tuple of (confidence, accuracy, n), one per bin

@@ -62,7 +62,7 @@ def audit(corpora: Sequence[str], how: str, label: str, audio: bool, seed: int, 
 
 def _evidence(split: Split, audio: bool) -> Evidence:
     from affekt.data.findings import Evidence
-    from affekt.data.twins import evidence_of
+    from affekt.data.near_duplicates import evidence_of
 
     if not audio:
         return Evidence()

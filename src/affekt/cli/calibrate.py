@@ -17,8 +17,8 @@ from affekt.errors import CorpusError, InputError
 from affekt.types import Estimate, Sample
 
 if TYPE_CHECKING:
+    from affekt.evaluate.calibrate import Calibration, Clips, Worth
     from affekt.models.card import Card
-    from affekt.recognize.calibrate import Calibration, Clips, Worth
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ def calibrate(**options: Any) -> int:
     """
     import numpy as np
 
+    from affekt.evaluate import calibrate as work
     from affekt.models.zoo import load_model
-    from affekt.recognize import calibrate as work
     from affekt.recognize.recognizer import Recognizer
 
     job = Job(**options)
@@ -112,7 +112,7 @@ def _source(job: Job) -> Path:
 def _dev_samples(job: Job, card: Card) -> list[Sample]:
     """Clips of dev speakers of every corpus that has some."""
     from affekt.cli.evaluate import known_split
-    from affekt.recognize.judge import trial_of
+    from affekt.evaluate.corpus import trial_of
 
     readings = read_all(job.corpora)
     known = known_split(readings, card)
@@ -200,10 +200,10 @@ def _cell(e: Estimate) -> str:
 
 
 def _draw(path: Path, clips: Clips, cards: tuple[Card, Card]) -> None:
-    from affekt.evaluate.selective import risk_coverage
+    from affekt.evaluate.calibrate import corpus_parts, reliability_of
+    from affekt.metrics.selective import risk_coverage
     from affekt.plot.selective import draw_calibration
-    from affekt.recognize.calibrate import corpus_parts, reliability_of
-    from affekt.speech.quality import Gate
+    from affekt.timeline.gate import Gate
 
     before, after = ((card.temperature, Gate.of(card.gate)) for card in cards)
     bins = {"before": reliability_of(clips, *before), "after": reliability_of(clips, *after)}

@@ -17,9 +17,9 @@ from affekt.errors import InputError
 from affekt.types import Report, Sample
 
 if TYPE_CHECKING:
-    from affekt.evaluate.chance import Comparison
+    from affekt.evaluate.corpus import Trial, Verdict
+    from affekt.metrics.permutation import Comparison
     from affekt.models.card import Card
-    from affekt.recognize.judge import Trial, Verdict
 
 MAIN, FREE = "corpus labels", "all labels"
 CARD_METRICS = ("UAR", "WA", "macro F1")
@@ -126,7 +126,7 @@ def _check(job: Job) -> None:
 
 
 def _judge_all(job: Job) -> dict[str, Judged]:
-    from affekt.recognize.judge import judge, trial_of
+    from affekt.evaluate.corpus import judge, trial_of
     from affekt.recognize.recognizer import Recognizer
 
     models = [Recognizer(model) for model in (job.model, job.compare) if model is not None]
@@ -175,8 +175,8 @@ def _findings(trial: Trial, samples: Sequence[Sample]) -> tuple[Any, ...]:
 def _compared(verdicts: Sequence[Verdict], samples: Sequence[Sample]) -> Judged:
     import numpy as np
 
-    from affekt.evaluate.chance import paired_test
-    from affekt.evaluate.slices import speaker_of
+    from affekt.metrics.permutation import paired_test
+    from affekt.metrics.slices import speaker_of
 
     first, second = (verdict.predicted[MAIN] for verdict in verdicts)
     both = [sample for sample in samples if sample.id in first and sample.id in second]
@@ -200,7 +200,7 @@ def _comparison(job: Job, entry: Judged) -> list[str]:
 
 
 def _text(job: Job, judged: Mapping[str, Judged]) -> str:
-    from affekt.evaluate.writing import to_text
+    from affekt.write.report import to_text
 
     blocks = []
     for entry in judged.values():
@@ -210,7 +210,7 @@ def _text(job: Job, judged: Mapping[str, Judged]) -> str:
 
 
 def _json(job: Job, judged: Mapping[str, Judged]) -> str:
-    from affekt.evaluate.writing import as_table, estimate_table
+    from affekt.write.report import as_table, estimate_table
 
     table: dict[str, Any] = {
         "schema": SCHEMA,
@@ -236,7 +236,7 @@ def _json(job: Job, judged: Mapping[str, Judged]) -> str:
 
 
 def _markdown(job: Job, judged: Mapping[str, Judged]) -> str:
-    from affekt.evaluate.writing import escaped, to_markdown
+    from affekt.write.report import escaped, to_markdown
 
     blocks = [f"# {escaped(job.model)}\n"]
     for entry in judged.values():

@@ -12,10 +12,10 @@ from affekt._files import atomic_write
 from affekt.cli.terminal import clock, console, in_all, shown
 from affekt.errors import InputError
 from affekt.types import Prediction, Result
-from affekt.write import WRITERS, Writer
+from affekt.write.predictions import WRITERS, Writer
 
 if TYPE_CHECKING:
-    from affekt.recognize.explain import Explanation, Recording
+    from affekt.explain.words import Explanation, Recording
     from affekt.recognize.recognizer import Recognizer
 
 #: Formats that have a place for an explanation.
@@ -61,7 +61,7 @@ def _written(form: str, results: Sequence[Result]) -> dict[str, Any]:
 
 
 def _add(record: dict[str, Any], explanations: Sequence[Explanation]) -> None:
-    from affekt.recognize.explain import as_json
+    from affekt.explain.words import as_json
 
     for segment, explanation in zip(record["segments"], explanations, strict=True):
         segment["explanation"] = as_json(explanation)
@@ -71,7 +71,7 @@ def print_explained(told: Sequence[tuple[Result, Sequence[Explanation]]], answer
     """Each segment with its answer, and its sentence below it; recording after recording."""
     from rich.text import Text
 
-    from affekt.recognize.explain import NOTE
+    from affekt.explain.words import NOTE
 
     screen = console()
     for result, explanations in told:
@@ -93,8 +93,8 @@ def beside(path: Path) -> Path:
 
 def save_maps(recognizer: Recognizer, result: Result, recording: Recording, path: Path) -> None:
     """Map the most confident segments of a recording, and draw them; without speech there is no picture."""
+    from affekt.explain.occlusion import segment_map
     from affekt.plot.maps import Maps, draw_maps
-    from affekt.recognize.occlusion import segment_map
 
     heard = [p for p in result.predictions if p.scores and p.duration >= 0.1]
     if not heard:

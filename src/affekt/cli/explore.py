@@ -76,7 +76,7 @@ def _make_folder(path: Path) -> None:
 
 def _tell(data: Exploration, output: Path) -> int:
     """What was written and what was left out; the exit status."""
-    from affekt.data.notices import look_out
+    from affekt.data.explore_notes import look_out
 
     for sentence in look_out(data):
         click.echo(f"note: {shown(sentence)}")

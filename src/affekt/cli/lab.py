@@ -161,7 +161,7 @@ def lab_progress() -> Iterator[Progress]:
 
 def write_comparison(done: Reproduction, output: Path) -> None:
     """index.html, report.md and report.json into the folder of the run."""
-    from affekt.plot.reproduction import reproduction_page
+    from affekt.plot.reproduce import reproduction_page
     from affekt.train.lab.reproduce import reproduction_table, rows
 
     texts = {
@@ -212,8 +212,8 @@ def _print_findings(name: str, report: Report) -> None:
 
 def markdown(done: Reproduction) -> str:
     """The comparison as a Markdown page."""
-    from affekt.evaluate.writing import to_markdown
     from affekt.train.lab.reproduce import parameter_sentences, rows
+    from affekt.write.report import to_markdown
 
     experiment = done.experiment
     lines = [

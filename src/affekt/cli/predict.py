@@ -19,12 +19,13 @@ from affekt.cli.terminal import SOME_FAILED, Target, clock, console, in_all, per
 from affekt.errors import AudioError, InputError
 from affekt.labels import parse_labels
 from affekt.types import Prediction, Result
-from affekt.write import ONE_RECORDING, SUFFIXES, WRITERS
+from affekt.write.predictions import ONE_RECORDING, SUFFIXES, WRITERS
 
 if TYPE_CHECKING:
+    from affekt.explain.words import Explanation, Reference
     from affekt.recognize.batch import Failure
-    from affekt.recognize.explain import Explanation, Reference
-    from affekt.recognize.recognizer import Recognizer, Trace
+    from affekt.recognize.recognizer import Recognizer
+    from affekt.recognize.trace import Trace
 
 
 NOTHING = Prediction(0.0, 0.0, {})
@@ -108,7 +109,7 @@ def predict(**options: Any) -> int:
         recognizer.label_set(NOTHING, job.coverage)  # says at once when the model cannot
     session = Session(job, knowing(job, recognizer), sources, failures)
     if job.reference and job.explain:
-        from affekt.recognize.explain import reference_of
+        from affekt.explain.words import reference_of
 
         session.reference = reference_of(job.reference, recognizer)
     if job.speaker_from:
@@ -181,8 +182,8 @@ class Session:
 
     def learn_speakers(self) -> None:
         """Listen to all recordings once, to know how each speaker usually sounds."""
-        from affekt.recognize.normal import LEAST_SECONDS
-        from affekt.recognize.speakers import hear_all, speakers_of
+        from affekt.evaluate.speakers import hear_all, speakers_of
+        from affekt.speech.baseline import LEAST_SECONDS
 
         speakers = speakers_of(self.sources, str(self.job.speaker_from))
         with progress(len(speakers)) as tick:
@@ -255,10 +256,10 @@ class Session:
 
     def _trace(self) -> Trace | None:
         """What has to be kept of a recording for what was asked; often nothing."""
-        from affekt.recognize.recognizer import Trace
+        from affekt.recognize.trace import Trace
 
         if self.job.explain:
-            from affekt.recognize.explain import Recording
+            from affekt.explain.words import Recording
 
             return Recording()
         return Trace() if self.job.plot else None
@@ -270,7 +271,7 @@ class Session:
             plot = self._file_for(result, plot, ".png") if plot.is_dir() else plot
             _save_plot(result, trace, plot)
         if self.job.explain:
-            from affekt.recognize.explain import Recording, explain
+            from affekt.explain.words import Recording, explain
 
             assert isinstance(trace, Recording)
             found = explain(trace.signal, result.predictions, reference=self.reference)
@@ -332,7 +333,7 @@ class Session:
     def _tell_warnings(self, result: Result) -> None:
         sentences = list(result.warnings)
         if self.job.one_speaker and result.normal == "none":
-            from affekt.recognize.normal import LEAST_SECONDS
+            from affekt.speech.baseline import LEAST_SECONDS
 
             least = f"{LEAST_SECONDS['any']:g} s of speech"
             sentences.append(f"--one-speaker compares with what came before, from {least} on; some hold less.")

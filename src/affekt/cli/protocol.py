@@ -56,9 +56,9 @@ def protocol(
     left-out           every corpus of the recipe, by a model that never met it
     """
     require("torch", extra="train").set_num_threads(threads)
-    from affekt.train.protocols import LEFT_OUT, Effort, Job, run_protocol
     from affekt.train.recipe import Recipe, load_recipe
     from affekt.train.sources import Sources, noise_paths, response_paths
+    from affekt.train.voice.protocols import LEFT_OUT, Effort, Job, run_protocol
 
     loaded = load_recipe(recipe)
     if not isinstance(loaded, Recipe):

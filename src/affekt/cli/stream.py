@@ -179,7 +179,7 @@ def told(events: str | None) -> tuple[str, ...]:
 def recognizer_of(job: Job) -> Recognizer:
     """The recogniser that a job asks for."""
     from affekt.recognize.recognizer import Recognizer
-    from affekt.recognize.stream import LIVE
+    from affekt.speech.stream import LIVE
 
     recognizer = Recognizer(job.model, labels=parse_labels(job.labels), threshold=job.threshold, options=LIVE)
     return recognizer.adapt([job.reference]) if job.reference else recognizer

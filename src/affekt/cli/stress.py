@@ -19,10 +19,10 @@ from affekt.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from affekt.evaluate.stress import Stress
-    from affekt.recognize.judge import Trial
+    from affekt.evaluate.corpus import Trial
+    from affekt.evaluate.stress import Stressed
+    from affekt.metrics.paired import Stress
     from affekt.recognize.recognizer import Recognizer
-    from affekt.recognize.stress import Stressed
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,8 @@ def _check(job: Job) -> None:
 
 
 def _stressed(job: Job) -> Stressed:
+    from affekt.evaluate.stress import CONDITIONS, StressOptions, points_of, stress
     from affekt.recognize.recognizer import Recognizer
-    from affekt.recognize.stress import CONDITIONS, StressOptions, points_of, stress
 
     recognizer = Recognizer(job.model)
     names = [name.strip() for name in job.conditions.split(",")] if job.conditions else list(CONDITIONS)
@@ -114,7 +114,7 @@ def _stressed(job: Job) -> Stressed:
 
 
 def _trials(job: Job, recognizer: Recognizer) -> list[Trial]:
-    from affekt.recognize.judge import trial_of
+    from affekt.evaluate.corpus import trial_of
 
     readings = read_all(job.corpora)
     known = known_split(readings, recognizer.card)
@@ -154,19 +154,19 @@ def _sounds(folder: Path | None, names: Sequence[str]) -> list[np.ndarray]:
 
 
 def _text(found: Stress) -> str:
-    from affekt.evaluate.stress import to_text
+    from affekt.write.stress import to_text
 
     return "\n".join(shown(line) for line in to_text(found).split("\n"))
 
 
 def _json(found: Stress) -> str:
-    from affekt.evaluate.stress import as_table
+    from affekt.write.stress import as_table
 
     return json.dumps(as_table(found), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _markdown(found: Stress) -> str:
-    from affekt.evaluate.stress import to_markdown
+    from affekt.write.stress import to_markdown
 
     return to_markdown(found)
 

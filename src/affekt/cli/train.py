@@ -47,10 +47,10 @@ def train(
     folds) unless --protocol says otherwise; `affekt reproduce` runs both.
     """
     require("torch", extra="train").set_num_threads(options["threads"])
-    from affekt.train.activity import ActivityRecipe, run_activity
     from affekt.train.recipe import Recipe, load_recipe
-    from affekt.train.run import run
     from affekt.train.sources import Sources, noise_paths, response_paths
+    from affekt.train.voice.activity import ActivityRecipe, run_activity
+    from affekt.train.voice.run import run
 
     def report(line: str) -> None:
         click.echo(line, err=True)

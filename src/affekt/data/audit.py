@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from affekt.data import coverage, giveaways, leaks
+from affekt.data import confounds, coverage, leaks
 from affekt.data.findings import SEVERITIES, Evidence, Finding, stamps
 from affekt.data.splits import Split
 
@@ -20,7 +20,7 @@ NOTHING_ELSE = Evidence()
 
 CHECKS: tuple[Callable[[Split, Evidence], Iterable[Finding]], ...] = (
     *leaks.CHECKS,
-    *giveaways.CHECKS,
+    *confounds.CHECKS,
     *coverage.CHECKS,
 )
 
@@ -29,7 +29,7 @@ def audit(split: Split, evidence: Evidence = NOTHING_ELSE) -> tuple[Finding, ...
     """Look for everything that makes a score say what is not so.
 
     It looks at what is known of the samples, and hears nothing by itself: pass
-    the evidence of :func:`affekt.data.twins.evidence_of` to compare their sound.
+    the evidence of :func:`affekt.data.near_duplicates.evidence_of` to compare their sound.
 
     Parameters
     ----------

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,15 +10,15 @@ import soundfile
 from numpy.typing import NDArray
 
 from affekt._optional import require
-from affekt.errors import AudioError, InputError, UnknownName
+from affekt.data.counts import name_of, names_of, natural
+from affekt.data.maps import Map, Measures, map_of
+from affekt.data.splits import draw_evenly
+from affekt.errors import AudioError, InputError
 from affekt.speech.audio import SAMPLING_RATE, blocks
 from affekt.speech.functionals import VECTORS
+from affekt.speech.pitch import f0
 from affekt.speech.spectral import Spectra, hann
-from affekt.speech.voice import f0
 from affekt.types import Sample
-
-UNKNOWN = "unknown"
-FIELDS = ("label", "speaker", "sex", "sentence")
 
 #: What the map is made of: logarithmic, so that no loud clip outweighs the rest.
 VECTOR = "mfcc-40-mean"
@@ -30,30 +28,10 @@ WINDOW, HOP, PICTURE_BANDS, PICTURE_MFCC = 1024, 256, 64, 20
 CENTRES = 1000.0 * 2.0 ** (np.arange(-10, 9) / 3)
 SILENCE = -120.0  # dB: silent clips have a level, too
 
-FEWEST_FOR_MAP = 10  # clips
 
 Signal = NDArray[np.float32]
 Tick = Callable[[], object]
 Setting = tuple[str | None, str | None, str | None]
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How many clips there are of each row and column.
-
-    Parameters
-    ----------
-    of : (str, str)
-        What the rows and the columns are, such as ``("speaker", "label")``.
-    rows, columns : tuple of str
-        Their names, in natural order (``SM2`` before ``SM10``); what is not known is ``unknown``, the last.
-    counts : int array, shape (rows, columns)
-    """
-
-    of: tuple[str, str]
-    rows: tuple[str, ...]
-    columns: tuple[str, ...]
-    counts: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -75,30 +53,6 @@ class Groups:
     def percentiles(self, group: tuple[str, str], shares: Sequence[float]) -> list[float]:
         """The numbers that so many per cent of a group's clips are below."""
         return np.percentile(self.values[group], shares).tolist()
-
-
-@dataclass(frozen=True, eq=False)
-class Measures:
-    """What was measured in one clip.
-
-    Parameters
-    ----------
-    sample : Sample
-    level : float
-        Root mean square in dB below full scale; -120 where there is silence.
-    bands : float array, shape (19,)
-        Mean square in third octaves around ``CENTRES``, full scale 1.
-    pitch : float
-        Median in hertz over the voiced frames; NaN where none is.
-    vector : float array, shape (d,)
-        The features the map is made of.
-    """
-
-    sample: Sample
-    level: float
-    bands: NDArray[np.float64]
-    pitch: float
-    vector: NDArray[np.floating]
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,63 +98,6 @@ class Bands:
 
     centres: NDArray[np.float64]
     levels: Mapping[tuple[str, str], NDArray[np.float64]]
-
-
-@dataclass(frozen=True)
-class Grouping:
-    """How well the clips of one kind lie together, all features standardised.
-
-    Parameters
-    ----------
-    by : str
-        ``label`` or ``speaker``; ``label of other speakers`` asks for the nearest clip of another speaker.
-    groups : int
-        How many there are.
-    neighbour : float
-        Share of the clips whose nearest clip is of their own group.
-    chance : float
-        The same share, if the nearest clip were any clip.
-    silhouette : float
-        -1 to 1; 0 means that a clip is as near to another group as to its own
-        (Rousseeuw, Silhouettes, 1987). NaN for ``label of other speakers``.
-    """
-
-    by: str
-    groups: int
-    neighbour: float
-    chance: float
-    silhouette: float = float("nan")
-
-    @property
-    def lift(self) -> float:
-        """How far ``neighbour`` is from chance (0) to certainty (1)."""
-        return (self.neighbour - self.chance) / (1 - self.chance) if self.chance < 1 else 0.0
-
-
-@dataclass(frozen=True, eq=False)
-class Map:
-    """All measured clips as points in a plane; near points have similar features.
-
-    Parameters
-    ----------
-    points : float array, shape (n, 2)
-        By t-SNE: distances within a cluster mean something, those between clusters little.
-    samples : tuple of Sample
-    groupings : tuple of Grouping
-        Measured among the features themselves, not among the points.
-    """
-
-    points: NDArray[np.float64]
-    samples: tuple[Sample, ...]
-    groupings: tuple[Grouping, ...]
-
-    @property
-    def tied(self) -> float:
-        """Share of the clips whose speaker is heard in one emotion only: there, voice and emotion are one."""
-        labels_of: dict[str | None, set[str | None]] = {}
-        for sample in self.samples:
-            labels_of.setdefault(sample.speaker, set()).add(sample.label)
-        return float(np.mean([s.speaker is not None and len(labels_of[s.speaker]) == 1 for s in self.samples]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -352,25 +249,6 @@ def _inside(sample: Sample, length: float) -> float:
     return end - sample.start
 
 
-def draw_evenly(samples: Sequence[Sample], count: int, rng: np.random.Generator) -> tuple[Sample, ...]:
-    """Draw at most ``count`` samples, the same number of each label as far as they go; ordered by id.
-
-    Examples
-    --------
-    >>> samples = [Sample(f"a/{i}", "", label) for i, label in enumerate(["sad"] * 9 + ["happy"] * 2)]
-    >>> sorted(sample.label for sample in draw_evenly(samples, 5, np.random.default_rng(0)))
-    ['happy', 'happy', 'sad', 'sad', 'sad']
-    """
-    seen: Counter[str | None] = Counter()
-    turns = []
-    for i in rng.permutation(len(samples)):
-        turns.append((seen[samples[i].label], int(i)))
-        seen[samples[i].label] += 1
-    # By turn only: in the last turn, which not all labels may have, chance decides.
-    drawn = sorted(turns, key=lambda turn: turn[0])[:count]
-    return tuple(sorted((samples[i] for _, i in drawn), key=lambda sample: sample.id))
-
-
 def measure(sample: Sample, signal: Signal) -> Measures:
     """Measure one clip.
 
@@ -422,86 +300,6 @@ def third_octaves(signal: Signal) -> NDArray[np.float64]:
 
 def _decibels(power: float | NDArray[np.float64]) -> NDArray[np.float64]:
     return 10 * np.log10(np.maximum(power, 10 ** (SILENCE / 10)))
-
-
-def map_of(measures: Sequence[Measures], rng: np.random.Generator) -> Map | None:
-    """Lay clips out in a plane by t-SNE, and measure what they cluster by; ``None`` for fewer than ten.
-
-    van der Maaten & Hinton, Visualizing data using t-SNE, 2008.
-
-    Parameters
-    ----------
-    measures : sequence of Measures
-    rng : numpy Generator
-        Only the first of its numbers is used.
-    """
-    seed = int(rng.integers(2**31))
-    if len(measures) < FEWEST_FOR_MAP:
-        return None
-    features = standardised(np.stack([m.vector for m in measures]))
-    tsne = require("sklearn.manifold", extra="lab").TSNE(
-        perplexity=min(30.0, (len(features) - 1) / 3), init="pca", random_state=seed
-    )
-    samples = tuple(m.sample for m in measures)
-    # One thread: on a busy machine several wait for one another, many times as long.
-    with require("threadpoolctl", extra="lab").threadpool_limits(1, user_api="openmp"):
-        points = tsne.fit_transform(features)
-    return Map(points, samples, groupings(samples, features))
-
-
-def standardised(features: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Each column (n, d) with mean 0 and deviation 1; columns that never change are 0."""
-    centred = np.asarray(features, np.float64) - np.mean(features, axis=0, dtype=np.float64)
-    deviation = centred.std(axis=0)
-    return centred / np.where(deviation > 1e-12, deviation, 1.0)
-
-
-def groupings(samples: Sequence[Sample], features: NDArray[np.float64]) -> tuple[Grouping, ...]:
-    """How well clips of one emotion, and of one speaker, lie together.
-
-    Parameters
-    ----------
-    samples : sequence of Sample
-    features : float array, shape (n, d)
-        Standardised.
-
-    Returns
-    -------
-    tuple of Grouping
-        By ``label``, by ``speaker`` and by ``label of other speakers``, those that exist:
-        there must be two groups, and fewer groups than clips.
-    """
-    distance = require("sklearn.metrics", extra="lab").pairwise_distances(features)
-    np.fill_diagonal(distance, np.inf)
-    labels, speakers = (np.array([getattr(s, by) or "" for s in samples]) for by in ("label", "speaker"))
-    others = (speakers[:, None] != speakers) & (speakers != "") & (speakers != "")[:, None]
-    found = [
-        _grouping("label", labels, distance, np.ones_like(others)),
-        _grouping("speaker", speakers, distance, np.ones_like(others)),
-        _grouping("label of other speakers", labels, distance, others),
-    ]
-    return tuple(grouping for grouping in found if grouping)
-
-
-def _grouping(
-    by: str, names: NDArray[np.str_], distance: NDArray[np.float64], allowed: NDArray[np.bool_]
-) -> Grouping | None:
-    """One grouping; ``allowed`` (n, n) says which clips may be whose neighbour."""
-    allowed = allowed & (names != "") & (names != "")[:, None] & np.isfinite(distance)
-    asked = allowed.any(axis=1)
-    groups = len(set(names[asked]))
-    if not 2 <= groups < asked.sum():
-        return None
-    same = names[:, None] == names
-    nearest = np.where(allowed, distance, np.inf).argmin(axis=1)
-    hit = same[np.arange(len(names)), nearest][asked].mean()
-    chance = ((same & allowed).sum(axis=1)[asked] / allowed.sum(axis=1)[asked]).mean()
-    silhouette = float("nan")
-    if allowed.sum() == asked.sum() * (asked.sum() - 1):  # all but itself
-        between = np.where(np.isfinite(distance), distance, 0)[np.ix_(asked, asked)]
-        score = require("sklearn.metrics", extra="lab").silhouette_score
-        silhouette = float(score(between, names[asked], metric="precomputed"))
-    return Grouping(by, groups, float(hit), float(chance), silhouette)
 
 
 def choose_examples(samples: Sequence[Sample], lengths: Mapping[str, float]) -> tuple[Sample, ...]:
@@ -579,59 +377,6 @@ def _example(sample: Sample, signal: Signal) -> Example:
     log_mel = spectra.log_mel(PICTURE_BANDS)
     mfcc = spectra.mfcc(PICTURE_MFCC, bands=PICTURE_BANDS)
     return Example(sample, signal, log_mel - log_mel.max(), mfcc, f0(signal, SAMPLING_RATE))
-
-
-def count(samples: Iterable[Sample], rows: str, columns: str) -> Counts:
-    """Count clips by two of their fields.
-
-    Parameters
-    ----------
-    samples : iterable of Sample
-    rows, columns : str
-        ``label``, ``speaker``, ``sex`` or ``sentence``.
-
-    Raises
-    ------
-    UnknownName
-        If there is no such field.
-
-    Examples
-    --------
-    >>> count([Sample("a/1", "", "sad", "s2"), Sample("a/2", "", "sad", "s10")], "label", "speaker").columns
-    ('s2', 's10')
-    """
-    for name in (rows, columns):
-        if name not in FIELDS:
-            raise UnknownName("field", name, FIELDS)
-    samples = list(samples)
-    names = names_of(samples, rows), names_of(samples, columns)
-    table = np.zeros((len(names[0]), len(names[1])), np.int64)
-    places = [{name: i for i, name in enumerate(axis)} for axis in names]
-    for sample in samples:
-        table[places[0][name_of(sample, rows)], places[1][name_of(sample, columns)]] += 1
-    return Counts((rows, columns), *names, table)
-
-
-def names_of(samples: Iterable[Sample], by: str) -> tuple[str, ...]:
-    """The names in a field of samples, each once, in natural order."""
-    return tuple(sorted({name_of(sample, by) for sample in samples}, key=natural))
-
-
-def name_of(sample: Sample, by: str) -> str:
-    """What a field of a sample says: a label, speaker, sex or sentence; ``unknown`` where it is empty."""
-    return str(getattr(sample, by) or UNKNOWN)
-
-
-def natural(name: str) -> tuple[object, ...]:
-    """The key of natural order: numbers by size, the unknown last.
-
-    Examples
-    --------
-    >>> sorted(["unknown", "SM10", "SM2"], key=natural)
-    ['SM2', 'SM10', 'unknown']
-    """
-    parts = re.split(r"(\d+)", name)
-    return name == UNKNOWN, *((int(part), "") if part.isdecimal() else (-1, part) for part in parts)
 
 
 def lengths_of(data: Exploration) -> Groups:

@@ -21,10 +21,10 @@ class Evidence:
     Parameters
     ----------
     features : mapping of str to array, shape (d,)
-        Sample id to what the model is given, or to the :func:`affekt.data.twins.fingerprint`
+        Sample id to what the model is given, or to the :func:`affekt.data.near_duplicates.fingerprint`
         (uint8) of the clip; all of one kind. Near twins are looked for among them.
     hashes : mapping of str to str
-        Sample id to the :func:`affekt.data.twins.content_hash` of its audio.
+        Sample id to the :func:`affekt.data.near_duplicates.content_hash` of its audio.
     copies : mapping of str to str
         Id of an augmented copy to the id of the sample it was made of.
     copy_sides : mapping of str to str

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from affekt.data.findings import SIDES, Evidence, Finding
+from affekt.data.near_duplicates import near_twins
 from affekt.data.splits import Split
-from affekt.data.twins import near_twins
 from affekt.types import Sample
 
 #: Two sides that must not meet, the judged one last. A meeting with test spoils the score; one with dev, the choices.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -218,3 +219,22 @@ def _keys(samples: Iterable[Sample], by: str) -> set[Hashable]:
             )
         found.add(KEYS[by](sample))
     return found
+
+
+def draw_evenly(samples: Sequence[Sample], count: int, rng: np.random.Generator) -> tuple[Sample, ...]:
+    """Draw at most ``count`` samples, the same number of each label as far as they go; ordered by id.
+
+    Examples
+    --------
+    >>> samples = [Sample(f"a/{i}", "", label) for i, label in enumerate(["sad"] * 9 + ["happy"] * 2)]
+    >>> sorted(sample.label for sample in draw_evenly(samples, 5, np.random.default_rng(0)))
+    ['happy', 'happy', 'sad', 'sad', 'sad']
+    """
+    seen: Counter[str | None] = Counter()
+    turns = []
+    for i in rng.permutation(len(samples)):
+        turns.append((seen[samples[i].label], int(i)))
+        seen[samples[i].label] += 1
+    # By turn only: in the last turn, which not all labels may have, chance decides.
+    drawn = sorted(turns, key=lambda turn: turn[0])[:count]
+    return tuple(sorted((samples[i] for _, i in drawn), key=lambda sample: sample.id))

@@ -1,365 +1,387 @@
-"""What is left of a model when recordings get worse: the same clips, clean and changed, compared in pairs."""
+"""How robust a model is: the same test clips clean, and under what happens to recordings outside studios."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from affekt.errors import InputError
-from affekt.evaluate.intervals import DRAWS, FEWEST_SPEAKERS, Sums, estimates, resample
-from affekt.evaluate.metrics import recall_of, tallies
-from affekt.evaluate.slices import speaker_of
-from affekt.evaluate.writing import escaped, estimate_table
-from affekt.types import Estimate, Sample
+from affekt.data.splits import draw_evenly
+from affekt.errors import AudioError, AudioWarning, CorpusError, InputError, UnknownName
+from affekt.evaluate.corpus import Answers, Trial, restriction
+from affekt.labels import LabelMap
+from affekt.metrics.paired import Answer, Curve, Level, Point, Stress, chances, compared, few_speakers
+from affekt.recognize.batch import Failure, predict_many
+from affekt.recognize.recognizer import Recognizer
+from affekt.speech.audio import blocks, read
+from affekt.speech.augment import apply_steps, draw_steps
+from affekt.types import Prediction, Sample
 
-#: The mean over corpora, beside them.
-MEAN = "mean of the corpora"
-SCHEMA = "affekt/stress-1"
-HEAD = ("condition", "level", "UAR", "minus clean", "answers changed", "no speech", "confidence", "clips", "altered")
-
-Level = float | str
-#: A label, None where no speech was found, and its confidence.
-Answer = tuple[str | None, float]
-
-
-@dataclass(frozen=True)
-class Point:
-    """What a model is worth on clips under one condition, beside the same clips as they were.
-
-    Parameters
-    ----------
-    recall : Estimate
-        UAR; no answer counts as wrong.
-    difference : Estimate
-        UAR minus that of the clean clips; the interval draws speakers with both of their answers.
-    changed : Estimate
-        Share of clips with another answer than when clean; none at all is another one, too.
-    silent : Estimate
-        Share of clips in which no speech was found.
-    confidence : Estimate or None
-        Mean change of the confidence, over the clips answered both times; None without any.
-    touched : int
-        Clips whose signal the condition altered at all: a short clip has nothing to cut off.
-    """
-
-    recall: Estimate
-    difference: Estimate
-    changed: Estimate
-    silent: Estimate
-    confidence: Estimate | None
-    touched: int
+Signal = NDArray[np.float32]
+RATE = 16_000
+#: What the levels mean.
+MEANING = "Signal-to-noise ratios are over whole clips; in the rooms direct sound is as strong as all reverberation."
+#: People who talk at once in babble.
+VOICES = 6
 
 
 @dataclass(frozen=True)
-class Curve:
-    """One condition over its levels.
+class Condition:
+    """One thing that happens to recordings: a row of :data:`CONDITIONS`.
 
     Parameters
     ----------
-    name, title, unit : str
-        ``noise``, ``white noise``, ``SNR / dB``.
-    points : mapping of level to mapping of corpus to Point
-        With more than one corpus, their mean stands first, as :data:`MEAN`.
+    title, unit : str
+        What it is, and what its levels are measured in.
+    levels : tuple of float or str
+    steps : callable
+        A level to the steps to apply, as :func:`affekt.speech.augment.draw_steps` takes them. What is left to
+        chance in them is drawn for each clip, and is the same at all levels.
+    noise : str
+        What ``recorded`` means in the steps: ``sounds`` that the caller gives, or ``babble`` of other speakers.
+    cut : bool
+        Levels are seconds: so much is kept around the middle of the speech.
+    rates : mapping of level to int
+        Hertz at which the clip is handed to the model, where that is not 16 kHz.
     """
 
-    name: str
     title: str
     unit: str
-    points: Mapping[Level, Mapping[str, Point]]
+    levels: tuple[Level, ...]
+    steps: Callable[[Any], list[dict[str, Any]]] = lambda _: []
+    noise: str = ""
+    cut: bool = False
+    rates: Mapping[Level, int] = field(default_factory=dict)
+
+
+_CHANNELS: dict[str, dict[str, Any]] = {
+    "telephone 8 kHz": {"name": "band", "low": 300.0, "high": 3400.0},
+    "mp3 32 kbit/s": {"name": "codec", "codec": "mp3", "kbps": 32},
+    "opus 12 kbit/s": {"name": "codec", "codec": "opus", "kbps": 12},
+}
+_RATIO = "SNR / dB"
+
+# fmt: off
+#: What a model is put under, by name.
+CONDITIONS: dict[str, Condition] = {
+    "gain": Condition("gain", "gain / dB", (-30, -20, -10, 6, 12), lambda decibels: [
+        {"name": "gain", "decibels": decibels},
+    ]),
+    "noise": Condition("white noise", _RATIO, (0, 10, 20, 30), lambda snr: [
+        {"name": "noise", "colour": "white", "snr": snr},
+    ]),
+    "sounds": Condition("recorded sounds", _RATIO, (0, 10, 20, 30), lambda snr: [
+        {"name": "noise", "colour": "recorded", "snr": snr},
+    ], noise="sounds"),
+    "babble": Condition(f"babble of {VOICES} others", _RATIO, (0, 10, 20, 30), lambda snr: [
+        {"name": "noise", "colour": "recorded", "snr": snr},
+    ], noise="babble"),
+    "reverb": Condition("synthetic room", "RT60 / s", (0.2, 0.4, 0.8, 1.2),
+        lambda seconds: [{"name": "reverb", "room": "synthetic", "rt60": seconds, "direct": 0.0}]),
+    "channel": Condition("channel", "", tuple(_CHANNELS), lambda channel: [_CHANNELS[channel]],
+        rates={"telephone 8 kHz": 8_000}),
+    "clipping": Condition("clipping", "clipped samples / %", (0.1, 1, 5, 20), lambda per_cent: [
+        {"name": "clipping", "share": per_cent / 100},
+    ]),
+    "length": Condition("middle of the speech only", "length / s", (0.5, 1, 2, 3, 6), cut=True),
+    "speed": Condition("tempo and pitch together", "speed / %", (-10, -5, 5, 10), lambda per_cent: [
+        {"name": "speed", "rate": 1 + per_cent / 100},
+    ]),
+}
+# fmt: on
 
 
 @dataclass(frozen=True)
-class Stress:
-    """How robust a model is.
+class StressOptions:
+    """What a model is put under, and on how many clips.
 
     Parameters
     ----------
-    model : str
-    protocol : str
-        Who was tested, on how many clips, choosing among which labels.
-    clean : mapping of str to Point
-        Corpus to what the model is worth on the clips as they are; :data:`MEAN` first.
-    curves : tuple of Curve
-    chance : mapping of str to float
-        UAR of guessing, for the same names.
-    warnings, stamps : tuple of str
+    conditions : tuple of str
+        Keys of :data:`CONDITIONS`.
+    clips : int
+        Of each corpus, drawn evenly over its labels; fewer where it has fewer.
+    seed : int
+        Draws the clips and all noise.
+    jobs : int
+        Recordings at a time.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such condition; the near match is suggested.
+    InputError
+        If no condition, or less than one clip or job, is asked for.
+
+    Examples
+    --------
+    >>> StressOptions(conditions=("gain", "noise")).clips
+    40
     """
 
-    model: str
-    protocol: str
-    clean: Mapping[str, Point]
-    curves: tuple[Curve, ...]
-    chance: Mapping[str, float]
-    warnings: tuple[str, ...] = ()
-    stamps: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = tuple(CONDITIONS)
+    clips: int = 40
+    seed: int = 0
+    jobs: int = 1
+
+    def __post_init__(self) -> None:
+        for name in self.conditions:
+            if name not in CONDITIONS:
+                raise UnknownName("condition", name, CONDITIONS)
+        if not self.conditions or len(set(self.conditions)) < len(self.conditions):
+            raise InputError(f"conditions are {list(self.conditions)}; give at least one, each once.")
+        if min(self.clips, self.jobs) < 1 or self.seed < 0:
+            raise InputError(
+                f"clips is {self.clips}, jobs {self.jobs} and seed {self.seed}; allowed: 1, 1 and 0 or more."
+            )
 
 
 @dataclass(frozen=True)
-class _Part:
-    """One corpus: the five measures (1, 5) and draws of them (draws, 5)."""
+class Stressed:
+    """What came out: the comparison, and the clips that could not be read."""
 
-    values: Sums
-    drawn: Sums
-    clips: int
-    answered: int
-    touched: int
+    stress: Stress
+    failures: tuple[Failure, ...] = ()
 
 
-def compared(
-    samples: Sequence[Sample],
-    clean: Sequence[Answer],
-    changed: Sequence[Answer],
+@dataclass(frozen=True, eq=False)
+class _Clip:
+    """A clip in memory: 16 kHz, what the model says of it as it is, and the number its noise is drawn from."""
+
+    sample: Sample
+    signal: Signal
+    summary: Prediction
+    number: int
+
+
+def points_of(conditions: Sequence[str]) -> int:
+    """How many versions of each clip are heard: the clean one, and one for each level."""
+    return 1 + sum(len(CONDITIONS[name].levels) for name in conditions)
+
+
+def stress(
+    recognizer: Recognizer,
+    trials: Sequence[Trial],
+    options: StressOptions | None = None,
     *,
-    rng: np.random.Generator,
-    touched: Sequence[int] = (),
-) -> dict[str, Point]:
-    """Compare answers to changed clips with those to the clean ones, corpus by corpus and in the mean.
+    sounds: Sequence[Signal] = (),
+    tick: Callable[[], None] = lambda: None,
+) -> Stressed:
+    """Recognise the same clips clean and under every condition, and compare.
 
-    The mean gives every corpus the same weight, and its interval draws the
-    speakers of each corpus apart. Where a corpus has fewer than three
-    speakers its clips are drawn instead.
+    Answers are among the labels that the clip's corpus has, as in
+    :func:`affekt.evaluate.corpus.judge`.
 
     Parameters
     ----------
-    samples : sequence of Sample, shape (n,)
-        With labels.
-    clean, changed : sequences of (label or None, confidence), shape (n,)
-    rng : numpy Generator
-        For the bootstrap.
-    touched : sequence of int
-        Numbers of the clips that were altered.
+    recognizer : Recognizer
+        With all its labels.
+    trials : sequence of Trial
+        One per corpus; see :func:`affekt.evaluate.corpus.trial_of`.
+    options : StressOptions, optional
+    sounds : sequence of float32 arrays
+        Recorded noises at 16 kHz, for the condition ``sounds``.
+    tick : callable
+        Called after all clips were heard in one version.
 
     Returns
     -------
-    dict of str to Point
-        :data:`MEAN` first if there is more than one corpus.
+    Stressed
+        A clip that cannot be read is left out, and a warning says so.
 
     Raises
     ------
     InputError
-        If there is no clip, or the lengths differ.
-
-    Examples
-    --------
-    >>> samples = [Sample(f"c/{i}", "", label="ab"[i % 2], speaker=str(i // 2), corpus="c") for i in range(8)]
-    >>> clean = [("a", 0.75), ("b", 0.75)] * 4
-    >>> point = compared(samples, clean, [("a", 0.5)] * 8, rng=np.random.default_rng(0))["c"]
-    >>> point.recall.value, point.difference.value, point.changed.value, point.confidence.value
-    (0.5, -0.5, 0.5, -0.25)
+        If a condition needs sounds, or speakers for babble, and there are none.
+    CorpusError
+        If no clip can be read, or the model has fewer than two of a corpus's labels.
     """
-    if not samples or not len(samples) == len(clean) == len(changed):
-        raise InputError(
-            f"{len(samples)} samples, {len(clean)} clean and {len(changed)} changed answers; give as many of each, "
-            "and at least one."
-        )
-    parts: dict[str, _Part] = {}
-    for corpus in dict.fromkeys(str(sample.corpus) for sample in samples):
-        rows = [i for i, sample in enumerate(samples) if str(sample.corpus) == corpus]
-        answers = [clean[i] for i in rows], [changed[i] for i in rows]
-        parts[corpus] = _part([samples[i] for i in rows], answers, len({*rows} & {*touched}), rng)
-    points = {corpus: _point([part]) for corpus, part in parts.items()}
-    return {MEAN: _point(list(parts.values())), **points} if len(parts) > 1 else points
+    options = options or StressOptions()
+    if not trials:
+        raise InputError("there is no trial; give at least one corpus.")
+    if "sounds" in options.conditions and not sounds:
+        raise InputError("the condition 'sounds' needs recorded noises; give some, or leave it out.")
+    with warnings.catch_warnings():
+        # A clipped clip is odd on purpose, and is said to be.
+        warnings.simplefilter("ignore", AudioWarning)
+        clips, failures = _clips(recognizer, trials, options)
+        maps = {trial.corpus: restriction(trial, Answers((), (), (), recognizer.labels)) for trial in trials}
+        tick()
+        desk = _Desk(recognizer, clips, maps, sounds, options)
+        curves = tuple(desk.curve(name, tick) for name in options.conditions)
+    return Stressed(_summed_up(desk, trials, curves, failures), failures)
 
 
-def _part(
-    samples: Sequence[Sample],
-    answers: tuple[Sequence[Answer], Sequence[Answer]],
-    touched: int,
-    rng: np.random.Generator,
-) -> _Part:
-    clean, changed = answers
-    truth = [str(sample.label) for sample in samples]
-    before, after = (tallies(truth, [label for label, _ in side]).reshape(len(samples), -1) for side in answers)
-    further = [
-        (new != old, new is None, (p - q) * (both := new is not None and old is not None), both, 1)
-        for (old, q), (new, p) in zip(clean, changed, strict=True)
+def _summed_up(desk: _Desk, trials: Sequence[Trial], curves: tuple[Curve, ...], failures: Sequence[Failure]) -> Stress:
+    samples = [clip.sample for clip in desk.clips]
+    said = [f"{trial.corpus}: {sentence}" for trial in trials for sentence in trial.warnings]
+    if failures:
+        said.append(f"{len(failures)} clips could not be read and are left out (the first: {failures[0].source}).")
+    people = len({(sample.corpus, sample.speaker) for sample in samples})
+    where = ", ".join(trial.corpus for trial in trials)
+    known = "; ".join(dict.fromkeys(trial.protocol for trial in trials if trial.protocol))
+    protocol = (
+        f"{len(samples)} clips of {people} speaker{'s' * (people != 1)} of {where}, drawn evenly over the labels, "
+        f"seed {desk.options.seed}; answers among the labels of the clip's corpus, "
+        f"the best guess also where the model is not sure. {known[:1].upper()}{known[1:]}. {MEANING}"
+    )
+    stamps = tuple(dict.fromkeys(f"{trial.corpus}: {stamp}" for trial in trials for stamp in trial.stamps))
+    clean = compared(samples, desk.clean, desk.clean, rng=desk.rng())
+    told = (*said, *few_speakers(samples))
+    return Stress(desk.recognizer.card.name, protocol, clean, curves, chances(samples), told, stamps)
+
+
+def _clips(
+    recognizer: Recognizer, trials: Sequence[Trial], options: StressOptions
+) -> tuple[tuple[_Clip, ...], tuple[Failure, ...]]:
+    """The clips drawn, decoded once and heard clean; and those that cannot be."""
+    rng = np.random.default_rng(options.seed)
+    chosen = [sample for trial in trials for sample in draw_evenly(trial.samples, options.clips, rng)]
+    signals: dict[int, Signal] = {}
+    failures: list[Failure] = []
+    for i, sample in enumerate(chosen):
+        try:
+            signals[i] = _decoded(sample)
+        except (AudioError, OSError) as error:
+            failures.append(Failure(sample.path, str(error).removeprefix(f"{sample.path}: ")))
+    if not signals:
+        reason = f" The first: {failures[0].source}: {failures[0].reason}" if failures else ""
+        raise CorpusError(f"none of {len(chosen)} clips can be read.{reason}")
+    sources = ((signal, RATE) for signal in signals.values())
+    outcomes = predict_many(recognizer, sources, jobs=options.jobs)  # type: ignore[arg-type]
+    clips = [
+        _Clip(chosen[i], signal, _summary(chosen[i], outcome), i)
+        for (i, signal), outcome in zip(signals.items(), outcomes, strict=True)
     ]
-    statistics = np.hstack([before, after, np.array(further, np.float64)])
-    drawn = resample(statistics, _measures, [speaker_of(sample) for sample in samples], rng=rng, draws=DRAWS)
-    return _Part(*drawn, len(samples), int(statistics[:, -2].sum()), touched)
+    return tuple(clips), tuple(failures)
 
 
-def _measures(sums: Sums) -> Sums:
-    """UAR, its difference to clean, shares changed and silent, change of confidence: (b, 5)."""
-    width = (sums.shape[1] - 5) // 2
-    before, after = (
-        recall_of(side.reshape(len(sums), -1, 3)) for side in (sums[:, :width], sums[:, width : 2 * width])
-    )
-    changed, silent, moved, both, clips = sums[:, 2 * width :].T
-    return np.stack([after, after - before, changed / clips, silent / clips, moved / np.maximum(both, 1)], axis=1)
+def _decoded(sample: Sample) -> Signal:
+    signal = np.concatenate([np.zeros(0, np.float32), *blocks(sample.path)])
+    stretch = signal[int(sample.start * RATE) : None if sample.end is None else int(sample.end * RATE)]
+    if not len(stretch):
+        raise AudioError(f"{sample.path}: holds nothing from {sample.start:g} s on.")
+    return stretch
 
 
-def _point(parts: Sequence[_Part]) -> Point:
-    clips = sum(part.clips for part in parts)
-    recall, difference, changed, silent, _ = _estimates(parts, clips)
-    answered = [part for part in parts if part.answered]
-    confidence = _estimates(answered, sum(part.answered for part in parts))[-1] if answered else None
-    return Point(recall, difference, changed, silent, confidence, sum(part.touched for part in parts))
+def _summary(sample: Sample, outcome: Any) -> Prediction:
+    if isinstance(outcome, Failure):
+        raise AudioError(f"{sample.path}: {outcome.reason}")
+    summary: Prediction = outcome.summary
+    return summary
 
 
-def _estimates(parts: Sequence[_Part], count: int) -> list[Estimate]:
-    values, drawn = (np.mean([getattr(part, name) for part in parts], axis=0) for name in ("values", "drawn"))
-    return estimates(values, drawn, [count] * 5)
+@dataclass(frozen=True, eq=False)
+class _Desk:
+    """All that hearing the clips in another version takes."""
+
+    recognizer: Recognizer
+    clips: Sequence[_Clip]
+    maps: Mapping[str, LabelMap]
+    sounds: Sequence[Signal]
+    options: StressOptions
+
+    @property
+    def clean(self) -> list[Answer]:
+        """Answers to the clips as they are."""
+        return [self._answer(clip, clip.summary) for clip in self.clips]
+
+    def rng(self) -> np.random.Generator:
+        """For the bootstrap: the same draws of speakers under every condition."""
+        return np.random.default_rng([self.options.seed, 0])
+
+    def curve(self, name: str, tick: Callable[[], None]) -> Curve:
+        """All levels of one condition."""
+        condition, points = CONDITIONS[name], {}
+        for level in condition.levels:
+            points[level] = self._point(condition, level)
+            tick()
+        return Curve(name, condition.title, condition.unit, points)
+
+    def _point(self, condition: Condition, level: Level) -> dict[str, Point]:
+        touched: list[int] = []
+
+        def sources() -> Iterator[tuple[Signal, int]]:
+            for i, clip in enumerate(self.clips):
+                signal, rate = self._changed(clip, condition, level)
+                # What is as it was need not be heard again.
+                if rate != RATE or not np.array_equal(signal, clip.signal):
+                    touched.append(i)
+                    yield signal, rate
+
+        outcomes = predict_many(self.recognizer, sources(), jobs=self.options.jobs)  # type: ignore[arg-type]
+        answers = self.clean
+        for i, outcome in enumerate(outcomes):
+            clip = self.clips[touched[i]]
+            answers[touched[i]] = self._answer(clip, _summary(clip.sample, outcome))
+        samples = [clip.sample for clip in self.clips]
+        return compared(samples, self.clean, answers, rng=self.rng(), touched=touched)
+
+    def _changed(self, clip: _Clip, condition: Condition, level: Level) -> tuple[Signal, int]:
+        """A clip under a condition: its signal and sampling rate."""
+        if condition.cut:
+            whole = Prediction(0.0, len(clip.signal) / RATE, {})
+            speech = clip.summary if clip.summary.scores else whole
+            return cut(clip.signal, float(level), (speech.start + speech.end) / 2), RATE
+        # Of the clip, not of the level: more noise is more of the same noise.
+        rng = np.random.default_rng([self.options.seed, 2, clip.number])
+        steps = draw_steps(condition.steps(level), rng)
+        signal = apply_steps(clip.signal, RATE, steps, sounds=self._noises(clip, condition))
+        rate = condition.rates.get(level, RATE)
+        return signal if rate == RATE else read((signal, RATE), sampling_rate=rate).signal, rate
+
+    def _noises(self, clip: _Clip, condition: Condition) -> Sequence[Signal]:
+        if condition.noise == "babble":
+            others = [c.signal for c in self.clips if _other(c.sample, clip.sample)]
+            return [babble(others, len(clip.signal), np.random.default_rng([self.options.seed, 1, clip.number]))]
+        return self.sounds
+
+    def _answer(self, clip: _Clip, summary: Prediction) -> Answer:
+        if not summary.scores:
+            return None, 0.0
+        scores = self.maps[str(clip.sample.corpus)].apply(summary.scores)
+        label = max(scores, key=scores.__getitem__)
+        return label, scores[label]
 
 
-def chances(samples: Sequence[Sample]) -> dict[str, float]:
-    """UAR of guessing, 1 / number of labels that occur, of each corpus and of their mean.
+def cut(signal: Signal, seconds: float, middle: float) -> Signal:
+    """So many seconds of a signal (n,) at 16 kHz around a time; moved where it would leave the signal.
 
     Examples
     --------
-    >>> chances([Sample("c/1", "", label="a", corpus="c"), Sample("c/2", "", label="b", corpus="c")])
-    {'c': 0.5}
+    >>> cut(np.arange(64_000, dtype=np.float32), 1.0, 3.75)[0] / 16_000
+    np.float32(3.0)
     """
-    labels: dict[str, set[str | None]] = {}
-    for sample in samples:
-        labels.setdefault(str(sample.corpus), set()).add(sample.label)
-    found = {corpus: 1 / len(known) for corpus, known in labels.items()}
-    return {MEAN: sum(found.values()) / len(found), **found} if len(found) > 1 else found
+    length = round(seconds * RATE)
+    start = min(max(0, round(middle * RATE) - length // 2), max(0, len(signal) - length))
+    return signal[start : start + length]
 
 
-def few_speakers(samples: Sequence[Sample]) -> tuple[str, ...]:
-    """What has to be said of corpora whose speakers are too few for an interval over them.
+def babble(others: Sequence[Signal], samples: int, rng: np.random.Generator) -> Signal:
+    """Several people at once, each as loud as the others, over and over: shape (samples,).
+
+    Raises
+    ------
+    InputError
+        If there is nobody else.
 
     Examples
     --------
-    >>> few_speakers([Sample("c/1", "", label="a", speaker="1", corpus="c")])[0][:26]
-    'fewer than 3 speakers of c'
+    >>> babble([np.ones(3, np.float32)], 4, np.random.default_rng(0)).shape
+    (4,)
     """
-    speakers: dict[str, set[str | None]] = {}
-    for sample in samples:
-        speakers.setdefault(str(sample.corpus), set()).add(sample.speaker)
-    few = [corpus for corpus, known in speakers.items() if len(known) < FEWEST_SPEAKERS]
-    said = "their intervals are over clips, and the mean's in part: they say nothing about other speakers."
-    return (f"fewer than {FEWEST_SPEAKERS} speakers of {', '.join(few)}: {said}",) if few else ()
+    if not others:
+        raise InputError("babble needs clips of other speakers; give another corpus, or leave the condition out.")
+    drawn = rng.choice(len(others), min(VOICES, len(others)), replace=False)
+    loudness = [float(np.sqrt(np.mean(np.square(others[i])))) or 1.0 for i in drawn]
+    voices = [np.resize(others[i], samples) / level for i, level in zip(drawn, loudness, strict=True)]
+    return np.sum(voices, axis=0).astype(np.float32)
 
 
-def main_of(points: Mapping[str, Point]) -> Point:
-    """The mean of the corpora, or the only corpus."""
-    return next(iter(points.values()))
-
-
-def stress_rows(stress: Stress, corpus: str | None = None) -> list[tuple[str, ...]]:
-    """Rows under :data:`HEAD`, the clean clips first: of one corpus, or of the mean."""
-    rows = [_row("clean", "", stress.clean, corpus)]
-    for curve in stress.curves:
-        rows += [_row(_title(curve), level_name(level), points, corpus) for level, points in curve.points.items()]
-    return rows
-
-
-def corpus_rows(stress: Stress) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Head and rows of the UAR with its interval, a column for each corpus."""
-    names = [name for name in stress.clean if name != MEAN]
-    rows = [("clean", "", *(_interval(stress.clean[name].recall) for name in names))]
-    for curve in stress.curves:
-        for level, points in curve.points.items():
-            rows.append((curve.title, level_name(level), *(_interval(points[name].recall) for name in names)))
-    heads = (f"{name} ({stress.clean[name].recall.n} clips, chance {stress.chance[name]:.2f})" for name in names)
-    return ("condition", "level", *heads), rows
-
-
-def level_name(level: Level) -> str:
-    """A level as it is written: a number without needless digits, or its word."""
-    return level if isinstance(level, str) else f"{level:g}".replace("-", "\N{MINUS SIGN}")
-
-
-def _title(curve: Curve) -> str:
-    """What a level is a number of: the unit alone where that says it (``gain / dB``)."""
-    if not curve.unit or curve.unit.startswith(curve.title):
-        return curve.unit or curve.title
-    return f"{curve.title} ({curve.unit})"
-
-
-def _row(title: str, level: str, points: Mapping[str, Point], corpus: str | None) -> tuple[str, ...]:
-    point = points[corpus] if corpus else main_of(points)
-    clean = title == "clean"
-    return (
-        title,
-        level,
-        _interval(point.recall),
-        "" if clean else _interval(point.difference, sign=True),
-        "" if clean else _per_cent(point.changed),
-        _per_cent(point.silent),
-        "" if clean or point.confidence is None else _interval(point.confidence, sign=True),
-        str(point.recall.n),
-        "" if clean else str(point.touched),
-    )
-
-
-def _interval(e: Estimate, *, sign: bool = False) -> str:
-    # Adding 0 makes minus zero a plain one.
-    rounded = [round(v, 2) + 0.0 for v in (e.value, e.low, e.high)]
-    value, low, high = (f"{v:+.2f}" if sign else f"{v:.2f}" for v in rounded)
-    return f"{value} [{low}, {high}]".replace("-", "\N{MINUS SIGN}")
-
-
-def _per_cent(e: Estimate) -> str:
-    return f"{100 * e.value:.0f} % [{100 * e.low:.0f}, {100 * e.high:.0f}]"
-
-
-def sentences(stress: Stress) -> list[str]:
-    """What has to be said before the numbers: stamps, protocol, warnings."""
-    chance = f"Chance is a UAR of {main_of_chance(stress):.3f}."
-    return [*(stamp.upper() for stamp in stress.stamps), stress.protocol, chance, *stress.warnings]
-
-
-def main_of_chance(stress: Stress) -> float:
-    """UAR of guessing, in the mean of the corpora or of the only one."""
-    return next(iter(stress.chance.values()))
-
-
-def to_text(stress: Stress) -> str:
-    """The comparison for a terminal: the mean of the corpora, and the clean UAR of each."""
-    rows = [HEAD, *stress_rows(stress)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
-    lines = [f"{stress.model} under stress", *sentences(stress), ""]
-    lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    clean = [f"  {name:22} {point.recall}" for name, point in stress.clean.items() if name != MEAN]
-    return "\n".join([*lines, "", "UAR of the clean clips", *clean])
-
-
-def to_markdown(stress: Stress) -> str:
-    """The comparison as a Markdown page: the mean of the corpora, and the UAR of each."""
-    tables = [(HEAD, stress_rows(stress)), *([corpus_rows(stress)] if MEAN in stress.clean else [])]
-    parts = [f"# {escaped(stress.model)} under stress", *(escaped(sentence) for sentence in sentences(stress))]
-    for head, rows in tables:
-        lines = [head, ["---"] * len(head), *rows]
-        parts.append("\n".join("| " + " | ".join(escaped(cell) for cell in line) + " |" for line in lines))
-    return "\n\n".join(parts) + "\n"
-
-
-def as_table(stress: Stress) -> dict[str, object]:
-    """The comparison as plain dicts, lists, texts and numbers, every corpus included."""
-    return {
-        "schema": SCHEMA,
-        "model": stress.model,
-        "stamps": list(stress.stamps),
-        "protocol": stress.protocol,
-        "warnings": list(stress.warnings),
-        "chance": dict(stress.chance),
-        "clean": {name: _point_table(point) for name, point in stress.clean.items()},
-        "conditions": [
-            {
-                "name": curve.name,
-                "title": curve.title,
-                "unit": curve.unit,
-                "levels": [
-                    {"level": level, "corpora": {name: _point_table(point) for name, point in points.items()}}
-                    for level, points in curve.points.items()
-                ],
-            }
-            for curve in stress.curves
-        ],
-    }
-
-
-def _point_table(point: Point) -> dict[str, object]:
-    return {
-        "UAR": estimate_table(point.recall),
-        "difference": estimate_table(point.difference),
-        "changed": estimate_table(point.changed),
-        "silent": estimate_table(point.silent),
-        "confidence": None if point.confidence is None else estimate_table(point.confidence),
-        "altered": point.touched,
-    }
+def _other(one: Sample, two: Sample) -> bool:
+    """Whether another person is known to speak."""
+    return one.corpus != two.corpus or (None not in (one.speaker, two.speaker) and one.speaker != two.speaker)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from affekt.errors import ModelError
+from affekt.errors import InputError, ModelError
 
 #: Key in the ONNX metadata.
 KEY = "affekt.card"
@@ -63,7 +64,7 @@ class Card:
         What it must not be used for, and where it fails.
     input : mapping
         Of a ``features`` model: how its features are computed from sound, the
-        fields of ``affekt.data.inputs.Inputs``.
+        fields of ``affekt.speech.inputs.Inputs``.
     normal : int
         Values of an embedding, for a model that can be told how the speaker
         usually sounds; 0 for one that cannot.
@@ -78,7 +79,7 @@ class Card:
         probability of a label in the set, the ``clips`` and ``speakers`` they come from, ``method``.
     gate : mapping
         What a poor signal costs: ``curves``, from a measure to ``[bad, good, floor]`` as
-        :class:`affekt.speech.quality.Gate` has them, the ``clips``, ``speakers`` and ``conditions`` they were
+        :class:`affekt.timeline.gate.Gate` has them, the ``clips``, ``speakers`` and ``conditions`` they were
         learned from, and the log ``loss`` of those clips without and with it. Empty: nothing.
     """
 
@@ -294,3 +295,43 @@ def _score(value: Sequence[float] | None) -> str:
 
 def _clips(entry: Mapping[str, Sequence[float]]) -> int:
     return int(next(iter(entry.values()))[3])
+
+
+def label_set(scores: Mapping[str, float], least: float) -> tuple[str, ...]:
+    """Labels with at least a probability, the most probable first; the best guess is always among them.
+
+    Parameters
+    ----------
+    scores : mapping {label: p}
+    least : float
+        From :func:`conformal_quantiles`.
+
+    Examples
+    --------
+    >>> label_set({"angry": 0.5, "happy": 0.1, "sad": 0.4}, 0.3)
+    ('angry', 'sad')
+    >>> label_set({"angry": 0.5, "happy": 0.1, "sad": 0.4}, 0.7)
+    ('angry',)
+    """
+    ranked = sorted(scores, key=lambda label: -scores[label])
+    return tuple(label for i, label in enumerate(ranked) if i == 0 or scores[label] >= least)
+
+
+def least_probability(card: Card, coverage: float) -> float:
+    """The least probability of a label in a set that holds the true one so often; coverage as for ``label_set``.
+
+    Raises
+    ------
+    InputError
+        If the model was not calibrated for it, or the coverage is out of range.
+    """
+    quantiles = card.conformal.get("quantiles", {})
+    if not quantiles:
+        raise InputError(
+            f"the model {card.name} was not calibrated for label sets; run `affekt calibrate` on it first."
+        )
+    if not float(min(quantiles)) - 0.01 < coverage <= float(max(quantiles)):
+        raise InputError(f"coverage is {coverage}; allowed: {min(quantiles)} to {max(quantiles)}.")
+    # 0.9 * 100 may be a little above 90 in binary.
+    wanted = f"{math.ceil(100 * coverage - 1e-9) / 100:.2f}"
+    return float(quantiles[min(key for key in quantiles if key >= wanted)])

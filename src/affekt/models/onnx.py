@@ -45,7 +45,7 @@ class Model:
         signal : float32 array
         normal : float32 array, shape (1 + d,), optional
             Of a model whose card has ``normal`` d: how the speaker usually sounds,
-            see :class:`affekt.recognize.normal.Normal`.
+            see :class:`affekt.speech.baseline.Normal`.
 
         Returns
         -------
@@ -267,3 +267,10 @@ def _check_signature(session: object, card: Card) -> None:
         classes = session.get_outputs()[0].shape[-1]  # type: ignore[attr-defined]
         if classes != len(card.labels):
             raise ModelError(f"gives {classes} logits, but its card names {len(card.labels)} labels.")
+
+
+def softmax(logits: NDArray[np.floating], temperature: float = 1.0) -> NDArray[np.float64]:
+    """Logits (..., k) to probabilities (..., k)."""
+    scaled = np.asarray(logits, np.float64) / temperature
+    raised = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    return raised / raised.sum(axis=-1, keepdims=True)

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from affekt._optional import require
-from affekt.data.explore import UNKNOWN, Bands, Counts, Example, Groups, Map, natural
+from affekt.data.counts import UNKNOWN, Counts, natural
+from affekt.data.explore import Bands, Example, Groups
+from affekt.data.maps import Map
 from affekt.errors import InputError, UnknownName
 from affekt.plot.colours import colours, ink
 from affekt.speech.audio import SAMPLING_RATE
+from affekt.speech.pitch import STEP
 from affekt.speech.spectral import hertz_to_mel
-from affekt.speech.voice import STEP
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

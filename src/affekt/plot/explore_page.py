@@ -9,21 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from affekt.data.explore import (
-    VECTOR,
-    Counts,
-    Exploration,
-    Grouping,
-    Groups,
-    Map,
-    bands_of,
-    count,
-    differences_of,
-    lengths_of,
-    levels_of,
-    pitches_of,
-)
-from affekt.data.notices import look_out
+from affekt.data.counts import Counts, count
+from affekt.data.explore import VECTOR, Exploration, Groups, bands_of, differences_of, lengths_of, levels_of, pitches_of
+from affekt.data.explore_notes import look_out
+from affekt.data.maps import Grouping, Map
 from affekt.plot.explore import bars, boxes, draw_examples, draw_map, draw_spectra, heat, new_figure
 from affekt.plot.page import Picture, Section, Table, page, png
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from affekt._optional import require
 from affekt.errors import InputError
+from affekt.explain.occlusion import Map
 from affekt.plot.timeline import WAVE, _name
-from affekt.recognize.occlusion import Map
 from affekt.speech.spectral import hertz_to_mel, mel_to_hertz
 
 if TYPE_CHECKING:

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from affekt._optional import require
 from affekt.errors import InputError
-from affekt.evaluate.across import CrossCorpus
-from affekt.evaluate.writing import (
+from affekt.metrics.across import CrossCorpus
+from affekt.plot.colours import colours
+from affekt.plot.page import Picture, Section, Table, page, png
+from affekt.types import Estimate, Report
+from affekt.write.report import (
     chance_sentences,
     class_rows,
     confusion_rows,
@@ -17,9 +20,6 @@ from affekt.evaluate.writing import (
     metric_rows,
     worst_speaker,
 )
-from affekt.plot.colours import colours
-from affekt.plot.page import Picture, Section, Table, page, png
-from affekt.types import Estimate, Report
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from affekt._optional import require
-from affekt.evaluate.selective import RiskCoverage
+from affekt.metrics.selective import RiskCoverage
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,7 +47,7 @@ def draw_risk_coverage(
 
     Examples
     --------
-    >>> from affekt.evaluate.selective import risk_coverage
+    >>> from affekt.metrics.selective import risk_coverage
     >>> draw_risk_coverage({"all": risk_coverage(["a"], [{"a": 0.9, "b": 0.1}])}).get_ylabel()
     'risk (share of wrong answers)'
     """
@@ -112,7 +112,7 @@ def draw_calibration(
 
     Examples
     --------
-    >>> from affekt.evaluate.selective import risk_coverage
+    >>> from affekt.metrics.selective import risk_coverage
     >>> curve = risk_coverage(["a"], [{"a": 0.9, "b": 0.1}])
     >>> len(draw_calibration({"before": [(0.5, 0.4, 10)]}, {"all": curve}).axes)
     2

@@ -9,20 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from affekt._optional import require
 from affekt.errors import InputError
-from affekt.evaluate.stress import (
-    HEAD,
-    MEAN,
-    Curve,
-    Level,
-    Stress,
-    corpus_rows,
-    level_name,
-    main_of,
-    main_of_chance,
-    sentences,
-    stress_rows,
-)
+from affekt.metrics.paired import MEAN, Curve, Level, Stress, main_of, main_of_chance
 from affekt.plot.page import Picture, Section, Table, page, png
+from affekt.write.stress import HEAD, corpus_rows, level_name, sentences, stress_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,7 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from affekt.errors import AffektError
-from affekt.recognize.recognizer import Recognizer, Trace
+from affekt.recognize.recognizer import Recognizer
+from affekt.recognize.trace import Trace
 from affekt.speech.audio import EXTENSIONS
 from affekt.types import Result
 

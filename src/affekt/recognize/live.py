@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from affekt.errors import InputError
 from affekt.recognize.recognizer import Recognizer
-from affekt.recognize.stream import RATE, Listener, checked_signal
 from affekt.speech.decode import check_sampling_rate
-from affekt.speech.quality import Weakest
-from affekt.tables import table_of, thousandths
+from affekt.speech.stream import RATE, Listener, checked_signal
+from affekt.timeline.gate import Weakest
 from affekt.types import Prediction
+from affekt.write.fields import table_of, thousandths
 
 #: What ``docs/events-1.schema.json`` describes.
 SCHEMA = "events-1"

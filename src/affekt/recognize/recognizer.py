@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import copy
-import math
 import os
 import threading
 import warnings
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from affekt.errors import AudioWarning, InputError
-from affekt.evaluate.selective import label_set
 from affekt.labels import LabelMap, Labels, label_map, loss_of
-from affekt.models.card import Card
+from affekt.models.card import label_set, least_probability
 from affekt.models.zoo import load_model
-from affekt.recognize.clip_model import ClipModel
-from affekt.recognize.normal import LEAST_SECONDS, Gathered, Normal
-from affekt.recognize.stream import RATE, Listener, Stream, StreamOptions
+from affekt.recognize.trace import Trace
 from affekt.speech.audio import Source, blocks, name_of
-from affekt.speech.quality import Weakest
+from affekt.speech.baseline import LEAST_SECONDS, Gathered, Normal
+from affekt.speech.feature_model import ClipModel
+from affekt.speech.stream import RATE, Listener, Stream, StreamOptions
+from affekt.timeline.summary import summarise
 from affekt.types import Prediction, Result
 
 
@@ -287,39 +284,6 @@ def several(clips: Source | Iterable[Source]) -> list[Source]:
     return list(clips)  # type: ignore[arg-type]
 
 
-class Trace:
-    """Collects what a picture of a recording needs: envelope, regions of speech, scores of every cell.
-
-    Memory grows by some 150 kB per minute.
-    """
-
-    def __init__(self) -> None:
-        self.cells: list[Prediction] = []
-        self.regions: list[tuple[float, float]] = []
-        self._envelope: list[NDArray[np.float32]] = []
-        self._rest = np.zeros(0, np.float32)
-
-    @property
-    def listener(self) -> Listener:
-        """To be given to the stream."""
-        return Listener(self.cells.append, lambda start, end: self.regions.append((start, end)))
-
-    @property
-    def envelope(self) -> NDArray[np.float32]:
-        """Lowest and highest sample of every 10 ms, shape (m, 2)."""
-        return np.concatenate(self._envelope) if self._envelope else np.zeros((0, 2), np.float32)
-
-    def see(self, signal: NDArray[np.float32], *, step: int = 160) -> None:
-        """Take the next piece of signal (n,)."""
-        signal = np.concatenate([self._rest, signal])
-        whole = len(signal) // step * step
-        frames = signal[:whole].reshape(-1, step)
-        self._envelope.append(
-            np.column_stack([frames.min(axis=1), frames.max(axis=1)]) if whole else np.zeros((0, 2), np.float32)
-        )
-        self._rest = signal[whole:]
-
-
 def predict(
     source: Source, *, model: str | os.PathLike[str] = "voice", labels: Labels | None = None
 ) -> list[Prediction]:
@@ -350,70 +314,3 @@ def predict(
     []
     """
     return Recognizer(model, labels=labels).predict(source)
-
-
-def least_probability(card: Card, coverage: float) -> float:
-    """The least probability of a label in a set that holds the true one so often; coverage as for ``label_set``.
-
-    Raises
-    ------
-    InputError
-        If the model was not calibrated for it, or the coverage is out of range.
-    """
-    quantiles = card.conformal.get("quantiles", {})
-    if not quantiles:
-        raise InputError(
-            f"the model {card.name} was not calibrated for label sets; run `affekt calibrate` on it first."
-        )
-    if not float(min(quantiles)) - 0.01 < coverage <= float(max(quantiles)):
-        raise InputError(f"coverage is {coverage}; allowed: {min(quantiles)} to {max(quantiles)}.")
-    # 0.9 * 100 may be a little above 90 in binary.
-    wanted = f"{math.ceil(100 * coverage - 1e-9) / 100:.2f}"
-    return float(quantiles[min(key for key in quantiles if key >= wanted)])
-
-
-def summarise(predictions: Sequence[Prediction]) -> Prediction:
-    """One Prediction for a whole recording: the mean of its segments, weighted by their length.
-
-    Parameters
-    ----------
-    predictions : sequence of Prediction
-        With the same labels; may be empty.
-
-    Returns
-    -------
-    Prediction
-        From the first start to the last end. Without predictions it abstains:
-        no scores, ``label`` None.
-
-    Raises
-    ------
-    InputError
-        If the labels differ.
-
-    Examples
-    --------
-    >>> summarise([Prediction(0, 3, {"a": 1.0, "b": 0.0}), Prediction(3, 4, {"a": 0.0, "b": 1.0})]).scores
-    {'a': 0.75, 'b': 0.25}
-    """
-    heard = [p for p in predictions if p.scores]
-    if not heard:
-        return Prediction(0.0, 0.0, {}, quality=0.0)
-    labels = tuple(heard[0].scores)
-    if any(tuple(p.scores) != labels for p in heard):
-        raise InputError("the predictions have different labels; summarise those of one model and one set of labels.")
-    lengths = np.array([p.duration for p in heard])
-    weights = lengths / lengths.sum() if lengths.sum() > 0 else np.full(len(heard), 1 / len(heard))
-    scores = weights @ np.array([list(p.scores.values()) for p in heard])
-    weakest = Weakest()
-    for part in heard:
-        weakest.add(part)
-    whole = Prediction(
-        min(p.start for p in heard),
-        max(p.end for p in heard),
-        dict(zip(labels, (scores / scores.sum()).tolist(), strict=True)),
-        modality=heard[0].modality,
-        quality=float(np.clip(weights @ np.array([p.quality for p in heard]), 0, 1)),
-        threshold=max(p.threshold for p in heard),
-    )
-    return replace(whole, reason=weakest.reason(whole.quality, unsure=whole.unsure))

@@ -13,7 +13,7 @@ from affekt.client import results_of
 from affekt.errors import UnknownName
 from affekt.server.predict import CONTENT, MEDIA, PLAIN
 from affekt.server.refusals import Refusal, documented
-from affekt.write import WRITERS
+from affekt.write.predictions import WRITERS
 
 #: Bytes; an hour of speech is about one million.
 LARGEST = 32 << 20

@@ -10,9 +10,9 @@ from affekt.errors import UnknownName
 from affekt.labels import parse_labels
 from affekt.models.card import Card
 from affekt.recognize.recognizer import Recognizer
-from affekt.recognize.stream import LIVE, StreamOptions
 from affekt.server.feeder import Feeder
 from affekt.server.settings import Settings
+from affekt.speech.stream import LIVE, StreamOptions
 
 #: Recognisers held open: one per model and choice of labels, some 10 MB each.
 OPEN = 16

@@ -10,13 +10,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from affekt.errors import AudioError
-from affekt.recognize.stream import RATE
 from affekt.server.jobs import alone
 from affekt.server.references import LONGEST
 from affekt.server.refusals import Refusal, documented
 from affekt.server.service import Service
 from affekt.server.uploads import Upload, read_form
 from affekt.speech.audio import blocks
+from affekt.speech.stream import RATE
 
 BODY: dict[str, Any] = {
     "requestBody": {

@@ -20,7 +20,7 @@ from affekt.server.refusals import Failure, Refusal, busy, documented
 from affekt.server.service import Service
 from affekt.server.uploads import read_form
 from affekt.types import Result
-from affekt.write import SCHEMA, WRITERS
+from affekt.write.predictions import SCHEMA, WRITERS
 
 
 class Job:

@@ -16,13 +16,14 @@ from fastapi.responses import Response
 from numpy.typing import NDArray
 
 from affekt.errors import AudioError, InputError, UnknownName
-from affekt.recognize.recognizer import Recognizer, Trace
-from affekt.recognize.stream import RATE, Listener
+from affekt.recognize.recognizer import Recognizer
+from affekt.recognize.trace import Trace
 from affekt.server.refusals import Failure, Refusal, documented
 from affekt.server.service import Service
 from affekt.server.uploads import Form, Upload, read_form
+from affekt.speech.stream import RATE, Listener
 from affekt.types import Result
-from affekt.write import ONE_RECORDING, WRITERS
+from affekt.write.predictions import ONE_RECORDING, WRITERS
 
 MEDIA = {"json": "application/json", "jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
 PLAIN = "text/plain; charset=utf-8"

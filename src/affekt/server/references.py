@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affekt.recognize.recognizer import Recognizer
-from affekt.recognize.stream import RATE
 from affekt.server.engine import Engine
 from affekt.server.refusals import Refusal, busy
+from affekt.speech.stream import RATE
 
 SHORTEST, LONGEST = 5.0, 60.0
 #: Model, labels and whether for a stream.

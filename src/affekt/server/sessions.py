@@ -22,7 +22,7 @@ from affekt.errors import AffektError
 from affekt.recognize.live import STEPS, Live
 from affekt.server.feeder import Feeder
 from affekt.server.metrics import Metrics
-from affekt.server.pitch import Voices
+from affekt.server.pitch_filter import Voices
 from affekt.server.refusals import Refusal
 from affekt.server.settings import Limits
 from affekt.server.store import Tape

@@ -15,7 +15,7 @@ import numpy as np
 from affekt._files import atomic_write
 from affekt.server.uploads import Upload
 from affekt.types import Result
-from affekt.write import WRITERS
+from affekt.write.predictions import WRITERS
 
 
 class Store:

@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 from affekt.errors import AffektError, InputError
 from affekt.recognize.live import Live
 from affekt.server.gate import check_access, check_origin, log
-from affekt.server.pitch import Voices
+from affekt.server.pitch_filter import Voices
 from affekt.server.refusals import Refusal
 from affekt.server.service import Service
 from affekt.server.sessions import FORMATS, Ear, Kind, Session

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affekt.errors import InputError
+from affekt.speech.pitch import Voice
 from affekt.speech.spectral import Spectra, decibels, deltas
-from affekt.speech.voice import Voice
 
 Matrix = NDArray[np.float32]
 Signal = NDArray[np.floating]

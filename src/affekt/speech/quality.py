@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from affekt.errors import ModelError
-from affekt.types import Prediction
+from affekt.timeline.gate import NAMES
 
 RATE = 16_000
 #: 20 ms.
@@ -26,8 +23,6 @@ DEPTH = 45.0
 PAUSES, MENDED = 0.2, 1.2
 #: Decibels: everything below the loudest frame by more than this is silence.
 RANGE = 60.0
-#: Below this factor an answer is weak, and says why.
-WEAK = 0.9
 
 
 @dataclass(frozen=True)
@@ -53,41 +48,6 @@ class Measures:
     bandwidth: float
     share: float
     seconds: float
-
-
-NAMES = ("snr", "clipped", "bandwidth", "share", "seconds")
-
-
-#: What is said of each, with its value.
-WORDS: dict[str, Callable[[float], str]] = {
-    "snr": lambda x: f"noise or echo: the speech is {x:.0f} dB above it",
-    "clipped": lambda x: f"clipped: {100 * x:.{0 if x >= 0.01 else 1}f} % of the signal",
-    "bandwidth": lambda x: f"narrow band: nothing above {x / 1000:.1f} kHz",
-    "share": lambda x: f"mostly pauses: {100 * x:.0f} % of it is speech",
-    "seconds": lambda x: f"short: {x:.1f} s without its pauses",
-}
-#: From where on a signal is poor enough to be named, where the model is not sure and no curve says why.
-POOR: dict[str, Callable[[float], bool]] = {
-    "snr": lambda x: x < 10,
-    "clipped": lambda x: x > 0.02,
-    "bandwidth": lambda x: x < 4000,
-    "seconds": lambda x: x < 0.75,
-    "share": lambda x: x < 0.3,
-}
-#: What is said where nothing is wrong with the signal.
-AMBIGUOUS = "the voice itself is ambiguous"
-#: Where a curve may begin to rise, and where it may be up: the worst and the best values that are told apart.
-KNOTS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
-    "snr": ((-5.0, 0.0, 5.0, 10.0), (12.0, 16.0, 20.0, 25.0, 30.0)),
-    "clipped": ((0.3, 0.2, 0.1, 0.05), (0.02, 0.01, 0.005, 0.002)),
-    "bandwidth": ((1000.0, 2000.0, 3000.0), (4500.0, 5500.0, 6500.0)),
-    "share": ((0.0, 0.1, 0.2, 0.3), (0.4, 0.5, 0.6)),
-    "seconds": ((0.0, 0.1, 0.2, 0.3), (0.5, 0.75, 1.0, 1.5, 2.0)),
-}
-#: How low a curve may be.
-FLOORS = tuple(round(0.05 * i, 2) for i in range(1, 21))
-#: Nats of log loss that a curve has to gain.
-LEAST_GAIN = 0.001
 
 
 def measure(signal: NDArray[np.float32]) -> Measures:
@@ -129,225 +89,6 @@ def window_measures(signal: NDArray[np.float32], window: int, hop: int, count: i
         if left > 0:
             table[i] = frames.measured(starts[i : i + 1], min(left, len(frames.levels) - int(starts[i])))[0]
     return table
-
-
-@dataclass(frozen=True)
-class Gate:
-    """What each measure costs: curves whose product is a factor on how sure a model is.
-
-    Parameters
-    ----------
-    curves : mapping of str to (bad, good, floor)
-        Of names among :data:`NAMES`: ``floor`` at ``bad`` and beyond, 1 from ``good`` on, a straight line between.
-        A measure without a curve costs nothing.
-
-    Raises
-    ------
-    ModelError
-        If there is no such measure, or a curve is none.
-
-    Examples
-    --------
-    >>> gate = Gate({"seconds": (0.0, 2.0, 0.5)})
-    >>> gate.factors(np.array([[40.0, 0.0, 8000.0, 0.8, 1.0]]))
-    array([0.75])
-    """
-
-    curves: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for name, curve in self.curves.items():
-            if name not in NAMES:
-                raise ModelError(f"a gate on {name!r}; this affekt measures {', '.join(NAMES)}. Upgrade affekt.")
-            if len(curve) != 3 or not np.isfinite(curve).all() or curve[0] == curve[1] or not 0 < curve[2] <= 1:
-                raise ModelError(f"the gate's curve of {name} is {curve}; allowed: bad, good and floor in (0, 1].")
-
-    @classmethod
-    def of(cls, table: Mapping[str, Any]) -> Gate | None:
-        """The gate of a model's card; None where it has none."""
-        return cls({name: tuple(curve) for name, curve in table["curves"].items()}) if table else None
-
-    def costs(self, measures: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The factor of every measure (w, 5), each in (0, 1]."""
-        table = np.ones_like(measures)
-        for name, (bad, good, floor) in self.curves.items():
-            column = NAMES.index(name)
-            table[:, column] = floor + (1 - floor) * _ramp(measures[:, column], bad, good)
-        return table
-
-    def factors(self, measures: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How much of an answer is kept, (w,) in (0, 1], from measures (w, 5)."""
-        return self.costs(measures).prod(axis=1)
-
-    def reason(self, measures: NDArray[np.float64], factor: float, *, unsure: bool = False) -> str:
-        """Why an answer is weak, from its measures (5,): the one that costs most. Empty where it is strong.
-
-        What no curve is on may still be why the model is not sure: a poor
-        signal is named before the voice is called ambiguous.
-
-        Parameters
-        ----------
-        measures : array, shape (5,)
-        factor : float
-            What was kept of the answer.
-        unsure : bool
-            Whether the model itself is not sure.
-        """
-        if factor < WEAK:
-            named = NAMES[int(self.costs(measures[None])[0].argmin())]
-        elif not unsure:
-            return ""
-        else:
-            named = next((name for name, poor in POOR.items() if poor(measures[NAMES.index(name)])), "")
-        return WORDS[named](float(measures[NAMES.index(named)])) if named else AMBIGUOUS
-
-
-class Weakest:
-    """Why an answer about a whole is weak: of the reasons of its parts the one that costs most.
-
-    Cost is length times what was not kept, or a hundredth where all was kept.
-    One short part does not make a long recording weak, so a whole has a reason
-    only if it kept less than ``WEAK`` or is not sure.
-
-    Examples
-    --------
-    >>> weakest = Weakest()
-    >>> weakest.add(Prediction(0, 1, {}, quality=0.8, reason="one"))
-    >>> weakest.add(Prediction(1, 2, {}, quality=0.2, reason="two"))
-    >>> weakest.reason(0.5), weakest.reason(1.0)
-    ('two', '')
-    """
-
-    def __init__(self) -> None:
-        self._told, self._cost = "", -1.0
-
-    def add(self, part: Prediction) -> None:
-        """Take the next part."""
-        cost = part.duration * max(0.01, 1 - part.quality)
-        if part.reason and cost > self._cost:
-            self._told, self._cost = part.reason, cost
-
-    def reason(self, quality: float, *, unsure: bool = False) -> str:
-        """Of a whole that kept so much of its parts; empty where no part had a reason."""
-        return self._told if quality < WEAK or unsure else ""
-
-
-def weakened(scores: NDArray[np.float64], factor: NDArray[np.float64] | float) -> NDArray[np.float64]:
-    """Scores (..., k) of which only a share (...) is kept; the rest is spread evenly, so no rank changes.
-
-    Examples
-    --------
-    >>> weakened(np.array([0.8, 0.2]), 0.5)
-    array([0.65, 0.35])
-    """
-    kept = np.asarray(factor)[..., None]
-    return kept * scores + (1 - kept) / scores.shape[-1]
-
-
-@dataclass(frozen=True, eq=False)
-class Lessons:
-    """What a gate is learned from: n answers, each the mean of some windows.
-
-    Parameters
-    ----------
-    measures : array, shape (w, 5)
-        Of the windows of all answers, in order.
-    shares : array, shape (w,)
-        What each window counts in its answer; sums to 1 over an answer.
-    counts : int array, shape (n,)
-        Windows of each answer, at least one.
-    chosen : array, shape (n,)
-        Probability of the true label, before any gate.
-    labels : int
-    weights : array, shape (n,)
-        What each answer counts.
-    """
-
-    measures: NDArray[np.float64]
-    shares: NDArray[np.float64]
-    counts: NDArray[np.int64]
-    chosen: NDArray[np.float64]
-    labels: int
-    weights: NDArray[np.float64]
-
-    def loss(self, gate: Gate) -> float:
-        """Weighted mean of -log p(true label) behind a gate."""
-        return float(self.losses(self.pooled(gate.factors(self.measures)))[0])
-
-    def pooled(self, factors: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Factors of windows (w,) to those of answers (n,)."""
-        return np.add.reduceat(factors * self.shares, np.cumsum([0, *self.counts[:-1]]))
-
-    def losses(self, factors: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Loss for each row of factors (..., n)."""
-        p = np.atleast_2d(factors) * self.chosen + (1 - np.atleast_2d(factors)) / self.labels
-        return -np.log(np.maximum(p, 1e-12)) @ self.weights / self.weights.sum()
-
-
-def learn(lessons: Lessons, *, names: Sequence[str] = NAMES, rounds: int = 6) -> Gate:
-    """The curves under which the true labels are most likely: one after the other, until none changes.
-
-    A curve that gains less than :data:`LEAST_GAIN` beside the others is left out, and the rest is fitted again.
-
-    Parameters
-    ----------
-    lessons : Lessons
-        Of dev speakers, never of test speakers.
-    names : sequence of str
-        Measures that may have a curve.
-    rounds : int
-        Times that each curve is fitted at most.
-
-    Returns
-    -------
-    Gate
-    """
-    left = list(names)
-    while True:
-        gate = _fitted(lessons, left, rounds)
-        loss = lessons.loss(gate)
-        gains = {
-            name: lessons.loss(Gate({other: curve for other, curve in gate.curves.items() if other != name})) - loss
-            for name in gate.curves
-        }
-        poor = [name for name in gains if gains[name] < LEAST_GAIN]
-        if not poor and len(gate.curves) == len(left):
-            return gate
-        left = [name for name in gate.curves if name != min(gains, key=gains.__getitem__) or not poor]
-
-
-def _fitted(lessons: Lessons, names: list[str], rounds: int) -> Gate:
-    curves: dict[str, tuple[float, float, float]] = {}
-    for _ in range(rounds):
-        before = dict(curves)
-        for name in names:
-            found = _best_curve(lessons, name, Gate({k: v for k, v in curves.items() if k != name}))
-            curves = {key: value for key, value in {**curves, name: found}.items() if value[2] < 1}
-        if curves == before:
-            break
-    return Gate({name: curves[name] for name in names if name in curves})
-
-
-def _best_curve(lessons: Lessons, name: str, others: Gate) -> tuple[float, float, float]:
-    """The curve of one measure that is best beside those of the others."""
-    values, rest = lessons.measures[:, NAMES.index(name)], others.factors(lessons.measures)
-    full, floors = lessons.pooled(rest), np.array(FLOORS)[:, None]
-    best, least = (0.0, 1.0, 1.0), np.inf
-    bads, goods = KNOTS[name]
-    for bad in bads:
-        for good in goods:
-            # With the other curves and the knots given, factors are linear in the floor.
-            risen = lessons.pooled(rest * _ramp(values, bad, good))
-            losses = lessons.losses(floors * full + (1 - floors) * risen)
-            i = int(losses.argmin())
-            if losses[i] < least - 1e-9:
-                best, least = (bad, good, FLOORS[i]), float(losses[i])
-    return best
-
-
-def _ramp(values: NDArray[np.float64], bad: float, good: float) -> NDArray[np.float64]:
-    """0 at ``bad`` and beyond, 1 from ``good`` on."""
-    return np.clip((values - bad) / (good - bad), 0, 1)
 
 
 class _Frames:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from affekt.errors import InputError, UnknownName
-from affekt.speech.augment import Chances
 from affekt.train.lab.experiment import EncoderRecipe, Experiment
+from affekt.train.voice.augment import Chances
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from affekt._files import atomic_write
 from affekt.errors import AffektError, InputError
 from affekt.speech.audio import read
 from affekt.train.lab.encoder import RATE, Encoder
-from affekt.train.run import speech_only
+from affekt.train.voice.run import speech_only
 from affekt.types import Sample
 
 #: Part of every file's name: another number when the arrays change.

@@ -16,10 +16,10 @@ from affekt._files import atomic_write
 from affekt.data.audit import audit_folds
 from affekt.data.labelling import relabel
 from affekt.errors import ModelError
-from affekt.evaluate.calibration import fit_temperature, softmax
-from affekt.evaluate.report import report
+from affekt.metrics.calibration import fit_temperature
+from affekt.metrics.report import report
 from affekt.models.card import Card
-from affekt.models.onnx import LARGEST
+from affekt.models.onnx import LARGEST, softmax
 from affekt.train.export import export
 from affekt.train.lab.architectures import parameter_count
 from affekt.train.lab.checkpoint import load_encoder
@@ -28,8 +28,8 @@ from affekt.train.lab.encoder_clips import Views, load_views, weights_hash
 from affekt.train.lab.encoder_fit import Lesson, Trained, all_logits, device, fit_clips, load_best
 from affekt.train.lab.experiment import EncoderRecipe, Experiment, Protocol
 from affekt.train.lab.fit import Tick
+from affekt.train.lab.folds import Fold, Outcome, describe, make_folds
 from affekt.train.lab.material import Material, read_samples
-from affekt.train.lab.protocol import Fold, Outcome, describe, make_folds
 from affekt.train.lab.reproduce import AS_PUBLISHED, HONEST, Progress, Reproduction, claim, protocols_of, slug
 from affekt.train.sources import LICENCE, split_hash, training_data
 from affekt.types import Report, Sample

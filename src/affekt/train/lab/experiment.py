@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from affekt.data.inputs import Inputs
 from affekt.errors import InputError, UnknownName
+from affekt.speech.inputs import Inputs
 
 SPLITS = ("speaker", "clip", "sentence", "corpus")
 COPIES = ("train", "before split", "none")

@@ -15,9 +15,8 @@ from torch import Tensor, nn
 from affekt._files import atomic_write
 from affekt._optional import require
 from affekt.errors import ModelError
-from affekt.evaluate.calibration import softmax
 from affekt.models.card import KEY, Card
-from affekt.models.onnx import open_model
+from affekt.models.onnx import open_model, softmax
 from affekt.train.lab.fit import Fitted
 
 OPSET, OPSET_ML = 17, 3

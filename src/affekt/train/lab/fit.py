@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from affekt._files import atomic_write
 from affekt.errors import InputError, UnknownName
-from affekt.evaluate.calibration import softmax
+from affekt.models.onnx import softmax
 from affekt.train.lab.architectures import ARCHITECTURES
 from affekt.train.lab.classifiers import CLASSIFIERS
 from affekt.train.lab.experiment import Fit

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from affekt._files import atomic_write
 from affekt.corpora import CORPORA, read_corpus
-from affekt.data.inputs import Inputs, input_of
 from affekt.errors import AffektError, InputError, UnknownName
 from affekt.speech.audio import read
 from affekt.speech.augment import apply_steps, draw_step
+from affekt.speech.inputs import Inputs, input_of
 from affekt.train.lab.experiment import Experiment
 from affekt.types import Sample
 

@@ -11,8 +11,8 @@ from affekt.data.labelling import relabel
 from affekt.models.card import STAMPED, Card
 from affekt.train.lab.experiment import Experiment, Protocol
 from affekt.train.lab.export import export_fitted
+from affekt.train.lab.folds import Fold, Outcome, Work, fit_fold, make_folds, scale_of
 from affekt.train.lab.material import Material
-from affekt.train.lab.protocol import Fold, Outcome, Work, fit_fold, make_folds, scale_of
 from affekt.train.sources import LICENCE, split_hash, training_data
 from affekt.types import Report
 

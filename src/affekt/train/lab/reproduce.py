@@ -13,14 +13,14 @@ from typing import Any
 from affekt._files import atomic_write
 from affekt._optional import require
 from affekt.errors import InputError, UnknownName
-from affekt.evaluate.writing import as_table as report_as_table
 from affekt.train.lab.architectures import ARCHITECTURES
 from affekt.train.lab.classifiers import CLASSIFIERS
 from affekt.train.lab.experiment import EncoderRecipe, Experiment, Protocol, ladder
 from affekt.train.lab.fit import Tick
+from affekt.train.lab.folds import Outcome, fitted_to, run_protocol
 from affekt.train.lab.material import Material, load_material, read_samples
-from affekt.train.lab.protocol import Outcome, fitted_to, run_protocol
 from affekt.types import Estimate
+from affekt.write.report import as_table as report_as_table
 
 AS_PUBLISHED, HONEST = "as published", "honest"
 #: Keys of a recipe that no number depends on, nor on which models are asked for.

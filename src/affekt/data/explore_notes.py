@@ -1,0 +1,166 @@
+"""What to look out for in a corpus, in sentences: what would mislead who trains or judges on it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from affekt.data.counts import UNKNOWN, count, name_of, names_of, natural
+from affekt.data.explore import Exploration
+from affekt.types import Sample
+
+# From which ratio, and below which number of speakers, a student should be told.
+UNEVEN, FEW_SPEAKERS = 1.5, 10
+ENOUGH_FOR_LENGTH = 5  # clips of a label, before its median length says anything
+
+
+def look_out(data: Exploration) -> tuple[str, ...]:
+    """What to look out for before training or judging on these clips: sentences with counts."""
+    notices = (_uneven_labels, _few_speakers, _speakers_without_labels, _uneven_speakers, _sexes, _sentences)
+    found = [sentence for notice in notices for sentence in notice(data.samples)]
+    return (*found, *_lengths_by_label(data), *_rates(data))
+
+
+def _uneven_labels(samples: Sequence[Sample]) -> Iterator[str]:
+    sizes = _sizes(samples, "label")
+    (most, largest), (least, smallest) = sizes[0], sizes[-1]
+    if len(sizes) == 1:
+        yield f"All {_clips(largest)} have one label, {most}: there is nothing to tell apart."
+    elif largest >= UNEVEN * smallest:
+        yield (
+            f"The classes are unbalanced: {most} has {_clips(largest)}, {least} {smallest}. Always answering {most} is "
+            f"right {_share(largest, len(samples))} of the time, so judge by the mean recall of the classes (UAR)."
+        )
+    if unlabelled := dict(sizes).get(UNKNOWN):
+        yield f"{_of(unlabelled, samples)} have no label."
+
+
+def _few_speakers(samples: Sequence[Sample]) -> Iterator[str]:
+    speakers = {s.speaker for s in samples if s.speaker}
+    if unknown := sum(not s.speaker for s in samples):
+        yield (
+            f"The speaker of {_of(unknown, samples)} is unknown: they cannot be kept out of training when the "
+            "same voice is tested, and a split by speaker refuses them."
+        )
+    if 0 < len(speakers) < FEW_SPEAKERS:
+        yield (
+            f"There {'is' if len(speakers) == 1 else 'are'} {_many(len(speakers), 'speaker')} only "
+            f"({_listed(speakers)}): what is measured on them says little about other people, and its interval is wide."
+        )
+
+
+def _speakers_without_labels(samples: Sequence[Sample]) -> Iterator[str]:
+    labels_of: dict[str, set[str]] = {}
+    for s in samples:
+        if s.speaker:
+            labels_of.setdefault(s.speaker, set()).add(name_of(s, "label"))
+    everything = len(names_of(samples, "label"))
+    single = [speaker for speaker, labels in labels_of.items() if len(labels) == 1 < everything]
+    partial = [speaker for speaker, labels in labels_of.items() if 1 < len(labels) < everything]
+    if single:
+        yield (
+            f"{len(single)} of {_many(len(labels_of), 'speaker')} "
+            f"{'is' if len(single) == 1 else 'are'} heard in one emotion only ({_listed(single)}): "
+            "whoever recognises the voice knows the emotion."
+        )
+    if partial:
+        yield (
+            f"{len(partial)} of {_many(len(labels_of), 'speaker')} "
+            f"{'lacks' if len(partial) == 1 else 'lack'} some emotions ({_listed(partial)})."
+        )
+
+
+def _uneven_speakers(samples: Sequence[Sample]) -> Iterator[str]:
+    sizes = [(name, size) for name, size in _sizes(samples, "speaker") if name != UNKNOWN]
+    if len(sizes) > 1 and sizes[0][1] >= 2 * UNEVEN * (middle := float(np.median([size for _, size in sizes]))):
+        yield (
+            f"Speaker {sizes[0][0]} alone has {_of(sizes[0][1], samples)} ({_share(sizes[0][1], len(samples))}); "
+            f"the median speaker has {middle:g}."
+        )
+
+
+def _sexes(samples: Sequence[Sample]) -> Iterator[str]:
+    sizes = dict(_sizes(samples, "sex"))
+    if unknown := sizes.pop(UNKNOWN, 0):
+        yield f"The sex of the speaker of {_of(unknown, samples)} is unknown: no result can be told apart by sex there."
+    elif len(sizes) == 1:
+        yield f"All speakers are {next(iter(sizes))}: nothing is known of the other sex."
+    elif max(sizes.values()) >= UNEVEN * min(sizes.values()):
+        yield f"The sexes are unbalanced: {' and '.join(f'{_clips(n)} {sex}' for sex, n in sizes.items())}."
+    voices = count([s for s in samples if s.sex and s.speaker], "speaker", "sex")
+    if both := [name for name, row in zip(voices.rows, voices.counts, strict=True) if np.count_nonzero(row) > 1]:
+        yield f"Female in some clips and male in others, by their names: speaker {_listed(both)}. One must be wrong."
+    table = count([s for s in samples if s.sex], "label", "sex")
+    lone = [label for label, row in zip(table.rows, table.counts, strict=True) if len(row) == 2 and not row.all()]
+    if lone:
+        yield f"Heard from one sex only: {_listed(lone)}. Whoever recognises the sex knows something of the emotion."
+
+
+def _sentences(samples: Sequence[Sample]) -> Iterator[str]:
+    labels_of: dict[str, list[str]] = {}
+    for s in samples:
+        if s.sentence:
+            labels_of.setdefault(s.sentence, []).append(name_of(s, "label"))
+    if len(names_of(samples, "label")) < 2:
+        return
+    if not labels_of:
+        yield "What is said is not known, so it cannot be ruled out that the words give the emotion away."
+    # A sentence heard once says nothing about what it is tied to.
+    tied = {name: labels for name, labels in labels_of.items() if len(set(labels)) == 1 < len(labels)}
+    if tied:
+        verb, clips = "is" if len(tied) == 1 else "are", _of(sum(map(len, tied.values())), samples)
+        yield (
+            f"{len(tied)} of {len(labels_of)} sentences ({_listed(tied)}) {verb} spoken in one emotion only, in "
+            f"{clips}: the words give the emotion away there."
+        )
+
+
+def _lengths_by_label(data: Exploration) -> Iterator[str]:
+    values: dict[str, list[float]] = {}
+    for s in data.samples:
+        values.setdefault(name_of(s, "label"), []).append(data.lengths[s.id])
+    medians = sorted((float(np.median(v)), label) for label, v in values.items() if len(v) >= ENOUGH_FOR_LENGTH)
+    if not medians:
+        return
+    (short, shortest), (long, longest) = medians[0], medians[-1]
+    if long >= UNEVEN * short:
+        yield (
+            f"Length tells something of the emotion: the median clip of {longest} lasts {long:.1f} s, "
+            f"that of {shortest} {short:.1f} s. Some of it may be silence, or how clips were cut."
+        )
+
+
+def _rates(data: Exploration) -> Iterator[str]:
+    rates = Counter(data.rates.values()).most_common()
+    if len(rates) > 1:
+        listed = ", ".join(f"{rate} Hz ({_clips(n)})" for rate, n in rates)
+        yield f"Sampling rates differ: {listed}. Bring all to the lowest, or the highest octaves tell the clips apart."
+
+
+def _sizes(samples: Iterable[Sample], by: str) -> list[tuple[str, int]]:
+    """Names and their number of clips, the largest first."""
+    return sorted(Counter(name_of(s, by) for s in samples).items(), key=lambda item: (-item[1], natural(item[0])))
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _clips(number: int) -> str:
+    return _many(number, "clip")
+
+
+def _of(number: int, samples: Sequence[Sample]) -> str:
+    return f"{number:,} of {_clips(len(samples))}"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.0f} %"
+
+
+def _listed(names: Iterable[str], most: int = 6) -> str:
+    """Names in natural order, the first few."""
+    ordered = sorted(names, key=natural)
+    return ", ".join(ordered[:most]) + (f", and {len(ordered) - most} more" if len(ordered) > most else "")

@@ -1,0 +1,335 @@
+"""What a model is worth on a corpus, through the same engine that users call."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from affekt.corpora import CORPORA
+from affekt.data.splits import fixed_speakers, fixed_split
+from affekt.errors import AudioError, AudioWarning, CorpusError, InputError
+from affekt.evaluate.speakers import WAYS, hear_samples
+from affekt.labels import LabelMap
+from affekt.metrics.report import report, stamped
+from affekt.metrics.selective import outcomes, selected
+from affekt.metrics.slices import speaker_of
+from affekt.models.card import Card
+from affekt.recognize.batch import Failure, predict_many
+from affekt.recognize.recognizer import Recognizer
+from affekt.speech.audio import Source, blocks
+from affekt.types import Prediction, Report, Sample
+
+SIDES = ("test", "dev", "all")
+#: Of cards: the split hashes of :func:`fixed_split` over whole corpora, and which corpora those are.
+COMMITTED: Mapping[str, tuple[str, ...]] = {
+    "102792d0db56d989f16d9c234847e955e363d8def5f3d229e6fd8039d0553a95": (
+        "ravdess", "tess", "savee", "emovo", "urdu", "banglaser", "nemo", "ased", "turev_db",
+    ),
+}  # fmt: skip
+NAMED_FAILURES = 3
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Clips to judge a model on, and what has to be said about them.
+
+    Parameters
+    ----------
+    corpus : str
+        Name of the corpus, for the protocol.
+    samples : tuple of Sample
+        With labels.
+    protocol : str
+        Who is tested, and what the model learned from them.
+    warnings, stamps : tuple of str
+        For the report.
+    held_out : bool
+        Whether the model is known not to have learned from these speakers.
+    normal : str
+        What the model is told of the speakers: ``none``, or a key of ``affekt.evaluate.speakers.WAYS``.
+    """
+
+    corpus: str
+    samples: tuple[Sample, ...]
+    protocol: str = ""
+    warnings: tuple[str, ...] = ()
+    stamps: tuple[str, ...] = ()
+    held_out: bool = True
+    normal: str = "none"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model answered to the clips of a trial.
+
+    Parameters
+    ----------
+    samples : tuple of Sample
+        Those that could be read, with ``meta["duration"]`` in seconds.
+    summaries : tuple of Prediction
+        One per sample; it abstains where there is no speech.
+    failures : tuple of Failure
+        Clips that could not be read.
+    labels : tuple of str
+        The model's.
+    """
+
+    samples: tuple[Sample, ...]
+    summaries: tuple[Prediction, ...]
+    failures: tuple[Failure, ...]
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Reports of a model on one trial: scores of its best guesses, however unsure it says it is.
+
+    Where the model may say that it is not sure, ``coverage, all labels`` and
+    ``precision when sure, all labels`` stand beside them, as a user gets it.
+
+    Parameters
+    ----------
+    reports : mapping of str to Report
+        ``"corpus labels"``: choosing among the labels the corpus has, as the
+        field does. ``"all labels"``: choosing among all the model's labels, as
+        a user who restricts nothing gets it.
+    predicted : mapping of str to the chosen labels
+        For the same two, by sample id; None is no answer.
+    failures : tuple of Failure
+    """
+
+    reports: Mapping[str, Report]
+    predicted: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
+    failures: tuple[Failure, ...] = ()
+
+
+def trial_of(
+    name: str, samples: Sequence[Sample], card: Card, *, side: str = "test", split_hash: str = ""
+) -> Trial | None:
+    """Choose the clips of a corpus that a model is tested on, and say what it may know of them.
+
+    Parameters
+    ----------
+    name : str
+        A key of ``CORPORA``.
+    samples : sequence of Sample
+        All of that corpus.
+    card : Card
+        The model's.
+    side : str
+        ``test`` or ``dev``: the committed speakers. ``all``: everybody. A corpus
+        without committed speakers is tested as a whole.
+    split_hash : str
+        Of the committed split of all corpora at hand; when it is the card's, the
+        model is known not to have learned from the tested speakers.
+
+    Returns
+    -------
+    Trial or None
+        None when the corpus has no speakers on that side.
+
+    Raises
+    ------
+    InputError
+        If the side does not exist.
+    """
+    if side not in SIDES:
+        raise InputError(f"side is {side!r}; allowed: {', '.join(SIDES)}.")
+    fixed, learned = name in fixed_speakers(), {name, *(sample.corpus for sample in samples)} & set(card.data)
+    whole = side == "all" or not fixed
+    chosen = tuple(samples) if whole else getattr(fixed_split(samples), side)
+    labelled = tuple(sample for sample in chosen if sample.label is not None)
+    if not labelled:
+        return None
+    found = Trial(name, labelled, "all speakers" if whole else f"committed {side} speakers")
+    if len(labelled) < len(chosen):
+        found = _warned(found, f"{len(chosen) - len(labelled)} clips have no label and are left out.")
+    if not learned and name == "folder":
+        sentence = "whether the model learned from these recordings or these voices is not known."
+        return replace(_warned(found, sentence), held_out=False)
+    if not learned:
+        return replace(found, protocol=f"{found.protocol}; the model did not learn from {name}")
+    if whole:
+        sentence = f"the model learned from {name}, and all speakers are tested: those it was trained on, too."
+        return replace(_warned(found, sentence), stamps=("trained on these clips",), held_out=False)
+    return _held_out(found, card, side, split_hash)
+
+
+def _held_out(trial: Trial, card: Card, side: str, split_hash: str) -> Trial:
+    committed = card.split == split_hash or trial.corpus in COMMITTED.get(card.split, ())
+    if not committed:
+        sentence = (
+            f"the model learned from {trial.corpus}, and its card's split is not the committed one, as far as can be "
+            "checked here: it may have been trained on these speakers."
+        )
+        return replace(_warned(trial, sentence), held_out=False)
+    if side == "dev":
+        sentence = "dev speakers: the model's epoch and temperature were chosen on them, so the score flatters it."
+        trial = _warned(trial, sentence)
+    return replace(trial, protocol=f"{trial.protocol}; by its card's split the model was not trained on them")
+
+
+def _warned(trial: Trial, sentence: str) -> Trial:
+    return replace(trial, warnings=(*trial.warnings, sentence))
+
+
+def judge(
+    recognizer: Recognizer,
+    trial: Trial | Sequence[Sample],
+    *,
+    jobs: int = 1,
+    tick: Callable[[], None] = lambda: None,
+    findings: Sequence[Any] = (),
+) -> Verdict:
+    """Recognise the clips of a trial and report, twice.
+
+    Parameters
+    ----------
+    recognizer : Recognizer
+        With all its labels.
+    trial : Trial, or sequence of Sample
+        Of one corpus, none of which the model learned from.
+    jobs : int
+        Recordings at a time.
+    tick : callable
+        Called after each recording, and once more for each where others of the speaker are heard first.
+    findings : sequence
+        What an audit of the corpus found.
+
+    Returns
+    -------
+    Verdict
+        A clip that cannot be read is left out of the scores, and a warning says so.
+
+    Raises
+    ------
+    CorpusError
+        If no clip can be read, or the model has fewer than two of the corpus's labels.
+    """
+    if not isinstance(trial, Trial):
+        trial = Trial(str(trial[0].corpus), tuple(trial))
+    answers = answer(recognizer, trial.samples, jobs=jobs, tick=tick, normal=trial.normal)
+    if not answers.samples:
+        raise CorpusError(
+            f"{trial.corpus}: none of its {len(trial.samples)} clips can be read. The first: "
+            f"{answers.failures[0].source}: {answers.failures[0].reason}"
+        )
+    restricted, reports, predicted = restriction(trial, answers), {}, {}
+    for kind, scores in {
+        "corpus labels": [restricted.apply(p.scores) if p.scores else {} for p in answers.summaries],
+        "all labels": [dict(p.scores) for p in answers.summaries],
+    }.items():
+        given = [max(row, key=row.__getitem__) if row else None for row in scores]
+        found = report(
+            answers.samples,
+            given,
+            rng=np.random.default_rng(0),
+            protocol=_protocol(trial, answers.samples, kind),
+            scores=scores,
+            findings=findings,
+        )
+        reports[kind] = _with_abstention(_annotated(found, trial, answers), answers, recognizer.threshold)
+        predicted[kind] = {sample.id: label for sample, label in zip(answers.samples, given, strict=True)}
+    return Verdict(reports, predicted, answers.failures)
+
+
+def answer(
+    recognizer: Recognizer,
+    samples: Sequence[Sample],
+    *,
+    jobs: int = 1,
+    tick: Callable[[], None] = lambda: None,
+    normal: str = "none",
+) -> Answers:
+    """Recognise samples, stretches of recordings among them; those that cannot be read are kept apart.
+
+    With ``normal``, a key of ``affekt.evaluate.speakers.WAYS``, each is
+    compared with other clips of its speaker; stretches are not. All are then
+    heard twice, and ``tick`` is called for both.
+    """
+    knowing = {} if normal == "none" else hear_samples(recognizer, samples, normal, tick=tick)
+    heard: list[Sample] = []
+    summaries: list[Prediction] = []
+    failures: list[Failure] = []
+    outcomes = predict_many(recognizer, _sources(samples), jobs=jobs, knowing=knowing)  # type: ignore[arg-type]
+    for sample, outcome in zip(samples, outcomes, strict=True):
+        tick()
+        if isinstance(outcome, Failure):
+            failures.append(Failure(sample.path, outcome.reason))
+            continue
+        heard.append(replace(sample, meta={**sample.meta, "duration": outcome.duration}))
+        summaries.append(outcome.summary)
+    return Answers(tuple(heard), tuple(summaries), tuple(failures), recognizer.labels)
+
+
+def _sources(samples: Sequence[Sample]) -> Iterator[Source]:
+    """The recording of each sample, or the samples of its stretch."""
+    for sample in samples:
+        stretch = None if sample.start == 0 and sample.end is None else _stretch(sample)
+        yield sample.path if stretch is None else (stretch, 16_000)
+
+
+def _stretch(sample: Sample) -> np.ndarray | None:
+    """The signal between start and end; None, so that the path fails in its own words, when it cannot be read."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AudioWarning)
+            signal = np.concatenate([np.zeros(0, np.float32), *blocks(sample.path)])
+    except (AudioError, OSError):
+        return None
+    return signal[int(sample.start * 16_000) : None if sample.end is None else int(sample.end * 16_000)]
+
+
+def restriction(trial: Trial, answers: Answers) -> LabelMap:
+    """The map from a model's labels to those that the corpus of a trial has."""
+    corpus = CORPORA[trial.corpus].labels if trial.corpus in CORPORA else ()
+    known = set(corpus) or {str(sample.label) for sample in trial.samples}
+    shared = [label for label in answers.labels if label in known]
+    if len(shared) < 2:
+        raise CorpusError(
+            f"{trial.corpus}: of its labels ({', '.join(sorted(known))}) the model knows {len(shared)}; "
+            f"it has {', '.join(answers.labels)}. Give a corpus that shares at least two."
+        )
+    return LabelMap({label: (label,) for label in shared})
+
+
+def _protocol(trial: Trial, samples: Sequence[Sample], kind: str) -> str:
+    count = len({s.speaker for s in samples if s.speaker is not None})
+    known = f"{count} {'held-out ' if trial.held_out else ''}speaker{'s' * (count != 1)}"
+    unknown = "speakers unknown" if any(s.speaker is None for s in samples) else ""
+    who = " and ".join(words for words in (known if count else "", unknown) if words)
+    told = "" if trial.normal == "none" else f"; {WAYS[trial.normal]}"
+    words = f"{trial.corpus}: {who}; {kind}{told}"
+    return f"{words}; {trial.protocol}" if trial.protocol else words
+
+
+def _with_abstention(found: Report, answers: Answers, threshold: float) -> Report:
+    """The report with how often the model answers, and is then right, choosing among all its labels."""
+    if not threshold:
+        return found
+    outcome = outcomes([str(s.label) for s in answers.samples], [p.scores for p in answers.summaries])
+    speakers = [speaker_of(sample) for sample in answers.samples]
+    precision, coverage = selected(outcome, speakers, threshold, rng=np.random.default_rng(0))
+    metrics = {**found.metrics, "coverage, all labels": coverage}
+    if precision.n:
+        return replace(found, metrics={**metrics, "precision when sure, all labels": precision})
+    sentence = f"the model is never sure (confidence {threshold:g} or more): there is no precision when sure."
+    return replace(found, metrics=metrics, warnings=(*found.warnings, sentence))
+
+
+def _annotated(found: Report, trial: Trial, answers: Answers) -> Report:
+    """The report with what the trial has to say, and the clips that could not be read."""
+    sentences = list(trial.warnings)
+    if answers.failures:
+        named = ", ".join(failure.source for failure in answers.failures[:NAMED_FAILURES])
+        more = ", ..." if len(answers.failures) > NAMED_FAILURES else ""
+        sentences.append(
+            f"{len(answers.failures)} of {len(trial.samples)} clips could not be read and are left out ({named}{more})."
+        )
+    for stamp in trial.stamps:
+        found = stamped(found, stamp)
+    return replace(found, warnings=(*sentences, *found.warnings))

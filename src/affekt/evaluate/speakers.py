@@ -1,0 +1,209 @@
+"""Recordings of several speakers: who speaks where, and how each usually sounds."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from affekt.errors import AffektError, InputError, UnknownName
+from affekt.metrics.slices import speaker_of
+from affekt.recognize.recognizer import Recognizer
+from affekt.speech.baseline import Gathered
+from affekt.types import Sample
+
+#: Ways to know the speaker of a tested clip, in the words of a protocol.
+WAYS = {
+    "neutral": "each speaker known from their other neutral clips",
+    "any": "each speaker known from all their other clips, nothing labelled",
+    "running": "each speaker known from their clips before, nothing labelled",
+}
+PLACE = "{speaker}"
+COLUMNS = ("path", "file", "filename")
+
+
+def speakers_of(sources: Sequence[str], how: str) -> dict[str, str]:
+    """Who speaks in each recording, by its name or by a table.
+
+    Parameters
+    ----------
+    sources : sequence of str
+        Paths.
+    how : str
+        A name with ``{speaker}`` in it, ``*`` for anything else (``{speaker}_*.wav``),
+        which the end of the path has to match; or ``TABLE.csv:COLUMN``, with the
+        recordings in a column ``path``.
+
+    Returns
+    -------
+    dict of str to str
+        Source to speaker; recordings of which it is not known are left out.
+
+    Raises
+    ------
+    InputError
+        If it is neither, the table cannot be read, or no recording has a speaker.
+
+    Examples
+    --------
+    >>> speakers_of(["calls/ann_1.wav", "calls/ben_1.wav"], "{speaker}_*.wav")
+    {'calls/ann_1.wav': 'ann', 'calls/ben_1.wav': 'ben'}
+    >>> speakers_of(["ann/1.wav"], "{speaker}/*")
+    {'ann/1.wav': 'ann'}
+    """
+    if PLACE in how:
+        found = _by_name(sources, how)
+    elif (table := how.rpartition(":"))[0].lower().endswith(".csv"):
+        found = _by_table(sources, Path(table[0]), table[2])
+    else:
+        raise InputError(
+            f"speakers from {how!r}: give a name with {PLACE} in it, such as {PLACE}_*.wav or {PLACE}/*, "
+            "or TABLE.csv:COLUMN."
+        )
+    if not found:
+        raise InputError(f"speakers from {how!r}: none of {len(sources)} recordings matches, such as {sources[0]}.")
+    return found
+
+
+def _by_name(sources: Sequence[str], pattern: str) -> dict[str, str]:
+    if pattern.count(PLACE) > 1:
+        raise InputError(f"speakers from {pattern!r}: {PLACE} may stand there once.")
+    parts = [re.escape(part).replace(r"\*", "[^/]*") for part in pattern.replace(os.sep, "/").split(PLACE)]
+    # As little as possible for the speaker: ann_1_2.wav is by ann.
+    compiled = re.compile(f"(?:^|/){parts[0]}([^/]+?){parts[1]}$")
+    matches = {source: compiled.search(source.replace(os.sep, "/")) for source in sources}
+    return {source: match[1] for source, match in matches.items() if match}
+
+
+def _by_table(sources: Sequence[str], path: Path, column: str) -> dict[str, str]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give a table in CSV.") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: is no table in CSV ({error}).") from None
+    heads = tuple(rows[0]) if rows else ()
+    named = next((name for name in COLUMNS if name in heads), None)
+    if column not in heads or named is None:
+        raise InputError(f"{path}: has the columns {', '.join(heads) or '-'}; needed: {column}, and path.")
+    speakers = {os.path.abspath(path.parent / row[named]): row[column] for row in rows if row[named] and row[column]}
+    here = {source: os.path.abspath(source) for source in sources}
+    return {source: speakers[place] for source, place in here.items() if place in speakers}
+
+
+def hear_all(
+    recognizer: Recognizer, speakers: Mapping[str, str], *, tick: Callable[[], None] = lambda: None
+) -> dict[str, Recognizer]:
+    """Listen to all recordings once, so that each can then be judged knowing its speaker.
+
+    Parameters
+    ----------
+    recognizer : Recognizer
+        With a model that can be told.
+    speakers : mapping of str to str
+        Source to speaker, see :func:`speakers_of`.
+    tick : callable
+        Called after each recording.
+
+    Returns
+    -------
+    dict of str to Recognizer
+        For each recording, one that knows how its speaker sounds in their other
+        recordings, with nothing labelled. Where there is no other, or it cannot
+        be read, the recording is left out.
+
+    Raises
+    ------
+    InputError
+        If the model cannot be told.
+    """
+    gathered = gather_all(recognizer, speakers, tick=tick)
+    by_speaker = grouped({source: speakers[source] for source in gathered})
+    others = {source: [o for o in by_speaker[speakers[source]] if o != source] for source in gathered}
+    return knowing_others(recognizer, gathered, others, kind="any")
+
+
+def hear_samples(
+    recognizer: Recognizer, samples: Sequence[Sample], way: str, *, tick: Callable[[], None] = lambda: None
+) -> dict[str, Recognizer]:
+    """For each clip of a test, a recogniser that knows its speaker from other clips of the test.
+
+    Parameters
+    ----------
+    recognizer : Recognizer
+        With a model that can be told.
+    samples : sequence of Sample
+        Whole recordings.
+    way : str
+        A key of ``WAYS``.
+    tick : callable
+        Called after each clip.
+
+    Returns
+    -------
+    dict of path to Recognizer
+        Clips of which no other speech of the speaker is known are left out.
+
+    Raises
+    ------
+    InputError
+        If the model cannot be told.
+    UnknownName
+        If there is no such way.
+    """
+    if way not in WAYS:
+        raise UnknownName("way to know the speaker", way, WAYS)
+    gathered = gather_all(recognizer, [sample.path for sample in samples], tick=tick)
+    heard = [sample for sample in samples if sample.path in gathered and sample.speaker is not None]
+    # The order in which a stream would bring them: any but that of the emotions.
+    heard = [heard[i] for i in np.random.default_rng(0).permutation(len(heard))]
+    by_speaker = grouped({sample.path: str(speaker_of(sample)) for sample in heard})
+    labels = {sample.path: sample.label for sample in heard}
+    others = {}
+    for paths in by_speaker.values():
+        for i, path in enumerate(paths):
+            known = paths[:i] if way == "running" else [other for other in paths if other != path]
+            others[path] = [other for other in known if way != "neutral" or labels[other] == "neutral"]
+    return knowing_others(recognizer, gathered, others, kind="neutral" if way == "neutral" else "any")
+
+
+def gather_all(
+    recognizer: Recognizer, sources: Iterable[str], *, tick: Callable[[], None] = lambda: None
+) -> dict[str, Gathered]:
+    """What the model makes of the speech in each recording; those that cannot be read are left out."""
+    recognizer.knowing(running=True)  # says at once when the model cannot be told
+    gathered: dict[str, Gathered] = {}
+    for source in sources:
+        with suppress(AffektError, OSError):  # it is told of when the recording itself is worked on
+            gathered[source] = recognizer.gather(source)
+        tick()
+    return gathered
+
+
+def knowing_others(
+    recognizer: Recognizer, gathered: Mapping[str, Gathered], others: Mapping[str, Sequence[str]], *, kind: str
+) -> dict[str, Recognizer]:
+    """For each source a recogniser that knows how those others sound together; where that is too little, none."""
+    found = {}
+    for source, known in others.items():
+        total = Gathered()
+        for other in known:
+            total.join(gathered[other])
+        if normal := total.normal(kind):
+            found[source] = recognizer.knowing(normal)
+    return found
+
+
+def grouped(speakers: Mapping[str, str]) -> dict[str, list[str]]:
+    """Speaker to sources, in order."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for source, speaker in speakers.items():
+        found[speaker].append(source)
+    return found

@@ -1,0 +1,1 @@
+"""Numbers about answers: what a model is worth, how sure that is."""

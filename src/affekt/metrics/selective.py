@@ -1,0 +1,323 @@
+"""A model that may say "not sure": risk against coverage, the choice of a threshold, sets of labels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affekt.errors import InputError
+from affekt.metrics.intervals import estimates, resample
+from affekt.types import Estimate
+
+#: A threshold is tested at every whole percent of coverage, from the most confident clips on.
+STEPS = 100
+#: Probability with which a promise may fail.
+ERROR = 0.05
+#: Coverages that :func:`conformal_quantiles` is asked for: 0.50, 0.51, ... 0.99.
+COVERAGES = tuple(round(0.5 + i / 100, 2) for i in range(50))
+
+
+@dataclass(frozen=True)
+class RiskCoverage:
+    """Share of wrong answers among those given, over the share given.
+
+    Parameters
+    ----------
+    coverage : array, shape (m,)
+        Share of clips with an answer, rising; the last is 1.
+    risk : array, shape (m,)
+        Share of wrong answers among them.
+    area : float
+        Under the curve from coverage 0 to 1; the mean risk over all coverages.
+    """
+
+    coverage: NDArray[np.float64]
+    risk: NDArray[np.float64]
+    area: float
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A confidence from which on answers are given, and what was seen when it was chosen.
+
+    Parameters
+    ----------
+    value : float
+        0 to 1; 0 always answers.
+    precision : float
+        Asked for: at least so many of the answers given are right.
+    seen : Estimate
+        Precision of the answers given; the interval is over speakers, ``n`` counts answers.
+    bound : float
+        Lower bound of the precision over clips (Clopper & Pearson), as if clips were independent.
+    coverage : Estimate
+        Share of the clips that got an answer.
+    met : bool
+        Whether any threshold kept the promise; if not, ``value`` is 1.
+    """
+
+    value: float
+    precision: float
+    seen: Estimate
+    bound: float
+    coverage: Estimate
+    met: bool
+
+
+def risk_coverage(truth: Sequence[str], scores: Sequence[Mapping[str, float]]) -> RiskCoverage:
+    """The risk-coverage curve (El-Yaniv & Wiener, On the foundations of noise-free selective classification, 2010).
+
+    Clips are taken from the most confident on; those of one confidence come
+    together, because no threshold parts them. No answer has confidence 0 and is wrong.
+
+    Parameters
+    ----------
+    truth : sequence of str, shape (n,)
+    scores : sequence of mappings {label: p}, shape (n,)
+        Empty for no answer.
+
+    Returns
+    -------
+    RiskCoverage
+
+    Raises
+    ------
+    InputError
+        If the two differ in length, or are empty.
+
+    Examples
+    --------
+    >>> curve = risk_coverage(["a", "a"], [{"a": 0.9, "b": 0.1}, {"a": 0.4, "b": 0.6}])
+    >>> curve.coverage.tolist(), curve.risk.tolist(), curve.area
+    ([0.5, 1.0], [0.0, 0.5], 0.25)
+    """
+    confidence, right = outcomes(truth, scores)
+    order = np.argsort(-confidence, kind="stable")
+    last = np.flatnonzero(np.append(np.diff(confidence[order]) != 0, True))
+    given = last + 1
+    risk = 1 - np.cumsum(right[order])[last] / given
+    steps = np.diff(np.concatenate([[0], given])) / len(right)
+    return RiskCoverage(given / len(right), risk, float(risk @ steps))
+
+
+def outcomes(
+    truth: Sequence[str], scores: Sequence[Mapping[str, float]]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Confidence (n,) of the best guess of each clip, and whether it is right (n,); no answer is 0 and wrong.
+
+    Raises
+    ------
+    InputError
+        If the two differ in length, or are empty.
+    """
+    if len(truth) != len(scores) or not truth:
+        raise InputError(
+            f"{len(truth)} true labels and {len(scores)} rows of scores; give as many of each, one or more."
+        )
+    best = [max(row, key=row.__getitem__) if row else None for row in scores]
+    confidence = [row[label] if label is not None else 0.0 for row, label in zip(scores, best, strict=True)]
+    return np.array(confidence, np.float64), np.array([a == b for a, b in zip(truth, best, strict=True)])
+
+
+def lower_bound(right: int, n: int, *, error: float = ERROR) -> float:
+    """Lower bound of a share of which ``right`` of ``n`` were seen.
+
+    One-sided: for independent draws, the true share is below it with probability
+    ``error`` at most (Clopper & Pearson, The use of confidence or fiducial limits, 1934).
+
+    Examples
+    --------
+    >>> round(lower_bound(10, 10), 4)  # 0.05 ** (1 / 10)
+    0.7411
+    """
+    if not 0 <= right <= n or n < 1 or not 0 < error < 1:
+        raise InputError(f"{right} right of {n} with error {error}; allowed: 0 <= right <= n, n >= 1, 0 < error < 1.")
+    low, high = 0.0, 1.0
+    # The chance of so many right or more rises with the share, so halving finds where it is ``error``.
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if upper_tail(right, n, middle) < error else (low, middle)
+    return low
+
+
+def upper_tail(right: int, n: int, share: float) -> float:
+    """Probability of ``right`` or more of ``n`` independent draws with a share from 0 to 1.
+
+    Examples
+    --------
+    >>> upper_tail(1, 2, 0.5)
+    0.75
+    """
+    if right <= 0:
+        return 1.0
+    if share <= 0 or share >= 1:
+        return float(share >= 1)
+    counts = np.arange(right, n + 1)
+    factorials = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])
+    chosen = factorials[n] - factorials[counts] - factorials[n - counts]
+    return min(1.0, float(np.exp(chosen + counts * math.log(share) + (n - counts) * math.log1p(-share)).sum()))
+
+
+def choose_threshold(
+    outcome: tuple[NDArray[np.float64], NDArray[np.bool_]],
+    groups: Sequence[str | None],
+    *,
+    precision: float,
+    rng: np.random.Generator,
+    error: float = ERROR,
+) -> Threshold:
+    """The lowest threshold whose answers are right often enough, with a margin for the number of clips.
+
+    Thresholds are tested from the most confident clips downwards, and the
+    first that fails ends the search; tried in a fixed order, they all hold at
+    once with probability 1 - ``error`` (Angelopoulos et al., Learn then test,
+    2021). That is promised for independent clips from where these came from.
+    Clips of a speaker resemble one another: for other speakers, languages or
+    rooms nothing is promised, and ``seen`` says how speakers differ.
+
+    Parameters
+    ----------
+    outcome : (array, bool array), shapes (n,)
+        Confidence and whether the answer is right, of dev speakers: see :func:`outcomes`.
+    groups : sequence of str, shape (n,)
+        Speaker of each clip.
+    precision : float
+        Wanted share of right answers, between 0 and 1.
+    rng : numpy Generator
+        For the interval over speakers.
+    error : float
+        Probability that the promise does not hold.
+
+    Returns
+    -------
+    Threshold
+
+    Raises
+    ------
+    InputError
+        If the precision is not between 0 and 1, or there are no clips.
+
+    Examples
+    --------
+    >>> confidence, right = np.repeat([0.9, 0.4], 50), np.repeat([True, False], 50)
+    >>> found = choose_threshold((confidence, right), ["x"] * 100, precision=0.8, rng=np.random.default_rng(0))
+    >>> found.value, found.coverage.value, round(found.bound, 2)
+    (0.9, 0.5, 0.94)
+    """
+    confidence, right = outcome
+    if not 0 < precision < 1 or not len(confidence):
+        raise InputError(
+            f"precision is {precision}, of {len(confidence)} clips; allowed: between 0 and 1, of 1 or more."
+        )
+    value, met = 1.0, False
+    for candidate in _candidates(confidence, precision, error):
+        answered = (confidence >= candidate) & (confidence > 0)
+        if lower_bound(int(right[answered].sum()), int(answered.sum()), error=error) < precision:
+            break
+        value, met = candidate, True
+    seen, coverage = selected(outcome, groups, value, rng=rng)
+    n = seen.n
+    bound = lower_bound(round(seen.value * n), n, error=error) if n else 0.0
+    return Threshold(value, precision, seen, bound, coverage, met)
+
+
+def _candidates(confidence: NDArray[np.float64], precision: float, error: float) -> list[float]:
+    """Thresholds to test, falling. They depend on confidences only, never on what was right."""
+    fewest = _fewest(precision, error)
+    falling = np.sort(confidence[confidence > 0])[::-1]
+    counts = [math.ceil(step * len(falling) / STEPS) for step in range(1, STEPS + 1)]
+    found = dict.fromkeys(math.floor(1e4 * falling[count - 1]) / 1e4 for count in counts if count >= fewest)
+    return [*found, 0.0] if found else []
+
+
+def _fewest(precision: float, error: float) -> int:
+    """Answers that pass even with half of the mistakes that the precision allows: one does not end the search."""
+    n = math.ceil(math.log(error) / math.log(precision))
+    while lower_bound(math.ceil(n * (1 + precision) / 2), n, error=error) < precision:
+        n = math.ceil(1.05 * n)
+    return n
+
+
+def selected(
+    outcome: tuple[NDArray[np.float64], NDArray[np.bool_]],
+    groups: Sequence[str | None],
+    threshold: float,
+    *,
+    rng: np.random.Generator,
+) -> tuple[Estimate, Estimate]:
+    """Precision of the answers given at a threshold, and coverage, with 95 % intervals over speakers.
+
+    Without any answer the precision is 0 with n 0 and the interval [0, 1].
+
+    Examples
+    --------
+    >>> some = (np.array([0.9, 0.8, 0.3]), np.array([True, False, False]))
+    >>> precision, coverage = selected(some, list("xyz"), 0.5, rng=np.random.default_rng(0))
+    >>> precision.value, precision.n, round(coverage.value, 2)
+    (0.5, 2, 0.67)
+    """
+    confidence, right = outcome
+    # A confidence of 0 is no answer, whatever the threshold.
+    answered = (confidence >= threshold) & (confidence > 0)
+    table = np.stack([answered & right, answered, np.ones(len(right))], axis=1).astype(np.float64)
+    drawn = resample(table, _shares, groups, rng=rng)
+    n = int(answered.sum())
+    if not n:
+        return Estimate(0.0, 0.0, 1.0, 0), Estimate(0.0, 0.0, 0.0, len(right))
+    precision, coverage = estimates(*drawn, [n, len(right)])
+    return precision, coverage
+
+
+def _shares(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sums of right, answered and all (..., 3) to precision and coverage (..., 2); no answers, no precision (NaN)."""
+    precision = np.divide(sums[..., 0], sums[..., 1], out=np.full(sums.shape[:-1], np.nan), where=sums[..., 1] > 0)
+    return np.stack([precision, sums[..., 1] / sums[..., 2]], axis=-1)
+
+
+def conformal_quantiles(
+    truth: Sequence[str], scores: Sequence[Mapping[str, float]], coverages: Sequence[float] = COVERAGES
+) -> dict[float, float]:
+    """The least probability that a label needs to be in a set that holds the true one so often.
+
+    Split conformal prediction with the least ambiguous sets (Sadinle, Lei &
+    Wasserman, Least ambiguous set-valued classifiers, 2019): on clips
+    exchangeable with these a set holds the truth with at least the given
+    probability. Clips of other speakers, languages and rooms are not
+    exchangeable with these, and their coverage has to be measured.
+
+    Parameters
+    ----------
+    truth : sequence of str, shape (n,)
+    scores : sequence of mappings {label: p}, shape (n,)
+        Of dev speakers; empty rows, where there was no speech, are left out.
+    coverages : sequence of float
+        Between 0 and 1.
+
+    Returns
+    -------
+    dict of coverage to least probability
+        0, which is every label, where there are too few clips for the coverage.
+
+    Raises
+    ------
+    InputError
+        If the two differ in length, no row has scores, or a coverage is out of range.
+
+    Examples
+    --------
+    >>> conformal_quantiles(["a"] * 9, [{"a": p / 10, "b": 1 - p / 10} for p in range(1, 10)], (0.8, 0.95))
+    {0.8: 0.2, 0.95: 0.0}
+    """
+    outcomes(truth, scores)
+    chosen = np.sort([row.get(label, 0.0) for label, row in zip(truth, scores, strict=True) if row])[::-1]
+    if not len(chosen) or any(not 0 < coverage < 1 for coverage in coverages):
+        raise InputError(
+            f"{len(chosen)} clips with scores, coverages {list(coverages)}; give a clip or more, and between 0 and 1."
+        )
+    # A product such as 0.9 * 10 is a little above 9 in binary; that must not take one more clip.
+    ranks = {coverage: math.ceil(coverage * (len(chosen) + 1) - 1e-9) for coverage in coverages}
+    return {coverage: float(chosen[rank - 1]) if rank <= len(chosen) else 0.0 for coverage, rank in ranks.items()}

@@ -1,0 +1,42 @@
+"""What a picture of a recording needs, collected as it is recognised."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affekt.speech.stream import Listener
+from affekt.types import Prediction
+
+
+class Trace:
+    """Collects what a picture of a recording needs: envelope, regions of speech, scores of every cell.
+
+    Memory grows by some 150 kB per minute.
+    """
+
+    def __init__(self) -> None:
+        self.cells: list[Prediction] = []
+        self.regions: list[tuple[float, float]] = []
+        self._envelope: list[NDArray[np.float32]] = []
+        self._rest = np.zeros(0, np.float32)
+
+    @property
+    def listener(self) -> Listener:
+        """To be given to the stream."""
+        return Listener(self.cells.append, lambda start, end: self.regions.append((start, end)))
+
+    @property
+    def envelope(self) -> NDArray[np.float32]:
+        """Lowest and highest sample of every 10 ms, shape (m, 2)."""
+        return np.concatenate(self._envelope) if self._envelope else np.zeros((0, 2), np.float32)
+
+    def see(self, signal: NDArray[np.float32], *, step: int = 160) -> None:
+        """Take the next piece of signal (n,)."""
+        signal = np.concatenate([self._rest, signal])
+        whole = len(signal) // step * step
+        frames = signal[:whole].reshape(-1, step)
+        self._envelope.append(
+            np.column_stack([frames.min(axis=1), frames.max(axis=1)]) if whole else np.zeros((0, 2), np.float32)
+        )
+        self._rest = signal[whole:]

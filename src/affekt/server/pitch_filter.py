@@ -1,0 +1,99 @@
+"""``voices: low | high``: answers only for voices on one side of a pitch.
+
+A pitch range is all that it is: it knows no sex and no person. Many men and
+women speak on the other side of the border, and whoever is excited does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affekt.recognize.live import Event
+from affekt.speech.pitch import f0
+from affekt.types import Prediction
+from affekt.write.fields import table_of
+
+#: Hertz between low and high.
+BORDER = 165.0
+#: Pitch values per second, and seconds that are looked at together.
+_RATE, _BLOCK = 100, 0.5
+#: Seconds of pitch that are remembered; of a longer segment the end decides.
+_MEMORY = 600
+
+
+class Voices:
+    """Marks what speech of the other range leads to.
+
+    Parameters
+    ----------
+    wanted : str
+        ``low`` or ``high``.
+    sampling_rate : int
+        Hertz of what will be fed.
+    """
+
+    def __init__(self, wanted: str, sampling_rate: int) -> None:
+        self._wanted, self._rate, self._size = wanted, sampling_rate, int(_BLOCK * sampling_rate)
+        self._rest = np.zeros(0, np.float32)
+        self._track = np.zeros(0, np.float32)
+        self._begin = 0
+        self._length = self._quality = 0.0
+        self._scores: dict[str, float] = {}
+
+    def feed(self, signal: NDArray[np.float32]) -> None:
+        """Take the next piece of signal (n,)."""
+        self._rest = np.concatenate([self._rest, signal])
+        while len(self._rest) >= self._size:
+            # The last frame is the first of the next block.
+            found = f0(self._rest[: self._size], self._rate)[: round(_BLOCK * _RATE)]
+            self._track = np.concatenate([self._track, found.astype(np.float32)])
+            self._rest = self._rest[self._size :]
+        gone = max(0, len(self._track) - _MEMORY * _RATE)
+        self._track, self._begin = self._track[gone:], self._begin + gone
+
+    def pitch(self, start: float, end: float) -> float | None:
+        """Median in hertz between two times in seconds; None where nothing is voiced."""
+        first, last = (max(0, round(time * _RATE) - self._begin) for time in (start, end))
+        heard = self._track[first:last]
+        heard = heard[np.isfinite(heard)]
+        return round(float(np.median(heard)), 1) if len(heard) else None
+
+    def marked(self, event: Event) -> dict[str, Any]:
+        """An event as JSON has it; segments of the other range are skipped, and the summary is of the rest."""
+        table = event.as_table()
+        if event.type == "summary":
+            return {**table, **self._summary(event.prediction)}
+        if event.type != "segment":
+            return table
+        hertz = self.pitch(table["start"], table["end"])
+        if hertz is not None and (hertz > BORDER) != (self._wanted == "high"):
+            kept = {key: value for key, value in table.items() if key not in ("unsure", "best")}
+            return {**kept, "skipped": True, "label": None}
+        if table["stable"]:
+            self._add(table)
+        return table
+
+    def _add(self, table: dict[str, Any]) -> None:
+        length = table["end"] - table["start"]
+        self._length += length
+        self._quality += length * table["quality"]
+        for label, p in table["scores"].items():
+            self._scores[label] = self._scores.get(label, 0.0) + length * p
+
+    def _summary(self, whole: Prediction | None) -> dict[str, Any]:
+        """The mean of what counted, weighted by length."""
+        total = sum(self._scores.values())
+        if not total or whole is None:
+            return _NOTHING
+        scores = {label: x / total for label, x in self._scores.items()}
+        quality = min(1.0, self._quality / self._length)
+        table = table_of(replace(whole, scores=scores, quality=quality))
+        del table["modality"]
+        return table
+
+
+_NOTHING: dict[str, Any] = {"label": None, "confidence": 0.0, "scores": {}}

@@ -1,0 +1,53 @@
+"""A model of features as the engine wants it: windows of sound in, logits of each window out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from affekt.errors import AffektError, ModelError
+from affekt.models.onnx import Model
+from affekt.speech.inputs import Inputs, input_of
+
+
+class ClipModel:
+    """Wraps a ``features`` model; it was trained on whole clips and here sees windows of speech.
+
+    Parameters
+    ----------
+    model : Model
+        With a card whose ``input`` says how the features are computed.
+
+    Raises
+    ------
+    ModelError
+        If the card's ``input`` makes no sense.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.card, self._model = model.card, model
+        try:
+            table: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in model.card.input.items()}
+            # What was skipped in training is the silence before the speech, which the engine has cut off already.
+            self._inputs = replace(Inputs(**table), skip=0.0)
+        except (AffektError, TypeError) as error:
+            raise ModelError(
+                f"the model {model.card.name} does not say how its features are computed ({error})."
+            ) from None
+
+    def run(self, signal: NDArray[np.float32], normal: None = None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Logits of the mean window (1, k) and of every window (1, w, k) of a signal (1, n) at 16 kHz; no normal."""
+        card, rate = self.card, self._inputs.sampling_rate
+        count = 1 + max(0, math.ceil((signal.shape[1] - card.window) / card.hop))
+        starts = np.arange(count) * card.hop
+        windows = [signal[0, start : start + card.window] for start in starts]
+        if rate != card.sampling_rate:
+            windows = [soxr.resample(window, card.sampling_rate, rate) for window in windows]
+        rows = np.stack([input_of(np.ascontiguousarray(window, np.float32), self._inputs) for window in windows])
+        (logits,) = self._model.run(rows)
+        return logits.mean(axis=0, keepdims=True), logits[None]

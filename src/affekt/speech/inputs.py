@@ -1,0 +1,96 @@
+"""What a model of the classical kind sees of a clip: cleaned, cut, turned into features of a fixed shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affekt.errors import InputError, UnknownName
+from affekt.speech.clean import CLEANING
+from affekt.speech.feature_sets import KINDS
+from affekt.speech.functionals import SEQUENCES, fixed_length
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """From a signal to an array of a fixed shape.
+
+    Parameters
+    ----------
+    kind : str
+        A key of ``affekt.speech.feature_sets.KINDS``.
+    sampling_rate : int
+        Hertz that every recording is brought to first.
+    skip, seconds : float
+        How much is left out at the beginning, and how much is read after that; 0: all.
+    frames : int
+        What a sequence is cut or padded to; must be given for one.
+    flat : bool
+        Whether a sequence is laid out as one long vector.
+    clean : tuple of str
+        Keys of ``affekt.speech.clean.CLEANING``, in order.
+
+    Raises
+    ------
+    UnknownName
+        If a kind or a cleaning step does not exist.
+    InputError
+        If a number is out of range, or a sequence has no number of frames.
+    """
+
+    kind: str = "usual-180"
+    sampling_rate: int = 22_050
+    skip: float = 0.0
+    seconds: float = 0.0
+    frames: int = 0
+    flat: bool = False
+    clean: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise UnknownName("kind of feature", self.kind, KINDS)
+        for name in self.clean:
+            if name not in CLEANING:
+                raise UnknownName("cleaning step", name, CLEANING)
+        if self.skip < 0 or self.seconds < 0 or not 4_000 <= self.sampling_rate <= 192_000:
+            raise InputError(
+                f"skip {self.skip}, seconds {self.seconds}, sampling_rate {self.sampling_rate}; allowed: 0 or more "
+                "seconds, and 4000 to 192000 Hz."
+            )
+        if self.kind in SEQUENCES and self.frames < 1:
+            raise InputError(f"{self.kind} is a sequence: say how many frames, such as frames = 128.")
+
+
+def input_of(signal: NDArray[np.float32], inputs: Inputs) -> NDArray[np.float32]:
+    """What a model sees of a signal.
+
+    Parameters
+    ----------
+    signal : float32 array, shape (n,)
+        Mono, at ``inputs.sampling_rate``.
+    inputs : Inputs
+
+    Returns
+    -------
+    float32 array
+        (d,) for vectors and flat sequences, (t, d) for sequences.
+
+    Examples
+    --------
+    >>> input_of(np.zeros(22050, np.float32), Inputs("log-mel-128", frames=20)).shape
+    (20, 128)
+    """
+    rate = inputs.sampling_rate
+    first = round(inputs.skip * rate)
+    # A clip that ends within what is skipped is read from its start: better an odd view than none.
+    kept = signal[first:] if len(signal) > first else signal
+    kept = kept[: round(inputs.seconds * rate)] if inputs.seconds else kept
+    for name in inputs.clean:
+        kept = CLEANING[name](kept, rate)
+    found = KINDS[inputs.kind](kept, rate)
+    if inputs.kind in SEQUENCES:
+        found = fixed_length(found, inputs.frames)
+        found = found.reshape(-1) if inputs.flat else found
+    return np.ascontiguousarray(found, np.float32)

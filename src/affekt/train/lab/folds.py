@@ -1,0 +1,270 @@
+"""Running one protocol of an experiment: split, copy, scale, fit, test; and the audit of all that."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affekt._files import atomic_write
+from affekt.data.audit import Evidence, audit_folds
+from affekt.data.labelling import relabel
+from affekt.data.splits import KEYS, Split, folds, split_by_clip
+from affekt.metrics.report import report
+from affekt.train.lab.architectures import ARCHITECTURES, parameter_count
+from affekt.train.lab.experiment import Experiment, Protocol
+from affekt.train.lab.fit import Arrays, Fitted, Task, Tick, fit, scaling
+from affekt.train.lab.material import Material
+from affekt.types import Report, Sample
+
+#: Between the id of a clip and the number of its copy.
+COPY = "#copy"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out of a protocol for one model.
+
+    Parameters
+    ----------
+    model : str
+    protocol : Protocol
+    report : Report
+        Over the test sides of all folds together.
+    parameters : int or None
+        Of a network, as Keras counts them.
+    histories : tuple of tuple of dict
+        Loss and accuracy by epoch, one entry per fold; empty for classifiers.
+    """
+
+    model: str
+    protocol: Protocol
+    report: Report
+    parameters: int | None
+    histories: tuple[tuple[dict[str, float], ...], ...]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One split of the rows of a material, copies included, and what the audit needs to know.
+
+    Rows are (copy, sample) pairs, shape (n, 2).
+    """
+
+    split: Split
+    evidence: Evidence
+    rows: dict[str, NDArray[np.int64]]
+
+
+def run_protocol(
+    experiment: Experiment, protocol: Protocol, material: Material, *, model: str, folder: Path, tick: Tick
+) -> Outcome:
+    """Fit and test one model under one protocol.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    protocol : Protocol
+    material : Material
+    model : str
+        A key of ``ARCHITECTURES`` or ``CLASSIFIERS``.
+    folder : Path
+        For checkpoints and answers; what is there is not computed again.
+    tick : callable
+        Takes a line of progress.
+
+    Returns
+    -------
+    Outcome
+    """
+    samples = relabel(material.samples, protocol.labels)
+    labels = tuple(sorted({str(s.label) for s in samples}))
+    tested: list[Sample] = []
+    scores, histories, calibrated = [], [], True
+    made = make_folds(experiment, protocol, samples)
+    for number, fold in enumerate(made, start=1):
+        place = folder / f"fold-{number}"
+        answers = _answers(fold, material, labels, protocol=protocol, work=Work(experiment, model, place, tick))
+        tested += [_sample_of(samples, row) for row in fold.rows["test"]]
+        scores.append(np.array(answers["scores"]))
+        histories.append(tuple(answers["history"]))
+        calibrated = calibrated and answers["calibrated"]
+    table = np.concatenate(scores)
+    predicted = [labels[i] for i in table.argmax(1)]
+    found = audit_folds([(fold.split, fold.evidence) for fold in made])
+    judged = report(
+        tested,
+        predicted,
+        rng=np.random.default_rng(0),
+        protocol=describe(experiment, protocol, made),
+        scores=table if calibrated else None,
+        labels=labels,
+        findings=found,
+    )
+    return Outcome(model, protocol, judged, _size(model, material, len(labels)), tuple(h for h in histories if h))
+
+
+def make_folds(experiment: Experiment, protocol: Protocol, samples: Sequence[Sample]) -> tuple[Fold, ...]:
+    """The folds of a protocol over (relabelled) samples, with everything the audit should see."""
+    rng = np.random.default_rng(experiment.seed)
+    copies = len(experiment.copies) if protocol.copies == "before split" else 0
+    population = [*samples, *(_copy(s, c) for c in range(1, copies + 1) for s in samples)]
+    if protocol.split == "clip":
+        splits: Sequence[Split] = [
+            split_by_clip(population, rng, test=protocol.test, dev=0.1 if protocol.choose == "dev" else 0.0)
+        ]
+    else:
+        splits = folds(population, protocol.folds, rng, by=protocol.split, dev=protocol.choose == "dev")
+    later = len(experiment.copies) if protocol.copies == "train" else 0
+    row_of = {s.id: (0, i) for i, s in enumerate(samples)}
+    return tuple(_fold(split, row_of, protocol, later) for split in splits)
+
+
+def fitted_to(
+    experiment: Experiment, protocols: Mapping[str, Protocol], samples: Sequence[Sample]
+) -> tuple[dict[str, Protocol], tuple[str, ...]]:
+    """Protocols with no more folds than there are speakers, and what had to be changed.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two speakers, one is unknown, or a label cannot be made: before anything is computed.
+    """
+    found, warnings = {}, []
+    for name, protocol in protocols.items():
+        there = len({KEYS[protocol.split](sample) for sample in samples})
+        if protocol.split != "clip" and 2 <= there < protocol.folds:
+            warnings.append(
+                f"{name}: {there} folds instead of {protocol.folds}, as there are {there} {protocol.split}s."
+            )
+            protocol = replace(protocol, folds=there)
+        if protocol.split != "clip" and protocol.choose == "dev" and protocol.folds < 3:
+            warnings.append(f"{name}: the last epoch is kept, as two folds leave no {protocol.split} for dev.")
+            protocol = replace(protocol, choose="last")
+        make_folds(experiment, protocol, relabel(samples, protocol.labels))
+        found[name] = protocol
+    return found, tuple(warnings)
+
+
+def _fold(split: Split, row_of: dict[str, tuple[int, int]], protocol: Protocol, later: int) -> Fold:
+    def row(sample: Sample) -> tuple[int, int]:
+        original, _, copy = sample.id.partition(COPY)
+        return int(copy or 0), row_of[original][1]
+
+    rows = {
+        side: np.array([row(s) for s in getattr(split, side)], np.int64).reshape(-1, 2)
+        for side in ("train", "dev", "test")
+    }
+    copied = [_copy(s, c).id for c in range(1, later + 1) for s in split.train]
+    rows["train"] = np.concatenate([rows["train"] + [c, 0] for c in range(later + 1)])
+    sides = {s.id: side for side in ("train", "dev", "test") for s in getattr(split, side)} | dict.fromkeys(
+        copied, "train"
+    )
+    evidence = Evidence(
+        copies={name: name.partition(COPY)[0] for name in sides if COPY in name},
+        copy_sides={name: side for name, side in sides.items() if COPY in name},
+        fitted_on=_fitted_on(protocol, sides),
+        chosen_on=tuple(s.id for s in getattr(split, protocol.choose)) if protocol.choose != "last" else (),
+    )
+    return Fold(split, evidence, rows)
+
+
+def _fitted_on(protocol: Protocol, sides: dict[str, str]) -> dict[str, tuple[str, ...]]:
+    if protocol.scaler == "none":
+        return {}
+    return {"scaler": tuple(name for name, side in sides.items() if protocol.scaler == "all" or side == "train")}
+
+
+def _copy(sample: Sample, number: int) -> Sample:
+    return replace(sample, id=f"{sample.id}{COPY}{number}")
+
+
+def _sample_of(samples: Sequence[Sample], row: NDArray[np.int64]) -> Sample:
+    copy, index = (int(x) for x in row)
+    return _copy(samples[index], copy) if copy else samples[index]
+
+
+@dataclass(frozen=True)
+class Work:
+    """Which model is fitted, where its checkpoints lie, and whom to tell."""
+
+    experiment: Experiment
+    model: str
+    folder: Path
+    tick: Tick
+
+
+def _answers(fold: Fold, material: Material, labels: tuple[str, ...], *, protocol: Protocol, work: Work) -> dict:
+    """Scores (n, k) of the test rows, calibrated or not, and the history; kept in a file when done."""
+    path = work.folder / "answers.json"
+    if path.exists():
+        return json.loads(path.read_text(encoding="utf-8"))
+    fitted, arrays = fit_fold(fold, material, labels, protocol=protocol, work=work)
+    answers = {
+        "scores": np.round(fitted.scores(arrays["test"].inputs), 6).tolist(),
+        "calibrated": fitted.calibrated,
+        "history": list(fitted.history),
+    }
+    work.folder.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as file:
+        json.dump(answers, file)
+    work.tick(f"{work.model}, {work.folder.name}: done")
+    return answers
+
+
+def fit_fold(
+    fold: Fold, material: Material, labels: tuple[str, ...], *, protocol: Protocol, work: Work
+) -> tuple[Fitted, dict[str, Arrays]]:
+    """Scale the arrays of a fold as the protocol says and fit the model."""
+    samples = relabel(material.samples, protocol.labels)
+    number = {label: i for i, label in enumerate(labels)}
+    raw = {side: material.inputs[rows[:, 0], rows[:, 1]] for side, rows in fold.rows.items()}
+    classes = {
+        side: np.array([number[str(samples[i].label)] for _, i in rows], np.int64) for side, rows in fold.rows.items()
+    }
+    mean, deviation = scale_of(raw, protocol)
+    arrays = {side: Arrays(((raw[side] - mean) / deviation).astype(np.float32), classes[side]) for side in raw}
+    watch = arrays[protocol.choose] if protocol.choose != "last" and len(arrays[protocol.choose].inputs) else None
+    task = Task(arrays["train"], watch, len(labels), work.experiment.seed)
+    return fit(work.model, task, work.experiment.fit, folder=work.folder, tick=work.tick), arrays
+
+
+def scale_of(
+    raw: dict[str, NDArray[np.float32]], protocol: Protocol
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and deviation of each column over what the protocol fits them on."""
+    width = raw["train"].shape[-1]
+    if protocol.scaler == "none":
+        return np.zeros(width, np.float32), np.ones(width, np.float32)
+    if protocol.scaler == "train":
+        return scaling(raw["train"])
+    return scaling(np.concatenate([array for array in raw.values() if len(array)]))
+
+
+def describe(experiment: Experiment, protocol: Protocol, made: Sequence[Fold]) -> str:
+    """A protocol in words."""
+    corpora = " + ".join(sorted({str(s.corpus) for fold in made for s in fold.split.test}))
+    tested = {
+        "clip": f"{100 * protocol.test:g} % of the clips drawn at random",
+        "speaker": f"{len(made)} folds, every speaker tested by a model that never heard them",
+        "sentence": f"{len(made)} folds, every sentence tested by a model that never heard it",
+        "corpus": f"{len(made)} folds, every corpus tested by a model that never heard it",
+    }[protocol.split]
+    copies = {
+        "train": "augmented copies of training clips only",
+        "before split": "augmented copies made before the split",
+        "none": "no augmented copies",
+    }[protocol.copies if experiment.copies else "none"]
+    chosen = {"dev": "epoch chosen on dev", "test": "epoch chosen on test", "last": "last epoch"}[protocol.choose]
+    scaler = f"scaler fitted on {protocol.scaler}" if protocol.scaler != "none" else "no scaler"
+    return f"{corpora}; label: {protocol.labels}; {tested}; {copies}; {scaler}; {chosen}"
+
+
+def _size(model: str, material: Material, classes: int) -> int | None:
+    if model not in ARCHITECTURES:
+        return None
+    return parameter_count(ARCHITECTURES[model](material.inputs.shape[2:], classes))

@@ -1,0 +1,1 @@
+"""Training the voice model and the speech activity model."""

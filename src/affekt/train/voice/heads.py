@@ -1,0 +1,142 @@
+"""The heads, taught once more on the embeddings of the finished encoder.
+
+A batch has few clips of a speaker, so while the encoder learns, the heads that
+know the speaker see poor normals and learn to make little of them. Embeddings
+are cheap: here a normal comes from as many clips as a user would have.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from affekt.speech.network import Known, VoiceNetwork
+from affekt.train.recipe import Recipe
+from affekt.train.voice.loop import Material, clip_embeddings, draw_weights
+from affekt.train.voice.losses import masked_cross_entropy, smooth_targets
+
+#: Steps for each head, clips of a step, and the highest rate.
+STEPS, CLIPS, RATE = 600, 256, 2e-3
+#: In how many ways clips are heard: as recorded, and changed.
+WAYS = 2
+#: How often a clip's difference from its speaker's normal is set onto the normal of another speaker.
+TRANSPLANTED = 0.5
+#: Fewest clips that a normal comes from. Three of any speech, for a single one says most of its own emotion.
+FEWEST = {"any": 3, "neutral": 1}
+#: How often all clips of a speaker are known, and how many are otherwise at most.
+ALL, MOST = 0.4, 12
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Embeddings of clips heard in several ways, and the clips of each speaker that a normal may come from.
+
+    Parameters
+    ----------
+    ways : tensor, shape (ways, clips, d)
+    material : Material
+    """
+
+    ways: Tensor
+    material: Material
+
+    def others(self, kind: str) -> list[NDArray[np.int64]]:
+        """For each clip the other clips of its speaker: all, or the neutral ones."""
+        speakers = self.material.speakers
+        usable = self.material.labels == self.material.neutral if kind == "neutral" else np.full(len(speakers), True)
+        own = {int(s): np.flatnonzero((speakers == s) & usable) for s in np.unique(speakers)}
+        return [own[int(s)][own[int(s)] != clip] for clip, s in enumerate(speakers)]
+
+
+def taught(network: VoiceNetwork, material: Material, recipe: Recipe, run: Path) -> VoiceNetwork:
+    """The best weights of a run, their heads taught on the clips that it learned from; kept as ``taught.pt``.
+
+    Parameters
+    ----------
+    network : VoiceNetwork
+        Of the sizes of the run; changed in place and given back.
+    material, recipe
+        As for :func:`teach_heads`.
+    run : Path
+        Folder with ``best.pt``.
+    """
+    kept = run / "taught.pt"
+    if kept.exists():
+        network.load_state_dict(torch.load(kept, weights_only=True))
+        return network.eval()
+    network.load_state_dict(torch.load(run / "best.pt", weights_only=True))
+    teach_heads(network, material, recipe)
+    torch.save(network.state_dict(), kept.with_suffix(".part"))
+    kept.with_suffix(".part").replace(kept)
+    return network
+
+
+def teach_heads(network: VoiceNetwork, material: Material, recipe: Recipe) -> None:
+    """Teach the heads that know the speaker anew; the encoder and the head that knows nothing stay as they are.
+
+    In half of the clips the difference from the speaker's normal is set onto
+    another speaker's normal. Where a new microphone, language or corpus moves
+    all embeddings, only the difference still means the same, and a head that
+    never had to trust it alone would not.
+
+    Parameters
+    ----------
+    network : VoiceNetwork
+        Changed in place, and left in evaluation mode.
+    material : Material
+        Training speakers.
+    recipe : Recipe
+        Its ``balance``, ``seed`` and ``objective.smoothing``.
+    """
+    ways = range(min(WAYS, material.features.ways))
+    embedded = Embedded(torch.stack([clip_embeddings(network, material, way=way) for way in ways]), material)
+    torch.manual_seed(recipe.seed)
+    for kind in network.known:
+        others = embedded.others(kind)
+        if any(map(len, others)):
+            network.known[kind] = _taught(Known(network.size, network.shape), embedded, (kind, others), recipe)
+    network.eval()
+
+
+def _taught(head: Known, embedded: Embedded, normal: tuple[str, list[NDArray[np.int64]]], recipe: Recipe) -> Known:
+    kind, others = normal
+    material, rng = embedded.material, np.random.default_rng(recipe.seed)
+    usable = np.flatnonzero([len(rows) > 0 for rows in others])
+    chance = draw_weights(material, recipe.balance)[usable]
+    optimiser = torch.optim.AdamW(head.parameters(), RATE, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, STEPS + 1, pct_start=0.1)
+    for _ in range(STEPS):
+        rows = rng.choice(usable, CLIPS, p=chance / chance.sum())
+        values = embedded.ways[int(rng.integers(len(embedded.ways)))]
+        means = torch.stack([values[some_of(others[row], FEWEST[kind], rng)].mean(0) for row in rows])
+        clips = values[torch.from_numpy(rows)]
+        logits = _transplanted(head, clips, means, rng)
+        allowed = torch.from_numpy(material.allowed[material.corpora[rows]])
+        targets = smooth_targets(torch.from_numpy(material.labels[rows]), allowed, recipe.objective.smoothing)
+        optimiser.zero_grad()
+        masked_cross_entropy(logits, targets, allowed).backward()
+        optimiser.step()
+        schedule.step()
+    return head
+
+
+def _transplanted(head: nn.Module, clips: Tensor, means: Tensor, rng: np.random.Generator) -> Tensor:
+    """Logits of clips, some of them with another speaker's normal under their own difference."""
+    difference = clips - means
+    moved = torch.from_numpy(rng.random((len(clips), 1)) < TRANSPLANTED)
+    clips = torch.where(moved, difference + means[torch.from_numpy(rng.permutation(len(means)))], clips)
+    return head(F.dropout(clips, 0.2), F.dropout(difference, 0.2))
+
+
+def some_of(rows: NDArray[np.int64], fewest: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """All of the rows, or some: as many fewer ones as more ones, on a logarithmic scale."""
+    if rng.random() < ALL or len(rows) <= fewest:
+        return rows
+    count = int(np.exp(rng.uniform(np.log(fewest), np.log(MOST + 1))))
+    return rng.choice(rows, min(count, len(rows)), replace=False)

@@ -1,0 +1,383 @@
+"""Protocols of the voice model: what its recipe is worth on speakers, sentences and corpora it never met.
+
+One pass over the other corpora serves several protocols: the network that has
+not met RAVDESS is judged on all of it (``left-out``), and is where the folds of
+RAVDESS start from.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from affekt._files import atomic_write
+from affekt.corpora import read_corpus
+from affekt.data.splits import fixed_split
+from affekt.errors import InputError, UnknownName
+from affekt.metrics.calibration import fit_temperature
+from affekt.metrics.report import report
+from affekt.models.onnx import softmax
+from affekt.speech.network import NORMALS, VoiceNetwork
+from affekt.train.recipe import Recipe, recipe_digest
+from affekt.train.sources import Sources
+from affekt.train.voice.heads import taught
+from affekt.train.voice.loop import Material, Trainer, clip_embeddings, clip_logits, train
+from affekt.train.voice.run import changes_of, material_of, save_recipe
+from affekt.types import Report, Sample
+from affekt.write.report import estimate_table, worst_speaker
+
+Tell = Callable[[str], None]
+#: The labels that most corpora share, and that most published figures across corpora are about.
+FOUR = ("angry", "happy", "neutral", "sad")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Whom a protocol tests, and what the tested model learned from.
+
+    Parameters
+    ----------
+    corpus : str
+        Whose folds.
+    by : str
+        ``speaker``: the committed folds. ``sentence``: the same, and of the
+        sentences one is learned from and the other tested, both ways.
+    start : bool
+        Whether the network first learned from the other corpora.
+    words : str
+        For the report.
+    """
+
+    corpus: str
+    by: str = "speaker"
+    start: bool = True
+    words: str = ""
+
+
+PLANS: Mapping[str, Plan] = {
+    "ravdess": Plan("ravdess", words="EmoBox's six speaker folds; the other corpora first, then the training folds"),
+    "ravdess-alone": Plan("ravdess", start=False, words="EmoBox's six speaker folds; trained on RAVDESS alone"),
+    "savee": Plan("savee", words="EmoBox's four speaker folds; the other corpora first, then the training folds"),
+    "tess": Plan("tess", words="each actress unseen; the other corpora first, then the other actress"),
+    "ravdess-sentences": Plan("ravdess", "sentence", words="six speaker folds, and the sentence unseen, too"),
+}
+LEFT_OUT = "left-out"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long the parts of a protocol are trained.
+
+    Parameters
+    ----------
+    seeds : int
+        Each fold is trained so often, each time from another seed.
+    others : int
+        Epochs over the other corpora.
+    folds : int
+        Epochs over the training folds, from what the others left or from nothing.
+    batch : int
+        Clips of a batch of the folds: they are few, and steps are needed.
+    rate : float
+        Share of the recipe's learning rates, over the training folds after the others.
+    way : float
+        How much of the way from what the others left to what the folds taught is gone.
+    """
+
+    seeds: int = 1
+    others: int = 10
+    folds: int = 30
+    batch: int = 32
+    rate: float = 0.3
+    way: float = 0.7
+
+
+@dataclass(frozen=True)
+class Job:
+    """A recipe with its recordings and the folder of the run.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    sources : Sources
+    output : Path
+    effort : Effort
+    tell : callable
+        Takes a line of progress.
+    only : tuple of str
+        Of ``left-out``: which corpora; by default all, one after the other.
+    """
+
+    recipe: Recipe
+    sources: Sources
+    output: Path
+    effort: Effort
+    tell: Tell
+    only: tuple[str, ...] = ()
+
+    @cached_property
+    def samples(self) -> tuple[Sample, ...]:
+        """All labelled clips of the recipe's corpora, in order."""
+        read = [s for name in self.recipe.corpora for s in read_corpus(name, self.sources.corpora[name]).samples]
+        return tuple(sample for sample in read if sample.label is not None)
+
+    @cached_property
+    def material(self) -> Material:
+        """The same clips, their features."""
+        cache = self.output / "cache"
+        return material_of(self.samples, self.recipe, cache, changes_of(self.recipe, self.sources, cache))
+
+    def rows(self, samples: Sequence[Sample]) -> NDArray[np.int64]:
+        """Where samples stand in the material."""
+        place = {sample.id: i for i, sample in enumerate(self.samples)}
+        return np.array([place[sample.id] for sample in samples], np.int64)
+
+
+def run_protocol(name: str, job: Job) -> list[dict[str, Any]]:
+    """Run a protocol, or go on with an interrupted one.
+
+    Parameters
+    ----------
+    name : str
+        A key of ``PLANS``, or ``left-out``.
+    job : Job
+
+    Returns
+    -------
+    list of dict
+        One row for each way of knowing the speaker (and corpus, and set of
+        labels): ``protocol``, ``corpus``, ``normal``, ``labels``, ``metrics``, and a digest of the ``recipe``.
+        Also written to ``NAME.json`` in the folder of the run.
+
+    Raises
+    ------
+    InputError
+        If the protocol does not exist, or a corpus of the recipe has no folder.
+    """
+    if name not in (*PLANS, LEFT_OUT):
+        raise InputError(f"protocol is {name!r}; allowed: {', '.join((*PLANS, LEFT_OUT))}.")
+    if name != LEFT_OUT and not PLANS[name].start:
+        job = replace(job, recipe=replace(job.recipe, corpora=(PLANS[name].corpus,)))
+    missing = [corpus for corpus in job.recipe.corpora if corpus not in job.sources.corpora]
+    if missing:
+        raise InputError(f"the protocol {name} needs {', '.join(missing)}: add --corpus NAME=PATH for each.")
+    rows = _left_out_rows(job) if name == LEFT_OUT else _fold_rows(name, PLANS[name], job)
+    with atomic_write(job.output / f"{name}.json") as file:
+        file.write(json.dumps(rows, indent=1) + "\n")
+    return rows
+
+
+def _left_out_rows(job: Job) -> list[dict[str, Any]]:
+    strangers = set(job.only) - set(job.recipe.corpora)
+    if strangers:
+        raise UnknownName("corpus of the recipe", sorted(strangers)[0], job.recipe.corpora)
+    kept = job.output / f"{LEFT_OUT}.json"
+    chosen = job.only or job.recipe.corpora
+    before = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else []
+    rows = [row for row in before if row["corpus"] not in chosen]
+    for corpus in chosen:
+        network, temperature = without(corpus, job)
+        tested = np.array([i for i, sample in enumerate(job.samples) if sample.corpus == corpus])
+        rows += _rows(LEFT_OUT, corpus, [_Tested(job, network, tested, temperature)], words="a corpus never met")
+        job.tell(_told(rows[-6:] if rows[-1]["labels"] == "four" else rows[-3:]))
+    return rows
+
+
+def _fold_rows(name: str, plan: Plan, job: Job) -> list[dict[str, Any]]:
+    state = without(plan.corpus, job)[0].state_dict() if plan.start else None
+    tested = []
+    for seed in range(1, job.effort.seeds + 1):
+        for fold, (learned, held) in fold_rows(plan, job.samples).items():
+            output = job.output / name / f"{fold}-seed{seed}"
+            recipe = _tuned(job, plan, clips=len(learned), seed=seed)
+            network = _trained(recipe, job, learned, output, state=state)
+            tested.append(_Tested(job, network, held, 1.0))
+            job.tell(f"{name} {fold} seed {seed}: {_told(_rows(name, plan.corpus, tested[-1:]))}")
+    rows = _rows(name, plan.corpus, tested, words=plan.words, seeds=job.effort.seeds)
+    job.tell(_told(rows))
+    return rows
+
+
+def without(corpus: str, job: Job) -> tuple[VoiceNetwork, float]:
+    """The network that learned from the training speakers of the other corpora, and its temperature on dev speakers."""
+    corpora = tuple(name for name in job.recipe.corpora if name != corpus)
+    schedule = replace(job.recipe.schedule, epochs=job.effort.others)
+    recipe = replace(job.recipe, corpora=corpora, name=f"without-{corpus}", schedule=schedule)
+    split = fixed_split([sample for sample in job.samples if sample.corpus != corpus])
+    learned, dev = job.rows(split.train), job.rows(split.dev)
+    output = job.output / LEFT_OUT / f"without-{corpus}"
+    network = _trained(recipe, job, learned, output, dev=dev if len(dev) else None, teach=True)
+    if not len(dev):
+        return network, 1.0
+    return network, fit_temperature(clip_logits(network, job.material.take(dev)), job.material.labels[dev])
+
+
+def fold_rows(plan: Plan, samples: Sequence[Sample]) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Rows to learn from and rows to test, by fold.
+
+    Raises
+    ------
+    InputError
+        If a speaker of the corpus is in no fold.
+    """
+    table = tomllib.loads((files("affekt.data") / "folds.toml").read_text(encoding="utf-8"))[plan.corpus]
+    of_corpus = [i for i, sample in enumerate(samples) if sample.corpus == plan.corpus]
+    fold_of = {speaker: fold for fold, speakers in table.items() for speaker in speakers}
+    strangers = {samples[i].speaker for i in of_corpus} - set(fold_of)
+    if strangers:
+        raise InputError(f"{plan.corpus}: speakers in no fold: {', '.join(sorted(map(str, strangers)))}.")
+    sentences = sorted({str(samples[i].sentence) for i in of_corpus}) if plan.by == "sentence" else [""]
+    found = {}
+    for fold in table:
+        for sentence in sentences:
+            held = [i for i in of_corpus if fold_of[str(samples[i].speaker)] == fold]
+            learned = [i for i in of_corpus if fold_of[str(samples[i].speaker)] != fold]
+            if sentence:
+                held = [i for i in held if samples[i].sentence == sentence]
+                learned = [i for i in learned if samples[i].sentence != sentence]
+            if held and learned:
+                found[f"fold{fold}{sentence and f'-sentence{sentence}'}"] = (np.array(learned), np.array(held))
+    return found
+
+
+def _tuned(job: Job, plan: Plan, *, clips: int, seed: int) -> Recipe:
+    """The recipe for the training folds of one corpus."""
+    schedule = job.recipe.schedule
+    share = job.effort.rate if plan.start else 1.0
+    # A short run must not be averaged over all of itself.
+    averaging = 0.98 if plan.start else 0.99
+    schedule = replace(schedule, epochs=job.effort.folds, clips=clips, batch=job.effort.batch)
+    schedule = replace(schedule, averaging=averaging, learning_rate=share * schedule.learning_rate)
+    schedule = replace(schedule, encoder_rate=share * schedule.encoder_rate)
+    return replace(job.recipe, corpora=(plan.corpus,), schedule=schedule, seed=seed)
+
+
+def _trained(
+    recipe: Recipe,
+    job: Job,
+    learned: NDArray[np.int64],
+    output: Path,
+    *,
+    dev: NDArray[np.int64] | None = None,
+    state: Mapping[str, torch.Tensor] | None = None,
+    teach: bool = False,
+) -> VoiceNetwork:
+    """Train on rows of the material, or open what was trained before; folds have too few speakers to teach heads."""
+    save_recipe(recipe, output)
+    material = _of_corpora(job.material, job.recipe, recipe)
+    trainer = Trainer(recipe, material.take(learned), state=state)
+    train(trainer, None if dev is None else material.take(dev), output, report=job.tell)
+    if teach:
+        return taught(trainer.averaged, trainer.material, recipe, output)
+    learned_state = torch.load(output / "best.pt", weights_only=True)
+    trainer.averaged.load_state_dict(learned_state if state is None else between(state, learned_state, job.effort.way))
+    return trainer.averaged.eval()
+
+
+def between(start: Mapping[str, torch.Tensor], end: Mapping[str, torch.Tensor], way: float) -> dict[str, torch.Tensor]:
+    """Weights some of the way from those that a run started from to those that it reached.
+
+    A few speakers teach a network what is theirs alone, too; some of the way
+    back it can do better on others (Wortsman et al., Robust fine-tuning of
+    zero-shot models, 2022). On two corpora it did, on RAVDESS, one of whose
+    labels the start never met, it did not (docs/model-log.md). The head that
+    knows nothing goes all the way. What the start lacks is as at the end.
+
+    Parameters
+    ----------
+    start, end : mapping of str to tensor
+    way : float
+        0: the start, 1: the end.
+    """
+
+    def share(name: str, value: torch.Tensor) -> torch.Tensor:
+        if name not in start or name.startswith("head.") or not value.is_floating_point():
+            return value
+        return torch.lerp(start[name], value, way)
+
+    return {name: share(name, value) for name, value in end.items()}
+
+
+def _of_corpora(material: Material, recipe: Recipe, other: Recipe) -> Material:
+    """The material with corpora numbered as in another recipe; of corpora that it lacks no clip may be taken."""
+    place = np.array([other.corpora.index(name) if name in other.corpora else -1 for name in recipe.corpora])
+    allowed = np.stack([material.allowed[recipe.corpora.index(name)] for name in other.corpora])
+    return replace(material, corpora=place[material.corpora], allowed=allowed)
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """A network, and the rows that it may be tested on."""
+
+    job: Job
+    network: VoiceNetwork
+    rows: NDArray[np.int64]
+    temperature: float
+
+    @cached_property
+    def embeddings(self) -> torch.Tensor:
+        return clip_embeddings(self.network, self.job.material.take(self.rows))
+
+    def probabilities(self, labels: Sequence[str], normal: str | None) -> tuple[list[Sample], NDArray[np.float64]]:
+        """Samples with one of the labels, and the probabilities (n, k) among those labels."""
+        recipe, material = self.job.recipe, self.job.material.take(self.rows)
+        columns = [recipe.labels.index(label) for label in labels]
+        kept = np.isin(material.labels, columns)
+        # Who knows the speaker knows all of their clips, those of other emotions, too.
+        logits = clip_logits(self.network, material, embeddings=self.embeddings, normal=normal)
+        samples = [self.job.samples[row] for row in self.rows[kept]]
+        return samples, softmax(logits[kept][:, columns] / self.temperature)
+
+
+def _rows(
+    protocol: str, corpus: str, tested: Sequence[_Tested], *, words: str = "", seeds: int = 1
+) -> list[dict[str, Any]]:
+    """Reports of all tested rows together: one for each set of labels and each way of knowing the speaker."""
+    job = tested[0].job
+    index = job.recipe.corpora.index(corpus)
+    own = tuple(label for label, has in zip(job.recipe.labels, job.material.allowed[index], strict=True) if has)
+    found = []
+    sets = {"all": own, "four": tuple(label for label in FOUR if label in own)}
+    for name, labels in sets.items():
+        if (name == "four" and protocol != LEFT_OUT) or len(labels) < 3:
+            continue
+        for normal in (None, *NORMALS):
+            parts = [part.probabilities(labels, normal) for part in tested]
+            samples = [sample for part, _ in parts for sample in part]
+            scores = np.concatenate([values for _, values in parts])
+            judged = _report(samples, scores, labels, protocol=f"{corpus}: {words}")
+            row = {"protocol": protocol, "corpus": corpus, "normal": normal or "none", "labels": name}
+            told = {"classes": list(labels), "seeds": seeds, "words": words, "recipe": recipe_digest(job.recipe)}
+            found.append({**row, **told, **_numbers(judged)})
+    return found
+
+
+def _report(samples: Sequence[Sample], scores: NDArray[np.float64], labels: Sequence[str], *, protocol: str) -> Report:
+    given = [labels[i] for i in scores.argmax(axis=1)]
+    rng = np.random.default_rng(0)
+    return report(samples, given, rng=rng, protocol=protocol, scores=scores, labels=labels)
+
+
+def _numbers(judged: Report) -> dict[str, Any]:
+    metrics = {name: estimate_table(judged.metrics[name]) for name in ("UAR", "WA", "macro F1", "ECE")}
+    worst = worst_speaker(judged)
+    told = {"speaker": worst[0], "UAR": worst[1].value} if worst else None
+    return {"speakers": judged.speakers, "metrics": metrics, "worst_speaker": told}
+
+
+def _told(rows: Sequence[Mapping[str, Any]]) -> str:
+    def one(row: Mapping[str, Any]) -> str:
+        uar = row["metrics"]["UAR"]
+        return f"{row['labels']}, normal {row['normal']}: UAR {uar['value']:.3f} [{uar['low']:.3f}, {uar['high']:.3f}]"
+
+    return f"{rows[0]['corpus']}: " + "; ".join(map(one, rows))

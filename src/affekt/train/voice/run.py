@@ -1,0 +1,207 @@
+"""A whole run: corpora in, a calibrated model file out. Interrupted runs go on where they stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from affekt._files import atomic_write
+from affekt._optional import require
+from affekt.corpora import CORPORA
+from affekt.data.splits import Split
+from affekt.errors import InputError
+from affekt.metrics.calibration import fit_temperature
+from affekt.metrics.slices import speaker_of
+from affekt.models.card import Card
+from affekt.models.onnx import Model
+from affekt.models.zoo import load_model
+from affekt.speech.activity import Activity
+from affekt.speech.network import VoiceNetwork
+from affekt.train.export import export
+from affekt.train.recipe import Recipe, as_table
+from affekt.train.sources import LICENCE, Sources, read_split, split_hash, training_data
+from affekt.train.voice.clips import Clips, load_clips
+from affekt.train.voice.features import Changes, features_of_clips
+from affekt.train.voice.heads import taught
+from affekt.train.voice.loop import Material, Trainer, clip_logits, corpus_recalls, kept_epoch, train
+from affekt.types import Sample
+
+Report = Callable[[str], None]
+
+LIMITS = (
+    "Trained on acted and broadcast speech; how people sound in daily life differs.",
+    "Corpora disagree about how an emotion sounds, and cultures do: expect less on a language that is not in the data.",
+    "It hears how something is said, not what somebody feels. Not for decisions about people; in the EU, inferring "
+    "emotions at work and in education is forbidden but for medical or safety reasons (AI Act, Article 5(1)(f)).",
+)
+
+
+def run(recipe: Recipe, sources: Sources, output: Path, *, report: Report, start: Path | None = None) -> Path:
+    """Train, calibrate and export by a recipe.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    sources : Sources
+    output : Path
+        Folder of the run: ``recipe.toml``, ``log.jsonl``, ``checkpoint.pt``,
+        ``best.pt`` and at the end ``NAME.onnx``. The same call goes on with an
+        interrupted run.
+    report : callable
+        Takes a line of progress.
+    start : Path, optional
+        ``best.pt`` of another run whose network had the same sizes, to go on from its weights.
+
+    Returns
+    -------
+    Path
+        The model file.
+
+    Raises
+    ------
+    InputError
+        If a corpus of the recipe has no folder, ``start`` is of another network, or the run was begun with
+        another recipe.
+    CorpusError
+        If a folder is not what it should be.
+    """
+    split = read_split(recipe.name, recipe.corpora, sources.corpora)
+    save_recipe(recipe, output)
+    cache = output / "cache"
+    report(f"{len(split.train)} clips to train on, {len(split.dev)} of dev speakers; their features come first")
+    material = material_of(split.train, recipe, cache, changes_of(recipe, sources, cache))
+    dev = material_of(split.dev, recipe, cache)
+    state = started(start, output) if start else None
+    trainer = Trainer(recipe, material, state=state)
+    train(trainer, dev if len(split.dev) else None, output, report=report)
+    report("the encoder is done; the heads that know the speaker are taught on its embeddings")
+    taught(trainer.averaged, material, recipe, output)
+    return finish(recipe, split, dev, output, report=report)
+
+
+def started(start: Path, output: Path) -> dict[str, torch.Tensor]:
+    """The weights that a run goes on from; which ones is kept beside its recipe.
+
+    Raises
+    ------
+    InputError
+        If the file is no weights.
+    """
+    try:
+        data = start.read_bytes()
+        state = torch.load(io.BytesIO(data), weights_only=True)
+    except Exception as error:  # torch raises a different class for each cause
+        raise InputError(f"{start}: cannot be read as weights ({str(error)[:80]}); give best.pt of a run.") from None
+    with atomic_write(output / "start.json") as file:
+        file.write(json.dumps({"start": hashlib.sha256(data).hexdigest()}) + "\n")
+    return state
+
+
+def finish(recipe: Recipe, split: Split, dev: Material, output: Path, *, report: Report) -> Path:
+    """Calibrate the taught weights on dev speakers and write the model file."""
+    network = Trainer(recipe, dev).averaged
+    network.load_state_dict(torch.load(output / "taught.pt", weights_only=True))
+    logits = clip_logits(network, dev)
+    temperature = fit_temperature(logits, dev.labels)
+    card = make_card(recipe, network, split, temperature)
+    start = output / "start.json"
+    begun = json.loads(start.read_text(encoding="utf-8")) if start.exists() else {}
+    card = replace(card, recipe={**card.recipe, **kept_epoch(output), **begun})
+    difference = export(network, card, output / f"{recipe.name}.onnx")
+    recalls = corpus_recalls(logits, dev, recipe.corpora)
+    report(json.dumps({"temperature": round(temperature, 4), "parity": difference, "dev": recalls}))
+    return output / f"{recipe.name}.onnx"
+
+
+def material_of(samples: Sequence[Sample], recipe: Recipe, cache: Path, changes: Changes | None = None) -> Material:
+    """Decode the samples, trimmed to the speech in them, take their features, and number labels and corpora."""
+    clips = load_clips([sample.path for sample in samples], cache, trim=speech_only)
+    speakers = numbered([speaker_of(sample) or sample.id for sample in samples])
+    allowed = np.array([[label in CORPORA[name].labels for label in recipe.labels] for name in recipe.corpora])
+    return Material(
+        features_of_clips(clips, speakers, changes or Changes(), cache),
+        np.array([recipe.labels.index(sample.label or "") for sample in samples], np.int64),
+        np.array([recipe.corpora.index(sample.corpus or "") for sample in samples], np.int64),
+        speakers,
+        allowed,
+        recipe.labels.index("neutral") if "neutral" in recipe.labels else -1,
+    )
+
+
+def changes_of(recipe: Recipe, sources: Sources, cache: Path) -> Changes:
+    """How the clips that are learned from are changed."""
+    sounds, responses = (load_clips(paths, cache) for paths in (sources.sounds, sources.responses))
+    schedule = recipe.schedule
+    return Changes(schedule.ways, recipe.seed, recipe.augment, _all_signals(sounds), _all_signals(responses))
+
+
+def numbered(names: Sequence[str]) -> NDArray[np.int64]:
+    """Each name as its place among all, shape (n,)."""
+    return np.unique(np.asarray(names, str), return_inverse=True)[1].astype(np.int64)
+
+
+def speech_only(signal: NDArray[np.float32]) -> NDArray[np.float32]:
+    """From the first to the last speech, as the recogniser will see it; all of a clip without any."""
+    activity = Activity(_score)
+    regions = activity.feed(signal) + activity.flush()
+    return signal[regions[0][0] : regions[-1][1]] if regions else signal
+
+
+def make_card(recipe: Recipe, network: VoiceNetwork, split: Split, temperature: float) -> Card:
+    """The card of a freshly trained model; its scores are added when it is evaluated."""
+    shape = network.shape
+    return Card(
+        name=recipe.name,
+        modality="speech",
+        labels=recipe.labels,
+        frame=shape.frame_samples,
+        window=shape.window_frames * shape.frame_samples,
+        hop=shape.hop_frames * shape.frame_samples,
+        context=shape.context_samples(),
+        normal=network.size,
+        temperature=temperature,
+        data=training_data(split, recipe.corpora),
+        split=split_hash(split),
+        licence=LICENCE,
+        limits=LIMITS,
+        recipe=as_table(recipe),
+    )
+
+
+def _score(signal: NDArray[np.float32]) -> NDArray[np.float32]:
+    return _activity_model().run(signal[None])[0][0]
+
+
+@cache
+def _activity_model() -> Model:
+    return load_model("activity")
+
+
+def _all_signals(clips: Clips) -> list[NDArray[np.float32]]:
+    return [clips[i] for i in range(len(clips))]
+
+
+def save_recipe(recipe: Recipe, output: Path) -> None:
+    """Write the complete recipe into the folder of a run.
+
+    Raises
+    ------
+    InputError
+        If the folder holds a run with another recipe.
+    """
+    text = require("tomli_w", extra="train").dumps(json.loads(json.dumps(as_table(recipe))))
+    path = output / "recipe.toml"
+    output.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise InputError(f"{output} holds a run with another recipe; choose another output folder, or delete it.")
+    with atomic_write(path) as file:
+        file.write(text)

@@ -1,0 +1,266 @@
+"""Predictions -> files: json, jsonl, csv, srt, audacity, textgrid, rttm.
+
+Every writer takes results and an open text file. Times are rounded to
+milliseconds and scores to four decimals that still sum to 1. Names are the
+user's and may hold anything a file system allows: each format stays
+well-formed and can be encoded as UTF-8, with stray bytes shown as ``\\udce9``.
+"""
+
+from __future__ import annotations
+
+import csv as csv_module
+import json as json_module
+import re
+from collections.abc import Callable, Iterable
+from typing import IO, Any
+
+from affekt.errors import InputError
+from affekt.types import Prediction, Result
+from affekt.write.fields import rounded, table_of, thousandths, utf8
+
+SCHEMA = "affekt.predictions/1"
+
+_CSV_COLUMNS = ("source", "start", "end", "label", "confidence", "quality")
+#: What stands for the label where a format has no place for "not sure" and the best guess.
+UNSURE = "unsure"
+_BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
+
+
+def json(results: Iterable[Result], file: IO[str]) -> None:
+    """Write one JSON object that holds all results; ``docs/json-schema.md`` describes it.
+
+    Examples
+    --------
+    >>> import io
+    >>> p = Prediction(0.0, 2.5, {"happy": 0.75, "sad": 0.25})
+    >>> file = io.StringIO()
+    >>> json([Result("a.wav", 2.5, (p,), p, "voice-1", ("happy", "sad"))], file)
+    >>> json_module.loads(file.getvalue())["results"][0]["summary"]["label"]
+    'happy'
+    """
+    document = {"schema": SCHEMA, "results": [_record(result) for result in results]}
+    json_module.dump(document, file, ensure_ascii=False, allow_nan=False, indent=2)
+    file.write("\n")
+
+
+def jsonl(results: Iterable[Result], file: IO[str]) -> None:
+    """Write one line of JSON per recording, each complete in itself.
+
+    ``results`` may be a generator: each line is written and flushed as soon
+    as its recording is done, so an interrupted run leaves complete lines.
+    """
+    for result in results:
+        # ASCII here, because str.splitlines also breaks at U+2028, which JSON leaves as it is.
+        line = json_module.dumps({"schema": SCHEMA, **_record(result)}, ensure_ascii=True, allow_nan=False)
+        file.write(line + "\n")
+        file.flush()
+
+
+def csv(results: Iterable[Result], file: IO[str]) -> None:
+    """Write one row per segment, with one column per label behind the fixed ones.
+
+    A recording without segments gets one row with an empty label, so that no
+    source is lost; where the model is not sure the label is ``unsure``.
+    Quoting follows RFC 4180; lines end in a bare newline. A name or label
+    that a spreadsheet would run as a formula gets a leading ``'``.
+    """
+    results = list(results)
+    labels = list(dict.fromkeys(label for result in results for label in result.labels))
+    # All text is quoted: the csv module of some Pythons leaves a lone carriage return bare.
+    writer = csv_module.writer(file, lineterminator="\n", quoting=csv_module.QUOTE_NONNUMERIC)
+    writer.writerow([*_CSV_COLUMNS, *map(_cell, labels)])
+    for result in results:
+        nothing = Prediction(0.0, result.duration, {}, quality=result.summary.quality)
+        for prediction in result.predictions or (nothing,):
+            writer.writerow([_cell(result.source), *_csv_numbers(prediction, labels)])
+
+
+def srt(results: Iterable[Result], file: IO[str]) -> None:
+    """Write SubRip subtitles of one recording: numbered cues such as ``happy 76 %``, or ``unsure: happy 41 %?``.
+
+    Raises
+    ------
+    InputError
+        If there is not exactly one recording.
+    """
+    for number, p in enumerate(_spoken(_only(results, "srt")), start=1):
+        # An arrow in the text would make a player take the line for a time code.
+        guess = f"{p.best} {100 * p.confidence:.0f} %"
+        text = _line(f"{UNSURE}: {guess}?" if p.unsure else guess).replace("-->", "->")
+        file.write(f"{number}\n{_srt_time(p.start)} --> {_srt_time(p.end)}\n{text}\n\n")
+
+
+def audacity(results: Iterable[Result], file: IO[str]) -> None:
+    """Write an Audacity label track of one recording: start, end and label, tab-separated.
+
+    Raises
+    ------
+    InputError
+        If there is not exactly one recording.
+    """
+    for p in _spoken(_only(results, "audacity")):
+        file.write(f"{thousandths(p.start):.6f}\t{thousandths(p.end):.6f}\t{_line(_word(p))}\n")
+
+
+def textgrid(results: Iterable[Result], file: IO[str]) -> None:
+    """Write a Praat TextGrid (long form) of one recording: tiers ``emotion`` and ``confidence``.
+
+    Both tiers cover the whole recording without a gap; silence is an
+    interval with empty text. A tier cannot hold two things at once: where
+    segments overlap, the earlier one keeps the time.
+
+    Raises
+    ------
+    InputError
+        If there is not exactly one recording.
+    """
+    result = _only(results, "textgrid")
+    # Praat refuses intervals of no length, an empty recording included.
+    end = max(thousandths(result.duration), 0.001)
+    intervals = _contiguous(_spoken(result), end)
+    file.write('File type = "ooTextFile"\nObject class = "TextGrid"\n\n')
+    file.write(f"xmin = 0\nxmax = {end:.3f}\ntiers? <exists>\nsize = 2\nitem []:\n")
+    _tier(file, 1, "emotion", [(a, b, _line(_word(p)) if p else "") for a, b, p in intervals])
+    _tier(file, 2, "confidence", [(a, b, f"{p.confidence:.2f}" if p else "") for a, b, p in intervals])
+
+
+def rttm(results: Iterable[Result], file: IO[str]) -> None:
+    """Write NIST RTTM: one ``SPEAKER`` line per segment, the label in the speaker's place.
+
+    Fields are separated by blanks, so each run of blanks in a source or
+    label becomes ``_``. Only what is predicted has a line: a recording
+    without speech leaves none.
+    """
+    for result in results:
+        for p in _spoken(result):
+            start, end = thousandths(p.start), thousandths(p.end)
+            file.write(
+                f"SPEAKER {_token(result.source)} 1 {start:.3f} {end - start:.3f} <NA> <NA> "
+                f"{_token(_word(p))} {p.confidence:.4f} <NA>\n"
+            )
+
+
+Writer = Callable[[Iterable[Result], IO[str]], None]
+
+WRITERS: dict[str, Writer] = {
+    "json": json,
+    "jsonl": jsonl,
+    "csv": csv,
+    "srt": srt,
+    "audacity": audacity,
+    "textgrid": textgrid,
+    "rttm": rttm,
+}
+
+SUFFIXES: dict[str, str] = {
+    "json": ".json",
+    "jsonl": ".jsonl",
+    "csv": ".csv",
+    "srt": ".srt",
+    "audacity": ".txt",
+    "textgrid": ".TextGrid",
+    "rttm": ".rttm",
+}
+
+ONE_RECORDING = ("srt", "audacity", "textgrid")
+
+
+def _only(results: Iterable[Result], name: str) -> Result:
+    results = list(results)
+    if len(results) == 1:
+        return results[0]
+    many = ", ".join(sorted(set(WRITERS) - set(ONE_RECORDING)))
+    raise InputError(
+        f"{name} holds exactly one recording, and there are {len(results)}. Use --output DIR to write "
+        f"a file for each, or a format that holds many: {many}."
+    )
+
+
+def _record(result: Result) -> dict[str, Any]:
+    """One recording as JSON has it, without the schema's name."""
+    summary = table_of(result.summary)
+    del summary["modality"]
+    return {
+        "source": utf8(result.source),
+        "model": utf8(result.model),
+        "duration": thousandths(result.duration),
+        "labels": [utf8(label) for label in result.labels],
+        "summary": summary,
+        "segments": [table_of(p) for p in result.predictions],
+        "normal": result.normal,
+        "warnings": [utf8(warning) for warning in result.warnings],
+    }
+
+
+def _csv_numbers(prediction: Prediction, labels: Iterable[str]) -> list[Any]:
+    fields, scores = table_of(prediction), rounded(prediction.scores)
+    return [
+        fields["start"],
+        fields["end"],
+        _cell(_word(prediction)),
+        fields["confidence"],
+        fields["quality"],
+        *(scores.get(label, "") for label in labels),
+    ]
+
+
+def _word(prediction: Prediction) -> str:
+    """The label, ``unsure``, or nothing where there is no speech."""
+    return UNSURE if prediction.unsure else prediction.label or ""
+
+
+def _spoken(result: Result) -> list[Prediction]:
+    """Predictions that have scores and last at least a millisecond, in order of time."""
+    lasting = [p for p in result.predictions if p.scores and thousandths(p.end) > thousandths(p.start)]
+    return sorted(lasting, key=lambda p: (p.start, p.end))
+
+
+def _contiguous(predictions: Iterable[Prediction], end: float) -> list[tuple[float, float, Prediction | None]]:
+    """Intervals (start, end, prediction or None for a gap) that cover [0, end) once."""
+    intervals: list[tuple[float, float, Prediction | None]] = []
+    reached = 0.0
+    for p in predictions:
+        a, b = max(thousandths(p.start), reached), min(thousandths(p.end), end)
+        if b <= a:
+            continue
+        if a > reached:
+            intervals.append((reached, a, None))
+        intervals.append((a, b, p))
+        reached = b
+    if reached < end:
+        intervals.append((reached, end, None))
+    return intervals
+
+
+def _tier(file: IO[str], number: int, name: str, intervals: list[tuple[float, float, str]]) -> None:
+    file.write(f'    item [{number}]:\n        class = "IntervalTier"\n        name = "{name}"\n')
+    file.write(f"        xmin = 0\n        xmax = {intervals[-1][1]:.3f}\n        intervals: size = {len(intervals)}\n")
+    for index, (start, end, text) in enumerate(intervals, start=1):
+        quoted = text.replace('"', '""')
+        file.write(f"        intervals [{index}]:\n            xmin = {start:.3f}\n")
+        file.write(f'            xmax = {end:.3f}\n            text = "{quoted}"\n')
+
+
+def _srt_time(seconds: float) -> str:
+    minutes, milliseconds = divmod(round(1000 * seconds), 60_000)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{milliseconds // 1000:02d},{milliseconds % 1000:03d}"
+
+
+def _line(text: str) -> str:
+    """Text on one line, without tabs and control characters."""
+    return _BLANK.sub(" ", utf8(text)).strip()
+
+
+def _token(text: str) -> str:
+    """Text without blanks, and never empty: a field of a format that splits at blanks."""
+    return _BLANK.sub("_", utf8(text).strip()) or "<NA>"
+
+
+def _cell(text: str) -> str:
+    """Text that a spreadsheet shows as it is.
+
+    A file called ``=HYPERLINK(...)`` would otherwise be run as a formula on
+    the machine of whoever opens the table; a leading ``'`` makes it text.
+    """
+    text = utf8(text)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text

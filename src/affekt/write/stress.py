@@ -1,0 +1,134 @@
+"""A model under stress -> text, Markdown, JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from affekt.metrics.paired import MEAN, Curve, Level, Point, Stress, main_of, main_of_chance
+from affekt.types import Estimate
+from affekt.write.report import escaped, estimate_table
+
+SCHEMA = "affekt/stress-1"
+
+
+HEAD = ("condition", "level", "UAR", "minus clean", "answers changed", "no speech", "confidence", "clips", "altered")
+
+
+def stress_rows(stress: Stress, corpus: str | None = None) -> list[tuple[str, ...]]:
+    """Rows under :data:`HEAD`, the clean clips first: of one corpus, or of the mean."""
+    rows = [_row("clean", "", stress.clean, corpus)]
+    for curve in stress.curves:
+        rows += [_row(_title(curve), level_name(level), points, corpus) for level, points in curve.points.items()]
+    return rows
+
+
+def corpus_rows(stress: Stress) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Head and rows of the UAR with its interval, a column for each corpus."""
+    names = [name for name in stress.clean if name != MEAN]
+    rows = [("clean", "", *(_interval(stress.clean[name].recall) for name in names))]
+    for curve in stress.curves:
+        for level, points in curve.points.items():
+            rows.append((curve.title, level_name(level), *(_interval(points[name].recall) for name in names)))
+    heads = (f"{name} ({stress.clean[name].recall.n} clips, chance {stress.chance[name]:.2f})" for name in names)
+    return ("condition", "level", *heads), rows
+
+
+def level_name(level: Level) -> str:
+    """A level as it is written: a number without needless digits, or its word."""
+    return level if isinstance(level, str) else f"{level:g}".replace("-", "\N{MINUS SIGN}")
+
+
+def _title(curve: Curve) -> str:
+    """What a level is a number of: the unit alone where that says it (``gain / dB``)."""
+    if not curve.unit or curve.unit.startswith(curve.title):
+        return curve.unit or curve.title
+    return f"{curve.title} ({curve.unit})"
+
+
+def _row(title: str, level: str, points: Mapping[str, Point], corpus: str | None) -> tuple[str, ...]:
+    point = points[corpus] if corpus else main_of(points)
+    clean = title == "clean"
+    return (
+        title,
+        level,
+        _interval(point.recall),
+        "" if clean else _interval(point.difference, sign=True),
+        "" if clean else _per_cent(point.changed),
+        _per_cent(point.silent),
+        "" if clean or point.confidence is None else _interval(point.confidence, sign=True),
+        str(point.recall.n),
+        "" if clean else str(point.touched),
+    )
+
+
+def _interval(e: Estimate, *, sign: bool = False) -> str:
+    # Adding 0 makes minus zero a plain one.
+    rounded = [round(v, 2) + 0.0 for v in (e.value, e.low, e.high)]
+    value, low, high = (f"{v:+.2f}" if sign else f"{v:.2f}" for v in rounded)
+    return f"{value} [{low}, {high}]".replace("-", "\N{MINUS SIGN}")
+
+
+def _per_cent(e: Estimate) -> str:
+    return f"{100 * e.value:.0f} % [{100 * e.low:.0f}, {100 * e.high:.0f}]"
+
+
+def sentences(stress: Stress) -> list[str]:
+    """What has to be said before the numbers: stamps, protocol, warnings."""
+    chance = f"Chance is a UAR of {main_of_chance(stress):.3f}."
+    return [*(stamp.upper() for stamp in stress.stamps), stress.protocol, chance, *stress.warnings]
+
+
+def to_text(stress: Stress) -> str:
+    """The comparison for a terminal: the mean of the corpora, and the clean UAR of each."""
+    rows = [HEAD, *stress_rows(stress)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
+    lines = [f"{stress.model} under stress", *sentences(stress), ""]
+    lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    clean = [f"  {name:22} {point.recall}" for name, point in stress.clean.items() if name != MEAN]
+    return "\n".join([*lines, "", "UAR of the clean clips", *clean])
+
+
+def to_markdown(stress: Stress) -> str:
+    """The comparison as a Markdown page: the mean of the corpora, and the UAR of each."""
+    tables = [(HEAD, stress_rows(stress)), *([corpus_rows(stress)] if MEAN in stress.clean else [])]
+    parts = [f"# {escaped(stress.model)} under stress", *(escaped(sentence) for sentence in sentences(stress))]
+    for head, rows in tables:
+        lines = [head, ["---"] * len(head), *rows]
+        parts.append("\n".join("| " + " | ".join(escaped(cell) for cell in line) + " |" for line in lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def as_table(stress: Stress) -> dict[str, object]:
+    """The comparison as plain dicts, lists, texts and numbers, every corpus included."""
+    return {
+        "schema": SCHEMA,
+        "model": stress.model,
+        "stamps": list(stress.stamps),
+        "protocol": stress.protocol,
+        "warnings": list(stress.warnings),
+        "chance": dict(stress.chance),
+        "clean": {name: _point_table(point) for name, point in stress.clean.items()},
+        "conditions": [
+            {
+                "name": curve.name,
+                "title": curve.title,
+                "unit": curve.unit,
+                "levels": [
+                    {"level": level, "corpora": {name: _point_table(point) for name, point in points.items()}}
+                    for level, points in curve.points.items()
+                ],
+            }
+            for curve in stress.curves
+        ],
+    }
+
+
+def _point_table(point: Point) -> dict[str, object]:
+    return {
+        "UAR": estimate_table(point.recall),
+        "difference": estimate_table(point.difference),
+        "changed": estimate_table(point.changed),
+        "silent": estimate_table(point.silent),
+        "confidence": None if point.confidence is None else estimate_table(point.confidence),
+        "altered": point.touched,
+    }
