@@ -60,7 +60,7 @@ def events(live: Recognizer, path: Path) -> list[dict[str, Any]]:
 def save(folder: Path, output: Path) -> None:
     """Write one line of JSON per recording."""
     plain, live = Recognizer(), Recognizer(options=LIVE)
-    running = (plain.knowing if hasattr(plain, "knowing") else plain.with_baseline)(running=True)
+    running = (plain.with_baseline if hasattr(plain, "with_baseline") else plain.with_baseline)(running=True)
     paths = sorted(p for p in folder.rglob("*") if p.suffix[1:].lower() in EXTENSIONS)
     with output.open("w", encoding="utf-8") as file:
         for i, path in enumerate(paths):

@@ -1,4 +1,4 @@
-"""What knowing a speaker is worth: UAR on unseen speakers against the seconds of other speech of theirs.
+"""What with_baseline a speaker is worth: UAR on unseen speakers against the seconds of other speech of theirs.
 
 Usage: python benchmarks/reference.py --corpora SPEECH [--model FILE.onnx] [--clips 80] [--output FILE.json]
 
@@ -21,12 +21,12 @@ from rich.table import Table
 
 from affekt.corpora import read_corpus
 from affekt.data.splits import fixed_speakers, fixed_split
-from affekt.evaluate.corpus import Answers, Trial, restriction
+from affekt.evaluate.corpus import Answers, TestSet, restriction
 from affekt.evaluate.speakers import gather_all
 from affekt.metrics.report import report
 from affekt.metrics.slices import speaker_of
 from affekt.recognize.recognizer import Recognizer
-from affekt.speech.baseline import KINDS, Gathered
+from affekt.speech.baseline import KINDS, Accumulator
 from affekt.types import Prediction, Sample
 from affekt.write.report import estimate_table
 
@@ -39,13 +39,13 @@ def rows_of(corpus: str, recognizer: Recognizer, samples: Sequence[Sample], clip
     tested = [samples[i] for i in sorted(rng.permutation(len(samples))[:clips])]
     voices = {speaker_of(sample) for sample in tested}
     pool = [sample for sample in samples if speaker_of(sample) in voices]
-    gathered = gather_all(recognizer, [sample.path for sample in pool])
+    accumulator = gather_all(recognizer, [sample.path for sample in pool])
     rows = []
     for kind in KINDS:
         for seconds in SECONDS:
-            known = [reference(s, pool, gathered, kind=kind, seconds=seconds, rng=rng) for s in tested]
+            known = [reference(s, pool, accumulator, kind=kind, seconds=seconds, rng=rng) for s in tested]
             answers = [told(recognizer, s, k, kind) for s, k in zip(tested, known, strict=True)]
-            uar = judged(Trial(corpus, tuple(tested)), answers, recognizer.labels)
+            uar = judged(TestSet(corpus, tuple(tested)), answers, recognizer.labels)
             heard = float(np.mean([k.seconds for k in known]))
             rows.append({"corpus": corpus, "kind": kind, "seconds": seconds, "heard": round(heard, 2), "UAR": uar})
     return rows
@@ -54,34 +54,36 @@ def rows_of(corpus: str, recognizer: Recognizer, samples: Sequence[Sample], clip
 def reference(
     sample: Sample,
     pool: Sequence[Sample],
-    gathered: dict[str, Gathered],
+    accumulator: dict[str, Accumulator],
     *,
     kind: str,
     seconds: float,
     rng: np.random.Generator,
-) -> Gathered:
+) -> Accumulator:
     """Speech of other clips of the speaker, as many as there need to be."""
-    others = [s for s in pool if speaker_of(s) == speaker_of(sample) and s.path != sample.path and s.path in gathered]
+    others = [
+        s for s in pool if speaker_of(s) == speaker_of(sample) and s.path != sample.path and s.path in accumulator
+    ]
     others = [s for s in others if kind == "any" or s.label == "neutral"]
-    found = Gathered()
+    found = Accumulator()
     for i in rng.permutation(len(others)):
         if found.seconds >= seconds:
             break
-        found.join(gathered[others[i].path])
+        found.join(accumulator[others[i].path])
     return found
 
 
-def told(recognizer: Recognizer, sample: Sample, known: Gathered, kind: str) -> Prediction:
+def told(recognizer: Recognizer, sample: Sample, known: Accumulator, kind: str) -> Prediction:
     """The answer to a clip by a recogniser that knows this of its speaker."""
-    return recognizer.knowing(known.normal(kind)).analyse(sample.path).summary
+    return recognizer.with_baseline(known.baseline(kind)).analyse(sample.path).summary
 
 
-def judged(trial: Trial, answers: Sequence[Prediction], labels: tuple[str, ...]) -> dict[str, float | int]:
+def judged(test_set: TestSet, answers: Sequence[Prediction], labels: tuple[str, ...]) -> dict[str, float | int]:
     """UAR among the labels of the corpus."""
-    labels_of = restriction(trial, Answers(trial.samples, tuple(answers), (), labels))
+    labels_of = restriction(test_set, Answers(test_set.samples, tuple(answers), (), labels))
     scores = [labels_of.apply(p.scores) if p.scores else {} for p in answers]
     given = [max(row, key=row.__getitem__) if row else None for row in scores]
-    return estimate_table(report(trial.samples, given, rng=np.random.default_rng(0)).metrics["UAR"])
+    return estimate_table(report(test_set.samples, given, rng=np.random.default_rng(0)).metrics["UAR"])
 
 
 def main() -> None:

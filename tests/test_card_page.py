@@ -129,10 +129,10 @@ class TestVerdicts:
         ],
     )
     def test_known_answers(self, page, e, said):
-        assert page.verdict(e, 0.70) == said
+        assert page.evaluation(e, 0.70) == said
 
     def test_left_out_is_the_mean_of_the_corpora_with_all_four_labels(self, page):
-        row = {"normal": "none", "labels": "four", "seeds": 1, "speakers": 3}
+        row = {"baseline": "none", "labels": "four", "seeds": 1, "speakers": 3}
         rows = [
             {**row, "corpus": corpus, "classes": list("abcd")[:count], "metrics": {"UAR": [value, 0, 1, 5]}}
             for corpus, count, value in (("ravdess", 4, 0.5), ("tess", 4, 0.7), ("turev_db", 3, 0.9))

@@ -12,24 +12,24 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-import affekt  # noqa: E402
-from affekt.corpora.synthetic import write_synthetic  # noqa: E402
-from affekt.errors import InputError, UnknownName  # noqa: E402
+import affekt
+from affekt.corpora.synthetic import write_synthetic
+from affekt.errors import InputError, UnknownName
 from affekt.models.onnx import (
-    open_model,  # noqa: E402
-    softmax,  # noqa: E402
+    open_model,
+    softmax,
 )
-from affekt.speech.audio import read  # noqa: E402
-from affekt.train.export import parity  # noqa: E402
-from affekt.train.lab import checkpoint as checkpoints  # noqa: E402
-from affekt.train.lab.checkpoint import load_encoder, needs_download  # noqa: E402
-from affekt.train.lab.encoder import FRAME, HOP_FRAMES, WINDOW_FRAMES, EncoderNetwork, Head, WhisperMel  # noqa: E402
-from affekt.train.lab.encoder_clips import load_views  # noqa: E402
-from affekt.train.lab.encoder_run import export_encoder, run_encoder  # noqa: E402
-from affekt.train.lab.experiment import EncoderRecipe, Fit, Protocol  # noqa: E402
-from affekt.train.lab.reproduce import Progress  # noqa: E402
-from affekt.train.recipe import load_recipe  # noqa: E402
-from affekt.types import Sample  # noqa: E402
+from affekt.speech.audio import read
+from affekt.train.export import parity
+from affekt.train.lab import checkpoint as checkpoints
+from affekt.train.lab.checkpoint import load_encoder, needs_download
+from affekt.train.lab.encoder import FRAME, HOP_FRAMES, WINDOW_FRAMES, EncoderNetwork, Head, WhisperMel
+from affekt.train.lab.encoder_clips import load_views
+from affekt.train.lab.encoder_run import export_encoder, run_encoder
+from affekt.train.lab.experiment import EncoderRecipe, Fit, Protocol
+from affekt.train.lab.reproduce import Progress
+from affekt.train.recipe import load_recipe
+from affekt.types import Sample
 
 SIZES = {
     "hidden_size": 16,

@@ -5,13 +5,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from affekt.speech.network import Known, VoiceNetwork, VoiceShape  # noqa: E402
-from affekt.train.recipe import Recipe  # noqa: E402
-from affekt.train.voice import heads  # noqa: E402
-from affekt.train.voice.heads import Embedded, some_of, taught, teach_heads  # noqa: E402
-from affekt.train.voice.loop import Material  # noqa: E402
+from affekt.speech.network import Known, VoiceNetwork, VoiceShape
+from affekt.train.recipe import Recipe
+from affekt.train.voice import heads
+from affekt.train.voice.heads import Embedded, some_of, taught, teach_heads
+from affekt.train.voice.loop import Material
 
-from .test_train import TINY, make_material  # noqa: E402
+from .test_train import TINY, make_material
 
 SIZE, NEUTRAL = 8, 2
 
@@ -55,8 +55,8 @@ def test_a_transplanted_difference_teaches_a_head_not_to_trust_levels(monkeypatc
     for share in (0.0, 0.5):
         monkeypatch.setattr(heads, "TRANSPLANTED", share)
         torch.manual_seed(0)
-        normal = ("neutral", learned.others("neutral"))
-        head = heads._taught(Known(SIZE, shape), learned, normal, Recipe(labels=shape.labels))
+        baseline = ("neutral", learned.others("neutral"))
+        head = heads._taught(Known(SIZE, shape), learned, baseline, Recipe(labels=shape.labels))
         right[share] = share_right(head, unseen)
     assert right[0.5] > right[0.0] + 0.1
 

@@ -11,26 +11,26 @@ from click.testing import CliRunner
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from affekt.cli import main  # noqa: E402
-from affekt.corpora import read_corpus  # noqa: E402
-from affekt.corpora.synthetic import write_synthetic  # noqa: E402
-from affekt.data.audit import audit, stamps  # noqa: E402
-from affekt.data.labelling import relabel  # noqa: E402
-from affekt.errors import InputError, UnknownName  # noqa: E402
-from affekt.models.onnx import open_model, read_card  # noqa: E402
-from affekt.recognize.recognizer import Recognizer  # noqa: E402
-from affekt.speech.inputs import Inputs, input_of  # noqa: E402
-from affekt.train.lab.architectures import ARCHITECTURES, Recurrent, parameter_count  # noqa: E402
-from affekt.train.lab.classifiers import CLASSIFIERS  # noqa: E402
-from affekt.train.lab.experiment import Experiment, Fit, Protocol, ladder  # noqa: E402
-from affekt.train.lab.export import export_fitted  # noqa: E402
-from affekt.train.lab.fit import Arrays, Task, fit, scaling  # noqa: E402
-from affekt.train.lab.folds import COPY, make_folds, run_protocol  # noqa: E402
-from affekt.train.lab.material import load_material, read_samples  # noqa: E402
-from affekt.train.lab.model import card_of  # noqa: E402
-from affekt.train.lab.reproduce import Asked, Progress, reproduce, reproduction_table, rows  # noqa: E402
-from affekt.train.recipe import load_recipe, recipe_names  # noqa: E402
-from affekt.types import Estimate, Report, Sample  # noqa: E402
+from affekt.cli import main
+from affekt.corpora import read_corpus
+from affekt.corpora.synthetic import write_synthetic
+from affekt.data.audit import audit, stamps
+from affekt.data.labelling import relabel
+from affekt.errors import InputError, UnknownName
+from affekt.models.onnx import open_model, read_card
+from affekt.recognize.recognizer import Recognizer
+from affekt.speech.inputs import Inputs, input_of
+from affekt.train.lab.architectures import ARCHITECTURES, Recurrent, parameter_count
+from affekt.train.lab.classifiers import CLASSIFIERS
+from affekt.train.lab.experiment import Experiment, Fit, Protocol, ladder
+from affekt.train.lab.export import export_fitted
+from affekt.train.lab.fit import Arrays, Task, fit, scaling
+from affekt.train.lab.folds import COPY, make_folds, run_protocol
+from affekt.train.lab.material import load_material, read_samples
+from affekt.train.lab.model import card_of
+from affekt.train.lab.reproduce import Asked, Progress, reproduce, reproduction_table, rows
+from affekt.train.recipe import load_recipe, recipe_names
+from affekt.types import Estimate, Report, Sample
 
 QUIET = Progress(lambda total: lambda: None, lambda line: None)
 LAB = [name for name in recipe_names() if isinstance(load_recipe(name), Experiment)]

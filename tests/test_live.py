@@ -440,7 +440,7 @@ class TestView:
 
         view = LiveView("talk.wav", Recognizer().labels)
         view.see(events)
-        console = Console(width=width, color_system=None, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+        console = Console(width=width, color_system=None, record=True, file=open(os.devnull, "w"))
         console.print(view.frame())
         return console.export_text()
 

@@ -5,10 +5,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from affekt.labels import VOICE  # noqa: E402
-from affekt.speech import frontend, spectral  # noqa: E402
-from affekt.speech.frontend import FrontEnd  # noqa: E402
-from affekt.speech.network import ActivityNetwork, LogMel, VoiceNetwork, VoiceShape  # noqa: E402
+from affekt.labels import VOICE
+from affekt.speech import frontend, spectral
+from affekt.speech.frontend import FrontEnd
+from affekt.speech.network import ActivityNetwork, LogMel, VoiceNetwork, VoiceShape
 
 
 @pytest.fixture(scope="module")
@@ -25,17 +25,17 @@ def noise(*shape, seed=0):
     return (0.1 * np.random.default_rng(seed).standard_normal(shape)).astype(np.float32)
 
 
-def run(network, signal, normal=None):
-    normal = torch.zeros(len(signal), 1 + network.size) if normal is None else normal
+def run(network, signal, baseline=None):
+    baseline = torch.zeros(len(signal), 1 + network.size) if baseline is None else baseline
     with torch.no_grad():
-        return [out.numpy() for out in network(torch.from_numpy(signal), normal)]
+        return [out.numpy() for out in network(torch.from_numpy(signal), baseline)]
 
 
 def test_nothing_known_of_the_speaker_is_the_general_head_and_each_kind_its_own(network):
     signal, answers = noise(1, 40_000), []
     for kind in (0, 1, 2):
-        normal = torch.cat([torch.full((1, 1), float(kind)), torch.ones(1, network.size)], dim=1)
-        answers.append(run(network, signal, normal)[0][0])
+        baseline = torch.cat([torch.full((1, 1), float(kind)), torch.ones(1, network.size)], dim=1)
+        answers.append(run(network, signal, baseline)[0][0])
         if not kind:
             np.testing.assert_array_equal(answers[0], run(network, signal)[0][0])
     assert all(abs(answers[a] - answers[b]).max() > 1e-3 for a, b in ((0, 1), (0, 2), (1, 2)))

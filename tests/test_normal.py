@@ -1,4 +1,4 @@
-"""Knowing the speaker: what is gathered, who speaks where, and that the model is told."""
+"""Knowing the speaker: what is accumulator, who speaks where, and that the model is told."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ from affekt.evaluate.speakers import hear_all, hear_samples, speakers_of
 from affekt.recognize.recognizer import Recognizer
 from affekt.speech.activity import ActivityOptions
 from affekt.speech.audio import read
-from affekt.speech.baseline import LEAST_SECONDS, Gathered, Normal
+from affekt.speech.baseline import LEAST_SECONDS, Accumulator, Baseline
 from affekt.speech.stream import StreamOptions
 from affekt.types import Sample
 
@@ -41,40 +41,40 @@ def scores(predictions):
 
 
 def test_regions_count_by_their_length():
-    one, other = Gathered(), Gathered()
+    one, other = Accumulator(), Accumulator()
     one.add(np.zeros((4, 2)), 1.0)
     other.add(np.full((9, 2), 4.0), 3.0)
     one.join(other)
-    found = one.normal("neutral")
+    found = one.baseline("neutral")
     assert found.seconds == 4
     np.testing.assert_allclose(found.mean, [3, 3])
     np.testing.assert_allclose(found.row, [2, 3, 3])
 
 
-def test_too_little_is_no_normal():
-    heard = Gathered()
-    assert heard.normal() is None
+def test_too_little_is_no_baseline():
+    heard = Accumulator()
+    assert heard.baseline() is None
     heard.add(np.ones((1, 2)), 1.5)
-    assert heard.normal() is None
-    assert heard.normal("neutral").kind == "neutral"
+    assert heard.baseline() is None
+    assert heard.baseline("neutral").kind == "neutral"
     heard.add(np.ones((1, 2)), LEAST_SECONDS["any"])
-    assert heard.normal().kind == "any"
+    assert heard.baseline().kind == "any"
 
 
 def test_a_kind_that_does_not_exist_is_refused():
     with pytest.raises(InputError, match="allowed: any, neutral"):
-        Normal("sad", np.zeros(2), 1.0)
+        Baseline("sad", np.zeros(2), 1.0)
 
 
 def test_a_reference_changes_the_answer_and_says_so(recognizer, told, clips):
     plain, known = recognizer.analyse(clips[4]), told.analyse(clips[4])
-    assert (plain.normal, known.normal) == ("none", "neutral")
+    assert (plain.baseline, known.baseline) == ("none", "neutral")
     assert abs(scores(plain.predictions) - scores(known.predictions)).max() > 1e-4
     assert recognizer.analyse(clips[4]).predictions == plain.predictions
 
 
 def test_the_order_of_the_references_does_not_matter(recognizer, told, clips):
-    np.testing.assert_allclose(recognizer.adapt([clips[2], clips[0]]).normal.mean, told.normal.mean, atol=1e-9)
+    np.testing.assert_allclose(recognizer.adapt([clips[2], clips[0]]).baseline.mean, told.baseline.mean, atol=1e-9)
 
 
 def test_a_reference_needs_speech(recognizer):
@@ -84,22 +84,22 @@ def test_a_reference_needs_speech(recognizer):
         recognizer.adapt((np.zeros(160_000, np.float32), 16_000), kind="any")
 
 
-def test_the_running_normal_begins_when_enough_was_heard(recognizer, clips):
+def test_the_running_baseline_begins_when_enough_was_heard(recognizer, clips):
     quiet = np.zeros(32_000, np.float32)
     parts = [part for clip in clips[:8] for part in (read(clip).signal, quiet)]
     signal = np.concatenate(parts)
     plain = recognizer.predict((signal, 16_000))
-    running = recognizer.knowing(running=True).analyse((signal, 16_000))
-    assert running.normal == "running"
+    running = recognizer.with_baseline(running=True).analyse((signal, 16_000))
+    assert running.baseline == "running"
     assert scores(plain[:1]).tolist() == scores(running.predictions[:1]).tolist()
     assert abs(scores(plain[-1:]) - scores(running.predictions[-1:])).max() > 1e-4
 
 
 @pytest.mark.parametrize("block", [0.4, 0.8, 5.0])
-def test_a_running_normal_is_the_same_however_the_signal_is_cut(clips, block):
+def test_a_running_baseline_is_the_same_however_the_signal_is_cut(clips, block):
     signal = np.concatenate([part for clip in clips[:6] for part in (read(clip).signal, np.zeros(16_000, np.float32))])
     options = StreamOptions(block=block, activity=ActivityOptions(block=0.4))
-    recognizer = Recognizer("voice", options=options).knowing(running=True)
+    recognizer = Recognizer("voice", options=options).with_baseline(running=True)
     whole = recognizer.predict((signal, 16_000))
     stream, found = recognizer.stream(), []
     for start in range(0, len(signal), 3_777):
@@ -151,7 +151,7 @@ def test_a_recording_is_compared_with_the_others_of_its_speaker_alone(recognizer
     own = [*clips[1::2], clips[0]]  # eight seconds of others are left to each
     known = hear_all(recognizer, {**dict.fromkeys(own, "a"), clips[2]: "b", "missing.wav": "a"})
     assert set(known) == set(own)
-    np.testing.assert_allclose(known[clips[0]].normal.mean, recognizer.adapt(clips[1::2], kind="any").normal.mean)
+    np.testing.assert_allclose(known[clips[0]].baseline.mean, recognizer.adapt(clips[1::2], kind="any").baseline.mean)
 
 
 def samples_of(clips):
@@ -172,7 +172,7 @@ def test_the_neutral_way_uses_neutral_clips_only(recognizer, clips):
     for sample in samples:
         if sample.path in known:
             alone = recognizer.adapt(neutral[sample.speaker])
-            np.testing.assert_allclose(known[sample.path].normal.mean, alone.normal.mean)
+            np.testing.assert_allclose(known[sample.path].baseline.mean, alone.baseline.mean)
 
 
 def test_the_running_way_knows_what_came_before_and_nothing_at_first(recognizer, clips):
@@ -180,7 +180,7 @@ def test_the_running_way_knows_what_came_before_and_nothing_at_first(recognizer,
     known, both = (hear_samples(recognizer, samples, way) for way in ("running", "any"))
     assert len(both) == len(samples)
     assert 0 < len(known) < len(both)
-    assert all(known[path].normal.seconds <= both[path].normal.seconds for path in known)
+    assert all(known[path].baseline.seconds <= both[path].baseline.seconds for path in known)
 
 
 def test_a_way_that_does_not_exist_is_refused(recognizer, clips):
@@ -190,9 +190,9 @@ def test_a_way_that_does_not_exist_is_refused(recognizer, clips):
 
 def test_who_must_be_heard_first_is_counted_twice(recognizer, clips):
     """A bar of progress that stands still for half of the time looks like a program that hangs."""
-    for normal, passes in {"none": 1, "any": 2}.items():
+    for baseline, passes in {"none": 1, "any": 2}.items():
         ticks: list[int] = []
-        answer(recognizer, samples_of(clips[:2]), tick=lambda ticks=ticks: ticks.append(1), normal=normal)
+        answer(recognizer, samples_of(clips[:2]), tick=lambda ticks=ticks: ticks.append(1), baseline=baseline)
         assert len(ticks) == 2 * passes
 
 
@@ -203,15 +203,15 @@ def run(*arguments):
 
 def test_the_command_says_what_was_known_of_the_speaker(clips):
     done = run(clips[2], "--format", "json", "--reference", clips[0])
-    assert json.loads(done.stdout)["results"][0]["normal"] == "neutral"
+    assert json.loads(done.stdout)["results"][0]["baseline"] == "neutral"
     # All twelve as of one speaker, by the first number of their names: two speakers have too little to be known by.
     done = run(*clips, "--format", "json", "--speaker-from", "{speaker}-01-*.wav")
-    assert {result["normal"] for result in json.loads(done.stdout)["results"]} == {"any"}
+    assert {result["baseline"] for result in json.loads(done.stdout)["results"]} == {"any"}
 
 
 def test_who_says_too_little_stays_unknown_and_the_command_says_so(clips):
     done = run(clips[2], "--format", "json", "--one-speaker")
-    assert json.loads(done.stdout)["results"][0]["normal"] == "none"
+    assert json.loads(done.stdout)["results"][0]["baseline"] == "none"
     assert "--one-speaker compares with what came before, from 8 s of speech on; some hold less." in done.stderr
 
 
@@ -236,7 +236,7 @@ def test_a_model_that_cannot_be_told_says_which_can(clips, tmp_path):
 
     deaf = tmp_path / "deaf.onnx"
     deaf.write_bytes(tiny().SerializeToString())
-    for use in (lambda plain: plain.adapt(clips[0]), lambda plain: plain.knowing(running=True)):
+    for use in (lambda plain: plain.adapt(clips[0]), lambda plain: plain.with_baseline(running=True)):
         with pytest.raises(InputError, match="tiny cannot be told .*; voice can"):
             use(Recognizer(deaf))
     done = run(clips[2], "--model", str(deaf), "--one-speaker")

@@ -71,7 +71,7 @@ def test_shipped_voice_has_the_house_signature_and_its_windows_agree_with_its_wh
     whole, windows, embeddings = model.run(signal)
     assert whole.shape == (2, 8)
     assert windows.shape[2] == 8
-    assert embeddings.shape == (*windows.shape[:2], card.normal)
+    assert embeddings.shape == (*windows.shape[:2], card.baseline)
     assert card.labels == ("angry", "calm", "disgust", "fear", "happy", "neutral", "sad", "surprise")
     assert card.limits
 

@@ -58,7 +58,7 @@ class Server:
         self.port = port or free_port()
         command = [sys.executable, "-m", "affekt", "serve", "--port", str(self.port), *options]
         # A file: a pipe that nobody reads is full after some hundred requests, and the server waits for ever.
-        self.log = tempfile.TemporaryFile()  # noqa: SIM115
+        self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=self.log)
         self.url = f"http://127.0.0.1:{self.port}/"
         self._wait()
@@ -389,7 +389,7 @@ def test_a_broken_line_is_mended_and_nothing_is_lost(browser, server, surest):
     line = Line(server)
     tab = Visit(browser, line)
     received = []
-    told = lambda ws: ws.on("framereceived", lambda text: received.append(json.loads(text)))  # noqa: E731
+    told = lambda ws: ws.on("framereceived", lambda text: received.append(json.loads(text)))
     tab.page.on("websocket", told)
     tab.open()
     tab.speak()

@@ -5,10 +5,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from affekt.speech.frontend import FrontEnd, pitch_lags  # noqa: E402
-from affekt.speech.network import VoiceFeatures  # noqa: E402
-from affekt.train.recipe import Objective  # noqa: E402
-from affekt.train.voice.perturb import change_voices, spec_augment  # noqa: E402
+from affekt.speech.frontend import FrontEnd, pitch_lags
+from affekt.speech.network import VoiceFeatures
+from affekt.train.recipe import Objective
+from affekt.train.voice.perturb import change_voices, spec_augment
 
 
 class Fixed:
@@ -17,7 +17,7 @@ class Fixed:
     def __init__(self, deviations):
         self.deviations = deviations
 
-    def normal(self, mean, size, count):
+    def baseline(self, mean, size, count):
         return np.full(count, mean + size * self.deviations)
 
 

@@ -9,13 +9,13 @@ import soundfile
 
 torch = pytest.importorskip("torch")
 
-from affekt.errors import InputError, UnknownName  # noqa: E402
-from affekt.train.recipe import Network, Recipe, Schedule, recipe_digest  # noqa: E402
-from affekt.train.sources import Sources  # noqa: E402
-from affekt.train.voice.protocols import LEFT_OUT, PLANS, Effort, Job, Plan, between, fold_rows, run_protocol  # noqa: E402
-from affekt.types import Sample  # noqa: E402
+from affekt.errors import InputError, UnknownName
+from affekt.train.recipe import Network, Recipe, Schedule, recipe_digest
+from affekt.train.sources import Sources
+from affekt.train.voice.protocols import LEFT_OUT, PLANS, Effort, Job, Plan, between, fold_rows, run_protocol
+from affekt.types import Sample
 
-from .conftest import speech_like  # noqa: E402
+from .conftest import speech_like
 
 TINY = Recipe(
     corpora=("ravdess", "savee"),
@@ -86,7 +86,7 @@ def job(tmp_path_factory):
 def test_a_protocol_reports_all_ways_to_know_the_speaker(job):
     torch.set_num_threads(1)
     rows = run_protocol("savee", job)
-    assert [row["normal"] for row in rows] == ["none", "any", "neutral"]
+    assert [row["baseline"] for row in rows] == ["none", "any", "neutral"]
     assert all(row["metrics"]["UAR"]["n"] == 12 and row["speakers"] == 4 for row in rows)
     assert json.loads((job.output / "savee.json").read_text()) == rows
     assert {row["recipe"] for row in rows} == {recipe_digest(job.recipe)}

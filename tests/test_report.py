@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from affekt.errors import InputError, UnknownName
-from affekt.evaluate.corpus import COMMITTED, Trial, answer, judge, trial_of
+from affekt.evaluate.corpus import COMMITTED, TestSet, answer, evaluate, test_set_of
 from affekt.metrics.across import cross_corpus
 from affekt.metrics.labels import METRICS
 from affekt.metrics.probabilities import SCORE_METRICS
@@ -43,7 +43,7 @@ def make_samples(speakers=4, clips=20, labels="ab", corpus="ravdess"):
             corpus=corpus,
             sex=("female", "male")[s % 2],
             sentence=f"s{i // 2 % 2}",
-            meta={"intensity": ("normal", "strong")[i // 4 % 2], "duration": (1.0, 2.0, 4.0)[i // 2 % 3]},
+            meta={"intensity": ("baseline", "strong")[i // 4 % 2], "duration": (1.0, 2.0, 4.0)[i // 2 % 3]},
         )
         for s in range(speakers)
         for i in range(clips)
@@ -266,44 +266,44 @@ def test_speakers_the_split_hash_vouches_for_are_held_out():
     samples = [s for s in make_samples(speakers=24) if s.speaker != "00"]
     committed = next(iter(COMMITTED))
     for found in (
-        trial_of("ravdess", samples, card(split=committed)),
-        trial_of("ravdess", samples, card(split="abc"), split_hash="abc"),
+        test_set_of("ravdess", samples, card(split=committed)),
+        test_set_of("ravdess", samples, card(split="abc"), split_hash="abc"),
     ):
         assert {s.speaker for s in found.samples} == {"19", "20", "21", "22", "23"}
         assert "was not trained on them" in found.protocol
         assert found.held_out
         assert not found.warnings
-    dev = trial_of("ravdess", samples, card(split=committed), side="dev")
+    dev = test_set_of("ravdess", samples, card(split=committed), side="dev")
     assert {s.speaker for s in dev.samples} == {"17", "18"}
     assert "the score flatters it" in dev.warnings[0]
 
 
 def test_speakers_nobody_vouches_for_may_have_been_trained_on():
-    found = trial_of("ravdess", make_samples(speakers=24), card(split="abc"), split_hash="other")
+    found = test_set_of("ravdess", make_samples(speakers=24), card(split="abc"), split_hash="other")
     assert not found.held_out
     assert "may have been trained on these speakers" in found.warnings[0]
 
 
 def test_everybody_of_a_corpus_the_model_learned_from_is_stamped():
-    found = trial_of("ravdess", make_samples(), card(split=next(iter(COMMITTED))), side="all")
+    found = test_set_of("ravdess", make_samples(), card(split=next(iter(COMMITTED))), side="all")
     assert found.stamps == ("trained on these clips",)
     assert not found.held_out
-    listed = trial_of("folder", make_samples(corpus="folder"), card(("folder",)))
+    listed = test_set_of("folder", make_samples(corpus="folder"), card(("folder",)))
     assert listed.stamps == ("trained on these clips",), "without committed speakers nobody knows who was held out"
 
 
 def test_a_corpus_the_model_never_met_is_tested_as_a_whole_when_it_has_no_committed_speakers():
     samples = [*make_samples(corpus="folder"), Sample("folder/unlabelled", "x", corpus="folder", speaker="00")]
-    found = trial_of("folder", samples, card())
+    found = test_set_of("folder", samples, card())
     assert len(found.samples) == 80
     assert found.stamps == ()
     assert "did not learn" not in found.protocol  # whose voices a folder holds, nobody can tell
     assert not found.held_out
     assert "1 clips have no label" in found.warnings[0]
     assert "is not known" in found.warnings[1]
-    assert trial_of("ravdess", make_samples(), card(), side="dev") is None
+    assert test_set_of("ravdess", make_samples(), card(), side="dev") is None
     with pytest.raises(InputError, match="allowed: test, dev, all"):
-        trial_of("ravdess", samples, card(), side="train")
+        test_set_of("ravdess", samples, card(), side="train")
 
 
 @pytest.fixture(scope="module")
@@ -327,15 +327,17 @@ def test_an_unreadable_clip_is_named_counted_and_left_out(recognizer, clips, tmp
     samples = [clip_sample(path) for path in clips] + [
         Sample("ravdess/broken", str(broken), label="sad", speaker="24", corpus="ravdess")
     ]
-    verdict = judge(recognizer, Trial("ravdess", tuple(samples), stamps=("trained on these clips",), held_out=False))
-    assert [failure.source for failure in verdict.failures] == [str(broken)]
-    for found in verdict.reports.values():
+    evaluation = evaluate(
+        recognizer, TestSet("ravdess", tuple(samples), stamps=("trained on these clips",), held_out=False)
+    )
+    assert [failure.source for failure in evaluation.failures] == [str(broken)]
+    for found in evaluation.reports.values():
         assert found.metrics["UAR"].n == 12
         assert f"1 of 13 clips could not be read and are left out ({broken})." in found.warnings
         assert found.stamps == ("trained on these clips",)
         assert found.metrics["log loss"].n == 12
         assert "held-out" not in found.protocol
-    assert set(verdict.predicted["all labels"]) == {sample.id for sample in samples[:-1]}
+    assert set(evaluation.predicted["all labels"]) == {sample.id for sample in samples[:-1]}
 
 
 def test_a_stretch_is_judged_as_a_file_that_holds_just_it(recognizer, clips, tmp_path):

@@ -22,7 +22,7 @@ from sklearn.metrics import accuracy_score
 from affekt.cli import main
 from affekt.errors import AudioWarning, InputError, ModelError
 from affekt.evaluate.calibrate import Clips, Heard, calibrate, corpus_parts, hear, listen, reliability_of, worth
-from affekt.evaluate.corpus import judge
+from affekt.evaluate.corpus import evaluate
 from affekt.metrics.calibration import best_temperature, fit_temperature, negative_log_likelihood
 from affekt.metrics.selective import (
     choose_threshold,
@@ -449,7 +449,7 @@ def samples_of(clips):
 
 def test_best_guesses_are_judged_whatever_the_threshold(clips):
     samples = samples_of(clips)
-    plain, strict, never = (judge(Recognizer(threshold=t), samples).reports for t in (0.0, 0.5, 1.0))
+    plain, strict, never = (evaluate(Recognizer(threshold=t), samples).reports for t in (0.0, 0.5, 1.0))
     for kind in plain:
         assert {name: strict[kind].metrics[name] for name in plain[kind].metrics} == dict(plain[kind].metrics)
         assert strict[kind].confusion == plain[kind].confusion

@@ -1,6 +1,5 @@
 """The server over HTTP: what it answers is what the command line writes, and it says no in time and with a reason."""
 
-# ruff: noqa: E402
 
 import io
 import json
@@ -296,7 +295,7 @@ def test_references_have_a_length_and_a_number(server, clips):
     answer = send(file.getvalue())
     name = answer.json()["reference"]
     known = server.post("/v1/predict", files=parts(clips[0]), data={"reference": name}).json()
-    assert known["results"][0]["normal"] == "neutral"
+    assert known["results"][0]["baseline"] == "neutral"
     assert known["results"][0]["model"] == "voice"
     assert server.delete(f"/v1/references/{name}").status_code == 204
     assert server.post("/v1/predict", files=parts(clips[0]), data={"reference": name}).status_code == 422
@@ -402,7 +401,7 @@ def test_the_page_and_its_files_come_from_the_package_under_a_strict_policy(serv
 
 def test_models_and_labels_are_the_cards(server):
     (model,) = server.get("/v1/models").json()["models"]
-    assert model["card"]["normal"]
+    assert model["card"]["baseline"]
     card = Recognizer().card
     assert model["default"] and tuple(model["labels"]) == card.labels and model["card"]["licence"] == card.licence
     told = server.get("/v1/labels").json()

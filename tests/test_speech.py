@@ -144,7 +144,8 @@ def test_changes_are_drawn_first_and_can_be_repeated():
     changes = [voice_augment.draw(np.random.default_rng(3)) for _ in range(2)]
     signal = speech_like(1, np.random.default_rng(0))
     one, two = (
-        voice_augment.apply(signal, change, sounds=[signal[::-1].copy()], responses=[signal[:500]]) for change in changes
+        voice_augment.apply(signal, change, sounds=[signal[::-1].copy()], responses=[signal[:500]])
+        for change in changes
     )
     assert changes[0] == changes[1]
     np.testing.assert_array_equal(one, two)

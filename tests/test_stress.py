@@ -14,7 +14,7 @@ from affekt.cli import main
 from affekt.corpora import read_corpus
 from affekt.data.splits import draw_evenly, fixed_split
 from affekt.errors import CorpusError, InputError, UnknownName
-from affekt.evaluate.corpus import Trial
+from affekt.evaluate.corpus import TestSet
 from affekt.evaluate.stress import CONDITIONS, RATE, StressOptions, _other, babble, cut, points_of, stress
 from affekt.metrics.intervals import bootstrap
 from affekt.metrics.labels import unweighted_recall
@@ -56,16 +56,16 @@ def recognizer():
 
 
 @pytest.fixture(scope="module")
-def trial(clips):
-    return Trial("ravdess", read_corpus("ravdess", clips[0].parent).samples, "committed test speakers")
+def test_set(clips):
+    return TestSet("ravdess", read_corpus("ravdess", clips[0].parent).samples, "committed test speakers")
 
 
 @pytest.fixture(scope="module")
-def found(recognizer, trial):
+def found(recognizer, test_set):
     """The example clips as two corpora, so that there is a mean."""
-    halves = [Trial(f"half {i}", tuple(s for s in trial.samples if s.speaker == i)) for i in ("23", "24")]
+    halves = [TestSet(f"half {i}", tuple(s for s in test_set.samples if s.speaker == i)) for i in ("23", "24")]
     halves = [
-        Trial(half.corpus, tuple(Sample(s.id, s.path, s.label, s.speaker, corpus=half.corpus) for s in half.samples))
+        TestSet(half.corpus, tuple(Sample(s.id, s.path, s.label, s.speaker, corpus=half.corpus) for s in half.samples))
         for half in halves
     ]
     options = StressOptions(("gain", "noise", "babble", "channel", "length"))
@@ -296,14 +296,14 @@ def test_clean_is_what_the_model_says_without_any_stress(found, recognizer, clip
     assert found.clean[MEAN].recall.value == pytest.approx(hits / 12)
 
 
-def test_noise_is_drawn_from_the_seed_and_from_nothing_else(recognizer, trial):
+def test_noise_is_drawn_from_the_seed_and_from_nothing_else(recognizer, test_set):
     options = [StressOptions(("noise",), seed=seed, jobs=jobs) for seed, jobs in ((1, 1), (1, 3), (2, 1))]
-    first, again, other = (stress(recognizer, [trial], each).stress.curves for each in options)
+    first, again, other = (stress(recognizer, [test_set], each).stress.curves for each in options)
     assert first == again
     assert first != other
 
 
-def test_conditions_that_do_not_exist_or_cannot_be_made_are_errors(recognizer, trial):
+def test_conditions_that_do_not_exist_or_cannot_be_made_are_errors(recognizer, test_set):
     with pytest.raises(UnknownName, match="did you mean 'noise'"):
         StressOptions(("noize",))
     with pytest.raises(InputError, match="each once"):
@@ -311,11 +311,11 @@ def test_conditions_that_do_not_exist_or_cannot_be_made_are_errors(recognizer, t
     with pytest.raises(InputError, match="clips is 0"):
         StressOptions(clips=0)
     with pytest.raises(InputError, match="needs recorded noises"):
-        stress(recognizer, [trial], StressOptions(("sounds",)))
-    alone = Trial("ravdess", tuple(s for s in trial.samples if s.speaker == "23"))
+        stress(recognizer, [test_set], StressOptions(("sounds",)))
+    alone = TestSet("ravdess", tuple(s for s in test_set.samples if s.speaker == "23"))
     with pytest.raises(InputError, match="other speakers"):
         stress(recognizer, [alone], StressOptions(("babble",)))
-    missing = Trial("ravdess", (Sample("ravdess/1", "nowhere.wav", "sad", "1", corpus="ravdess"),))
+    missing = TestSet("ravdess", (Sample("ravdess/1", "nowhere.wav", "sad", "1", corpus="ravdess"),))
     with pytest.raises(CorpusError, match=r"none of 1 clips can be read.*nowhere\.wav"):
         stress(recognizer, [missing], StressOptions(("gain",)))
     with pytest.raises(InputError, match="at least one corpus"):

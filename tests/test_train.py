@@ -14,31 +14,31 @@ import soundfile
 
 torch = pytest.importorskip("torch")
 
-from affekt.data.splits import fixed_speakers  # noqa: E402
-from affekt.errors import InputError, UnknownName  # noqa: E402
-from affekt.models.card import Card  # noqa: E402
-from affekt.models.onnx import open_model  # noqa: E402
-from affekt.train.muon import Muon  # noqa: E402
-from affekt.train.recipe import Network, Recipe, Schedule, as_table, build, load_recipe  # noqa: E402
-from affekt.train.sources import Sources  # noqa: E402
-from affekt.train.voice import losses  # noqa: E402
-from affekt.train.voice.activity import ActivityRecipe, SceneMaker, drop_short, energy_truth, fill_short  # noqa: E402
-from affekt.train.voice.clips import Clips, load_clips  # noqa: E402
-from affekt.train.voice.features import Changes, features_of_clips  # noqa: E402
-from affekt.train.voice.loop import (  # noqa: E402
+from affekt.data.splits import fixed_speakers
+from affekt.errors import InputError, UnknownName
+from affekt.models.card import Card
+from affekt.models.onnx import open_model
+from affekt.train.muon import Muon
+from affekt.train.recipe import Network, Recipe, Schedule, as_table, build, load_recipe
+from affekt.train.sources import Sources
+from affekt.train.voice import losses
+from affekt.train.voice.activity import ActivityRecipe, SceneMaker, drop_short, energy_truth, fill_short
+from affekt.train.voice.clips import Clips, load_clips
+from affekt.train.voice.features import Changes, features_of_clips
+from affekt.train.voice.loop import (
     Batch,
     EpochBatches,
     Material,
     Trainer,
     differences,
     draw_weights,
-    own_normals,
+    own_baselines,
     plan_epoch,
     train,
 )
-from affekt.train.voice.run import finish, run  # noqa: E402
+from affekt.train.voice.run import finish, run
 
-from .conftest import speech_like  # noqa: E402
+from .conftest import speech_like
 
 TINY = Recipe(
     corpora=("ravdess", "savee"),
@@ -143,20 +143,20 @@ def test_a_clip_is_compared_with_other_clips_of_its_speaker_only():
     assert has.tolist() == [True, False, False, False, False]
 
 
-def test_whoever_has_other_clips_has_a_normal_whatever_is_drawn():
+def test_whoever_has_other_clips_has_a_baseline_whatever_is_drawn():
     batch = batch_of([0] * 6, [0] * 6)
     for seed in range(20):
         assert differences(torch.eye(6), batch, np.random.default_rng(seed))[1].all()
 
 
-def test_the_normal_of_a_speaker_leaves_the_clip_itself_out():
+def test_the_baseline_of_a_speaker_leaves_the_clip_itself_out():
     material = make_material(16)
     embeddings = torch.randn(16, 3)
-    mean, has = own_normals(embeddings, material)
+    mean, has = own_baselines(embeddings, material)
     torch.testing.assert_close(mean[2], embeddings[[0, 1, 3, 4, 5, 6, 7]].mean(0))
     assert has.all()
     neutral = [i for i in range(8) if material.labels[i] == 3 and i != 3]
-    mean, _ = own_normals(embeddings, material, label=3)
+    mean, _ = own_baselines(embeddings, material, label=3)
     torch.testing.assert_close(mean[3], embeddings[neutral].mean(0))
 
 
@@ -192,7 +192,7 @@ def test_the_exported_file_agrees_with_the_network(trained, tmp_path):
     from affekt.train.export import export
 
     _, trainer, _ = trained
-    card = Card("tiny", "speech", TINY.labels, normal=12)
+    card = Card("tiny", "speech", TINY.labels, baseline=12)
     assert export(trainer.averaged, card, tmp_path / "tiny.onnx") <= 1e-4
     assert open_model(tmp_path / "tiny.onnx").card == card
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.onnx"]
@@ -204,7 +204,7 @@ def test_an_export_that_does_not_agree_is_not_written(trained, tmp_path, monkeyp
 
     monkeypatch.setattr(export, "TOLERANCE", -1.0)
     with pytest.raises(ModelError, match="the file and the network differ"):
-        export.export(trained[1].averaged, Card("tiny", "speech", TINY.labels, normal=12), tmp_path / "tiny.onnx")
+        export.export(trained[1].averaged, Card("tiny", "speech", TINY.labels, baseline=12), tmp_path / "tiny.onnx")
     assert not (tmp_path / "tiny.onnx").exists()
 
 

@@ -129,7 +129,7 @@ def test_json_holds_every_field():
     VALIDATOR.validate(document)
     first, second = document["results"]
     assert document["schema"] == "affekt.predictions/1"
-    assert list(first) == ["source", "model", "duration", "labels", "summary", "segments", "normal", "warnings"]
+    assert list(first) == ["source", "model", "duration", "labels", "summary", "segments", "baseline", "warnings"]
     assert first["segments"][0] == {
         "start": 0.5,
         "end": 1.5,

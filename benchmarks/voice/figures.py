@@ -83,7 +83,7 @@ def left_out_figure(kept: Kept) -> Any:
     for row in protocol_rows(kept, "left-out"):
         few = "" if len(row["classes"]) == 4 else f" ({len(row['classes'])} labels)"
         name = f"{title(row['corpus'])}{few}"
-        rows.setdefault(name, {})[WAYS[row["normal"]]] = estimate(row["metrics"]["UAR"])
+        rows.setdefault(name, {})[WAYS[row["baseline"]]] = estimate(row["metrics"]["UAR"])
         chance[name] = 1 / len(row["classes"])
     if not rows:
         return None

@@ -69,7 +69,7 @@ NINE = "--corpus NAME=PATH ..."
 #: Of each file that is kept: the command behind its figures.
 COMMANDS = {
     "card": "affekt info voice --format json",
-    **{f"evaluate-{way}": f"affekt evaluate voice {NINE} --normal {way} --format json" for way in WAYS},
+    **{f"evaluate-{way}": f"affekt evaluate voice {NINE} --baseline {way} --format json" for way in WAYS},
     "evaluate-old": f"affekt evaluate FIRST.onnx {NINE} --compare voice --format json",
     **{f"protocol-{name}": f"affekt protocol {name} {NINE} --sounds ESC-10 --responses ROOMS -o RUN" for name in PLANS},
     "calibrate": f"{RUN} --only calibrate",
@@ -174,7 +174,7 @@ def protocol_rows(kept: Kept, name: str, labels: str = "") -> list[dict[str, Any
 
 def _mean_left_out(kept: Kept, labels: str, way: str, least: int) -> Estimate | None:
     """Mean over the corpora never met that have so many of the labels."""
-    rows = [row for row in protocol_rows(kept, "left-out", labels) if row["normal"] == way]
+    rows = [row for row in protocol_rows(kept, "left-out", labels) if row["baseline"] == way]
     found = [estimate(row["metrics"]["UAR"]) for row in rows if len(row["classes"]) >= least]
     return mean_of(found) if found else None
 
@@ -183,7 +183,7 @@ def protocol_uar(kept: Kept, name: str, way: str) -> Estimate | None:
     """UAR of a protocol; of left-out the mean over the corpora that have all four labels."""
     if name == "left-out":
         return _mean_left_out(kept, "four", way, 4)
-    rows = [row for row in protocol_rows(kept, name) if row["normal"] == way]
+    rows = [row for row in protocol_rows(kept, name) if row["baseline"] == way]
     return estimate(rows[0]["metrics"]["UAR"]) if rows else None
 
 
@@ -197,11 +197,11 @@ def reached(kept: Kept, aim: Aim) -> Estimate | None:
 def tested_people(kept: Kept, aim: Aim) -> int:
     """Speakers behind the figure that an aim is compared with."""
     if aim.source in PLANS:
-        return sum(row["speakers"] for row in protocol_rows(kept, aim.source) if row["normal"] == aim.way)
+        return sum(row["speakers"] for row in protocol_rows(kept, aim.source) if row["baseline"] == aim.way)
     return int(kept[f"evaluate-{aim.way}"]["corpora"][aim.source]["speakers"])
 
 
-def verdict(e: Estimate | None, least: float) -> str:
+def evaluation(e: Estimate | None, least: float) -> str:
     """Whether an aim was met, and how sure that is."""
     if e is None:
         return "not run"
@@ -283,10 +283,10 @@ def made(kept: Kept, *names: str) -> list[str]:
     return ["Commands:" if len(set(lines)) > 1 else "Command:", "", *dict.fromkeys(lines), ""]
 
 
-def trial(kept: Kept, name: str) -> list[str]:
+def test_set(kept: Kept, name: str) -> list[str]:
     """What has to be said of figures of a part of the clips."""
     clips = kept.get(name, {}).get("clips")
-    return [f"**A trial run with {clips} clips of each corpus.**", ""] if clips else []
+    return [f"**A test_set run with {clips} clips of each corpus.**", ""] if clips else []
 
 
 def other_model(kept: Kept, name: str) -> bool:
@@ -313,7 +313,7 @@ def picture(words: str, name: str) -> list[str]:
 def text(kept: Kept) -> str:
     """The page."""
     parts = (
-        what_it_is, in_short, knowing, aims, protocols, left_out, test_speakers, labels, people, sureness, refusal,
+        what_it_is, in_short, with_baseline, aims, protocols, left_out, test_speakers, labels, people, sureness, refusal,
         robustness, reference, explanations, limits, commands,
     )  # fmt: skip
     lines = [line for part in parts for line in part(kept)]
@@ -329,7 +329,9 @@ def what_it_is(kept: Kept) -> list[str]:
         for name, entry in card["data"].items()
     ]
     told = (
-        "It can be told how a speaker usually sounds." if card["normal"] else "It cannot be told how a speaker sounds."
+        "It can be told how a speaker usually sounds."
+        if card["baseline"]
+        else "It cannot be told how a speaker sounds."
     )
     return [
         "# voice",
@@ -390,7 +392,7 @@ def _uar_and_chance(entry: Mapping[str, Any]) -> tuple[Estimate, float]:
     return estimate(entry["metrics"]["UAR"]), entry["chance"]
 
 
-def knowing(kept: Kept) -> list[str]:
+def with_baseline(kept: Kept) -> list[str]:
     """The ways to know a speaker, in the words that all tables use."""
     without = [title(name) for name in kept["card"]["data"] if "neutral" not in CORPORA[name].labels]
     return [
@@ -442,7 +444,7 @@ def aims(kept: Kept) -> list[str]:
             f"{aim.least:.2f}",
             shown(e, places=3),
             f"{e.n}{' °' * (tested_people(kept, aim) < FEWEST_SPEAKERS)}" if e else "-",
-            verdict(e, aim.least),
+            evaluation(e, aim.least),
         )
         for aim, e in found
     ]
@@ -495,8 +497,8 @@ def _about(kept: Kept, name: str, first: Mapping[str, Any] | None) -> tuple[obje
     """Labels with chance, speakers, and clips."""
     if first is None:
         return ("-", "-", "-")
-    e = protocol_uar(kept, name, first["normal"])
-    rows = [row for row in protocol_rows(kept, name) if row["normal"] == first["normal"]]
+    e = protocol_uar(kept, name, first["baseline"])
+    rows = [row for row in protocol_rows(kept, name) if row["baseline"] == first["baseline"]]
     rows = [row for row in rows if name != "left-out" or len(row["classes"]) == 4]
     count = len(first["classes"]) if name != "left-out" else 4
     return f"{count}, {1 / count:.3f}", heads(sum(row["speakers"] for row in rows)), e.n if e else "-"
@@ -505,7 +507,7 @@ def _about(kept: Kept, name: str, first: Mapping[str, Any] | None) -> tuple[obje
 def _further(kept: Kept) -> list[str]:
     rows = [
         (
-            f"`{name}`", WAYS[row["normal"]],
+            f"`{name}`", WAYS[row["baseline"]],
             *(shown(estimate(row["metrics"][metric])) for metric in ("WA", "macro F1", "ECE")),
             f"{row['worst_speaker']['speaker']}: {row['worst_speaker']['UAR']:.2f}", row["seeds"],
         )
@@ -650,7 +652,7 @@ def people(kept: Kept) -> list[str]:
         *paragraph(
             "Fixed test speakers, *speaker unknown*.",
         ),
-        *trial(kept, "fairness"),
+        *test_set(kept, "fairness"),
         *_sentences_of_people(kept["fairness"]),
         "",
         *table(
@@ -816,7 +818,7 @@ def refusal(kept: Kept) -> list[str]:
          *(shown(estimate(row[key])) for key in ("coverage", "held", "size", "ece")))
         for name, row in found.get("test", {}).items()
     ]  # fmt: skip
-    lines += trial(kept, "calibrate")
+    lines += test_set(kept, "calibrate")
     if rows:
         head = ("test speakers of", "speakers", "n", "right when sure", "answered",
                 f"sets for {found['coverage']:.0%} hold the truth", "labels in a set", "ECE")  # fmt: skip

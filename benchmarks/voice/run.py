@@ -32,7 +32,7 @@ KEPT = ROOT / "benchmarks" / "results"
 PROTOCOLS = ("ravdess", "ravdess-alone", "ravdess-sentences", "savee", "tess", "left-out")
 WAYS = ("none", "any", "neutral", "running")
 CARD = (
-    "name", "labels", "sampling_rate", "window", "hop", "temperature", "data", "split", "licence", "limits", "normal",
+    "name", "labels", "sampling_rate", "window", "hop", "temperature", "data", "split", "licence", "limits", "baseline",
     "threshold", "promise", "conformal",
 )  # fmt: skip
 METRICS = ("UAR", "WA", "macro F1", "ECE")
@@ -89,7 +89,7 @@ def step_card(job: Job) -> dict[str, Any]:
 
 def step_evaluate(job: Job, way: str) -> dict[str, Any]:
     """Test speakers, with what the model is told of each."""
-    words = ["evaluate", job.model, *job.pairs(), "--normal", way, "--format", "json", "--jobs", str(job.jobs)]
+    words = ["evaluate", job.model, *job.pairs(), "--baseline", way, "--format", "json", "--jobs", str(job.jobs)]
     return {f"evaluate-{way}": evaluation(affekt_json(words))}
 
 
@@ -205,7 +205,10 @@ def listed(e: Mapping[str, Any] | Estimate) -> list[float]:
 
 def evaluation(table: Mapping[str, Any]) -> dict[str, Any]:
     """Of each corpus: the metrics, the recalls, and the slices that people differ by."""
-    return {"normal": table["normal"], "corpora": {name: _judged(entry) for name, entry in table["corpora"].items()}}
+    return {
+        "baseline": table["baseline"],
+        "corpora": {name: _judged(entry) for name, entry in table["corpora"].items()},
+    }
 
 
 def _judged(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -345,9 +348,9 @@ def fairness(clips: Any, people: Mapping[str, Sample], temperature: float) -> di
 
 def answers(part: Any, corpus: str, temperature: float) -> list[str | None]:
     """The best label of each clip among those that its corpus has; None where there is no speech."""
-    from affekt.evaluate.corpus import Answers, Trial, restriction
+    from affekt.evaluate.corpus import Answers, TestSet, restriction
 
-    chosen = restriction(Trial(corpus, ()), Answers((), (), (), part.labels))
+    chosen = restriction(TestSet(corpus, ()), Answers((), (), (), part.labels))
     rows = [chosen.apply(row) if row else {} for row in part.scores(temperature)]
     return [max(row, key=row.__getitem__) if row else None for row in rows]
 
@@ -465,7 +468,7 @@ def _run_step(name: str, step: Callable[[Job], dict[str, Any]], job: Job) -> Non
     from affekt.models.onnx import read_card
     from affekt.models.zoo import model_path
 
-    if name in OF_NORMALS and not read_card(model_path(job.model)).normal:
+    if name in OF_NORMALS and not read_card(model_path(job.model)).baseline:
         click.echo(f"{name}: {job.model} cannot be told how a speaker usually sounds; left out.", err=True)
         return
     try:

@@ -81,7 +81,7 @@ def _result(record: Any, where: str) -> Result:
             model=_text(record["model"]),
             labels=tuple(map(_text, record["labels"])),
             warnings=tuple(map(_text, record.get("warnings", ()))),
-            normal=_text(record.get("normal", "none")),
+            baseline=_text(record.get("baseline", "none")),
         )
     except KeyError as error:
         raise InputError(f"{where} has no {error.args[0]!r}.") from None

@@ -185,7 +185,7 @@ class Result:
         All labels the model can give, in its order.
     warnings : tuple of str
         Part of the result, not a footnote.
-    normal : str
+    baseline : str
         What was known of how the speaker usually sounds: ``none``, ``neutral``
         (from speech without emotion), ``any`` (from other speech, nothing
         labelled) or ``running`` (from what came before in this recording).
@@ -211,7 +211,7 @@ class Result:
     model: str
     labels: tuple[str, ...]
     warnings: tuple[str, ...] = ()
-    normal: str = "none"
+    baseline: str = "none"
 
     def __post_init__(self) -> None:
         if not 0 <= self.duration < math.inf:

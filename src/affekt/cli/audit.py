@@ -179,7 +179,7 @@ def _json(split: Split, findings: Sequence[Finding]) -> str:
         "split": {"by": split.by, **{side: len(getattr(split, side)) for side in ("train", "dev", "test")}},
         "findings": [asdict(finding) for finding in findings],
         "stamps": stamps(findings),
-        "verdict": _verdict(findings),
+        "evaluation": _verdict(findings),
     }
     return json.dumps(record, indent=2, ensure_ascii=False)
 

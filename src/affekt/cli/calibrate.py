@@ -112,22 +112,22 @@ def _source(job: Job) -> Path:
 def _dev_samples(job: Job, card: Card) -> list[Sample]:
     """Clips of dev speakers of every corpus that has some."""
     from affekt.cli.evaluate import known_split
-    from affekt.evaluate.corpus import trial_of
+    from affekt.evaluate.corpus import test_set_of
 
     readings = read_all(job.corpora)
     known = known_split(readings, card)
     found: list[Sample] = []
     for name, samples in readings.items():
-        trial = trial_of(name, samples, card, side="dev", split_hash=known)
-        if trial is None:
+        test_set = test_set_of(name, samples, card, side="dev", split_hash=known)
+        if test_set is None:
             click.echo(f"{name}: has no dev speakers; left out.", err=True)
             continue
-        if not trial.held_out:
+        if not test_set.held_out:
             raise InputError(
-                f"{name}: the model may have learned from its dev speakers ({trial.protocol}), and would be too sure "
+                f"{name}: the model may have learned from its dev speakers ({test_set.protocol}), and would be too sure "
                 "of itself. Give a corpus, or a model, where it did not."
             )
-        found += trial.samples
+        found += test_set.samples
     if not found:
         raise CorpusError(f"none of {', '.join(readings)} has dev speakers; give a corpus that has some.")
     return found

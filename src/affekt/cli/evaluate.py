@@ -17,7 +17,7 @@ from affekt.errors import InputError
 from affekt.types import Report, Sample
 
 if TYPE_CHECKING:
-    from affekt.evaluate.corpus import Trial, Verdict
+    from affekt.evaluate.corpus import Evaluation, TestSet
     from affekt.metrics.permutation import Comparison
     from affekt.models.card import Card
 
@@ -39,24 +39,24 @@ class Job:
     write_card: bool
     compare: str | None
     slices: bool
-    normal: str = "none"
+    baseline: str = "none"
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What came out for one corpus: the verdict, and how another model compares.
+    """What came out for one corpus: the evaluation, and how another model compares.
 
     ``versus`` is what has to be said about the other model.
     """
 
-    verdict: Verdict
+    evaluation: Evaluation
     comparison: Comparison | None = None
     versus: tuple[str, ...] = ()
 
     @property
     def report(self) -> Report:
         """The report among the corpus's labels, with the UAR among all of the model's beside it."""
-        main, free = self.verdict.reports[MAIN], self.verdict.reports[FREE]
+        main, free = self.evaluation.reports[MAIN], self.evaluation.reports[FREE]
         return replace(main, metrics={**main.metrics, "UAR, all labels": free.metrics["UAR"]})
 
 
@@ -78,7 +78,7 @@ class Judged:
 @click.option("--write-card", is_flag=True, help="Write the scores into FILE.onnx (needs the extra train).")
 @click.option("--compare", metavar="MODEL2", help="Is MODEL2 better on the same clips? With a paired test.")
 @click.option(
-    "--normal",
+    "--baseline",
     type=click.Choice(["none", "neutral", "any", "running"]),
     default="none",
     show_default=True,
@@ -104,7 +104,7 @@ def evaluate(**options: Any) -> int:
         click.echo(text, nl=not text.endswith("\n"))
     if job.write_card:
         _write_scores(job.model, judged)
-    failures = [failure for entry in judged.values() for failure in entry.verdict.failures]
+    failures = [failure for entry in judged.values() for failure in entry.evaluation.failures]
     for failure in failures:
         click.echo(f"error: {shown(failure.source)}: {shown(failure.reason)}", err=True)
     return SOME_FAILED if failures else 0
@@ -113,8 +113,10 @@ def evaluate(**options: Any) -> int:
 def _check(job: Job) -> None:
     if job.write_card and (job.side != "test" or Path(job.model).suffix != ".onnx"):
         raise InputError("--write-card writes test scores into a FILE.onnx; give one, and no other --side.")
-    if job.write_card and job.normal != "none":
-        raise InputError("--write-card writes what the model is worth when it knows nothing of a speaker; no --normal.")
+    if job.write_card and job.baseline != "none":
+        raise InputError(
+            "--write-card writes what the model is worth when it knows nothing of a speaker; no --baseline."
+        )
     if job.form == "html":
         if not job.output:
             raise InputError("--format html is a page with pictures; say where to write it: -o FILE.html.")
@@ -126,7 +128,7 @@ def _check(job: Job) -> None:
 
 
 def _judge_all(job: Job) -> dict[str, Judged]:
-    from affekt.evaluate.corpus import judge, trial_of
+    from affekt.evaluate.corpus import evaluate, test_set_of
     from affekt.recognize.recognizer import Recognizer
 
     models = [Recognizer(model) for model in (job.model, job.compare) if model is not None]
@@ -135,20 +137,20 @@ def _judge_all(job: Job) -> dict[str, Judged]:
     judged = {}
     for name, samples in readings.items():
         pairs = zip(models, hashes, strict=True)
-        trials = [trial_of(name, samples, m.card, side=job.side, split_hash=known) for m, known in pairs]
-        if trials[0] is None:
+        test_sets = [test_set_of(name, samples, m.card, side=job.side, split_hash=known) for m, known in pairs]
+        if test_sets[0] is None:
             click.echo(f"{name}: has no {job.side} speakers; left out.", err=True)
             continue
-        trials[0] = replace(trials[0], normal=job.normal)
-        findings = _findings(trials[0], samples)
-        passes = len(models) + (job.normal != "none")  # speakers are heard first
-        with progress(passes * len(trials[0].samples)) as tick:
-            verdicts = [
-                judge(model, trial, jobs=job.jobs, tick=tick, findings=findings)
-                for model, trial in zip(models, trials, strict=True)
-                if trial is not None
+        test_sets[0] = replace(test_sets[0], baseline=job.baseline)
+        findings = _findings(test_sets[0], samples)
+        passes = len(models) + (job.baseline != "none")  # speakers are heard first
+        with progress(passes * len(test_sets[0].samples)) as tick:
+            evaluations = [
+                evaluate(model, test_set, jobs=job.jobs, tick=tick, findings=findings)
+                for model, test_set in zip(models, test_sets, strict=True)
+                if test_set is not None
             ]
-        judged[name] = _compared(verdicts, trials[0].samples) if job.compare else Judged(verdicts[0])
+        judged[name] = _compared(evaluations, test_sets[0].samples) if job.compare else Judged(evaluations[0])
     return judged
 
 
@@ -162,23 +164,23 @@ def known_split(readings: Mapping[str, Sequence[Sample]], card: Card) -> str:
     return split_hash(fixed_split([sample for name in card.data for sample in readings[name]]))
 
 
-def _findings(trial: Trial, samples: Sequence[Sample]) -> tuple[Any, ...]:
+def _findings(test_set: TestSet, samples: Sequence[Sample]) -> tuple[Any, ...]:
     """What an audit of the committed split finds; nothing where it is not known to be the model's."""
     from affekt.data.audit import audit
     from affekt.data.splits import fixed_speakers, fixed_split
 
-    if trial.corpus not in fixed_speakers() or not trial.held_out:
+    if test_set.corpus not in fixed_speakers() or not test_set.held_out:
         return ()
     return audit(fixed_split(samples))
 
 
-def _compared(verdicts: Sequence[Verdict], samples: Sequence[Sample]) -> Judged:
+def _compared(evaluations: Sequence[Evaluation], samples: Sequence[Sample]) -> Judged:
     import numpy as np
 
     from affekt.metrics.permutation import paired_test
     from affekt.metrics.slices import speaker_of
 
-    first, second = (verdict.predicted[MAIN] for verdict in verdicts)
+    first, second = (evaluation.predicted[MAIN] for evaluation in evaluations)
     both = [sample for sample in samples if sample.id in first and sample.id in second]
     found = paired_test(
         [str(sample.label) for sample in both],
@@ -187,9 +189,9 @@ def _compared(verdicts: Sequence[Verdict], samples: Sequence[Sample]) -> Judged:
         groups=[speaker_of(sample) for sample in both],
         rng=np.random.default_rng(0),
     )
-    other = verdicts[1].reports[MAIN]
+    other = evaluations[1].reports[MAIN]
     said = (*(stamp.upper() for stamp in other.stamps), other.protocol, f"UAR {other.metrics['UAR']}", *other.warnings)
-    return Judged(verdicts[0], found, said)
+    return Judged(evaluations[0], found, said)
 
 
 def _comparison(job: Job, entry: Judged) -> list[str]:
@@ -216,12 +218,12 @@ def _json(job: Job, judged: Mapping[str, Judged]) -> str:
         "schema": SCHEMA,
         "model": job.model,
         "side": job.side,
-        "normal": job.normal,
+        "baseline": job.baseline,
         "corpora": {},
     }
     for name, entry in judged.items():
-        reports: dict[str, Any] = {kind: as_table(report) for kind, report in entry.verdict.reports.items()}
-        reports["failures"] = [{"path": f.source, "reason": f.reason} for f in entry.verdict.failures]
+        reports: dict[str, Any] = {kind: as_table(report) for kind, report in entry.evaluation.reports.items()}
+        reports["failures"] = [{"path": f.source, "reason": f.reason} for f in entry.evaluation.failures]
         if entry.comparison:
             reports["comparison"] = {
                 "model": job.compare,

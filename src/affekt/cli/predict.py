@@ -107,7 +107,7 @@ def predict(**options: Any) -> int:
     recognizer = Recognizer(job.model, labels=parse_labels(job.labels), threshold=job.threshold)
     if job.coverage is not None:
         recognizer.label_set(NOTHING, job.coverage)  # says at once when the model cannot
-    session = Session(job, knowing(job, recognizer), sources, failures)
+    session = Session(job, with_baseline(job, recognizer), sources, failures)
     if job.reference and job.explain:
         from affekt.explain.words import reference_of
 
@@ -121,11 +121,11 @@ def predict(**options: Any) -> int:
     return session.status()
 
 
-def knowing(job: Job, recognizer: Recognizer) -> Recognizer:
+def with_baseline(job: Job, recognizer: Recognizer) -> Recognizer:
     """The recogniser that knows of the speaker what the command told; a model that cannot may still explain."""
     if job.one_speaker:
-        return recognizer.knowing(running=True)
-    if not job.reference or (job.explain and not recognizer.card.normal):
+        return recognizer.with_baseline(running=True)
+    if not job.reference or (job.explain and not recognizer.card.baseline):
         return recognizer
     try:
         return recognizer.adapt(job.reference)
@@ -245,7 +245,7 @@ class Session:
         from affekt.recognize.batch import attempt, predict_many
 
         if self._trace() is None:
-            yield from predict_many(self.recognizer, self.sources, jobs=self.job.jobs, knowing=self._knowing)
+            yield from predict_many(self.recognizer, self.sources, jobs=self.job.jobs, with_baseline=self._knowing)
             return
         for source in self.sources:
             recognizer = self._knowing.get(source, self.recognizer)
@@ -332,7 +332,7 @@ class Session:
 
     def _tell_warnings(self, result: Result) -> None:
         sentences = list(result.warnings)
-        if self.job.one_speaker and result.normal == "none":
+        if self.job.one_speaker and result.baseline == "none":
             from affekt.speech.baseline import LEAST_SECONDS
 
             least = f"{LEAST_SECONDS['any']:g} s of speech"

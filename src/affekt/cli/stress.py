@@ -19,7 +19,7 @@ from affekt.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from affekt.evaluate.corpus import Trial
+    from affekt.evaluate.corpus import TestSet
     from affekt.evaluate.stress import Stressed
     from affekt.metrics.paired import Stress
     from affekt.recognize.recognizer import Recognizer
@@ -105,34 +105,34 @@ def _stressed(job: Job) -> Stressed:
     recognizer = Recognizer(job.model)
     names = [name.strip() for name in job.conditions.split(",")] if job.conditions else list(CONDITIONS)
     StressOptions(tuple(names))  # before anything is read
-    trials = _trials(job, recognizer)
+    test_sets = _trials(job, recognizer)
     if not job.conditions:
-        names = _possible(names, trials, sounds=job.sounds is not None)
+        names = _possible(names, test_sets, sounds=job.sounds is not None)
     options = StressOptions(tuple(names), job.clips, job.seed, job.jobs)
     with progress(points_of(names), "versions") as tick:
-        return stress(recognizer, trials, options, sounds=_sounds(job.sounds, names), tick=tick)
+        return stress(recognizer, test_sets, options, sounds=_sounds(job.sounds, names), tick=tick)
 
 
-def _trials(job: Job, recognizer: Recognizer) -> list[Trial]:
-    from affekt.evaluate.corpus import trial_of
+def _trials(job: Job, recognizer: Recognizer) -> list[TestSet]:
+    from affekt.evaluate.corpus import test_set_of
 
     readings = read_all(job.corpora)
     known = known_split(readings, recognizer.card)
-    trials = []
+    test_sets = []
     for name, samples in readings.items():
-        trial = trial_of(name, samples, recognizer.card, side=job.side, split_hash=known)
-        if trial is None:
+        test_set = test_set_of(name, samples, recognizer.card, side=job.side, split_hash=known)
+        if test_set is None:
             click.echo(f"{name}: has no {job.side} speakers; left out.", err=True)
         else:
-            trials.append(trial)
-    if not trials:
+            test_sets.append(test_set)
+    if not test_sets:
         raise InputError(f"no corpus has {job.side} speakers; give another corpus or --side.")
-    return trials
+    return test_sets
 
 
-def _possible(names: Sequence[str], trials: Sequence[Trial], *, sounds: bool) -> list[str]:
+def _possible(names: Sequence[str], test_sets: Sequence[TestSet], *, sounds: bool) -> list[str]:
     """The conditions without those that lack something, each of which is named."""
-    speakers = {(trial.corpus, sample.speaker) for trial in trials for sample in trial.samples}
+    speakers = {(test_set.corpus, sample.speaker) for test_set in test_sets for sample in test_set.samples}
     lacking = {} if sounds else {"sounds": "needs --sounds FOLDER"}
     if len(speakers) < 2:
         lacking["babble"] = "needs a second speaker"

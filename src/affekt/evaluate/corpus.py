@@ -34,7 +34,7 @@ NAMED_FAILURES = 3
 
 
 @dataclass(frozen=True)
-class Trial:
+class TestSet:
     """Clips to judge a model on, and what has to be said about them.
 
     Parameters
@@ -49,7 +49,7 @@ class Trial:
         For the report.
     held_out : bool
         Whether the model is known not to have learned from these speakers.
-    normal : str
+    baseline : str
         What the model is told of the speakers: ``none``, or a key of ``affekt.evaluate.speakers.WAYS``.
     """
 
@@ -59,12 +59,12 @@ class Trial:
     warnings: tuple[str, ...] = ()
     stamps: tuple[str, ...] = ()
     held_out: bool = True
-    normal: str = "none"
+    baseline: str = "none"
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What a model answered to the clips of a trial.
+    """What a model answered to the clips of a test_set.
 
     Parameters
     ----------
@@ -85,8 +85,8 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Reports of a model on one trial: scores of its best guesses, however unsure it says it is.
+class Evaluation:
+    """Reports of a model on one test_set: scores of its best guesses, however unsure it says it is.
 
     Where the model may say that it is not sure, ``coverage, all labels`` and
     ``precision when sure, all labels`` stand beside them, as a user gets it.
@@ -107,9 +107,9 @@ class Verdict:
     failures: tuple[Failure, ...] = ()
 
 
-def trial_of(
+def test_set_of(
     name: str, samples: Sequence[Sample], card: Card, *, side: str = "test", split_hash: str = ""
-) -> Trial | None:
+) -> TestSet | None:
     """Choose the clips of a corpus that a model is tested on, and say what it may know of them.
 
     Parameters
@@ -129,7 +129,7 @@ def trial_of(
 
     Returns
     -------
-    Trial or None
+    TestSet or None
         None when the corpus has no speakers on that side.
 
     Raises
@@ -145,7 +145,7 @@ def trial_of(
     labelled = tuple(sample for sample in chosen if sample.label is not None)
     if not labelled:
         return None
-    found = Trial(name, labelled, "all speakers" if whole else f"committed {side} speakers")
+    found = TestSet(name, labelled, "all speakers" if whole else f"committed {side} speakers")
     if len(labelled) < len(chosen):
         found = _warned(found, f"{len(chosen) - len(labelled)} clips have no label and are left out.")
     if not learned and name == "folder":
@@ -159,39 +159,39 @@ def trial_of(
     return _held_out(found, card, side, split_hash)
 
 
-def _held_out(trial: Trial, card: Card, side: str, split_hash: str) -> Trial:
-    committed = card.split == split_hash or trial.corpus in COMMITTED.get(card.split, ())
+def _held_out(test_set: TestSet, card: Card, side: str, split_hash: str) -> TestSet:
+    committed = card.split == split_hash or test_set.corpus in COMMITTED.get(card.split, ())
     if not committed:
         sentence = (
-            f"the model learned from {trial.corpus}, and its card's split is not the committed one, as far as can be "
+            f"the model learned from {test_set.corpus}, and its card's split is not the committed one, as far as can be "
             "checked here: it may have been trained on these speakers."
         )
-        return replace(_warned(trial, sentence), held_out=False)
+        return replace(_warned(test_set, sentence), held_out=False)
     if side == "dev":
         sentence = "dev speakers: the model's epoch and temperature were chosen on them, so the score flatters it."
-        trial = _warned(trial, sentence)
-    return replace(trial, protocol=f"{trial.protocol}; by its card's split the model was not trained on them")
+        test_set = _warned(test_set, sentence)
+    return replace(test_set, protocol=f"{test_set.protocol}; by its card's split the model was not trained on them")
 
 
-def _warned(trial: Trial, sentence: str) -> Trial:
-    return replace(trial, warnings=(*trial.warnings, sentence))
+def _warned(test_set: TestSet, sentence: str) -> TestSet:
+    return replace(test_set, warnings=(*test_set.warnings, sentence))
 
 
-def judge(
+def evaluate(
     recognizer: Recognizer,
-    trial: Trial | Sequence[Sample],
+    test_set: TestSet | Sequence[Sample],
     *,
     jobs: int = 1,
     tick: Callable[[], None] = lambda: None,
     findings: Sequence[Any] = (),
-) -> Verdict:
-    """Recognise the clips of a trial and report, twice.
+) -> Evaluation:
+    """Recognise the clips of a test_set and report, twice.
 
     Parameters
     ----------
     recognizer : Recognizer
         With all its labels.
-    trial : Trial, or sequence of Sample
+    test_set : TestSet, or sequence of Sample
         Of one corpus, none of which the model learned from.
     jobs : int
         Recordings at a time.
@@ -202,7 +202,7 @@ def judge(
 
     Returns
     -------
-    Verdict
+    Evaluation
         A clip that cannot be read is left out of the scores, and a warning says so.
 
     Raises
@@ -210,15 +210,15 @@ def judge(
     CorpusError
         If no clip can be read, or the model has fewer than two of the corpus's labels.
     """
-    if not isinstance(trial, Trial):
-        trial = Trial(str(trial[0].corpus), tuple(trial))
-    answers = answer(recognizer, trial.samples, jobs=jobs, tick=tick, normal=trial.normal)
+    if not isinstance(test_set, TestSet):
+        test_set = TestSet(str(test_set[0].corpus), tuple(test_set))
+    answers = answer(recognizer, test_set.samples, jobs=jobs, tick=tick, baseline=test_set.baseline)
     if not answers.samples:
         raise CorpusError(
-            f"{trial.corpus}: none of its {len(trial.samples)} clips can be read. The first: "
+            f"{test_set.corpus}: none of its {len(test_set.samples)} clips can be read. The first: "
             f"{answers.failures[0].source}: {answers.failures[0].reason}"
         )
-    restricted, reports, predicted = restriction(trial, answers), {}, {}
+    restricted, reports, predicted = restriction(test_set, answers), {}, {}
     for kind, scores in {
         "corpus labels": [restricted.apply(p.scores) if p.scores else {} for p in answers.summaries],
         "all labels": [dict(p.scores) for p in answers.summaries],
@@ -228,13 +228,13 @@ def judge(
             answers.samples,
             given,
             rng=np.random.default_rng(0),
-            protocol=_protocol(trial, answers.samples, kind),
+            protocol=_protocol(test_set, answers.samples, kind),
             scores=scores,
             findings=findings,
         )
-        reports[kind] = _with_abstention(_annotated(found, trial, answers), answers, recognizer.threshold)
+        reports[kind] = _with_abstention(_annotated(found, test_set, answers), answers, recognizer.threshold)
         predicted[kind] = {sample.id: label for sample, label in zip(answers.samples, given, strict=True)}
-    return Verdict(reports, predicted, answers.failures)
+    return Evaluation(reports, predicted, answers.failures)
 
 
 def answer(
@@ -243,19 +243,19 @@ def answer(
     *,
     jobs: int = 1,
     tick: Callable[[], None] = lambda: None,
-    normal: str = "none",
+    baseline: str = "none",
 ) -> Answers:
     """Recognise samples, stretches of recordings among them; those that cannot be read are kept apart.
 
-    With ``normal``, a key of ``affekt.evaluate.speakers.WAYS``, each is
+    With ``baseline``, a key of ``affekt.evaluate.speakers.WAYS``, each is
     compared with other clips of its speaker; stretches are not. All are then
     heard twice, and ``tick`` is called for both.
     """
-    knowing = {} if normal == "none" else hear_samples(recognizer, samples, normal, tick=tick)
+    with_baseline = {} if baseline == "none" else hear_samples(recognizer, samples, baseline, tick=tick)
     heard: list[Sample] = []
     summaries: list[Prediction] = []
     failures: list[Failure] = []
-    outcomes = predict_many(recognizer, _sources(samples), jobs=jobs, knowing=knowing)  # type: ignore[arg-type]
+    outcomes = predict_many(recognizer, _sources(samples), jobs=jobs, with_baseline=with_baseline)  # type: ignore[arg-type]
     for sample, outcome in zip(samples, outcomes, strict=True):
         tick()
         if isinstance(outcome, Failure):
@@ -284,27 +284,27 @@ def _stretch(sample: Sample) -> np.ndarray | None:
     return signal[int(sample.start * 16_000) : None if sample.end is None else int(sample.end * 16_000)]
 
 
-def restriction(trial: Trial, answers: Answers) -> LabelMap:
-    """The map from a model's labels to those that the corpus of a trial has."""
-    corpus = CORPORA[trial.corpus].labels if trial.corpus in CORPORA else ()
-    known = set(corpus) or {str(sample.label) for sample in trial.samples}
+def restriction(test_set: TestSet, answers: Answers) -> LabelMap:
+    """The map from a model's labels to those that the corpus of a test_set has."""
+    corpus = CORPORA[test_set.corpus].labels if test_set.corpus in CORPORA else ()
+    known = set(corpus) or {str(sample.label) for sample in test_set.samples}
     shared = [label for label in answers.labels if label in known]
     if len(shared) < 2:
         raise CorpusError(
-            f"{trial.corpus}: of its labels ({', '.join(sorted(known))}) the model knows {len(shared)}; "
+            f"{test_set.corpus}: of its labels ({', '.join(sorted(known))}) the model knows {len(shared)}; "
             f"it has {', '.join(answers.labels)}. Give a corpus that shares at least two."
         )
     return LabelMap({label: (label,) for label in shared})
 
 
-def _protocol(trial: Trial, samples: Sequence[Sample], kind: str) -> str:
+def _protocol(test_set: TestSet, samples: Sequence[Sample], kind: str) -> str:
     count = len({s.speaker for s in samples if s.speaker is not None})
-    known = f"{count} {'held-out ' if trial.held_out else ''}speaker{'s' * (count != 1)}"
+    known = f"{count} {'held-out ' if test_set.held_out else ''}speaker{'s' * (count != 1)}"
     unknown = "speakers unknown" if any(s.speaker is None for s in samples) else ""
     who = " and ".join(words for words in (known if count else "", unknown) if words)
-    told = "" if trial.normal == "none" else f"; {WAYS[trial.normal]}"
-    words = f"{trial.corpus}: {who}; {kind}{told}"
-    return f"{words}; {trial.protocol}" if trial.protocol else words
+    told = "" if test_set.baseline == "none" else f"; {WAYS[test_set.baseline]}"
+    words = f"{test_set.corpus}: {who}; {kind}{told}"
+    return f"{words}; {test_set.protocol}" if test_set.protocol else words
 
 
 def _with_abstention(found: Report, answers: Answers, threshold: float) -> Report:
@@ -321,15 +321,15 @@ def _with_abstention(found: Report, answers: Answers, threshold: float) -> Repor
     return replace(found, metrics=metrics, warnings=(*found.warnings, sentence))
 
 
-def _annotated(found: Report, trial: Trial, answers: Answers) -> Report:
-    """The report with what the trial has to say, and the clips that could not be read."""
-    sentences = list(trial.warnings)
+def _annotated(found: Report, test_set: TestSet, answers: Answers) -> Report:
+    """The report with what the test_set has to say, and the clips that could not be read."""
+    sentences = list(test_set.warnings)
     if answers.failures:
         named = ", ".join(failure.source for failure in answers.failures[:NAMED_FAILURES])
         more = ", ..." if len(answers.failures) > NAMED_FAILURES else ""
         sentences.append(
-            f"{len(answers.failures)} of {len(trial.samples)} clips could not be read and are left out ({named}{more})."
+            f"{len(answers.failures)} of {len(test_set.samples)} clips could not be read and are left out ({named}{more})."
         )
-    for stamp in trial.stamps:
+    for stamp in test_set.stamps:
         found = stamped(found, stamp)
     return replace(found, warnings=(*sentences, *found.warnings))

@@ -15,7 +15,7 @@ import numpy as np
 from affekt.errors import AffektError, InputError, UnknownName
 from affekt.metrics.slices import speaker_of
 from affekt.recognize.recognizer import Recognizer
-from affekt.speech.baseline import Gathered
+from affekt.speech.baseline import Accumulator
 from affekt.types import Sample
 
 #: Ways to know the speaker of a tested clip, in the words of a protocol.
@@ -101,7 +101,7 @@ def _by_table(sources: Sequence[str], path: Path, column: str) -> dict[str, str]
 def hear_all(
     recognizer: Recognizer, speakers: Mapping[str, str], *, tick: Callable[[], None] = lambda: None
 ) -> dict[str, Recognizer]:
-    """Listen to all recordings once, so that each can then be judged knowing its speaker.
+    """Listen to all recordings once, so that each can then be judged with_baseline its speaker.
 
     Parameters
     ----------
@@ -124,10 +124,10 @@ def hear_all(
     InputError
         If the model cannot be told.
     """
-    gathered = gather_all(recognizer, speakers, tick=tick)
-    by_speaker = grouped({source: speakers[source] for source in gathered})
-    others = {source: [o for o in by_speaker[speakers[source]] if o != source] for source in gathered}
-    return knowing_others(recognizer, gathered, others, kind="any")
+    accumulator = gather_all(recognizer, speakers, tick=tick)
+    by_speaker = grouped({source: speakers[source] for source in accumulator})
+    others = {source: [o for o in by_speaker[speakers[source]] if o != source] for source in accumulator}
+    return knowing_others(recognizer, accumulator, others, kind="any")
 
 
 def hear_samples(
@@ -160,8 +160,8 @@ def hear_samples(
     """
     if way not in WAYS:
         raise UnknownName("way to know the speaker", way, WAYS)
-    gathered = gather_all(recognizer, [sample.path for sample in samples], tick=tick)
-    heard = [sample for sample in samples if sample.path in gathered and sample.speaker is not None]
+    accumulator = gather_all(recognizer, [sample.path for sample in samples], tick=tick)
+    heard = [sample for sample in samples if sample.path in accumulator and sample.speaker is not None]
     # The order in which a stream would bring them: any but that of the emotions.
     heard = [heard[i] for i in np.random.default_rng(0).permutation(len(heard))]
     by_speaker = grouped({sample.path: str(speaker_of(sample)) for sample in heard})
@@ -171,33 +171,33 @@ def hear_samples(
         for i, path in enumerate(paths):
             known = paths[:i] if way == "running" else [other for other in paths if other != path]
             others[path] = [other for other in known if way != "neutral" or labels[other] == "neutral"]
-    return knowing_others(recognizer, gathered, others, kind="neutral" if way == "neutral" else "any")
+    return knowing_others(recognizer, accumulator, others, kind="neutral" if way == "neutral" else "any")
 
 
 def gather_all(
     recognizer: Recognizer, sources: Iterable[str], *, tick: Callable[[], None] = lambda: None
-) -> dict[str, Gathered]:
+) -> dict[str, Accumulator]:
     """What the model makes of the speech in each recording; those that cannot be read are left out."""
-    recognizer.knowing(running=True)  # says at once when the model cannot be told
-    gathered: dict[str, Gathered] = {}
+    recognizer.with_baseline(running=True)  # says at once when the model cannot be told
+    accumulator: dict[str, Accumulator] = {}
     for source in sources:
         with suppress(AffektError, OSError):  # it is told of when the recording itself is worked on
-            gathered[source] = recognizer.gather(source)
+            accumulator[source] = recognizer.accumulate(source)
         tick()
-    return gathered
+    return accumulator
 
 
 def knowing_others(
-    recognizer: Recognizer, gathered: Mapping[str, Gathered], others: Mapping[str, Sequence[str]], *, kind: str
+    recognizer: Recognizer, accumulator: Mapping[str, Accumulator], others: Mapping[str, Sequence[str]], *, kind: str
 ) -> dict[str, Recognizer]:
     """For each source a recogniser that knows how those others sound together; where that is too little, none."""
     found = {}
     for source, known in others.items():
-        total = Gathered()
+        total = Accumulator()
         for other in known:
-            total.join(gathered[other])
-        if normal := total.normal(kind):
-            found[source] = recognizer.knowing(normal)
+            total.join(accumulator[other])
+        if baseline := total.baseline(kind):
+            found[source] = recognizer.with_baseline(baseline)
     return found
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from affekt.data.splits import draw_evenly
 from affekt.errors import AudioError, AudioWarning, CorpusError, InputError, UnknownName
-from affekt.evaluate.corpus import Answers, Trial, restriction
+from affekt.evaluate.corpus import Answers, TestSet, restriction
 from affekt.labels import LabelMap
 from affekt.metrics.paired import Answer, Curve, Level, Point, Stress, chances, compared, few_speakers
 from affekt.recognize.batch import Failure, predict_many
@@ -165,7 +165,7 @@ def points_of(conditions: Sequence[str]) -> int:
 
 def stress(
     recognizer: Recognizer,
-    trials: Sequence[Trial],
+    test_sets: Sequence[TestSet],
     options: StressOptions | None = None,
     *,
     sounds: Sequence[Signal] = (),
@@ -174,14 +174,14 @@ def stress(
     """Recognise the same clips clean and under every condition, and compare.
 
     Answers are among the labels that the clip's corpus has, as in
-    :func:`affekt.evaluate.corpus.judge`.
+    :func:`affekt.evaluate.corpus.evaluate`.
 
     Parameters
     ----------
     recognizer : Recognizer
         With all its labels.
-    trials : sequence of Trial
-        One per corpus; see :func:`affekt.evaluate.corpus.trial_of`.
+    test_sets : sequence of TestSet
+        One per corpus; see :func:`affekt.evaluate.corpus.test_set_of`.
     options : StressOptions, optional
     sounds : sequence of float32 arrays
         Recorded noises at 16 kHz, for the condition ``sounds``.
@@ -201,46 +201,50 @@ def stress(
         If no clip can be read, or the model has fewer than two of a corpus's labels.
     """
     options = options or StressOptions()
-    if not trials:
-        raise InputError("there is no trial; give at least one corpus.")
+    if not test_sets:
+        raise InputError("there is no test_set; give at least one corpus.")
     if "sounds" in options.conditions and not sounds:
         raise InputError("the condition 'sounds' needs recorded noises; give some, or leave it out.")
     with warnings.catch_warnings():
         # A clipped clip is odd on purpose, and is said to be.
         warnings.simplefilter("ignore", AudioWarning)
-        clips, failures = _clips(recognizer, trials, options)
-        maps = {trial.corpus: restriction(trial, Answers((), (), (), recognizer.labels)) for trial in trials}
+        clips, failures = _clips(recognizer, test_sets, options)
+        maps = {
+            test_set.corpus: restriction(test_set, Answers((), (), (), recognizer.labels)) for test_set in test_sets
+        }
         tick()
         desk = _Desk(recognizer, clips, maps, sounds, options)
         curves = tuple(desk.curve(name, tick) for name in options.conditions)
-    return Stressed(_summed_up(desk, trials, curves, failures), failures)
+    return Stressed(_summed_up(desk, test_sets, curves, failures), failures)
 
 
-def _summed_up(desk: _Desk, trials: Sequence[Trial], curves: tuple[Curve, ...], failures: Sequence[Failure]) -> Stress:
+def _summed_up(
+    desk: _Desk, test_sets: Sequence[TestSet], curves: tuple[Curve, ...], failures: Sequence[Failure]
+) -> Stress:
     samples = [clip.sample for clip in desk.clips]
-    said = [f"{trial.corpus}: {sentence}" for trial in trials for sentence in trial.warnings]
+    said = [f"{test_set.corpus}: {sentence}" for test_set in test_sets for sentence in test_set.warnings]
     if failures:
         said.append(f"{len(failures)} clips could not be read and are left out (the first: {failures[0].source}).")
     people = len({(sample.corpus, sample.speaker) for sample in samples})
-    where = ", ".join(trial.corpus for trial in trials)
-    known = "; ".join(dict.fromkeys(trial.protocol for trial in trials if trial.protocol))
+    where = ", ".join(test_set.corpus for test_set in test_sets)
+    known = "; ".join(dict.fromkeys(test_set.protocol for test_set in test_sets if test_set.protocol))
     protocol = (
         f"{len(samples)} clips of {people} speaker{'s' * (people != 1)} of {where}, drawn evenly over the labels, "
         f"seed {desk.options.seed}; answers among the labels of the clip's corpus, "
         f"the best guess also where the model is not sure. {known[:1].upper()}{known[1:]}. {MEANING}"
     )
-    stamps = tuple(dict.fromkeys(f"{trial.corpus}: {stamp}" for trial in trials for stamp in trial.stamps))
+    stamps = tuple(dict.fromkeys(f"{test_set.corpus}: {stamp}" for test_set in test_sets for stamp in test_set.stamps))
     clean = compared(samples, desk.clean, desk.clean, rng=desk.rng())
     told = (*said, *few_speakers(samples))
     return Stress(desk.recognizer.card.name, protocol, clean, curves, chances(samples), told, stamps)
 
 
 def _clips(
-    recognizer: Recognizer, trials: Sequence[Trial], options: StressOptions
+    recognizer: Recognizer, test_sets: Sequence[TestSet], options: StressOptions
 ) -> tuple[tuple[_Clip, ...], tuple[Failure, ...]]:
     """The clips drawn, decoded once and heard clean; and those that cannot be."""
     rng = np.random.default_rng(options.seed)
-    chosen = [sample for trial in trials for sample in draw_evenly(trial.samples, options.clips, rng)]
+    chosen = [sample for test_set in test_sets for sample in draw_evenly(test_set.samples, options.clips, rng)]
     signals: dict[int, Signal] = {}
     failures: list[Failure] = []
     for i, sample in enumerate(chosen):

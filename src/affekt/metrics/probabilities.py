@@ -19,7 +19,7 @@ Probabilities = NDArray[np.floating]
 
 
 def log_loss(truth: Sequence[str], scores: Probabilities, labels: Sequence[str]) -> float:
-    """Mean of -log p(true label), in nats; lower is better, log k is knowing nothing.
+    """Mean of -log p(true label), in nats; lower is better, log k is with_baseline nothing.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def brier(truth: Sequence[str], scores: Probabilities, labels: Sequence[str]) ->
     """Mean squared distance of the probabilities from the truth, summed over the classes (Brier, 1950).
 
     Arguments as for :func:`log_loss`. From 0 (sure and right) to 2 (sure and
-    wrong); knowing nothing is 1 - 1/k. Some divide by 2 when there are two classes.
+    wrong); with_baseline nothing is 1 - 1/k. Some divide by 2 when there are two classes.
 
     Examples
     --------

@@ -13,7 +13,7 @@ from affekt.errors import InputError, ModelError
 
 #: Key in the ONNX metadata.
 KEY = "affekt.card"
-SCHEMA = 1
+SCHEMA = 2
 #: How a limit begins that says what the scores are stamped with.
 STAMPED = "Its scores are stamped"
 KNOWS_SPEAKERS = (
@@ -65,7 +65,7 @@ class Card:
     input : mapping
         Of a ``features`` model: how its features are computed from sound, the
         fields of ``affekt.speech.inputs.Inputs``.
-    normal : int
+    baseline : int
         Values of an embedding, for a model that can be told how the speaker
         usually sounds; 0 for one that cannot.
     threshold : float
@@ -99,7 +99,7 @@ class Card:
     limits: tuple[str, ...] = ()
     recipe: Mapping[str, Any] = field(default_factory=dict)
     input: Mapping[str, Any] = field(default_factory=dict)
-    normal: int = 0
+    baseline: int = 0
     threshold: float = 0.0
     promise: Mapping[str, Any] = field(default_factory=dict)
     conformal: Mapping[str, Any] = field(default_factory=dict)
@@ -145,7 +145,7 @@ class Card:
             lines += [*_table(("tested on", "clips", *names), rows), ""]
         if self.modality == "speech":
             lines += [f"Temperature {self.temperature:.3f}, fitted on dev speakers.", ""]
-        if self.normal:
+        if self.baseline:
             lines += [KNOWS_SPEAKERS, ""]
         lines += [text for sentence in self.selective_sentences() for text in (sentence, "")]
         if self.limits:
@@ -193,6 +193,8 @@ class Card:
         try:
             table = json.loads(text)
             known = {f.name for f in fields(cls)}
+            if table.get("schema") == 1:
+                table |= {"baseline": table.pop("normal", 0), "schema": SCHEMA}
             table = {key: tuple(v) if isinstance(v, list) else v for key, v in table.items() if key in known}
             return cls(**table)
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
@@ -204,7 +206,7 @@ def _problems(card: Card) -> dict[str, bool]:
     texts = [card.name, card.modality, card.licence, card.split, *card.limits, *card.data, *card.scores]
     if not _are_texts(card.labels) or not _are_texts(texts):
         return {"its names, labels and limits must be printable text, labels and limits in lists": True}
-    numbers = (card.sampling_rate, card.frame, card.window, card.hop, card.context, card.normal)
+    numbers = (card.sampling_rate, card.frame, card.window, card.hop, card.context, card.baseline)
     if any(type(number) is not int for number in numbers) or type(card.temperature) not in (int, float):
         return {"its sizes must be whole numbers, and its temperature a number": True}
     return {
@@ -216,8 +218,8 @@ def _problems(card: Card) -> dict[str, bool]:
             0 < card.frame <= card.hop <= card.window <= 960_000
         ),
         "hop and window must be whole frames": bool(card.hop % max(1, card.frame) or card.window % max(1, card.frame)),
-        "normal must be between 0 and 65536, and of a speech model": not 0 <= card.normal <= 65_536
-        or bool(card.normal and card.modality != "speech"),
+        "baseline must be between 0 and 65536, and of a speech model": not 0 <= card.baseline <= 65_536
+        or bool(card.baseline and card.modality != "speech"),
         "context must be between 0 and 60 s": not 0 <= card.context <= 960_000,
         "input must say how the features are computed": not isinstance(card.input, Mapping)
         or (card.modality == "features") != bool(card.input),

@@ -23,7 +23,7 @@ DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 
 def output_names(card: Card) -> tuple[str, ...]:
     """What the graph of a model with this card gives."""
-    return (*OUTPUTS[card.modality], "embeddings") if card.normal else OUTPUTS[card.modality]
+    return (*OUTPUTS[card.modality], "embeddings") if card.baseline else OUTPUTS[card.modality]
 
 
 class Model:
@@ -36,22 +36,22 @@ class Model:
         self.card, self._session = card, session
 
     def run(
-        self, signal: NDArray[np.float32], normal: NDArray[np.float32] | None = None
+        self, signal: NDArray[np.float32], baseline: NDArray[np.float32] | None = None
     ) -> tuple[NDArray[np.float32], ...]:
         """Run the graph on signals (b, n) at 16 kHz, or on features (b, d) or (b, t, d).
 
         Parameters
         ----------
         signal : float32 array
-        normal : float32 array, shape (1 + d,), optional
-            Of a model whose card has ``normal`` d: how the speaker usually sounds,
-            see :class:`affekt.speech.baseline.Normal`.
+        baseline : float32 array, shape (1 + d,), optional
+            Of a model whose card has ``baseline`` d: how the speaker usually sounds,
+            see :class:`affekt.speech.baseline.Baseline`.
 
         Returns
         -------
         tuple of float32 arrays
             For ``speech`` the logits of the whole (b, k) and of every window (b, w, k),
-            and with ``normal`` in the card the embeddings of the windows (b, w, d);
+            and with ``baseline`` in the card the embeddings of the windows (b, w, d);
             for ``activity`` the probability of speech per 20 ms (b, t); for ``features`` the logits (b, k).
 
         Raises
@@ -65,10 +65,10 @@ class Model:
         if not of_features and (signal.ndim != 2 or signal.shape[1] < 400):
             raise InputError(f"a signal of shape {signal.shape}; allowed: (b, n) with n at least 400 samples (25 ms).")
         given = {"features" if of_features else "signal": signal.astype(np.float32, copy=False)}
-        if self.card.normal:
-            row = np.zeros(1 + self.card.normal, np.float32) if normal is None else normal.astype(np.float32)
-            given["normal"] = np.tile(row, (len(signal), 1))
-        elif normal is not None:
+        if self.card.baseline:
+            row = np.zeros(1 + self.card.baseline, np.float32) if baseline is None else baseline.astype(np.float32)
+            given[self._session.get_inputs()[1].name] = np.tile(row, (len(signal), 1))
+        elif baseline is not None:
             raise InputError(f"the model {self.card.name} cannot be told how a speaker usually sounds.")
         try:
             outputs = self._session.run(None, given)  # type: ignore[attr-defined]
@@ -257,7 +257,7 @@ def _check_signature(session: object, card: Card) -> None:
     inputs = [(i.name, i.type, len(i.shape)) for i in session.get_inputs()]  # type: ignore[attr-defined]
     outputs = tuple(o.name for o in session.get_outputs())  # type: ignore[attr-defined]
     name, axes = ("features", (2, 3)) if card.modality == "features" else ("signal", (2,))
-    more = [("normal", "tensor(float)", 2)] if card.normal else []
+    more = [(inputs[-1][0], "tensor(float)", 2)] if card.baseline else []
     if inputs not in [[(name, "tensor(float)", n), *more] for n in axes] or outputs != output_names(card):
         raise ModelError(
             f"takes {inputs} and gives {outputs}; a {card.modality} model takes a float {name!r} (b, n) "

@@ -59,7 +59,7 @@ def predict_many(
     sources: Iterable[str],
     *,
     jobs: int = 1,
-    knowing: Mapping[str, Recognizer] | None = None,
+    with_baseline: Mapping[str, Recognizer] | None = None,
 ) -> Iterator[Result | Failure]:
     """Work through recordings on several threads; results come in the order of the sources.
 
@@ -70,7 +70,7 @@ def predict_many(
         Paths; read no faster than they are worked on.
     jobs : int
         Recordings at a time.
-    knowing : mapping of str to Recognizer, optional
+    with_baseline : mapping of str to Recognizer, optional
         For some sources another recogniser, which knows their speaker.
 
     Yields
@@ -83,7 +83,9 @@ def predict_many(
     with ThreadPoolExecutor(jobs) as pool:
         try:
             for source in sources:
-                chosen = knowing.get(source, recognizer) if knowing and isinstance(source, str) else recognizer
+                chosen = (
+                    with_baseline.get(source, recognizer) if with_baseline and isinstance(source, str) else recognizer
+                )
                 waiting.append(pool.submit(attempt, chosen, source, stop=over))
                 if len(waiting) > 2 * jobs:
                     yield waiting.popleft().result()

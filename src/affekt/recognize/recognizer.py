@@ -16,7 +16,7 @@ from affekt.models.card import label_set, least_probability
 from affekt.models.zoo import load_model
 from affekt.recognize.trace import Trace
 from affekt.speech.audio import Source, blocks, name_of
-from affekt.speech.baseline import LEAST_SECONDS, Gathered, Normal
+from affekt.speech.baseline import LEAST_SECONDS, Accumulator, Baseline
 from affekt.speech.feature_model import ClipModel
 from affekt.speech.stream import RATE, Listener, Stream, StreamOptions
 from affekt.timeline.summary import summarise
@@ -79,7 +79,7 @@ class Recognizer:
         network = ClipModel(opened) if self.card.modality == "features" else opened
         self._models = (network, load_model("activity", threads=threads))
         self._options = options or StreamOptions()
-        self.normal: Normal | None = None
+        self.baseline: Baseline | None = None
         self.running = False
         available = self.card.labels
         self._map = (
@@ -100,7 +100,7 @@ class Recognizer:
             sampling_rate=sampling_rate,
             listener=listener,
             threshold=self.threshold,
-            normal=self.normal,
+            baseline=self.baseline,
             running=self.running,
         )
 
@@ -132,18 +132,18 @@ class Recognizer:
         """
         if kind not in LEAST_SECONDS:
             raise InputError(f"kind is {kind!r}; allowed: {', '.join(LEAST_SECONDS)}.")
-        gathered = Gathered()
+        accumulator = Accumulator()
         for clip in several(clips):
-            gathered.join(self.gather(clip))
-        if (normal := gathered.normal(kind)) is None:
+            accumulator.join(self.accumulate(clip))
+        if (baseline := accumulator.baseline(kind)) is None:
             least = LEAST_SECONDS[kind]
             raise InputError(
-                f"the voice reference holds {gathered.seconds:.1f} s of speech; give {least:g} s or more, better 10 s."
+                f"the voice reference holds {accumulator.seconds:.1f} s of speech; give {least:g} s or more, better 10 s."
             )
-        return self.knowing(normal)
+        return self.with_baseline(baseline)
 
-    def gather(self, source: Source) -> Gathered:
-        """What the model makes of the speech in a recording, for a :class:`Normal`.
+    def accumulate(self, source: Source) -> Accumulator:
+        """What the model makes of the speech in a recording, for a :class:`Baseline`.
 
         Raises
         ------
@@ -152,24 +152,24 @@ class Recognizer:
         AudioError
             If it cannot be read.
         """
-        if not self.card.normal:
+        if not self.card.baseline:
             raise InputError(f"the model {self.card.name} cannot be told how a speaker usually sounds; voice can.")
-        stream = self.knowing(None).stream()
+        stream = self.with_baseline(None).stream()
         for block in blocks(source):
             stream.feed(block)
         stream.flush()
-        return stream.gathered
+        return stream.accumulator
 
-    def knowing(self, normal: Normal | None = None, *, running: bool = False) -> Recognizer:
+    def with_baseline(self, baseline: Baseline | None = None, *, running: bool = False) -> Recognizer:
         """A recogniser that shares the opened model and knows this of the speaker.
 
         With ``running`` each of its streams learns how its speaker usually
         sounds as it goes, and compares speech with what came before.
         """
-        if (normal or running) and not self.card.normal:
+        if (baseline or running) and not self.card.baseline:
             raise InputError(f"the model {self.card.name} cannot be told how a speaker usually sounds; voice can.")
         other = copy.copy(self)
-        other.normal, other.running = normal, running
+        other.baseline, other.running = baseline, running
         return other
 
     def label_set(self, prediction: Prediction, coverage: float = 0.9) -> tuple[str, ...]:
@@ -266,14 +266,14 @@ class Recognizer:
             self.card.name,
             self.labels,
             tuple(problems),
-            self._normal_of(stream),
+            self._baseline_of(stream),
         )
 
-    def _normal_of(self, stream: Stream) -> str:
+    def _baseline_of(self, stream: Stream) -> str:
         """What was known of the speaker; one who says too little stays unknown however long one listens."""
         if self.running:
             return "running" if stream.speaker_known else "none"
-        return self.normal.kind if self.normal else "none"
+        return self.baseline.kind if self.baseline else "none"
 
 
 def several(clips: Source | Iterable[Source]) -> list[Source]:

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from affekt.errors import InputError
 
-#: Kinds of speech a normal can come from, by the number that the model knows them by; 0 is none.
+#: Kinds of speech a baseline can come from, by the number that the model knows them by; 0 is none.
 KINDS = {"any": 1, "neutral": 2}
-#: Seconds of speech below which a normal says too little; a little of any speech tells an emotion, not a speaker.
+#: Seconds of speech below which a baseline says too little; a little of any speech tells an emotion, not a speaker.
 LEAST_SECONDS = {"any": 8.0, "neutral": 1.0}
 
 
 @dataclass(frozen=True)
-class Normal:
+class Baseline:
     """How a speaker usually sounds.
 
     A list of numbers of the model's own making: no words can be told from it,
@@ -44,7 +44,7 @@ class Normal:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise InputError(f"a normal of kind {self.kind!r}; allowed: {', '.join(KINDS)}.")
+            raise InputError(f"a baseline of kind {self.kind!r}; allowed: {', '.join(KINDS)}.")
 
     @property
     def row(self) -> NDArray[np.float32]:
@@ -52,14 +52,14 @@ class Normal:
         return np.concatenate([[KINDS[self.kind]], self.mean]).astype(np.float32)
 
 
-class Gathered:
+class Accumulator:
     """Embeddings of regions of speech, summed up.
 
     Examples
     --------
-    >>> heard = Gathered()
+    >>> heard = Accumulator()
     >>> heard.add(np.ones((3, 2)), 9.0)
-    >>> heard.normal().mean
+    >>> heard.baseline().mean
     array([1., 1.])
     """
 
@@ -73,12 +73,12 @@ class Gathered:
             self._sum = self._sum + seconds * embeddings.mean(axis=0, dtype=np.float64)
             self.seconds += seconds
 
-    def join(self, other: Gathered) -> None:
-        """Take what another has gathered."""
+    def join(self, other: Accumulator) -> None:
+        """Take what another has accumulator."""
         self._sum, self.seconds = self._sum + other._sum, self.seconds + other.seconds
 
-    def normal(self, kind: str = "any") -> Normal | None:
-        """The normal so far; None while there is less than ``LEAST_SECONDS`` of its kind."""
+    def baseline(self, kind: str = "any") -> Baseline | None:
+        """The baseline so far; None while there is less than ``LEAST_SECONDS`` of its kind."""
         if self.seconds < LEAST_SECONDS[kind]:
             return None
-        return Normal(kind, np.asarray(self._sum) / self.seconds, self.seconds)
+        return Baseline(kind, np.asarray(self._sum) / self.seconds, self.seconds)

@@ -154,7 +154,7 @@ def _from_av(file: IO[bytes], reason: str, stack: ExitStack) -> Decoded:
         raise DecodingError(f"soundfile: {reason}; PyAV: a kind of sound that it does not know")
     return Decoded(
         int(stream.codec_context.sample_rate or 0),
-        gathered(av_parts(container), SAMPLING_RATE),
+        accumulator(av_parts(container), SAMPLING_RATE),
         _stated_seconds(container),
     )
 
@@ -172,7 +172,7 @@ def _stated_seconds(container: Any) -> float:
     return float(stream.duration * stream.time_base)
 
 
-def gathered(parts: Iterator[NDArray[Any]], samples: int) -> Iterator[NDArray[Any]]:
+def accumulator(parts: Iterator[NDArray[Any]], samples: int) -> Iterator[NDArray[Any]]:
     """Join the small parts (n, channels) that a decoder gives; each comes with a cost of its own further on."""
     held: list[NDArray[Any]] = []
     try:

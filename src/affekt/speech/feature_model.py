@@ -40,8 +40,10 @@ class ClipModel:
                 f"the model {model.card.name} does not say how its features are computed ({error})."
             ) from None
 
-    def run(self, signal: NDArray[np.float32], normal: None = None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Logits of the mean window (1, k) and of every window (1, w, k) of a signal (1, n) at 16 kHz; no normal."""
+    def run(
+        self, signal: NDArray[np.float32], baseline: None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Logits of the mean window (1, k) and of every window (1, w, k) of a signal (1, n) at 16 kHz; no baseline."""
         card, rate = self.card, self._inputs.sampling_rate
         count = 1 + max(0, math.ceil((signal.shape[1] - card.window) / card.hop))
         starts = np.arange(count) * card.hop

@@ -191,12 +191,12 @@ class Dilated(nn.Module):
         return F.relu(x + self.mix_norm(self.mix(self.dropout(F.relu(self.wide_norm(self.wide(x)))))))
 
 
-#: Ways to know a speaker's normal: from any speech of theirs, nothing labelled, or from speech known to be neutral.
-NORMALS = ("any", "neutral")
+#: Ways to know a speaker's baseline: from any speech of theirs, nothing labelled, or from speech known to be neutral.
+BASELINES = ("any", "neutral")
 
 
 class Known(nn.Module):
-    """Logits of a clip of which the speaker's normal, the mean embedding of other speech, is known."""
+    """Logits of a clip of which the speaker's baseline, the mean embedding of other speech, is known."""
 
     def __init__(self, size: int, shape: VoiceShape) -> None:
         super().__init__()
@@ -208,7 +208,7 @@ class Known(nn.Module):
         )
 
     def forward(self, embedding: Tensor, difference: Tensor) -> Tensor:
-        """Embedding and its difference from normal, both (..., d), to logits (..., k)."""
+        """Embedding and its difference from baseline, both (..., d), to logits (..., k)."""
         return self.layers(torch.cat([embedding, difference], dim=-1))
 
 
@@ -267,7 +267,7 @@ class VoiceNetwork(nn.Module):
         )
         self.dropout = nn.Dropout(shape.dropout)
         self.head = nn.Linear(self.size, len(shape.labels))
-        self.known = nn.ModuleDict({kind: Known(self.size, shape) for kind in NORMALS})
+        self.known = nn.ModuleDict({kind: Known(self.size, shape) for kind in BASELINES})
         self.corpus_heads = nn.ModuleDict({c: nn.Linear(self.size, len(shape.labels)) for c in shape.corpora})
 
     @property
@@ -318,24 +318,24 @@ class VoiceNetwork(nn.Module):
         means = sums / totals.repeat_interleave(sums.shape[1] // 2 // totals.shape[1], dim=1).repeat(1, 2)
         return self.narrow_embedding(moments(*means.chunk(2, dim=1)))
 
-    def judge(self, embedding: Tensor, normal: Tensor) -> Tensor:
-        """Embeddings (b, w, d) to logits (b, w, k); normal (b, 1 + d) as for :meth:`forward`."""
-        kind, mean = normal[:, None, :1], normal[:, None, 1:]
+    def evaluate(self, embedding: Tensor, baseline: Tensor) -> Tensor:
+        """Embeddings (b, w, d) to logits (b, w, k); baseline (b, 1 + d) as for :meth:`forward`."""
+        kind, mean = baseline[:, None, :1], baseline[:, None, 1:]
         logits = self.head(embedding)
-        for number, name in enumerate(NORMALS, 1):
+        for number, name in enumerate(BASELINES, 1):
             logits = torch.where(kind == number, self.known[name](embedding, embedding - mean), logits)
         return logits
 
-    def forward(self, signal: Tensor, normal: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, signal: Tensor, baseline: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Signal (b, n) at 16 kHz to logits of the whole (b, k), logits (b, w, k) and embeddings (b, w, d) of windows.
 
-        ``normal`` (b, 1 + d) is what is known of how the speaker usually
-        sounds: 0 for nothing, or the place in ``NORMALS`` from 1 on, and then
+        ``baseline`` (b, 1 + d) is what is known of how the speaker usually
+        sounds: 0 for nothing, or the place in ``BASELINES`` from 1 on, and then
         the mean embedding of the windows of other speech of theirs.
         """
         frames = self.encode(*self.features(signal))
         windows = self.embed_windows(frames)
-        return self.judge(self.embed(frames)[:, None], normal)[:, 0], self.judge(windows, normal), windows
+        return self.evaluate(self.embed(frames)[:, None], baseline)[:, 0], self.evaluate(windows, baseline), windows
 
 
 def moments(mean: Tensor, square: Tensor) -> Tensor:

@@ -18,11 +18,11 @@ from affekt.speech.decode import (
     DecodingError,
     Named,
     Warn,
+    accumulator,
     av_parts,
     check_rate,
     check_sampling_rate,
     full_scale,
-    gathered,
     mono_blocks,
     words,
 )
@@ -93,7 +93,7 @@ def contained(file: Any, stack: ExitStack, *, name: str, warn: Warn) -> Arriving
         more = f" {READABLE} An mp4 has to be whole first: save it to a file." if pipe.done else ""
         raise AudioError(f"{name}: {why}.{more}") from None
     check_rate(rate, name)
-    parts = _told(gathered(av_parts(container), rate // _PIECES), pipe, Named(name, warn))
+    parts = _told(accumulator(av_parts(container), rate // _PIECES), pipe, Named(name, warn))
     return Arriving(name, rate, mono_blocks(Decoded(rate, parts), Named(name, warn)))
 
 

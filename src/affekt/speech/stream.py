@@ -22,7 +22,7 @@ from affekt.labels import LabelMap
 from affekt.models.card import Card
 from affekt.models.onnx import Model, softmax
 from affekt.speech.activity import CONTEXT, HOP, Activity, ActivityOptions
-from affekt.speech.baseline import Gathered, Normal
+from affekt.speech.baseline import Accumulator, Baseline
 from affekt.speech.decode import check_sampling_rate
 from affekt.speech.feature_model import ClipModel
 from affekt.speech.frames import Buffer
@@ -155,7 +155,7 @@ class Stream:
     listener : Listener
     threshold : float
         Confidence that a segment needs to have a label, 0 to 1; where segments begin and end does not depend on it.
-    normal : Normal, optional
+    baseline : Baseline, optional
         How the speaker usually sounds.
     running : bool
         Learn it from the stream itself: each region of speech is compared with
@@ -171,7 +171,7 @@ class Stream:
         sampling_rate: int = RATE,
         listener: Listener | None = None,
         threshold: float = 0.0,
-        normal: Normal | None = None,
+        baseline: Baseline | None = None,
         running: bool = False,
     ) -> None:
         model, activity = models
@@ -180,7 +180,7 @@ class Stream:
         self._buffer = Buffer()
         self._listener = listener
         self._reader = _Reader(
-            model, labels, options, self._listener, threshold=threshold, normal=normal, running=running
+            model, labels, options, self._listener, threshold=threshold, baseline=baseline, running=running
         )
         self._resampler = None
         check_sampling_rate(sampling_rate)
@@ -194,13 +194,13 @@ class Stream:
         return self._buffer.end / RATE
 
     @property
-    def gathered(self) -> Gathered:
+    def accumulator(self) -> Accumulator:
         """The embeddings of the regions that are over; of a model that gives any."""
-        return self._reader.gathered
+        return self._reader.accumulator
 
     @property
     def speaker_known(self) -> bool:
-        """Whether any of the speech was heard with the speaker's normal known."""
+        """Whether any of the speech was heard with the speaker's baseline known."""
         return self._reader.speaker_known
 
     def glance(self) -> Prediction | None:
@@ -323,11 +323,11 @@ class _Reader:
         listener: Listener | None,
         *,
         threshold: float,
-        normal: Normal | None = None,
+        baseline: Baseline | None = None,
         running: bool = False,
     ) -> None:
         self._model, self._labels, self._card = model, labels, model.card
-        self.gathered, self._normal, self._running = Gathered(), normal, running
+        self.accumulator, self._baseline, self._running = Accumulator(), baseline, running
         self.speaker_known = False
         self._embeddings: list[NDArray[np.floating]] = []
         self._hop, self._window = self._card.hop, self._card.window
@@ -386,16 +386,16 @@ class _Reader:
         if left > 0:
             done += self._read(state, buffer, region[1], left)
         if self._embeddings:
-            self.gathered.add(np.concatenate(self._embeddings), (region[1] - region[0]) / RATE)
+            self.accumulator.add(np.concatenate(self._embeddings), (region[1] - region[0]) / RATE)
             self._embeddings = []
         return done + state.finish(region[1])
 
     def _run(self, signal: NDArray[np.float32]) -> tuple[NDArray[np.floating], ...]:
         """The model's outputs, told what was known of the speaker before this region."""
-        known = self.gathered.normal() if self._running else None
-        normal = known or self._normal
-        self.speaker_known = self.speaker_known or bool(normal)
-        return self._model.run(signal[None], normal.row) if normal else self._model.run(signal[None])  # type: ignore[arg-type]
+        known = self.accumulator.baseline() if self._running else None
+        baseline = known or self._baseline
+        self.speaker_known = self.speaker_known or bool(baseline)
+        return self._model.run(signal[None], baseline.row) if baseline else self._model.run(signal[None])  # type: ignore[arg-type]
 
     def _piece_end(self, state: _Region) -> int:
         last = state.windows + self._windows_at_once - 1
@@ -416,7 +416,7 @@ class _Reader:
         logits = logits[skipped : skipped + count]
         if len(logits) < count:
             raise ModelError(f"the model {self._card.name} gave {len(logits)} windows of {count}; its card is wrong.")
-        if told and self._card.normal:
+        if told and self._card.baseline:
             self._embeddings.append(outputs[2][0][skipped : skipped + count])
         if told and self._listener and self._listener.logits:
             self._listener.logits(logits)

@@ -85,44 +85,44 @@ def parity(network: nn.Module, path: Path) -> float:
     model, rng, worst = open_model(path), np.random.default_rng(0), 0.0
     for seconds in (0.05, 0.31, 1.0, 3.0, 7.7):
         signal = (0.1 * rng.standard_normal((1 + (seconds > 1), int(16_000 * seconds)))).astype(np.float32)
-        for normal in _normals(model.card, rng):
+        for baseline in _baselines(model.card, rng):
             with torch.no_grad():
-                wanted = network(*_given(signal, normal))
-            found = model.run(signal, normal)
+                wanted = network(*_given(signal, baseline))
+            found = model.run(signal, baseline)
             for one, other in zip(wanted if isinstance(wanted, tuple) else (wanted,), found, strict=True):
                 scale = max(1.0, float(one.abs().max()))
                 worst = max(worst, float(np.abs(one.numpy() - other).max()) / scale)
     return worst
 
 
-def _normals(card: Card, rng: np.random.Generator) -> list[NDArray[np.float32] | None]:
+def _baselines(card: Card, rng: np.random.Generator) -> list[NDArray[np.float32] | None]:
     """What a model may be told of a speaker: nothing, and each of the kinds; or that it is never told."""
-    if not card.normal:
+    if not card.baseline:
         return [None]
-    mean = 0.5 * rng.standard_normal(card.normal)
+    mean = 0.5 * rng.standard_normal(card.baseline)
     return [np.array([kind, *mean], np.float32) for kind in (0, 1, 2)]
 
 
-def _given(signal: NDArray[np.float32], normal: NDArray[np.float32] | None) -> tuple[torch.Tensor, ...]:
-    told = () if normal is None else (torch.from_numpy(np.tile(normal, (len(signal), 1))),)
+def _given(signal: NDArray[np.float32], baseline: NDArray[np.float32] | None) -> tuple[torch.Tensor, ...]:
+    told = () if baseline is None else (torch.from_numpy(np.tile(baseline, (len(signal), 1))),)
     return (torch.from_numpy(signal), *told)
 
 
 def _graph(network: nn.Module, card: Card) -> bytes:
     file, outputs = io.BytesIO(), output_names(card)
-    inputs = ("signal", "normal") if card.normal else ("signal",)
+    inputs = ("signal", "baseline") if card.baseline else ("signal",)
     axes = {
         "signal": {0: "b", 1: "n"},
-        **({"normal": {0: "b"}} if card.normal else {}),
+        **({"baseline": {0: "b"}} if card.baseline else {}),
         **{name: {0: "b", **({1: "t"} if name != "logits" else {})} for name in outputs},
     }
-    normal = np.zeros(1 + card.normal, np.float32) if card.normal else None
+    baseline = np.zeros(1 + card.baseline, np.float32) if card.baseline else None
     with warnings.catch_warnings():
         # Deprecated in favour of an exporter that needs two more packages for the same graph.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             network,
-            _given((0.1 * np.random.default_rng(0).standard_normal((2, 64_000))).astype(np.float32), normal),
+            _given((0.1 * np.random.default_rng(0).standard_normal((2, 64_000))).astype(np.float32), baseline),
             file,  # type: ignore[arg-type]
             input_names=list(inputs),
             output_names=list(outputs),

@@ -83,8 +83,8 @@ class Objective:
         Beta parameter of mixing two embeddings of one corpus; 0: none.
     corpus_heads : float
         Weight of the per-corpus heads, a training aid that is not exported.
-    normals : float
-        Weight of each of the heads that know the speaker's normal.
+    baselines : float
+        Weight of each of the heads that know the speaker's baseline.
     formants, pitch : float
         Standard deviations of the logarithms by which each speaker's are changed; 0: none.
     frequency_mask, time_mask : int
@@ -94,7 +94,7 @@ class Objective:
     smoothing: float = 0.05
     mixup: float = 0.0
     corpus_heads: float = 0.5
-    normals: float = 0.5
+    baselines: float = 0.5
     formants: float = 0.08
     pitch: float = 0.2
     frequency_mask: int = 6

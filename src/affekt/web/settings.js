@@ -34,8 +34,8 @@ export class Settings extends EventTarget {
 
   /** Choose a model that can be told how the speaker sounds, if the present one cannot; false where there is none. */
   async chooseAdaptive() {
-    if (this.model?.card.normal) return true;
-    const other = this.#models.find((m) => m.card.normal);
+    if (this.model?.card.baseline) return true;
+    const other = this.#models.find((m) => m.card.baseline);
     if (!other) return false;
     this.#find("model").value = other.name;
     await this.#chooseModel();

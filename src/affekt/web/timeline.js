@@ -5,7 +5,7 @@ import { ink } from "./colours.js";
 import { drawProbabilities } from "./probabilities.js";
 import { drawSpectrogram } from "./spectrogram.js";
 import { drawWaveform } from "./waveform.js";
-import { best, clock, percent, verdict } from "./words.js";
+import { best, clock, percent, evaluation } from "./words.js";
 
 /** Seconds that are seen while one speaks. */
 const LIVE = 12;
@@ -135,7 +135,7 @@ export class Timeline extends EventTarget {
     element.classList.toggle("unstable", Boolean(segment.unstable));
     element.style.backgroundColor = colour;
     element.style.color = ink(colour);
-    const words = [verdict(segment), best(segment) && !segment.skipped ? percent(segment.confidence) : ""];
+    const words = [evaluation(segment), best(segment) && !segment.skipped ? percent(segment.confidence) : ""];
     element.append(...words.map((textContent) => Object.assign(document.createElement("span"), { textContent })));
     element.title = `${words.join(" ").trim()}, ${clock(segment.start)} to ${clock(segment.end)}`;
     element.addEventListener("click", () => this.dispatchEvent(new CustomEvent("segment", { detail: segment })));
@@ -173,7 +173,7 @@ export class Timeline extends EventTarget {
       "aria-disabled": !usable,
       "aria-valuemax": this.#length.toFixed(1),
       "aria-valuenow": this.time.toFixed(1),
-      "aria-valuetext": `${clock(this.time)} of ${clock(this.#length)}${said ? `, ${verdict(said)}` : ""}`,
+      "aria-valuetext": `${clock(this.time)} of ${clock(this.#length)}${said ? `, ${evaluation(said)}` : ""}`,
     };
     for (const [name, value] of Object.entries(attributes)) this.seek.setAttribute(name, value);
   }

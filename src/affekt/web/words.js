@@ -22,7 +22,7 @@ export function long(seconds) {
 }
 
 /** What a prediction says: its label, or that it is not sure, or that there is none. */
-export function verdict(prediction) {
+export function evaluation(prediction) {
   if (prediction?.skipped) return "Left out";
   if (prediction?.label) return capital(prediction.label);
   return best(prediction) ? "Not sure" : "No speech";

@@ -187,7 +187,7 @@ def _record(result: Result) -> dict[str, Any]:
         "labels": [utf8(label) for label in result.labels],
         "summary": summary,
         "segments": [table_of(p) for p in result.predictions],
-        "normal": result.normal,
+        "baseline": result.baseline,
         "warnings": [utf8(warning) for warning in result.warnings],
     }
 

@@ -1,8 +1,8 @@
 """The heads, taught once more on the embeddings of the finished encoder.
 
 A batch has few clips of a speaker, so while the encoder learns, the heads that
-know the speaker see poor normals and learn to make little of them. Embeddings
-are cheap: here a normal comes from as many clips as a user would have.
+know the speaker see poor baselines and learn to make little of them. Embeddings
+are cheap: here a baseline comes from as many clips as a user would have.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from affekt.train.voice.losses import masked_cross_entropy, smooth_targets
 STEPS, CLIPS, RATE = 600, 256, 2e-3
 #: In how many ways clips are heard: as recorded, and changed.
 WAYS = 2
-#: How often a clip's difference from its speaker's normal is set onto the normal of another speaker.
+#: How often a clip's difference from its speaker's baseline is set onto the baseline of another speaker.
 TRANSPLANTED = 0.5
-#: Fewest clips that a normal comes from. Three of any speech, for a single one says most of its own emotion.
+#: Fewest clips that a baseline comes from. Three of any speech, for a single one says most of its own emotion.
 FEWEST = {"any": 3, "neutral": 1}
 #: How often all clips of a speaker are known, and how many are otherwise at most.
 ALL, MOST = 0.4, 12
@@ -35,7 +35,7 @@ ALL, MOST = 0.4, 12
 
 @dataclass(frozen=True)
 class Embedded:
-    """Embeddings of clips heard in several ways, and the clips of each speaker that a normal may come from.
+    """Embeddings of clips heard in several ways, and the clips of each speaker that a baseline may come from.
 
     Parameters
     ----------
@@ -80,8 +80,8 @@ def taught(network: VoiceNetwork, material: Material, recipe: Recipe, run: Path)
 def teach_heads(network: VoiceNetwork, material: Material, recipe: Recipe) -> None:
     """Teach the heads that know the speaker anew; the encoder and the head that knows nothing stay as they are.
 
-    In half of the clips the difference from the speaker's normal is set onto
-    another speaker's normal. Where a new microphone, language or corpus moves
+    In half of the clips the difference from the speaker's baseline is set onto
+    another speaker's baseline. Where a new microphone, language or corpus moves
     all embeddings, only the difference still means the same, and a head that
     never had to trust it alone would not.
 
@@ -104,8 +104,8 @@ def teach_heads(network: VoiceNetwork, material: Material, recipe: Recipe) -> No
     network.eval()
 
 
-def _taught(head: Known, embedded: Embedded, normal: tuple[str, list[NDArray[np.int64]]], recipe: Recipe) -> Known:
-    kind, others = normal
+def _taught(head: Known, embedded: Embedded, baseline: tuple[str, list[NDArray[np.int64]]], recipe: Recipe) -> Known:
+    kind, others = baseline
     material, rng = embedded.material, np.random.default_rng(recipe.seed)
     usable = np.flatnonzero([len(rows) > 0 for rows in others])
     chance = draw_weights(material, recipe.balance)[usable]
@@ -127,7 +127,7 @@ def _taught(head: Known, embedded: Embedded, normal: tuple[str, list[NDArray[np.
 
 
 def _transplanted(head: nn.Module, clips: Tensor, means: Tensor, rng: np.random.Generator) -> Tensor:
-    """Logits of clips, some of them with another speaker's normal under their own difference."""
+    """Logits of clips, some of them with another speaker's baseline under their own difference."""
     difference = clips - means
     moved = torch.from_numpy(rng.random((len(clips), 1)) < TRANSPLANTED)
     clips = torch.where(moved, difference + means[torch.from_numpy(rng.permutation(len(means)))], clips)

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from affekt.errors import InputError
 from affekt.metrics.labels import unweighted_recall
-from affekt.speech.network import NORMALS, VoiceNetwork, VoiceShape
+from affekt.speech.network import BASELINES, VoiceNetwork, VoiceShape
 from affekt.train.muon import Muon
 from affekt.train.recipe import Recipe
 from affekt.train.voice.features import Features
@@ -191,7 +191,7 @@ def differences(
     if label is not None:
         other &= batch.labels == label
     chance = torch.from_numpy(rng.random((len(other), len(other)))).masked_fill(~other, 2.0)
-    # The nearest to nothing is always kept, so that whoever has other clips has a normal.
+    # The nearest to nothing is always kept, so that whoever has other clips has a baseline.
     keep = other & (chance <= torch.maximum(torch.from_numpy(rng.random((len(other), 1))), chance.amin(1, True)))
     count = keep.sum(dim=1, keepdim=True)
     return embedding - keep.float() @ embedding / count.clamp(min=1), count[:, 0] > 0
@@ -296,9 +296,9 @@ class Trainer:
         embedding = network.embed(frames.float(), batch.mask)
         allowed = self.allowed[batch.corpora]
         targets = smooth_targets(batch.labels, allowed, objective.smoothing)
-        normals = {
+        baselines = {
             kind: differences(embedding, batch, rng, label=self.material.neutral if kind == "neutral" else None)
-            for kind in NORMALS
+            for kind in BASELINES
         }
         if objective.mixup:
             partner = mix_pairs(batch.corpora, rng)
@@ -308,13 +308,13 @@ class Trainer:
                 return share * x + (1 - share) * x[partner]
 
             embedding, targets = mix(embedding), mix(targets)
-            normals = {kind: (mix(d), has & has[partner]) for kind, (d, has) in normals.items()}
+            baselines = {kind: (mix(d), has & has[partner]) for kind, (d, has) in baselines.items()}
         embedding = network.dropout(embedding)
         loss = masked_cross_entropy(network.head(embedding), targets, allowed)
-        for kind, (difference, has) in normals.items():
-            if objective.normals and has.any():
+        for kind, (difference, has) in baselines.items():
+            if objective.baselines and has.any():
                 logits = network.known[kind](embedding[has], difference[has])
-                loss = loss + objective.normals * masked_cross_entropy(logits, targets[has], allowed[has])
+                loss = loss + objective.baselines * masked_cross_entropy(logits, targets[has], allowed[has])
         if objective.corpus_heads:
             own = corpus_logits(network.corpus_heads, embedding, batch.corpora)
             loss = loss + objective.corpus_heads * masked_cross_entropy(own, targets, allowed)
@@ -368,7 +368,7 @@ def clip_embeddings(network: VoiceNetwork, material: Material, *, way: int = 0, 
     return found
 
 
-def own_normals(embeddings: Tensor, material: Material, *, label: int | None = None) -> tuple[Tensor, Tensor]:
+def own_baselines(embeddings: Tensor, material: Material, *, label: int | None = None) -> tuple[Tensor, Tensor]:
     """For each clip the mean embedding of all other clips of its speaker, or of those of a label.
 
     Returns
@@ -389,20 +389,20 @@ def own_normals(embeddings: Tensor, material: Material, *, label: int | None = N
 
 
 def clip_logits(
-    network: VoiceNetwork, material: Material, *, embeddings: Tensor | None = None, normal: str | None = None
+    network: VoiceNetwork, material: Material, *, embeddings: Tensor | None = None, baseline: str | None = None
 ) -> NDArray[np.float32]:
     """Logits of every clip as a whole, shape (clips, k).
 
-    ``normal`` is a key of ``NORMALS``: each clip is then compared with its
+    ``baseline`` is a key of ``BASELINES``: each clip is then compared with its
     speaker's other clips; where there are none, it is not.
     """
     found = clip_embeddings(network, material) if embeddings is None else embeddings
     network.eval()
     with torch.no_grad():
         logits = network.head(found)
-        if normal is not None:
-            mean, has = own_normals(found, material, label=material.neutral if normal == "neutral" else None)
-            logits[has] = network.known[normal](found[has], (found - mean)[has])
+        if baseline is not None:
+            mean, has = own_baselines(found, material, label=material.neutral if baseline == "neutral" else None)
+            logits[has] = network.known[baseline](found[has], (found - mean)[has])
     return logits.numpy()
 
 
@@ -439,12 +439,12 @@ def train(trainer: Trainer, dev: Material | None, run: Path, *, report: Callable
 
 
 def _scores(trainer: Trainer, dev: Material | None) -> dict[str, Any]:
-    """Mean UAR over the corpora of dev speakers, without and with their normal, and UAR of each corpus without."""
+    """Mean UAR over the corpora of dev speakers, without and with their baseline, and UAR of each corpus without."""
     if dev is None:
         return {}
     network, found, recalls = trainer.averaged, clip_embeddings(trainer.averaged, dev), {}
-    for kind, normal in {"dev": None, **{f"dev_{kind}": kind for kind in NORMALS}}.items():
-        logits = clip_logits(network, dev, embeddings=found, normal=normal)
+    for kind, baseline in {"dev": None, **{f"dev_{kind}": kind for kind in BASELINES}}.items():
+        logits = clip_logits(network, dev, embeddings=found, baseline=baseline)
         recalls[kind] = corpus_recalls(logits, dev, trainer.recipe.corpora)
     scores: dict[str, Any] = {kind: round(float(np.mean(list(of.values()))), 4) for kind, of in recalls.items()}
     return {**scores, "recalls": {name: round(value, 3) for name, value in recalls["dev"].items()}}

@@ -27,7 +27,7 @@ from affekt.errors import InputError, UnknownName
 from affekt.metrics.calibration import fit_temperature
 from affekt.metrics.report import report
 from affekt.models.onnx import softmax
-from affekt.speech.network import NORMALS, VoiceNetwork
+from affekt.speech.network import BASELINES, VoiceNetwork
 from affekt.train.recipe import Recipe, recipe_digest
 from affekt.train.sources import Sources
 from affekt.train.voice.heads import taught
@@ -155,8 +155,8 @@ def run_protocol(name: str, job: Job) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        One row for each way of knowing the speaker (and corpus, and set of
-        labels): ``protocol``, ``corpus``, ``normal``, ``labels``, ``metrics``, and a digest of the ``recipe``.
+        One row for each way of with_baseline the speaker (and corpus, and set of
+        labels): ``protocol``, ``corpus``, ``baseline``, ``labels``, ``metrics``, and a digest of the ``recipe``.
         Also written to ``NAME.json`` in the folder of the run.
 
     Raises
@@ -328,13 +328,13 @@ class _Tested:
     def embeddings(self) -> torch.Tensor:
         return clip_embeddings(self.network, self.job.material.take(self.rows))
 
-    def probabilities(self, labels: Sequence[str], normal: str | None) -> tuple[list[Sample], NDArray[np.float64]]:
+    def probabilities(self, labels: Sequence[str], baseline: str | None) -> tuple[list[Sample], NDArray[np.float64]]:
         """Samples with one of the labels, and the probabilities (n, k) among those labels."""
         recipe, material = self.job.recipe, self.job.material.take(self.rows)
         columns = [recipe.labels.index(label) for label in labels]
         kept = np.isin(material.labels, columns)
         # Who knows the speaker knows all of their clips, those of other emotions, too.
-        logits = clip_logits(self.network, material, embeddings=self.embeddings, normal=normal)
+        logits = clip_logits(self.network, material, embeddings=self.embeddings, baseline=baseline)
         samples = [self.job.samples[row] for row in self.rows[kept]]
         return samples, softmax(logits[kept][:, columns] / self.temperature)
 
@@ -342,7 +342,7 @@ class _Tested:
 def _rows(
     protocol: str, corpus: str, tested: Sequence[_Tested], *, words: str = "", seeds: int = 1
 ) -> list[dict[str, Any]]:
-    """Reports of all tested rows together: one for each set of labels and each way of knowing the speaker."""
+    """Reports of all tested rows together: one for each set of labels and each way of with_baseline the speaker."""
     job = tested[0].job
     index = job.recipe.corpora.index(corpus)
     own = tuple(label for label, has in zip(job.recipe.labels, job.material.allowed[index], strict=True) if has)
@@ -351,12 +351,12 @@ def _rows(
     for name, labels in sets.items():
         if (name == "four" and protocol != LEFT_OUT) or len(labels) < 3:
             continue
-        for normal in (None, *NORMALS):
-            parts = [part.probabilities(labels, normal) for part in tested]
+        for baseline in (None, *BASELINES):
+            parts = [part.probabilities(labels, baseline) for part in tested]
             samples = [sample for part, _ in parts for sample in part]
             scores = np.concatenate([values for _, values in parts])
             judged = _report(samples, scores, labels, protocol=f"{corpus}: {words}")
-            row = {"protocol": protocol, "corpus": corpus, "normal": normal or "none", "labels": name}
+            row = {"protocol": protocol, "corpus": corpus, "baseline": baseline or "none", "labels": name}
             told = {"classes": list(labels), "seeds": seeds, "words": words, "recipe": recipe_digest(job.recipe)}
             found.append({**row, **told, **_numbers(judged)})
     return found
@@ -378,6 +378,8 @@ def _numbers(judged: Report) -> dict[str, Any]:
 def _told(rows: Sequence[Mapping[str, Any]]) -> str:
     def one(row: Mapping[str, Any]) -> str:
         uar = row["metrics"]["UAR"]
-        return f"{row['labels']}, normal {row['normal']}: UAR {uar['value']:.3f} [{uar['low']:.3f}, {uar['high']:.3f}]"
+        return (
+            f"{row['labels']}, baseline {row['baseline']}: UAR {uar['value']:.3f} [{uar['low']:.3f}, {uar['high']:.3f}]"
+        )
 
     return f"{rows[0]['corpus']}: " + "; ".join(map(one, rows))

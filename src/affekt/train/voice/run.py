@@ -167,7 +167,7 @@ def make_card(recipe: Recipe, network: VoiceNetwork, split: Split, temperature: 
         window=shape.window_frames * shape.frame_samples,
         hop=shape.hop_frames * shape.frame_samples,
         context=shape.context_samples(),
-        normal=network.size,
+        baseline=network.size,
         temperature=temperature,
         data=training_data(split, recipe.corpora),
         split=split_hash(split),
