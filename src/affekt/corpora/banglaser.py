@@ -20,7 +20,7 @@ from affekt.corpora.corpus import Clip, Corpus
 
 NAME = re.compile(r"0[13]-01-(0[1-5])-(0[12])-(0[123])-(0[123])-(0[1-9]|[12]\d|3[0-4])", re.ASCII)
 EMOTIONS = {"01": "happy", "02": "sad", "03": "angry", "04": "surprise", "05": "neutral"}
-INTENSITIES = {"01": "baseline", "02": "strong"}
+INTENSITIES = {"01": "normal", "02": "strong"}
 
 
 def parse(path: PurePosixPath) -> Clip | None:

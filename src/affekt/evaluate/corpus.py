@@ -53,6 +53,9 @@ class TestSet:
         What the model is told of the speakers: ``none``, or a key of ``affekt.evaluate.speakers.WAYS``.
     """
 
+    #: pytest would otherwise take it for a class of tests.
+    __test__ = False
+
     corpus: str
     samples: tuple[Sample, ...]
     protocol: str = ""
