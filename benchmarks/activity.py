@@ -25,6 +25,7 @@ from affekt.models.zoo import load_model
 from affekt.speech.activity import HOP, WINDOW, Activity
 from affekt.speech.audio import read
 from affekt.speech.augment import add_noise, coloured_noise
+from affekt.speech.waveform import ActivityModel
 from affekt.train.sources import noise_paths
 from affekt.train.voice.activity import energy_truth
 
@@ -37,7 +38,7 @@ Score = Callable[[np.ndarray], np.ndarray]
 def network_score() -> Score:
     """The model ``activity``."""
     model = load_model("activity")
-    return lambda signal: model.run(signal[None])[0][0]
+    return ActivityModel(model)
 
 
 def rule_score(signal: np.ndarray) -> np.ndarray:

@@ -60,7 +60,7 @@ def events(live: Recognizer, path: Path) -> list[dict[str, Any]]:
 def save(folder: Path, output: Path) -> None:
     """Write one line of JSON per recording."""
     plain, live = Recognizer(), Recognizer(options=LIVE)
-    running = (plain.with_baseline if hasattr(plain, "with_baseline") else plain.with_baseline)(running=True)
+    running = plain.with_baseline(running=True)
     paths = sorted(p for p in folder.rglob("*") if p.suffix[1:].lower() in EXTENSIONS)
     with output.open("w", encoding="utf-8") as file:
         for i, path in enumerate(paths):
@@ -96,9 +96,7 @@ def compare(before: Path, after: Path) -> int:
             worst = max(worst, distance)
             differing += [path] * (distance > TOLERANCE)
     print(f"{len(old)} and {len(new)} recordings, {count} numbers; largest difference {worst:.2e}")
-    print(
-        f"{len(differing)} recordings differ by more than {TOLERANCE:g}{': ' + ', '.join(differing[:5]) if differing else ''}"
-    )
+    print(f"{len(differing)} recordings differ by more than {TOLERANCE:g}", *differing[:5])
     return int(bool(differing))
 
 

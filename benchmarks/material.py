@@ -23,6 +23,7 @@ from affekt.models.zoo import load_model
 from affekt.recognize.recognizer import Recognizer
 from affekt.speech.activity import Activity, ActivityOptions
 from affekt.speech.audio import read
+from affekt.speech.waveform import ActivityModel
 
 LOW, HIGH = 16_000, 48_000
 #: Seconds of one clip, as in the corpora that students train on.
@@ -60,7 +61,7 @@ def speech_only(paths: list[Path]) -> NDArray[np.float32]:
 def regions(signal: NDArray[np.float32], options: ActivityOptions | None = None) -> list[tuple[int, int]]:
     """Where somebody speaks in a signal (n,) at 16 kHz, in samples."""
     model = load_model("activity")
-    activity = Activity(lambda part: model.run(part[None])[0][0], options)
+    activity = Activity(ActivityModel(model), options)
     return activity.feed(signal) + activity.flush()
 
 

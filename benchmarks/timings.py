@@ -25,6 +25,7 @@ from affekt.recognize.recognizer import Recognizer
 from affekt.speech.activity import Activity
 from affekt.speech.audio import blocks, read
 from affekt.speech.stream import Stream, StreamOptions
+from affekt.speech.waveform import ActivityModel
 
 RATE = 16_000
 
@@ -88,7 +89,7 @@ def stages(folder: Path, threads: int) -> dict[str, Task]:
 
 def detect(signal: NDArray[np.float32], model: Model) -> None:
     """Speech activity, fed second by second as the stream does it."""
-    activity = Activity(lambda part: model.run(part[None])[0][0])
+    activity = Activity(ActivityModel(model))
     for start in range(0, len(signal), RATE):
         activity.feed(signal[start : start + RATE])
     activity.flush()

@@ -1,6 +1,5 @@
 """The client, and the examples of docs/serve.md, against a real server."""
 
-
 import os
 import re
 import shutil

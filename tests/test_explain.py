@@ -21,7 +21,6 @@ from affekt.explain.occlusion import Map, deletion, label_score, occlusion_map, 
 from affekt.explain.words import Explanation, Recording, Reference, as_json, explain, reference_of
 from affekt.models.card import KEY, Card
 from affekt.models.onnx import softmax
-from affekt.models.zoo import load_model
 from affekt.plot.maps import LEAST_SPAN, Maps, draw_maps
 from affekt.recognize.recognizer import Recognizer
 from affekt.speech.audio import read
@@ -290,7 +289,7 @@ class TestMaps:
 
     def test_scores_are_the_models(self, clips):
         signals = np.stack([read(path).signal[:32_000] for path in clips[:3]])
-        model = load_model("voice")
+        model = Recognizer().network
         p = softmax(model.run(signals)[0], model.card.temperature)
         happy, sad, angry = (p[:, model.card.labels.index(label)] for label in ("happy", "sad", "angry"))
         assert np.exp(label_score(Recognizer(), "happy")(signals)) == pytest.approx(happy, rel=1e-4)
@@ -318,7 +317,10 @@ class TestMaps:
             [helper.make_tensor_value_info("logits", kind, ["b", 2])],
             initializer=[helper.make_tensor("weights", kind, [20, 2], weights.ravel())],
         )  # fmt: skip
-        card = Card("m", "features", ("loud", "quiet"), window=16_000, hop=6_400, input={"kind": "mfcc-20-mean"})
+        card = Card(
+            "m", "speech", ("loud", "quiet"),
+            input={"window": 16_000, "hop": 6_400, "features": {"kind": "mfcc-20-mean"}},
+        )  # fmt: skip
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
         helper.set_model_props(model, {KEY: card.to_json()})
         onnx.save(model, tmp_path / "m.onnx")

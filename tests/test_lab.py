@@ -478,9 +478,9 @@ def test_train_writes_a_file_that_predicts(affekt, recipe, layouts, clips, tmp_p
     assert done.exit_code == 0, done.output
     file = tmp_path / "run" / "mine.onnx"
     card = read_card(file)
-    assert card.modality == "features"
+    assert "features" in card.input
     assert "tess, honest" in card.scores
-    assert card.input["kind"] == "mfcc-20-mean"
+    assert card.input["features"]["kind"] == "mfcc-20-mean"
     result = Recognizer(file).analyse(clips[0])
     assert result.predictions
     assert set(result.summary.scores) == set(card.labels)

@@ -183,7 +183,7 @@ class TestEvents:
         _, segment = stream.so_far()
         seen = stream.so_far()
         assert stream.so_far() == seen, "looking changes nothing"
-        model, _ = recognizer._models
+        model = recognizer.network
         start, end = (round(16_000 * t) for t in (segment.start, segment.end))
         from affekt.models.onnx import softmax
 

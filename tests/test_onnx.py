@@ -1,6 +1,7 @@
 """Model files: ours open; wrong, truncated, foreign and hostile ones are refused with a clear sentence."""
 
 import contextlib
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -12,11 +13,13 @@ from affekt.errors import AffektError, InputError, ModelError, UnknownName
 from affekt.models.card import KEY, Card
 from affekt.models.onnx import inspect, open_model, read_card
 from affekt.models.zoo import MODELS, load_model, model_path
+from affekt.recognize.recognizer import Recognizer
+from affekt.speech.waveform import ActivityModel, VoiceModel, WaveformInput
 
 onnx = pytest.importorskip("onnx")
 helper, FLOAT = onnx.helper, onnx.TensorProto.FLOAT
 
-CARD = Card("tiny", "speech", ("happy", "sad"), frame=640, window=1280, hop=640)
+CARD = Card("tiny", "speech", ("happy", "sad"), input={"frame": 640, "window": 1280, "hop": 640})
 
 
 def tiny(card=CARD, *, nodes=None, initializers=(), outputs=("logits", "window_logits"), classes=2):
@@ -65,9 +68,9 @@ def test_the_models_that_ship_open_and_are_small(name):
 
 
 def test_shipped_voice_has_the_house_signature_and_its_windows_agree_with_its_whole():
-    model = load_model("voice")
+    model = VoiceModel(load_model("voice"))
     card = model.card
-    signal = (0.1 * np.random.default_rng(0).standard_normal((2, card.window))).astype(np.float32)
+    signal = (0.1 * np.random.default_rng(0).standard_normal((2, model.input.window))).astype(np.float32)
     whole, windows, embeddings = model.run(signal)
     assert whole.shape == (2, 8)
     assert windows.shape[2] == 8
@@ -129,7 +132,6 @@ def test_a_foreign_model_is_refused(save):
         ('{"name": "x", "modality": "speech", "labels": "ab"}', "labels and limits in lists"),
         ('{"name": "x", "modality": "speech", "labels": [1, 2]}', "must be printable text"),
         ('{"name": "x", "modality": "speech", "labels": ["a", "\\u001b[31m"]}', "must be printable text"),
-        ('{"name": "x", "modality": "speech", "labels": ["a", "b"], "hop": 6400.0}', "whole numbers"),
         ('{"name": "x", "modality": "speech", "labels": ["a", "b"], "data": {"x": {}}}', "clips, speakers and licence"),
         (
             '{"name": "x", "modality": "speech", "labels": ["a", "b"], "scores": {"x": {"UAR": [1]}}}',
@@ -137,11 +139,9 @@ def test_a_foreign_model_is_refused(save):
         ),
         ('{"name": "x", "modality": "speech", "labels": ["a"]}', "two or more different names"),
         ('{"name": "x", "modality": "speech", "labels": ["a", "b"], "schema": 99}', "upgrade affekt"),
-        ('{"name": "x", "modality": "speech", "labels": ["a", "b"], "sampling_rate": 8000}', "8000 is not 16000"),
         ('{"name": "x", "modality": "speech", "labels": ["a", "b"], "temperature": 0}', "temperature 0 is not between"),
-        ('{"name": "x", "modality": "speech", "labels": ["a", "b"], "hop": 1000000000}', "must be positive"),
-        ('{"name": "x", "modality": "smell", "labels": ["a", "b"]}', "model for 'smell'; allowed: speech, activity"),
-        ('{"name": "x", "modality": "speech", "labels": ["a", "b", "c"]}', "gives 2 logits, but its card names 3"),
+        ('{"name": "x", "modality": "smell", "labels": ["a", "b"], "schema": 1}', "'smell'; cards of schema 1 have"),
+        ('{"name": "x", "modality": "speech", "labels": ["a", "b", "c"]}', "one for each of the 3 labels of its card"),
     ],
 )
 def test_a_wrong_card_is_refused(save, card, sentence):
@@ -151,8 +151,14 @@ def test_a_wrong_card_is_refused(save, card, sentence):
 
 def test_another_signature_is_refused(save):
     nodes = [helper.make_node("Identity", ["signal"], ["speech"])]
-    with pytest.raises(ModelError, match="a speech model takes a float 'signal'"):
+    with pytest.raises(ModelError, match="gives 'speech' of shape .* first; a model of emotions gives 'logits'"):
         open_model(save(tiny(nodes=nodes, outputs=("speech",))))
+    nodes = [
+        helper.make_node("ReduceMean", ["signal"], ["mean"], axes=[1], keepdims=1),
+        helper.make_node("Concat", ["mean"] * 2, ["logits"], axis=1),
+    ]
+    with pytest.raises(ModelError, match="gives logits; one of speech for emotion gives logits, window_logits"):
+        Recognizer(save(tiny(nodes=nodes, outputs=("logits",))))
 
 
 def test_a_loop_is_refused(save):
@@ -205,7 +211,47 @@ def test_missing_and_unknown_models_are_named(tmp_path):
         load_model("voise")
 
 
-@pytest.mark.parametrize("shape", [(800,), (1, 399), (1, 0)])
+@pytest.mark.parametrize("shape", [(399,), (0,), (1, 800)])
 def test_a_signal_of_the_wrong_shape_is_refused(shape):
     with pytest.raises(InputError, match="at least 400 samples"):
-        load_model("activity").run(np.zeros(shape, np.float32))
+        ActivityModel(load_model("activity"))(np.zeros(shape, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"hop": 6400.0}, "whole numbers"),
+        ({"sampling_rate": 8000}, "8000 is not 16000"),
+        ({"hop": 1_000_000_000}, "must be positive"),
+        ({"hop": 1000}, "whole frames"),
+        ({"context": -1}, "context must be between"),
+        ({"hopp": 6400}, "its input has hopp; upgrade affekt"),
+    ],
+)
+def test_what_speech_demands_of_a_card_is_checked_when_a_stream_is_set_up(save, given, problem):
+    path = save(tiny(replace(CARD, input={**CARD.input, **given})))
+    assert open_model(path).card.input == {**CARD.input, **given}
+    with pytest.raises(ModelError, match=problem):
+        Recognizer(path)
+
+
+def test_a_modality_that_is_not_there_is_named(save):
+    with pytest.raises(UnknownName, match="modality 'smell'.*speech"):
+        Recognizer(save(tiny(replace(CARD, modality="smell"))))
+
+
+def test_a_model_of_another_task_is_no_recogniser():
+    with pytest.raises(ModelError, match="activity is a model for activity, not for emotions"):
+        Recognizer("activity")
+
+
+def test_a_card_of_the_first_schema_still_opens():
+    old = {"name": "x", "labels": ["a", "b"], "sampling_rate": 16000, "frame": 640, "window": 1280, "hop": 640,
+           "context": 0, "normal": 3, "input": {}, "schema": 1}  # fmt: skip
+    card = Card.from_json(json.dumps({**old, "modality": "speech"}))
+    assert (card.modality, card.task, card.baseline, card.schema) == ("speech", "emotion", 3, 2)
+    assert WaveformInput.of(card) == WaveformInput(window=1280, hop=640)
+    assert Card.from_json(json.dumps({**old, "modality": "activity", "normal": 0})).task == "activity"
+    features = Card.from_json(json.dumps({**old, "modality": "features", "normal": 0, "input": {"kind": "mfcc-20"}}))
+    assert features.input["features"] == {"kind": "mfcc-20"}
+    assert Card.from_json(card.to_json()) == card

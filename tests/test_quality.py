@@ -24,11 +24,12 @@ from affekt.evaluate.stress import CONDITIONS
 from affekt.models.card import Card
 from affekt.recognize.recognizer import Recognizer
 from affekt.speech.audio import read
-from affekt.speech.quality import measure, window_measures
+from affekt.speech.quality import AMBIGUOUS, MEASURES, NAMES, gate_of, measure, speech_gate, window_measures
 from affekt.speech.stream import LIVE
-from affekt.timeline.gate import AMBIGUOUS, NAMES, POOR, WORDS, Gate, Weakest, weakened
+from affekt.timeline.gate import weakened
 from affekt.timeline.summary import summarise
 from affekt.types import Prediction, Result, Sample
+from affekt.write.card import to_markdown
 from affekt.write.fields import table_of
 from affekt.write.predictions import WRITERS
 
@@ -161,7 +162,7 @@ def test_a_gate_changes_no_rank_and_no_sum(seed, factor):
 def test_better_signals_are_never_kept_less(seed):
     rng = np.random.default_rng(seed)
     curves = {n: (rng.choice(KNOTS[n][0]), rng.choice(KNOTS[n][1]), rng.uniform(0.05, 1)) for n in NAMES}
-    gate = Gate(curves)
+    gate = speech_gate(curves)
     for column, name in enumerate(NAMES):
         rows = np.tile(GOOD, (50, 1))
         worst, best = KNOTS[name][0][0], KNOTS[name][1][-1]
@@ -174,7 +175,7 @@ def test_better_signals_are_never_kept_less(seed):
 
 
 def test_the_reason_is_what_costs_most():
-    gate = Gate({"snr": (0.0, 20.0, 0.5), "seconds": (0.0, 2.0, 0.2), "clipped": (0.2, 0.0, 0.3),
+    gate = speech_gate({"snr": (0.0, 20.0, 0.5), "seconds": (0.0, 2.0, 0.2), "clipped": (0.2, 0.0, 0.3),
                  "bandwidth": (1000.0, 6000.0, 0.4), "share": (0.0, 0.5, 0.4)})  # fmt: skip
     said = {
         "snr": (4.2, "noise or echo: the speech is 4 dB above it"),
@@ -183,7 +184,7 @@ def test_the_reason_is_what_costs_most():
         "share": (0.12, "mostly pauses: 12 % of it is speech"),
         "seconds": (0.8, "short: 0.8 s without its pauses"),
     }
-    assert set(said) == set(WORDS) == set(NAMES)
+    assert set(said) == set(NAMES)
     for name, (value, words) in said.items():
         row = np.array(GOOD)
         row[NAMES.index(name)] = value
@@ -194,28 +195,25 @@ def test_the_reason_is_what_costs_most():
 
 
 def test_a_poor_signal_is_named_before_the_voice_is_called_ambiguous():
-    gate = Gate({"seconds": (0.2, 0.75, 0.7)})
+    gate = speech_gate({"seconds": (0.2, 0.75, 0.7)})
     noisy = np.array([3.0, 0.0, 8000.0, 0.8, 2.4])
     assert gate.reason(noisy, 1.0) == ""
     assert gate.reason(noisy, 1.0, unsure=True) == "noise or echo: the speech is 3 dB above it"
-    assert set(POOR) == set(NAMES)
     for name, value in (("clipped", 0.1), ("bandwidth", 3400.0), ("share", 0.1), ("seconds", 0.5)):
         row = np.array(GOOD)
         row[NAMES.index(name)] = value
-        assert gate.reason(row, 1.0, unsure=True) == WORDS[name](value)
+        assert gate.reason(row, 1.0, unsure=True) == MEASURES[name].words(value)
 
 
 def test_the_reason_of_many_parts_is_that_of_the_part_that_costs_most():
-    parts = [Prediction(0, 5, {}, quality=0.95), Prediction(5, 6, {}, quality=0.5, reason="a"),
-             Prediction(6, 9, {}, quality=0.8, reason="b")]  # fmt: skip
-    for count, reason in ((0, ""), (1, ""), (2, "a"), (3, "b")):
-        weakest = Weakest()
-        for part in parts[:count]:
-            weakest.add(part)
-        assert weakest.reason(0.6) == reason
-        # A long good recording is not weak for one bad part of it.
-        assert weakest.reason(0.95) == ""
-        assert weakest.reason(0.95, unsure=True) == reason
+    scores = {"happy": 0.6, "sad": 0.4}
+    parts = [Prediction(0, 5, scores, quality=0.95), Prediction(5, 6, scores, quality=0.5, reason="a"),
+             Prediction(6, 9, scores, quality=0.8, reason="b")]  # fmt: skip
+    assert [summarise(parts[:count]).reason for count in (1, 2, 3)] == ["", "a", "b"]
+    # A long good recording is not weak for one bad part of it, unless the model is not sure of the whole.
+    long = Prediction(10, 60, scores, quality=1.0)
+    assert summarise([*parts, long]).reason == ""
+    assert summarise([*parts, replace(long, threshold=0.7)]).reason == "b"
 
 
 def test_summaries_and_streams_pass_reasons_on():
@@ -240,7 +238,7 @@ def test_summaries_and_streams_pass_reasons_on():
 )
 def test_a_gate_that_is_none_is_refused(curves):
     with pytest.raises(ModelError, match="gate"):
-        Gate(curves)
+        speech_gate(curves)
 
 
 # --- learning --------------------------------------------------------------------------------------
@@ -259,22 +257,22 @@ def taught(rng, gate, n=4000, k=3):
 
 
 def test_a_gate_that_was_put_in_is_found():
-    true = Gate({"snr": (0.0, 20.0, 0.3), "seconds": (0.0, 1.0, 0.4)})
+    true = speech_gate({"snr": (0.0, 20.0, 0.3), "seconds": (0.0, 1.0, 0.4)})
     lessons, _, _ = taught(np.random.default_rng(0), true)
     found = learn(lessons)
     assert set(found.curves) == {"snr", "seconds"}
     error = np.abs(found.factors(lessons.measures) - true.factors(lessons.measures))
     assert error.mean() < 0.05
-    assert lessons.loss(found) <= lessons.loss(true) + 0.002 < lessons.loss(Gate()) - 0.05
+    assert lessons.loss(found) <= lessons.loss(true) + 0.002 < lessons.loss(speech_gate()) - 0.05
 
 
 def test_measures_that_tell_nothing_cost_nothing():
-    lessons, _, _ = taught(np.random.default_rng(1), Gate())
-    assert learn(lessons) == Gate()
+    lessons, _, _ = taught(np.random.default_rng(1), speech_gate())
+    assert learn(lessons) == speech_gate()
 
 
 def test_what_is_learned_does_not_depend_on_the_order_of_the_clips():
-    lessons, _, _ = taught(np.random.default_rng(2), Gate({"clipped": (0.2, 0.01, 0.3)}), n=1500)
+    lessons, _, _ = taught(np.random.default_rng(2), speech_gate({"clipped": (0.2, 0.01, 0.3)}), n=1500)
     order = np.random.default_rng(3).permutation(1500)
     mixed = replace(lessons, measures=lessons.measures[order], chosen=lessons.chosen[order])
     assert learn(mixed) == learn(lessons)
@@ -283,7 +281,7 @@ def test_what_is_learned_does_not_depend_on_the_order_of_the_clips():
 def test_answers_of_several_windows_are_weighted_means():
     rows = np.tile(GOOD, (3, 1))
     rows[:, 4] = [0.0, 1.0, 2.0]
-    gate = Gate({"seconds": (0.0, 2.0, 0.5)})
+    gate = speech_gate({"seconds": (0.0, 2.0, 0.5)})
     lessons = Lessons(rows, np.array([0.25, 0.75, 1.0]), np.array([2, 1]), np.array([0.5, 0.5]), 4, np.ones(2))
     np.testing.assert_allclose(lessons.pooled(gate.factors(rows)), [0.25 * 0.5 + 0.75 * 0.75, 1.0])
 
@@ -311,7 +309,7 @@ def test_calibrating_learns_a_gate_and_checks_it_on_other_speakers():
     assert noise.loss[1] < noise.loss[0] - 0.1 and noise.ece[1] < noise.ece[0] / 2
     assert clean.loss[1] == pytest.approx(clean.loss[0], abs=0.01)
     again = Card.from_json(found.card.to_json())
-    assert Gate.of(again.gate) == Gate.of(gate) and "noise and echo" in again.to_markdown()
+    assert gate_of(again.gate) == gate_of(gate) and "noise and echo" in to_markdown(again, "")
 
 
 def test_nothing_to_learn_from_is_no_gate():
@@ -333,8 +331,8 @@ def test_where_noise_tells_nothing_a_gate_costs_nothing_and_still_names_it():
     found = calibrate(clips, CARD, under=alike, rng=rng)
     assert found.card.gate["curves"] == {} and found.checks == {}
     again = Card.from_json(found.card.to_json())
-    assert "takes nothing off" in again.to_markdown()
-    gate, noisy = Gate.of(again.gate), np.array([3.0, *GOOD[1:]])
+    assert "takes nothing off" in to_markdown(again, "")
+    gate, noisy = gate_of(again.gate), np.array([3.0, *GOOD[1:]])
     assert gate.factors(noisy[None])[0] == 1
     assert gate.reason(noisy, 1.0) == ""
     assert gate.reason(noisy, 1.0, unsure=True) == "noise or echo: the speech is 3 dB above it"
@@ -354,7 +352,7 @@ STRICT = {"curves": {"seconds": [0.0, 3.0, 0.05], "snr": [0.0, 50.0, 0.2]}}
 def gated(table, **options):
     """The shipped model with another gate."""
     recognizer = Recognizer(**options)
-    network = recognizer._models[0]
+    network = recognizer.network
     network.card = recognizer.card = replace(recognizer.card, gate=table)
     return recognizer
 
@@ -406,7 +404,7 @@ def test_what_is_heard_for_calibrating_is_what_the_engine_answers(pair, clips):
         result = pair[1].analyse(str(path))
         found = hear(pair[1], str(path))
         assert len(found.measures) == len(found.logits)
-        scores = found.scores(pair[1].card.temperature, Gate.of(STRICT))
+        scores = found.scores(pair[1].card.temperature, gate_of(STRICT))
         exact = len(result.predictions) == 1
         np.testing.assert_allclose(scores, list(result.summary.scores.values()), atol=1e-9 if exact else 0.03)
 
@@ -433,7 +431,7 @@ def test_a_model_of_a_measure_that_is_not_known_is_refused(conversation):
 
 
 def test_json_gives_a_reason_only_where_there_is_one():
-    weak = Prediction(0, 1, {"happy": 0.6, "sad": 0.4}, quality=0.5, reason=WORDS["seconds"](0.8))
+    weak = Prediction(0, 1, {"happy": 0.6, "sad": 0.4}, quality=0.5, reason=MEASURES["seconds"].words(0.8))
     strong = Prediction(1, 3, {"happy": 0.9, "sad": 0.1})
     file = io.StringIO()
     WRITERS["json"]([Result("a.wav", 3.0, (weak, strong), weak, "m", LABELS)], file)

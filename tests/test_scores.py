@@ -19,6 +19,7 @@ from affekt.models.card import Card
 from affekt.plot import scores as plots
 from affekt.plot.scores import draw_cross_corpus, draw_history, report_page
 from affekt.types import Sample
+from affekt.write.card import to_markdown
 
 STAMP = "trained on these clips"
 LONG = [f"a very long label that nobody can read {i}" for i in range(12)] + ["$x_1$", "_under"]
@@ -168,7 +169,7 @@ def test_the_card_keeps_the_stamp_with_the_scores(plain):
     card = Card("m", "speech", ("a", "b"), limits=("old",))
     found = _scored(card, {"c": stamped(plain, STAMP)})
     assert found.limits == ("old", f"The scores on c are stamped: {STAMP}.")
-    assert STAMP in found.to_markdown()
+    assert STAMP in to_markdown(found, "")
     assert _scored(found, {"c": plain}).limits == ("old",)
     assert set(found.scores["c"]) == {"UAR", "WA", "macro F1"}
 

@@ -38,9 +38,12 @@ from affekt.models.onnx import read_card
 from affekt.models.zoo import model_path
 from affekt.recognize.recognizer import Recognizer
 from affekt.recognize.trace import Trace
-from affekt.speech.stream import LIVE, window_weights
+from affekt.speech.stream import LIVE
+from affekt.speech.waveform import WaveformInput
+from affekt.timeline.segments import window_weights
 from affekt.timeline.summary import summarise
 from affekt.types import Prediction, Result, Sample
+from affekt.write.card import selective_sentences, to_markdown
 from affekt.write.predictions import WRITERS
 
 LABELS = ("angry", "happy", "sad")
@@ -302,12 +305,12 @@ def test_a_calibrated_card_survives_its_json_and_says_what_it_promised():
     card = calibrated_card()
     assert card.threshold > 0
     assert Card.from_json(card.to_json()) == card
-    page = card.to_markdown()
+    page = to_markdown(card, "")
     assert (
         f"Not sure below a confidence of {card.threshold:.2f}. Chosen for 90% right answers; on 10 dev speakers" in page
     )
     assert "Label sets from 2000 clips of 10 dev speakers" in page
-    assert CARD.selective_sentences() == []
+    assert selective_sentences(CARD) == []
 
 
 @pytest.mark.parametrize(
@@ -357,7 +360,7 @@ def test_nothing_is_heard_in_silence():
 @settings(max_examples=30, deadline=None)
 def test_window_weights_share_out_the_region(count, rest):
     length = 48_000 + (count - 1) * 6_400 - (rest if count > 1 else 0)
-    weights = window_weights(count, length, CARD)
+    weights = window_weights(count, length, WaveformInput.of(CARD).windows)
     assert weights.shape == (count,) and (weights > 0).all()
     assert weights.sum() == pytest.approx(length)
 

@@ -1,6 +1,5 @@
 """The server over HTTP: what it answers is what the command line writes, and it says no in time and with a reason."""
 
-
 import io
 import json
 import logging

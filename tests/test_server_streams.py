@@ -1,6 +1,5 @@
 """Live streams: over a real WebSocket they say what the file says, whatever the client does to the connection."""
 
-
 import json
 import socket
 import threading

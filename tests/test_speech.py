@@ -11,6 +11,7 @@ from affekt.speech.activity import HOP, Activity, ActivityOptions
 from affekt.speech.audio import read
 from affekt.speech.frames import Buffer
 from affekt.speech.quality import quality
+from affekt.speech.waveform import ActivityModel
 from affekt.train.voice import augment as voice_augment
 
 from .conftest import speech_like
@@ -73,7 +74,7 @@ def test_real_speech_is_found_where_it_is(clips):
     for path in clips:
         signal = read(path).signal
         quiet = np.concatenate([np.zeros(32_000, np.float32), signal, np.zeros(32_000, np.float32)])
-        machine = Activity(lambda x: activity.run(x[None])[0][0])
+        machine = Activity(ActivityModel(activity))
         regions = machine.feed(quiet) + machine.flush()
         assert regions, path.name
         assert regions[0][0] >= 32_000
@@ -91,7 +92,7 @@ def test_few_false_alarms_and_hardly_any_speech_missed(corpora_folder):
     for sample in fixed_split(read_corpus("emovo", corpora_folder / "emovo").samples).test[::4]:
         signal = read(sample.path).signal
         truth, found = energy_truth(signal), np.zeros(len(signal) // HOP + 1, bool)
-        machine = Activity(lambda x: activity.run(x[None])[0][0])
+        machine = Activity(ActivityModel(activity))
         for start, end in machine.feed(signal) + machine.flush():
             found[start // HOP : end // HOP] = True
         hit += (truth & found[: len(truth)]).sum()

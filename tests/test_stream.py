@@ -72,9 +72,9 @@ def test_one_window_equals_the_models_answer_for_the_whole(recognizer, clips):
     signal = read(clips[6]).signal
     (prediction,) = run(recognizer, signal)
     start, end = (round(t * 16_000) for t in (prediction.start, prediction.end))
-    model, _ = recognizer._models
+    model = recognizer.network
     whole, *_ = model.run(signal[None, start:end])
-    assert end - start < model.card.window
+    assert end - start < model.input.window
     np.testing.assert_allclose(list(prediction.scores.values()), softmax(whole[0], model.card.temperature), atol=1e-4)
 
 

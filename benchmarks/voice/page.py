@@ -323,7 +323,8 @@ def text(kept: Kept) -> str:
 def what_it_is(kept: Kept) -> list[str]:
     """Labels, input, licence, data."""
     card = kept["card"]
-    rate = card["sampling_rate"]
+    given = card["input"]
+    rate = given["sampling_rate"]
     rows = [
         (title(name), language(name), entry["clips"], entry["speakers"], entry["licence"])
         for name, entry in card["data"].items()
@@ -342,7 +343,7 @@ def what_it_is(kept: Kept) -> list[str]:
         ),
         *paragraph(
             f"{len(card['labels'])} labels: {', '.join(card['labels'])}. Takes mono sound at {rate} Hz; a window is "
-            f"{card['window'] / rate:g} s, a new one starts every {card['hop'] / rate:g} s. {told}",
+            f"{given['window'] / rate:g} s, a new one starts every {given['hop'] / rate:g} s. {told}",
         ),
         *paragraph(
             f"Licence of the weights: {card['licence']}.",

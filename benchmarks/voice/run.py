@@ -32,7 +32,7 @@ KEPT = ROOT / "benchmarks" / "results"
 PROTOCOLS = ("ravdess", "ravdess-alone", "ravdess-sentences", "savee", "tess", "left-out")
 WAYS = ("none", "any", "neutral", "running")
 CARD = (
-    "name", "labels", "sampling_rate", "window", "hop", "temperature", "data", "split", "licence", "limits", "baseline",
+    "name", "labels", "input", "temperature", "data", "split", "licence", "limits", "baseline",
     "threshold", "promise", "conformal",
 )  # fmt: skip
 METRICS = ("UAR", "WA", "macro F1", "ECE")
@@ -297,9 +297,9 @@ def selective(heard: Mapping[str, Any], card: Any) -> dict[str, Any]:
     """What threshold and label sets are worth, by side and corpus; reliability; risk over coverage of test speakers."""
     from affekt.evaluate.calibrate import corpus_parts, reliability_of, worth
     from affekt.metrics.selective import risk_coverage
-    from affekt.timeline.gate import Gate
+    from affekt.speech.quality import gate_of
 
-    gate = Gate.of(card.gate)
+    gate = gate_of(card.gate)
     kept: dict[str, Any] = {"coverage": COVERAGE, "threshold": card.threshold, "reliability": {}, "curves": {}}
     for side, clips in heard.items():
         # A card that was never calibrated has no sets to judge.

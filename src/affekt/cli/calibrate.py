@@ -203,9 +203,9 @@ def _draw(path: Path, clips: Clips, cards: tuple[Card, Card]) -> None:
     from affekt.evaluate.calibrate import corpus_parts, reliability_of
     from affekt.metrics.selective import risk_coverage
     from affekt.plot.selective import draw_calibration
-    from affekt.timeline.gate import Gate
+    from affekt.speech.quality import gate_of
 
-    before, after = ((card.temperature, Gate.of(card.gate)) for card in cards)
+    before, after = ((card.temperature, gate_of(card.gate)) for card in cards)
     bins = {"before": reliability_of(clips, *before), "after": reliability_of(clips, *after)}
     curves = {name: risk_coverage(part.truth, part.scores(*after)) for name, part in corpus_parts(clips).items()}
     promise = cards[1].promise

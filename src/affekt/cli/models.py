@@ -42,20 +42,22 @@ def info(model: str, form: str) -> None:
     """The card of a model: a name from `affekt models`, or FILE.onnx."""
     from affekt.models.onnx import read_card
     from affekt.models.zoo import model_path
+    from affekt.recognize.modalities import modality
+    from affekt.write.card import selective_sentences, to_markdown
 
     card = read_card(model_path(model))
+    takes = modality(card.modality).load("takes")(card)
     if form == "json":
         click.echo(json.dumps(json.loads(card.to_json()), indent=2, ensure_ascii=False))
         return
     if form == "markdown":
-        click.echo(card.to_markdown(), nl=False)
+        click.echo(to_markdown(card, takes), nl=False)
         return
-    rate = card.sampling_rate
-    click.echo(f"{card.name}: {card.modality}, {len(card.labels)} labels: {', '.join(card.labels)}")
-    click.echo(f"takes      mono float32 at {rate} Hz; windows of {card.window / rate:g} s every {card.hop / rate:g} s")
-    if card.modality == "speech":
+    click.echo(f"{card.name}: {card.modality}, {card.task}, {len(card.labels)} labels: {', '.join(card.labels)}")
+    click.echo(f"takes      {takes.removeprefix('Takes ')}")
+    if card.task == "emotion":
         click.echo(f"calibrated temperature {card.temperature:.3f}")
-    for sentence in card.selective_sentences():
+    for sentence in selective_sentences(card):
         click.echo(f"unsure     {sentence}")
     click.echo(f"licence    {card.licence}")
     for corpus, entry in card.data.items():

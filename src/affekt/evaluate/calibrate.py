@@ -24,8 +24,10 @@ from affekt.recognize.batch import Failure
 from affekt.recognize.recognizer import Recognizer
 from affekt.speech.audio import Source, blocks, read
 from affekt.speech.augment import apply_steps, draw_steps
-from affekt.speech.stream import RATE, Listener, window_weights
-from affekt.timeline.gate import NAMES, Gate, weakened
+from affekt.speech.quality import NAMES, gate_of, speech_gate
+from affekt.speech.waveform import RATE, WaveformInput
+from affekt.timeline.gate import Gate, weakened
+from affekt.timeline.segments import Listener, window_weights
 from affekt.types import Estimate, Sample
 
 #: Nats of log loss that a new temperature has to gain.
@@ -92,7 +94,7 @@ def hear(recognizer: Recognizer, source: Source) -> Heard:
         If it cannot be read.
     """
     collector = _Collector(recognizer.card)
-    listener = Listener(lambda cell: None, collector.region, collector.pieces.append, collector.measures.append)
+    listener = Listener(region=collector.region, logits=collector.pieces.append, measures=collector.measures.append)
     stream = recognizer.stream(listener=listener)
     for block in blocks(source):
         stream.feed(block)
@@ -330,7 +332,7 @@ def calibrate(
     temperature = _temperature(clips, card.temperature)
     learnable = under is not None and spoken >= LEAST_CLIPS
     gate, checks = _gate(clips, under, temperature) if learnable else ({}, {})  # type: ignore[arg-type]
-    scores = clips.scores(temperature, Gate.of(gate))
+    scores = clips.scores(temperature, gate_of(gate))
     chosen = choose_threshold(outcomes(clips.truth, scores), clips.speakers, precision=precision, rng=rng)
     calibrated = replace(
         card,
@@ -364,7 +366,7 @@ def _gate(clips: Clips, under: Clips, temperature: float) -> tuple[dict[str, Any
         "clips": len(clips.truth) + len(under.truth),
         "speakers": len(set(clips.speakers)),
         "conditions": ["clean", *dict.fromkeys(under.conditions)],
-        "loss": [round(lessons.loss(Gate()), 4), round(lessons.loss(gate), 4)],
+        "loss": [round(lessons.loss(speech_gate()), 4), round(lessons.loss(gate), 4)],
     }
     return table, _checks(clips, under, temperature, names) if gate.curves else {}
 
@@ -379,7 +381,7 @@ def _useful(clips: Clips, under: Clips, temperature: float) -> list[str]:
     names: list[str] = []
     if any(not len(half.counts) for half in halves):
         return names
-    least = sum(half.loss(Gate()) for half in halves) / 2
+    least = sum(half.loss(speech_gate()) for half in halves) / 2
     while len(names) < len(NAMES):
         losses = {name: _across(halves, [*names, name]) for name in NAMES if name not in names}
         best = min(losses, key=losses.__getitem__)
@@ -531,7 +533,7 @@ def _part(clips: Clips, corpus: str) -> Clips:
 
 
 def _worth(clips: Clips, card: Card, least: float, rng: np.random.Generator) -> Worth:
-    gate = Gate.of(card.gate)
+    gate = gate_of(card.gate)
     scores = clips.scores(card.temperature, gate)
     precision, coverage = selected(outcomes(clips.truth, scores), clips.speakers, card.threshold, rng=rng)
     metric = SCORE_METRICS["ECE"]
@@ -567,9 +569,9 @@ class _Collector:
         """A region is over: what came since the last one belongs to it."""
         if self.pieces:
             logits = np.concatenate(self.pieces).astype(np.float64)
-            length = round((end - start) * self._card.sampling_rate)
+            length = round((end - start) * RATE)
             self._logits.append(logits)
-            self._weights.append(window_weights(len(logits), length, self._card))
+            self._weights.append(window_weights(len(logits), length, WaveformInput.of(self._card).windows))
         self.pieces.clear()
 
     def heard(self) -> Heard:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from affekt.timeline.gate import NAMES, Gate, _ramp
+from affekt.speech.quality import NAMES, speech_gate
+from affekt.timeline.gate import Gate, ramp
 
 #: Where a curve may begin to rise, and where it may be up: the worst and the best values that are told apart.
 KNOTS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
@@ -91,7 +92,8 @@ def learn(lessons: Lessons, *, names: Sequence[str] = NAMES, rounds: int = 6) ->
         gate = _fitted(lessons, left, rounds)
         loss = lessons.loss(gate)
         gains = {
-            name: lessons.loss(Gate({other: curve for other, curve in gate.curves.items() if other != name})) - loss
+            name: lessons.loss(speech_gate({other: curve for other, curve in gate.curves.items() if other != name}))
+            - loss
             for name in gate.curves
         }
         poor = [name for name in gains if gains[name] < LEAST_GAIN]
@@ -105,11 +107,11 @@ def _fitted(lessons: Lessons, names: list[str], rounds: int) -> Gate:
     for _ in range(rounds):
         before = dict(curves)
         for name in names:
-            found = _best_curve(lessons, name, Gate({k: v for k, v in curves.items() if k != name}))
+            found = _best_curve(lessons, name, speech_gate({k: v for k, v in curves.items() if k != name}))
             curves = {key: value for key, value in {**curves, name: found}.items() if value[2] < 1}
         if curves == before:
             break
-    return Gate({name: curves[name] for name in names if name in curves})
+    return speech_gate({name: curves[name] for name in names if name in curves})
 
 
 def _best_curve(lessons: Lessons, name: str, others: Gate) -> tuple[float, float, float]:
@@ -121,7 +123,7 @@ def _best_curve(lessons: Lessons, name: str, others: Gate) -> tuple[float, float
     for bad in bads:
         for good in goods:
             # With the other curves and the knots given, factors are linear in the floor.
-            risen = lessons.pooled(rest * _ramp(values, bad, good))
+            risen = lessons.pooled(rest * ramp(values, bad, good))
             losses = lessons.losses(floors * full + (1 - floors) * risen)
             i = int(losses.argmin())
             if losses[i] < least - 1e-9:

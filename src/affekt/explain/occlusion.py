@@ -142,7 +142,7 @@ def label_score(recognizer: Recognizer, label: str) -> Score:
     UnknownName
         If the recogniser has no such label.
     """
-    model, table = recognizer._models[0], recognizer._map
+    model, table = recognizer.network, recognizer.label_map
     if label not in table.sources:
         raise UnknownName("label", label, table.sources)
     members = [recognizer.card.labels.index(source) for source in table.sources[label]]

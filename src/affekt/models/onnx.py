@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,66 +16,50 @@ from affekt.models.card import KEY, Card
 LARGEST = 512 * 1024 * 1024
 #: Operators that run other graphs, for as long as the file likes.
 FORBIDDEN = frozenset({"If", "Loop", "Scan", "SequenceMap"})
-#: Output names by modality: the first is checked against the labels.
-OUTPUTS = {"speech": ("logits", "window_logits"), "activity": ("speech",), "features": ("logits",)}
 #: The ONNX standard: its operators for networks, and those for classical classifiers.
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 
 
-def output_names(card: Card) -> tuple[str, ...]:
-    """What the graph of a model with this card gives."""
-    return (*OUTPUTS[card.modality], "embeddings") if card.baseline else OUTPUTS[card.modality]
-
-
 class Model:
-    """An opened model: its card, and a session that runs it.
+    """An opened model: its card, and a session that runs its graph.
 
-    Made by :func:`open_model`. Safe to use from several threads.
+    Made by :func:`open_model`. Safe to use from several threads. It knows no modality: what the inputs and
+    outputs mean is known where the modality lives, such as :mod:`affekt.speech.waveform`.
+
+    Attributes
+    ----------
+    card : Card
+    inputs : dict of str to int
+        Names of the graph's inputs, in order, and how many axes each has. All are float32.
+    outputs : tuple of str
+        Names of the graph's outputs, in order.
     """
 
-    def __init__(self, card: Card, session: object) -> None:
+    def __init__(self, card: Card, session: Any) -> None:
         self.card, self._session = card, session
+        self.inputs = {i.name: len(i.shape) for i in session.get_inputs()}
+        self.outputs = tuple(o.name for o in session.get_outputs())
 
-    def run(
-        self, signal: NDArray[np.float32], baseline: NDArray[np.float32] | None = None
-    ) -> tuple[NDArray[np.float32], ...]:
-        """Run the graph on signals (b, n) at 16 kHz, or on features (b, d) or (b, t, d).
-
-        Parameters
-        ----------
-        signal : float32 array
-        baseline : float32 array, shape (1 + d,), optional
-            Of a model whose card has ``baseline`` d: how the speaker usually sounds,
-            see :class:`affekt.speech.baseline.Baseline`.
-
-        Returns
-        -------
-        tuple of float32 arrays
-            For ``speech`` the logits of the whole (b, k) and of every window (b, w, k),
-            and with ``baseline`` in the card the embeddings of the windows (b, w, d);
-            for ``activity`` the probability of speech per 20 ms (b, t); for ``features`` the logits (b, k).
+    def run(self, *inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        """Run the graph on its inputs, in the order of :attr:`inputs`; all outputs, in the order of :attr:`outputs`.
 
         Raises
         ------
         InputError
-            If the shape is wrong or the signal is shorter than one frame.
+            If there are more or fewer arrays than inputs, or one has another number of axes.
         ModelError
             If the graph breaks: the file is damaged.
         """
-        of_features = self.card.modality == "features"
-        if not of_features and (signal.ndim != 2 or signal.shape[1] < 400):
-            raise InputError(f"a signal of shape {signal.shape}; allowed: (b, n) with n at least 400 samples (25 ms).")
-        given = {"features" if of_features else "signal": signal.astype(np.float32, copy=False)}
-        if self.card.baseline:
-            row = np.zeros(1 + self.card.baseline, np.float32) if baseline is None else baseline.astype(np.float32)
-            given[self._session.get_inputs()[1].name] = np.tile(row, (len(signal), 1))
-        elif baseline is not None:
-            raise InputError(f"the model {self.card.name} cannot be told how a speaker usually sounds.")
+        if [np.ndim(array) for array in inputs] != list(self.inputs.values()):
+            raise InputError(
+                f"arrays of shape {', '.join(str(np.shape(array)) for array in inputs)}; the model {self.card.name} "
+                f"takes {', '.join(f'{name} with {axes} axes' for name, axes in self.inputs.items())}."
+            )
         try:
-            outputs = self._session.run(None, given)  # type: ignore[attr-defined]
+            given = {name: np.asarray(a, np.float32) for name, a in zip(self.inputs, inputs, strict=True)}
+            return tuple(self._session.run(None, given))
         except Exception as error:  # onnxruntime raises a different class for each cause, none of them public
             raise ModelError(f"the model {self.card.name} is damaged: {_first_line(error)}") from None
-        return tuple(outputs)
 
 
 def open_model(path: str | os.PathLike[str], *, threads: int = 1) -> Model:
@@ -229,7 +214,7 @@ def _check_tensor(tensor: memoryview) -> None:
             raise ModelError("refers to another file for its weights; it is not opened.")
 
 
-def _session(data: bytes, card: Card, threads: int) -> object:
+def _session(data: bytes, card: Card, threads: int) -> Any:
     import onnxruntime
 
     onnxruntime.set_default_logger_severity(4)
@@ -251,22 +236,17 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
-def _check_signature(session: object, card: Card) -> None:
-    if card.modality not in OUTPUTS:
-        raise ModelError(f"is a model for {card.modality!r}; allowed: {', '.join(OUTPUTS)}.")
-    inputs = [(i.name, i.type, len(i.shape)) for i in session.get_inputs()]  # type: ignore[attr-defined]
-    outputs = tuple(o.name for o in session.get_outputs())  # type: ignore[attr-defined]
-    name, axes = ("features", (2, 3)) if card.modality == "features" else ("signal", (2,))
-    more = [(inputs[-1][0], "tensor(float)", 2)] if card.baseline else []
-    if inputs not in [[(name, "tensor(float)", n), *more] for n in axes] or outputs != output_names(card):
+def _check_signature(session: Any, card: Card) -> None:
+    """Whether the graph takes floats, and gives a logit for each label if it names emotions."""
+    kinds = {i.name: i.type for i in session.get_inputs()}
+    if not kinds or set(kinds.values()) != {"tensor(float)"}:
+        raise ModelError(f"takes {kinds}; a model of affekt takes floats only.")
+    first = session.get_outputs()[0]
+    if card.task == "emotion" and (first.name != "logits" or first.shape[-1] != len(card.labels)):
         raise ModelError(
-            f"takes {inputs} and gives {outputs}; a {card.modality} model takes a float {name!r} (b, n) "
-            f"and gives {', '.join(output_names(card))}."
+            f"gives {first.name!r} of shape {first.shape} first; a model of emotions gives 'logits', "
+            f"one for each of the {len(card.labels)} labels of its card."
         )
-    if card.modality != "activity":
-        classes = session.get_outputs()[0].shape[-1]  # type: ignore[attr-defined]
-        if classes != len(card.labels):
-            raise ModelError(f"gives {classes} logits, but its card names {len(card.labels)} labels.")
 
 
 def softmax(logits: NDArray[np.floating], temperature: float = 1.0) -> NDArray[np.float64]:

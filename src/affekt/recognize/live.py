@@ -1,4 +1,4 @@
-"""A stream that tells what it hears as it goes: signal in, events out."""
+"""A live stream of speech: signal in, events out."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from affekt.errors import InputError
 from affekt.recognize.recognizer import Recognizer
 from affekt.speech.decode import check_sampling_rate
-from affekt.speech.stream import RATE, Listener, checked_signal
-from affekt.timeline.gate import Weakest
+from affekt.speech.stream import checked_signal
+from affekt.speech.waveform import RATE
+from affekt.timeline.segments import Listener
+from affekt.timeline.summary import Summary
 from affekt.types import Prediction
 from affekt.write.fields import table_of, thousandths
 
-#: What ``docs/events-1.schema.json`` describes.
-SCHEMA = "events-1"
+#: What ``docs/events-2.schema.json`` describes.
+SCHEMA = "events-2"
 #: All types of events, as they are described at :class:`Live`.
 TYPES = ("level", "speech_start", "speech_end", "partial", "segment", "summary")
 #: Steps per second in which a stream is worked on.
@@ -30,7 +32,7 @@ SILENCE = -120.0
 
 @dataclass(frozen=True)
 class Event:
-    """Something that a stream tells.
+    """Something that happened in a live stream.
 
     Parameters
     ----------
@@ -67,7 +69,7 @@ class Event:
 
 
 class Live:
-    """A stream that tells what it hears as it goes: signal in, events out.
+    """A live stream: signal in, events out, as early as they are known.
 
     The events are, with times in seconds of the stream:
 
@@ -107,14 +109,14 @@ class Live:
     def __init__(self, recognizer: Recognizer, *, sampling_rate: int = RATE) -> None:
         check_sampling_rate(sampling_rate)
         self._closed: list[tuple[float, float]] = []
-        listener = Listener(lambda cell: None, lambda start, end: self._closed.append((start, end)))
+        listener = Listener(region=lambda start, end: self._closed.append((start, end)))
         self._stream = recognizer.stream(sampling_rate=sampling_rate, listener=listener)
-        self._rate, self._hop = sampling_rate, recognizer.card.hop / RATE
+        self._rate, self._hop = sampling_rate, recognizer.network.input.hop / RATE
         self._waiting = np.zeros(0, np.float32)
         self._steps = self._taken = 0
         self._speech = _Speech()
         self._reached: float | None = None
-        self._whole = _Whole()
+        self._summary = Summary()
         self._over = False
 
     @property
@@ -146,7 +148,7 @@ class Live:
         events: list[Event] = []
         # On a grid of its own, so that events do not depend on how the signal is cut.
         done = 0
-        while len(self._waiting) - done >= (size := self._next() - self._taken):
+        while len(self._waiting) - done >= (size := round((self._steps + 1) * self._rate / STEPS) - self._taken):
             step = self._waiting[done : done + size]
             done, self._steps, self._taken = done + size, self._steps + 1, self._taken + size
             events += [_level(step, self._now()), *self._step(step)]
@@ -163,10 +165,7 @@ class Live:
         self._over = True
         segments = self._stream.flush()
         events += self._settled(segments) + self._speech.give_up(self._now())
-        return [*_newest_only(events), _event("summary", self._now(), self._whole.prediction())]
-
-    def _next(self) -> int:
-        return round((self._steps + 1) * self._rate / STEPS)
+        return [*_newest_only(events), _event("summary", self._now(), self._summary.prediction())]
 
     def _now(self) -> float:
         return self._taken / self._rate
@@ -177,7 +176,7 @@ class Live:
         return events + self._in_progress()
 
     def _settled(self, segments: list[Prediction]) -> list[Event]:
-        """What became final: each region's start if nobody has told it, its segments, its end."""
+        """What became final: each region's start if it has not been announced, its segments, its end."""
         events: list[Event] = []
         now = self._now()
         for start, end in self._closed:
@@ -190,11 +189,11 @@ class Live:
         return events + [self._segment(segment) for segment in segments]
 
     def _segment(self, segment: Prediction) -> Event:
-        self._whole.add(segment)
+        self._summary.add(segment)
         return _event("segment", self._now(), segment, stable=True)
 
     def _in_progress(self) -> list[Event]:
-        """A partial and the segment so far, when the speech in progress has grown by a cell."""
+        """A partial and the segment so far, when the speech in progress has grown by a hop."""
         growing = self._stream.growing
         if growing is None or (self._reached is not None and growing[1] < self._reached + self._hop):
             return []
@@ -202,36 +201,29 @@ class Live:
         if found is None:
             return []
         window, segment = found
-        newest = Prediction(
-            growing[0] if self._reached is None else self._reached,
-            growing[1],
-            window.scores,
-            quality=window.quality,
-            threshold=window.threshold,
-            reason=window.reason,
-        )
+        newest = replace(window, start=growing[0] if self._reached is None else self._reached, end=growing[1])
         self._reached = growing[1]
         now = self._now()
         return [_event("partial", now, newest), _event("segment", now, segment, stable=False)]
 
 
 class _Speech:
-    """Tells each start of speech once, as early as it may be told, and each end."""
+    """Announces each start of speech once, as early as it may be, and each end."""
 
     def __init__(self) -> None:
-        self._told: float | None = None
-        # Where the evidence ends that the start was told on; None once there is no doubt.
+        self._announced: float | None = None
+        # Where the evidence ends that the start was announced on; None once there is no doubt.
         self._doubt: float | None = None
 
     def look(self, stream: Any, now: float) -> list[Event]:
         """After each step."""
         if growing := stream.growing:
             return self.begin(growing[0], now)
-        if self._told is not None:
+        if self._announced is not None:
             # The engine is past the evidence and has not found speech in it.
             return self.give_up(now) if self._doubt is not None and stream.earliest > self._doubt else []
         if hint := stream.hint():
-            self._told, self._doubt = hint
+            self._announced, self._doubt = hint
             return [_span("speech_start", now, start=hint[0])]
         return []
 
@@ -239,48 +231,20 @@ class _Speech:
         """Speech that begins here is certain."""
         events = self.give_up(now) if self._doubt is not None and start > self._doubt else []
         self._doubt = None
-        if self._told is None:
-            self._told = start
+        if self._announced is None:
+            self._announced = start
             events.append(_span("speech_start", now, start=start))
         return events
 
     def end(self, start: float, end: float, now: float) -> list[Event]:
         """Speech is over."""
-        self._told = None
+        self._announced = None
         return [_span("speech_end", now, start=start, end=end)]
 
     def give_up(self, now: float) -> list[Event]:
-        """What was told was nothing."""
-        told, self._told, self._doubt = self._told, None, None
-        return [] if told is None else [_span("speech_end", now, start=told, end=told)]
-
-
-class _Whole:
-    """The mean of all segments, weighted by their length, in memory that does not grow: see :func:`summarise`."""
-
-    def __init__(self) -> None:
-        self._first: Prediction | None = None
-        self._end = self._length = self._quality = 0.0
-        self._scores = np.zeros(0)
-        self._weakest = Weakest()
-
-    def add(self, p: Prediction) -> None:
-        """Take the next segment."""
-        if self._first is None:
-            self._first, self._scores = p, np.zeros(len(p.scores))
-        self._end, self._length = p.end, self._length + p.duration
-        self._scores = self._scores + p.duration * np.array(list(p.scores.values()))
-        self._quality += p.duration * p.quality
-        self._weakest.add(p)
-
-    def prediction(self) -> Prediction:
-        """Of all so far; without any it abstains."""
-        if self._first is None:
-            return Prediction(0.0, 0.0, {}, quality=0.0)
-        scores = dict(zip(self._first.scores, (self._scores / self._scores.sum()).tolist(), strict=True))
-        heard = min(1.0, max(0.0, self._quality / self._length))
-        whole = Prediction(self._first.start, self._end, scores, quality=heard, threshold=self._first.threshold)
-        return replace(whole, reason=self._weakest.reason(heard, unsure=whole.unsure))
+        """What was announced was no speech."""
+        announced, self._announced, self._doubt = self._announced, None, None
+        return [] if announced is None else [_span("speech_end", now, start=announced, end=announced)]
 
 
 def _event(kind: str, now: float, prediction: Prediction, **more: Any) -> Event:

@@ -7,6 +7,8 @@ import os
 import threading
 import warnings
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -14,17 +16,19 @@ from affekt.errors import AudioWarning, InputError
 from affekt.labels import LabelMap, Labels, label_map, loss_of
 from affekt.models.card import label_set, least_probability
 from affekt.models.zoo import load_model
+from affekt.recognize.modalities import modality
 from affekt.recognize.trace import Trace
-from affekt.speech.audio import Source, blocks, name_of
+from affekt.speech.audio import Source, name_of
 from affekt.speech.baseline import LEAST_SECONDS, Accumulator, Baseline
-from affekt.speech.feature_model import ClipModel
-from affekt.speech.stream import RATE, Listener, Stream, StreamOptions
+from affekt.speech.stream import Stream, StreamOptions
+from affekt.speech.waveform import RATE
+from affekt.timeline.segments import Listener
 from affekt.timeline.summary import summarise
 from affekt.types import Prediction, Result
 
 
 class Recognizer:
-    """Recognises emotions in the voice.
+    """Recognises emotions with one model, in the modality that its card names.
 
     Making one opens the model; keep it for many recordings. It
     may be shared between threads.
@@ -73,39 +77,38 @@ class Recognizer:
             raise InputError(f"threshold is {threshold}; allowed: 0 (always answer) to 1.")
         opened = load_model(model, threads=threads)
         self.card = opened.card
-        if self.card.modality not in ("speech", "features"):
-            raise InputError(f"{model} is a model for {self.card.modality}, not for emotions in speech.")
-        self.threshold = self.card.threshold if threshold is None else threshold
-        network = ClipModel(opened) if self.card.modality == "features" else opened
-        self._models = (network, load_model("activity", threads=threads))
-        self._options = options or StreamOptions()
-        self.baseline: Baseline | None = None
-        self.running = False
+        self._modality = modality(self.card.modality)
         available = self.card.labels
-        self._map = (
+        self.label_map = (
             LabelMap({label: (label,) for label in available}) if labels is None else label_map(labels, available)
         )
+        self.threshold = self.card.threshold if threshold is None else threshold
+        setup = self._modality.load("setup")
+        self._setup = setup(opened, self.label_map, threshold=self.threshold, options=options, threads=threads)
+
+    @property
+    def network(self) -> Any:
+        """What its streams run: an object with ``run``, see :class:`affekt.speech.waveform.VoiceModel`."""
+        return self._setup.network
+
+    @property
+    def baseline(self) -> Baseline | None:
+        """How the speaker of its recordings usually sounds; None where nothing is known."""
+        baseline: Baseline | None = self._setup.baseline
+        return baseline
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels of the scores, in order."""
-        return tuple(self._map.sources)
+        return tuple(self.label_map.sources)
 
     def stream(self, *, sampling_rate: int = RATE, listener: Listener | None = None) -> Stream:
         """A stream to feed with signal as it comes; ``sampling_rate`` in hertz is that of what is fed."""
-        return Stream(
-            self._models,
-            self._map,
-            options=self._options,
-            sampling_rate=sampling_rate,
-            listener=listener,
-            threshold=self.threshold,
-            baseline=self.baseline,
-            running=self.running,
-        )
+        stream: Stream = self._setup.stream(sampling_rate=sampling_rate, listener=listener)
+        return stream
 
     def adapt(self, clips: Source | Iterable[Source], *, kind: str = "neutral") -> Recognizer:
-        """A recogniser that knows how one speaker usually sounds, from some of their speech.
+        """A recogniser with the baseline of one speaker, from some of their speech.
 
         It shares the opened model with this one and is for that speaker only.
         From 3 s on it helps, 10 s are good.
@@ -125,7 +128,7 @@ class Recognizer:
         Raises
         ------
         InputError
-            If the model cannot be told, the kind does not exist, or there is
+            If the model takes no baseline, the kind does not exist, or there is
             less than a second of neutral, eight seconds of any speech.
         AudioError
             If a clip cannot be read.
@@ -148,29 +151,32 @@ class Recognizer:
         Raises
         ------
         InputError
-            If the model cannot be told how a speaker usually sounds.
+            If the model takes no baseline.
         AudioError
             If it cannot be read.
         """
-        if not self.card.baseline:
-            raise InputError(f"the model {self.card.name} cannot be told how a speaker usually sounds; voice can.")
-        stream = self.with_baseline(None).stream()
-        for block in blocks(source):
+        stream = self._checked_for_baseline().with_baseline(None).stream()
+        for block in self._modality.load("reader")(source):
             stream.feed(block)
         stream.flush()
         return stream.accumulator
 
     def with_baseline(self, baseline: Baseline | None = None, *, running: bool = False) -> Recognizer:
-        """A recogniser that shares the opened model and knows this of the speaker.
+        """A recogniser that shares the opened model and compares speech with this speaker baseline.
 
         With ``running`` each of its streams learns how its speaker usually
         sounds as it goes, and compares speech with what came before.
         """
-        if (baseline or running) and not self.card.baseline:
-            raise InputError(f"the model {self.card.name} cannot be told how a speaker usually sounds; voice can.")
-        other = copy.copy(self)
-        other.baseline, other.running = baseline, running
+        other = copy.copy(self._checked_for_baseline() if baseline or running else self)
+        other._setup = replace(self._setup, baseline=baseline, running=running)
         return other
+
+    def _checked_for_baseline(self) -> Recognizer:
+        if not self._modality.baseline:
+            raise InputError(f"speaker baselines are for speech; {self.card.name} is a model of {self.card.modality}.")
+        if not self.card.baseline:
+            raise InputError(f"the model {self.card.name} takes no speaker baseline; voice does.")
+        return self
 
     def label_set(self, prediction: Prediction, coverage: float = 0.9) -> tuple[str, ...]:
         """The labels among which the true one is, as often as ``coverage`` says.
@@ -247,16 +253,16 @@ class Recognizer:
         problems: list[str] = []
         stream = self.stream(listener=trace.listener if trace else None)
         predictions: list[Prediction] = []
-        for block in blocks(source, warn=problems.append):
+        for block in self._modality.load("reader")(source, warn=problems.append):
             if stop and stop.is_set():
                 raise InterruptedError("stopped before its end")
             predictions += stream.feed(block)
             if trace:
                 trace.see(block)
         predictions += stream.flush()
-        if self._map.lost:
-            problems.insert(0, loss_of(self._map.lost, self.labels))
-        for problem in problems[bool(self._map.lost) :]:
+        if self.label_map.lost:
+            problems.insert(0, loss_of(self.label_map.lost, self.labels))
+        for problem in problems[bool(self.label_map.lost) :]:
             warnings.warn(problem, AudioWarning, stacklevel=3)
         return Result(
             name_of(source),
@@ -270,10 +276,10 @@ class Recognizer:
         )
 
     def _baseline_of(self, stream: Stream) -> str:
-        """What was known of the speaker; one who says too little stays unknown however long one listens."""
-        if self.running:
+        """The kind of baseline used; a speaker who says too little has none, however long the recording."""
+        if self._setup.running:
             return "running" if stream.speaker_known else "none"
-        return self.baseline.kind if self.baseline else "none"
+        return self._setup.baseline.kind if self._setup.baseline else "none"
 
 
 def several(clips: Source | Iterable[Source]) -> list[Source]:

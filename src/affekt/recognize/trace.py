@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from affekt.speech.stream import Listener
+from affekt.timeline.segments import Listener
 from affekt.types import Prediction
 
 
@@ -24,7 +24,7 @@ class Trace:
     @property
     def listener(self) -> Listener:
         """To be given to the stream."""
-        return Listener(self.cells.append, lambda start, end: self.regions.append((start, end)))
+        return Listener(hop=self.cells.append, region=lambda start, end: self.regions.append((start, end)))
 
     @property
     def envelope(self) -> NDArray[np.float32]:

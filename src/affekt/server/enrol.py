@@ -16,7 +16,7 @@ from affekt.server.refusals import Refusal, documented
 from affekt.server.service import Service
 from affekt.server.uploads import Upload, read_form
 from affekt.speech.audio import blocks
-from affekt.speech.stream import RATE
+from affekt.speech.waveform import RATE
 
 BODY: dict[str, Any] = {
     "requestBody": {

@@ -21,7 +21,8 @@ from affekt.recognize.trace import Trace
 from affekt.server.refusals import Failure, Refusal, documented
 from affekt.server.service import Service
 from affekt.server.uploads import Form, Upload, read_form
-from affekt.speech.stream import RATE, Listener
+from affekt.speech.waveform import RATE
+from affekt.timeline.segments import Listener
 from affekt.types import Result
 from affekt.write.predictions import ONE_RECORDING, WRITERS
 
@@ -104,7 +105,7 @@ class Watch(Trace):
     @property
     def listener(self) -> Listener:
         """Nothing is kept."""
-        return Listener(lambda cell: None, lambda start, end: None)
+        return Listener()
 
     def see(self, signal: NDArray[np.float32], *, step: int = 160) -> None:
         """Count the next piece of signal (n,)."""

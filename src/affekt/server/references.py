@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from affekt.recognize.recognizer import Recognizer
 from affekt.server.engine import Engine
 from affekt.server.refusals import Refusal, busy
-from affekt.speech.stream import RATE
+from affekt.speech.waveform import RATE
 
 SHORTEST, LONGEST = 5.0, 60.0
 #: Model, labels and whether for a stream.

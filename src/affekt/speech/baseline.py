@@ -1,4 +1,4 @@
-"""What is known of how a speaker usually sounds, for a model that can be told."""
+"""Speaker baselines: how a speaker usually sounds, for a model that compares speech with it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Baseline:
     ----------
     kind : str
         ``neutral``: from speech known to be without emotion. ``any``: from
-        whatever was heard of the speaker, with nothing labelled.
+        whatever speech there is of them, with nothing labelled.
     mean : float array, shape (d,)
         Mean embedding of the windows of that speech.
     seconds : float
@@ -53,13 +53,13 @@ class Baseline:
 
 
 class Accumulator:
-    """Embeddings of regions of speech, summed up.
+    """Sums the embeddings of regions of speech until they make a baseline.
 
     Examples
     --------
-    >>> heard = Accumulator()
-    >>> heard.add(np.ones((3, 2)), 9.0)
-    >>> heard.baseline().mean
+    >>> accumulator = Accumulator()
+    >>> accumulator.add(np.ones((3, 2)), 9.0)
+    >>> accumulator.baseline().mean
     array([1., 1.])
     """
 
@@ -74,7 +74,7 @@ class Accumulator:
             self.seconds += seconds
 
     def join(self, other: Accumulator) -> None:
-        """Take what another has accumulator."""
+        """Take what another has accumulated."""
         self._sum, self.seconds = self._sum + other._sum, self.seconds + other.seconds
 
     def baseline(self, kind: str = "any") -> Baseline | None:

@@ -1,4 +1,4 @@
-"""A model of features as the engine wants it: windows of sound in, logits of each window out."""
+"""Models of features as the stream takes them: windows of sound in, logits of each window out."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from affekt.errors import AffektError, ModelError
 from affekt.models.onnx import Model
 from affekt.speech.inputs import Inputs, input_of
+from affekt.speech.waveform import WaveformInput
 
 
-class ClipModel:
-    """Wraps a ``features`` model; it was trained on whole clips and here sees windows of speech.
+class FeatureModel:
+    """A model trained on features of whole clips, run on windows of speech.
 
     Parameters
     ----------
@@ -26,14 +27,19 @@ class ClipModel:
     Raises
     ------
     ModelError
-        If the card's ``input`` makes no sense.
+        If the card's ``input`` makes no sense, or the graph does not take features.
     """
 
     def __init__(self, model: Model) -> None:
-        self.card, self._model = model.card, model
+        self.card, self.input, self._model = model.card, WaveformInput.of(model.card), model
+        if list(model.inputs.items()) not in ([("features", 2)], [("features", 3)]) or model.outputs != ("logits",):
+            raise ModelError(
+                f"the model {model.card.name} takes {model.inputs} and gives {', '.join(model.outputs)}; one of "
+                "features takes 'features' (b, d) or (b, t, d) and gives 'logits'."
+            )
         try:
-            table: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in model.card.input.items()}
-            # What was skipped in training is the silence before the speech, which the engine has cut off already.
+            table: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in self.input.features.items()}
+            # What was skipped in training is the silence before the speech, which the stream has cut off already.
             self._inputs = replace(Inputs(**table), skip=0.0)
         except (AffektError, TypeError) as error:
             raise ModelError(
@@ -44,12 +50,12 @@ class ClipModel:
         self, signal: NDArray[np.float32], baseline: None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Logits of the mean window (1, k) and of every window (1, w, k) of a signal (1, n) at 16 kHz; no baseline."""
-        card, rate = self.card, self._inputs.sampling_rate
-        count = 1 + max(0, math.ceil((signal.shape[1] - card.window) / card.hop))
-        starts = np.arange(count) * card.hop
-        windows = [signal[0, start : start + card.window] for start in starts]
-        if rate != card.sampling_rate:
-            windows = [soxr.resample(window, card.sampling_rate, rate) for window in windows]
+        given, rate = self.input, self._inputs.sampling_rate
+        count = 1 + max(0, math.ceil((signal.shape[1] - given.window) / given.hop))
+        starts = np.arange(count) * given.hop
+        windows = [signal[0, start : start + given.window] for start in starts]
+        if rate != given.sampling_rate:
+            windows = [soxr.resample(window, given.sampling_rate, rate) for window in windows]
         rows = np.stack([input_of(np.ascontiguousarray(window, np.float32), self._inputs) for window in windows])
         (logits,) = self._model.run(rows)
         return logits.mean(axis=0, keepdims=True), logits[None]

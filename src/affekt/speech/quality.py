@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from affekt.timeline.gate import NAMES
+from affekt.timeline.gate import Gate, Measure
 
 RATE = 16_000
 #: 20 ms.
@@ -23,6 +25,34 @@ DEPTH = 45.0
 PAUSES, MENDED = 0.2, 1.2
 #: Decibels: everything below the loudest frame by more than this is silence.
 RANGE = 60.0
+#: What is said where nothing is wrong with the signal.
+AMBIGUOUS = "the voice itself is ambiguous"
+#: What is measured, in the order of the columns of :func:`window_measures`.
+MEASURES: dict[str, Measure] = {
+    "snr": Measure(lambda x: f"noise or echo: the speech is {x:.0f} dB above it", lambda x: x < 10),
+    "clipped": Measure(lambda x: f"clipped: {100 * x:.{0 if x >= 0.01 else 1}f} % of the signal", lambda x: x > 0.02),
+    "bandwidth": Measure(lambda x: f"narrow band: nothing above {x / 1000:.1f} kHz", lambda x: x < 4000),
+    "share": Measure(lambda x: f"mostly pauses: {100 * x:.0f} % of it is speech", lambda x: x < 0.3, rank=1),
+    "seconds": Measure(lambda x: f"short: {x:.1f} s without its pauses", lambda x: x < 0.75),
+}
+NAMES = tuple(MEASURES)
+
+
+def speech_gate(curves: Mapping[str, tuple[float, float, float]] | None = None) -> Gate:
+    """A gate on what is measured of speech.
+
+    Examples
+    --------
+    >>> gate = speech_gate({"seconds": (0.0, 2.0, 0.5)})
+    >>> gate.factors(np.array([[40.0, 0.0, 8000.0, 0.8, 1.0]]))
+    array([0.75])
+    """
+    return Gate(curves or {}, MEASURES, AMBIGUOUS)
+
+
+def gate_of(table: Mapping[str, Any]) -> Gate | None:
+    """The gate of a model's card; None where it has none."""
+    return speech_gate({name: tuple(curve) for name, curve in table["curves"].items()}) if table else None
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,7 @@ same numbers to the last bit.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import soxr
@@ -19,20 +17,18 @@ from numpy.typing import NDArray
 
 from affekt.errors import InputError, ModelError
 from affekt.labels import LabelMap
-from affekt.models.card import Card
 from affekt.models.onnx import Model, softmax
+from affekt.models.zoo import load_model
 from affekt.speech.activity import CONTEXT, HOP, Activity, ActivityOptions
 from affekt.speech.baseline import Accumulator, Baseline
 from affekt.speech.decode import check_sampling_rate
-from affekt.speech.feature_model import ClipModel
+from affekt.speech.feature_model import FeatureModel
 from affekt.speech.frames import Buffer
-from affekt.speech.quality import window_measures, window_qualities
-from affekt.timeline.gate import Gate, weakened
+from affekt.speech.quality import gate_of, window_measures, window_qualities
+from affekt.speech.waveform import RATE, SHORTEST, ActivityModel, VoiceModel
+from affekt.timeline.segments import Decision, Listener, Region
 from affekt.types import Prediction
 
-RATE = 16_000
-#: The model's front end needs this much to see one frame.
-SHORTEST = 400
 #: Seconds of what sounds like speech that it takes to say so before it is certain.
 HINT = 0.1
 
@@ -74,58 +70,53 @@ LIVE = StreamOptions(block=0.8, activity=ActivityOptions(block=0.2))
 
 
 @dataclass(frozen=True)
-class Listener:
-    """Who wants to know more than the segments.
+class SpeechSetup:
+    """All that a stream of speech runs with; many streams may share one.
 
     Parameters
     ----------
-    cell : callable
-        Takes the cell of every window; cells are parts of an answer and always have a label.
-    region : callable
-        Takes start and end of every region of speech, in seconds.
-    logits : callable, optional
-        Takes the logits (w, k) of the windows of the region in progress, before
-        the temperature, as they come; :func:`window_weights` says what each counts.
-    measures : callable, optional
-        Takes what :func:`affekt.speech.quality.window_measures` measured in the same windows, (w, 5).
+    network : VoiceModel or FeatureModel
+    activity : ActivityModel
+    labels : LabelMap
+        From the model's labels to those asked for.
+    options : StreamOptions
+    threshold : float
+        Confidence that a segment needs to have a label, 0 to 1; where segments begin and end does not depend on it.
+    baseline : Baseline, optional
+        How the speaker usually sounds.
+    running : bool
+        Learn it from the stream itself: each region of speech is compared with
+        all before it. Only for a stream of one speaker.
     """
 
-    cell: Callable[[Prediction], None]
-    region: Callable[[float, float], None]
-    logits: Callable[[NDArray[np.floating]], None] | None = None
-    measures: Callable[[NDArray[np.float64]], None] | None = None
+    network: VoiceModel | FeatureModel
+    activity: ActivityModel
+    labels: LabelMap
+    options: StreamOptions
+    threshold: float = 0.0
+    baseline: Baseline | None = None
+    running: bool = False
+
+    def stream(self, *, sampling_rate: int = RATE, listener: Listener | None = None) -> Stream:
+        """A stream to feed with signal at ``sampling_rate`` hertz."""
+        return Stream(self, sampling_rate=sampling_rate, listener=listener)
 
 
-def window_weights(count: int, length: int, card: Card) -> NDArray[np.float64]:
-    """How many samples each window counts for in the mean of a region.
+def open_speech(
+    model: Model, labels: LabelMap, *, threshold: float, options: StreamOptions | None = None, threads: int = 1
+) -> SpeechSetup:
+    """Set up streams of a model of emotions in speech, with the activity model that ships.
 
-    Parameters
-    ----------
-    count : int
-        Windows of the region.
-    length : int
-        Samples of the region.
-    card : Card
-        Of the model.
-
-    Returns
-    -------
-    array, shape (w,)
-        Sums to ``length``.
-
-    Examples
-    --------
-    >>> window_weights(1, 16_000, Card("m", "speech", ("a", "b")))
-    array([16000.])
+    Raises
+    ------
+    ModelError
+        If the model is not one of emotions in speech.
     """
-    cells: list[Prediction] = []
-    names = tuple(str(i) for i in range(count))
-    listener = Listener(cells.append, lambda start, end: None)
-    region = _Region(0, card, _Segments(_Answers(names), 1, listener))
-    # Each window answers with a label of its own, so that the scores of a cell are its weights.
-    region.add(np.eye(count), np.ones((count, 1)), length)
-    region.finish(length)
-    return RATE * sum((p.duration * np.array(list(p.scores.values())) for p in cells), np.zeros(count))
+    if model.card.task != "emotion":
+        raise ModelError(f"{model.card.name} is a model for {model.card.task}, not for emotions in speech.")
+    network = FeatureModel(model) if "features" in model.card.input else VoiceModel(model)
+    activity = ActivityModel(load_model("activity", threads=threads))
+    return SpeechSetup(network, activity, labels, options or StreamOptions(), threshold)
 
 
 def checked_signal(signal: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -145,45 +136,25 @@ class Stream:
 
     Parameters
     ----------
-    models : (Model, Model)
-        The emotion model and the speech activity model.
-    labels : LabelMap
-        From the model's labels to those asked for.
-    options : StreamOptions
+    setup : SpeechSetup
     sampling_rate : int
         Hertz of what will be fed; resampled to 16 kHz as it comes.
-    listener : Listener
-    threshold : float
-        Confidence that a segment needs to have a label, 0 to 1; where segments begin and end does not depend on it.
-    baseline : Baseline, optional
-        How the speaker usually sounds.
-    running : bool
-        Learn it from the stream itself: each region of speech is compared with
-        all before it. Only for a stream of one speaker.
+    listener : Listener, optional
+        Told more than segments.
+
+    Raises
+    ------
+    InputError
+        If the sampling rate is not allowed.
     """
 
-    def __init__(
-        self,
-        models: tuple[Model | ClipModel, Model],
-        labels: LabelMap,
-        *,
-        options: StreamOptions,
-        sampling_rate: int = RATE,
-        listener: Listener | None = None,
-        threshold: float = 0.0,
-        baseline: Baseline | None = None,
-        running: bool = False,
-    ) -> None:
-        model, activity = models
-        self._speech = lambda signal: activity.run(signal[None])[0][0]
-        self._activity = Activity(self._speech, options.activity)
-        self._buffer = Buffer()
-        self._listener = listener
-        self._reader = _Reader(
-            model, labels, options, self._listener, threshold=threshold, baseline=baseline, running=running
-        )
-        self._resampler = None
+    def __init__(self, setup: SpeechSetup, *, sampling_rate: int = RATE, listener: Listener | None = None) -> None:
         check_sampling_rate(sampling_rate)
+        self._speech = setup.activity
+        self._activity = Activity(self._speech, setup.options.activity)
+        self._buffer, self._listener = Buffer(), listener or Listener()
+        self._reader = _RegionReader(setup, self._listener)
+        self._resampler = None
         if sampling_rate != RATE:
             self._resampler = soxr.ResampleStream(sampling_rate, RATE, 1, dtype="float32", quality="HQ")
         self._over = False
@@ -195,18 +166,18 @@ class Stream:
 
     @property
     def accumulator(self) -> Accumulator:
-        """The embeddings of the regions that are over; of a model that gives any."""
+        """The embeddings of the regions that are over, of a model that gives any."""
         return self._reader.accumulator
 
     @property
     def speaker_known(self) -> bool:
-        """Whether any of the speech was heard with the speaker's baseline known."""
+        """Whether any of the speech was compared with a speaker baseline."""
         return self._reader.speaker_known
 
     def glance(self) -> Prediction | None:
         """What the last seconds of the speech in progress sound like, as if it ended here; None where nobody speaks.
 
-        For showing something at once: one window, heard without what comes
+        For showing something at once: one window, without what comes
         after it, so :meth:`feed` may later decide otherwise.
         """
         growing = self._activity.growing
@@ -226,7 +197,7 @@ class Stream:
     def hint(self) -> tuple[float, float] | None:
         """Start and end, in seconds, of what sounds like the first of new speech; None where there is none.
 
-        For saying at once that somebody speaks: the newest signal is heard
+        For saying at once that somebody speaks: the newest signal is looked at
         without what comes after it, so :meth:`feed` may later find nothing.
         """
         options, earliest = self._activity.options, self._activity.earliest
@@ -296,7 +267,7 @@ class Stream:
         return done
 
     def _needed_from(self) -> int:
-        """The first sample that a model may still have to hear; :meth:`hint` needs context, too."""
+        """The first sample that a model may still need; :meth:`hint` needs context, too."""
         growing, needed = self._activity.growing, self._reader.needed_from
         before = (CONTEXT + 1) * HOP + round(self._activity.options.margin * RATE)
         if growing is None or needed is None:
@@ -307,42 +278,33 @@ class Stream:
         done: list[Prediction] = []
         for region in regions:
             done += self._reader.close(region, self._buffer)
-            if self._listener:
+            if self._listener.region:
                 self._listener.region(region[0] / RATE, region[1] / RATE)
         return done
 
 
-class _Reader:
+class _RegionReader:
     """Runs the model over a region of speech as it grows, piece by piece."""
 
-    def __init__(
-        self,
-        model: Model | ClipModel,
-        labels: LabelMap,
-        options: StreamOptions,
-        listener: Listener | None,
-        *,
-        threshold: float,
-        baseline: Baseline | None = None,
-        running: bool = False,
-    ) -> None:
-        self._model, self._labels, self._card = model, labels, model.card
-        self.accumulator, self._baseline, self._running = Accumulator(), baseline, running
-        self.speaker_known = False
-        self._embeddings: list[NDArray[np.floating]] = []
-        self._hop, self._window = self._card.hop, self._card.window
+    def __init__(self, setup: SpeechSetup, listener: Listener) -> None:
+        self._setup, self._listener = setup, listener
+        self._card, self._windows = setup.network.card, setup.network.input.windows
+        gate = gate_of(self._card.gate)
+        self._decision = Decision(tuple(setup.labels.sources), RATE, "speech", gate, setup.threshold)
+        self._hop, self._window = self._windows.hop, self._windows.window
         # A whole number of hops, so that the windows of a piece fall on those of the region.
-        self._context = math.ceil(self._card.context / self._hop) * self._hop
-        self._windows_at_once = max(1, round(options.block * RATE / self._hop))
-        self._shortest, self._listener = max(1, math.ceil(options.shortest * RATE / self._hop)), listener
-        self._answers = _Answers(tuple(labels.sources), Gate.of(self._card.gate), threshold)
-        self._region: _Region | None = None
+        self._context = math.ceil(setup.network.input.context / self._hop) * self._hop
+        self._windows_at_once = max(1, round(setup.options.block * RATE / self._hop))
+        self._shortest = max(1, math.ceil(setup.options.shortest * RATE / self._hop))
+        self._region: Region | None = None
+        self._embeddings: list[NDArray[np.floating]] = []
+        self.accumulator, self.speaker_known = Accumulator(), False
 
     @property
     def needed_from(self) -> int | None:
         """First sample of the region in progress that is still to be read; None between regions."""
         region = self._region
-        return region.start + max(0, region.windows * self._hop - self._context) if region else None
+        return region.start + max(0, region.count * self._hop - self._context) if region else None
 
     def glance(self, region: tuple[int, int], buffer: Buffer) -> Prediction | None:
         """The last window of a region in progress, as if the region ended here."""
@@ -353,36 +315,40 @@ class _Reader:
         if len(signal) < SHORTEST:
             return None
         logits = self._run(signal)[1][0, (first - begin) // self._hop]
-        (scores,) = self._mapped(softmax(logits[None], self._card.temperature))
-        return self._answers.prediction((first, end), scores, self._heard(signal[first - begin :], 1, told=False)[0])
+        (row,) = self._rows(logits[None], signal[first - begin :], final=False)
+        return self._decision.prediction(first, end, row)
 
     def so_far(self, region: tuple[int, int], buffer: Buffer) -> tuple[Prediction, Prediction] | None:
         """The last window and the last segment of a region in progress, as if the region ended here."""
-        left = self._window_count(region[1] - region[0]) - (self._region.windows if self._region else 0)
+        left = self._window_count(region[1] - region[0]) - (self._region.count if self._region else 0)
         if self._region is None or left < 1:
             return None
-        trial = self._region.copy()
-        segments = self._read(trial, buffer, region[1], left, told=False)
-        window = self._answers.prediction((max(region[0], region[1] - self._window), region[1]), *trial.last)
-        return window, (segments + trial.finish(region[1]))[-1]
+        attempt = self._region.copy()
+        segments = self._read(attempt, buffer, region[1], left, final=False)
+        window = self._decision.prediction(max(region[0], region[1] - self._window), region[1], attempt.last)
+        return window, (segments + attempt.finish(region[1]))[-1]
 
     def grow(self, region: tuple[int, int], buffer: Buffer) -> list[Prediction]:
         """Read as many whole pieces as lie safely inside a region that is not over."""
         if self._region is None:
-            cells = _Segments(self._answers, self._shortest, self._listener)
-            self._region = _Region(region[0], self._card, cells)
-        state, done = self._region, []
-        while (end := self._piece_end(state)) <= region[1]:
+            self._region = Region(
+                region[0], self._windows, self._decision, shortest=self._shortest, on_hop=self._listener.hop
+            )
+        state = self._region
+        done: list[Prediction] = []
+        while True:
+            last = state.count + self._windows_at_once - 1
+            end = state.start + last * self._hop + self._window + self._context
+            if end > region[1]:
+                return done
             done += self._read(state, buffer, end, self._windows_at_once)
-        return done
 
     def close(self, region: tuple[int, int], buffer: Buffer) -> list[Prediction]:
         """Read the rest of a region that is over."""
         done = self.grow(region, buffer)
-        state = self._region
+        state, self._region = self._region, None
         assert state is not None
-        self._region = None
-        left = self._window_count(region[1] - region[0]) - state.windows
+        left = self._window_count(region[1] - region[0]) - state.count
         if left > 0:
             done += self._read(state, buffer, region[1], left)
         if self._embeddings:
@@ -390,25 +356,22 @@ class _Reader:
             self._embeddings = []
         return done + state.finish(region[1])
 
-    def _run(self, signal: NDArray[np.float32]) -> tuple[NDArray[np.floating], ...]:
-        """The model's outputs, told what was known of the speaker before this region."""
-        known = self.accumulator.baseline() if self._running else None
-        baseline = known or self._baseline
-        self.speaker_known = self.speaker_known or bool(baseline)
-        return self._model.run(signal[None], baseline.row) if baseline else self._model.run(signal[None])  # type: ignore[arg-type]
-
-    def _piece_end(self, state: _Region) -> int:
-        last = state.windows + self._windows_at_once - 1
-        return state.start + last * self._hop + self._window + self._context
-
     def _window_count(self, samples: int) -> int:
         """Windows that lie in a region whole, and one more that reaches its end."""
         if samples < SHORTEST:
             return 0
         return 1 + max(0, math.ceil((samples - self._window) / self._hop))
 
-    def _read(self, state: _Region, buffer: Buffer, end: int, count: int, *, told: bool = True) -> list[Prediction]:
-        first = state.start + state.windows * self._hop
+    def _run(self, signal: NDArray[np.float32]) -> tuple[NDArray[np.floating], ...]:
+        """The model's outputs, with the speaker baseline that was known before this region."""
+        known = self.accumulator.baseline() if self._setup.running else None
+        baseline = known or self._setup.baseline
+        self.speaker_known = self.speaker_known or bool(baseline)
+        return self._setup.network.run(signal[None], baseline.row if baseline else None)  # type: ignore[arg-type]
+
+    def _read(self, state: Region, buffer: Buffer, end: int, count: int, *, final: bool = True) -> list[Prediction]:
+        """Run the model over the next windows of a region, up to a sample; only what is final is told and kept."""
+        first = state.start + state.count * self._hop
         start = max(state.start, first - self._context)
         signal = buffer.take(start, end)
         outputs = self._run(signal)
@@ -416,195 +379,25 @@ class _Reader:
         logits = logits[skipped : skipped + count]
         if len(logits) < count:
             raise ModelError(f"the model {self._card.name} gave {len(logits)} windows of {count}; its card is wrong.")
-        if told and self._card.baseline:
+        if final and self._card.baseline:
             self._embeddings.append(outputs[2][0][skipped : skipped + count])
-        if told and self._listener and self._listener.logits:
+        if final and self._listener.logits:
             self._listener.logits(logits)
-        scores = self._mapped(softmax(logits, self._card.temperature))
-        return state.add(scores, self._heard(signal[first - start :], count, told=told), end - state.start)
+        return state.add(self._rows(logits, signal[first - start :], final=final), end)
 
-    def _heard(self, signal: NDArray[np.float32], count: int, *, told: bool) -> NDArray[np.float64]:
-        """Quality of windows (w, 1); of a model with a gate the factor, and what was measured beside it (w, 6)."""
-        gate, telling = self._answers.gate, self._listener.measures if told and self._listener else None
-        measures = np.zeros((count, 0))
-        if gate or telling:
-            measures = window_measures(signal, self._window, self._hop, count)
-        if telling:
-            telling(measures)
-        if gate:
-            return np.column_stack([gate.factors(measures), measures])
-        return window_qualities(signal, self._window, self._hop, count)[:, None]
-
-    def _mapped(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-        rows = [self._labels.apply(dict(zip(self._card.labels, row, strict=True))) for row in probabilities.tolist()]
-        return np.array([list(row.values()) for row in rows])
-
-
-class _Region:
-    """Windows of one region of speech in, cells and segments out.
-
-    A cell is one hop long. Its scores are the mean of all windows that cover
-    it, those that have it in their middle counting most.
-    """
-
-    def __init__(self, start: int, card: Card, segments: _Segments) -> None:
-        self.start = start
-        self._hop = card.hop
-        reach = math.ceil(card.window / self._hop)
-        self._weights = np.sin(np.pi * (np.arange(reach) + 0.5) / reach) ** 2
-        self._rows: list[NDArray[np.float64]] = []
-        self._segments = segments
-        self.windows = 0
-        self._cells = 0
-
-    def add(self, scores: NDArray[np.float64], heard: NDArray[np.float64], length: int) -> list[Prediction]:
-        """Take scores (w, k) and quality (w, 1 or 6) of the next windows; the region has ``length`` samples or more."""
-        done: list[Prediction] = []
-        for row in np.column_stack([scores, heard]):
-            self._rows = [*self._rows, row][-len(self._weights) :]
-            self.windows += 1
-            done += self._emit(self._mean(0), min((self._cells + 1) * self._hop, length))
-        return done
-
-    @property
-    def last(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Scores (k,) and quality (1 or 6,) of the newest window."""
-        return self._segments.parted(self._rows[-1])
-
-    def copy(self) -> _Region:
-        """To try what would come of it; nobody is told of its cells."""
-        other = copy(self)
-        other._segments = self._segments.copy()
-        return other
-
-    def finish(self, end: int) -> list[Prediction]:
-        """Cells that only the last windows cover, and the last segment."""
-        done: list[Prediction] = []
-        length = end - self.start
-        shift = 1
-        while self._rows and self._cells * self._hop < length:
-            done += self._emit(self._mean(shift), min((self._cells + 1) * self._hop, length))
-            shift += 1
-        return done + self._segments.finish()
-
-    def _mean(self, shift: int) -> NDArray[np.float64]:
-        """Weighted mean of the recent windows, the newest of which began ``shift`` cells ago."""
-        ages = np.arange(len(self._rows))[::-1] + shift
-        weights = self._weights[np.minimum(ages, len(self._weights) - 1)]
-        return weights @ np.array(self._rows) / weights.sum()
-
-    def _emit(self, row: NDArray[np.float64], end: int) -> list[Prediction]:
-        begin = self.start + self._cells * self._hop
-        self._cells += 1
-        return self._segments.add(_Cell(begin, self.start + end, *self._segments.parted(row)))
-
-
-@dataclass(frozen=True)
-class _Cell:
-    """Scores (k,) and quality (1 or 6,) of one hop, from sample to sample."""
-
-    start: int
-    end: int
-    scores: NDArray[np.float64]
-    heard: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class _Answers:
-    """How scores and what was heard of the signal become Predictions."""
-
-    labels: tuple[str, ...]
-    gate: Gate | None = None
-    threshold: float = 0.0
-
-    def prediction(
-        self, samples: tuple[int, int], scores: NDArray[np.float64], heard: NDArray[np.float64], *, whole: bool = True
-    ) -> Prediction:
-        """Of a stretch, from its scores (k,) and quality (1 or 6,); one that is not whole always has a label."""
-        quality, threshold = min(1.0, max(0.0, float(heard[0]))), self.threshold if whole else 0.0
-        given = weakened(scores, quality) if self.gate else scores
-        table = dict(zip(self.labels, given.tolist(), strict=True))
-        found = Prediction(samples[0] / RATE, samples[1] / RATE, table, quality=quality, threshold=threshold)
-        reason = self.gate.reason(heard[1:], quality, unsure=found.unsure) if self.gate else ""
-        return replace(found, reason=reason) if reason else found
-
-
-class _Span:
-    """A stretch of cells, as sums over its length: it takes no more room and no more time when it grows."""
-
-    def __init__(self, cell: _Cell) -> None:
-        length = cell.end - cell.start
-        self.start, self.end, self.cells = cell.start, cell.end, 1
-        self._scores, self._heard, self._length = cell.scores * length, cell.heard * length, length
-
-    @property
-    def winner(self) -> int:
-        """Index of the most probable label."""
-        return int(self._scores.argmax())
-
-    def join(self, later: _Span) -> None:
-        """Take the stretch that follows into this one."""
-        self.end, self.cells = later.end, self.cells + later.cells
-        self._scores = self._scores + later._scores
-        self._heard, self._length = self._heard + later._heard, self._length + later._length
-
-    def prediction(self, answers: _Answers, *, whole: bool = True) -> Prediction:
-        """The mean of the cells."""
-        scores, heard = self._scores / self._scores.sum(), self._heard / self._length
-        return answers.prediction((self.start, self.end), scores, heard, whole=whole)
-
-
-class _Segments:
-    """Merges cells of one label; a change has to last before it counts."""
-
-    def __init__(self, answers: _Answers, shortest: int, listener: Listener | None) -> None:
-        self._answers, self._shortest, self._listener = answers, shortest, listener
-        self._kept: _Span | None = None
-        self._doubtful: _Span | None = None
-
-    def copy(self) -> _Segments:
-        """The same, without a listener."""
-        other = copy(self)
-        other._listener, other._kept, other._doubtful = None, copy(self._kept), copy(self._doubtful)
-        return other
-
-    def parted(self, row: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Scores (k,) and quality (1 or 6,) that stand in one row."""
-        return row[: len(self._answers.labels)], row[len(self._answers.labels) :]
-
-    def add(self, cell: _Cell) -> list[Prediction]:
-        """Take the next cell; return a segment if it ended."""
-        span = _Span(cell)
-        if self._listener:
-            self._listener.cell(span.prediction(self._answers, whole=False))
-        if self._kept is None:
-            self._kept = span
-            return []
-        same = span.winner == self._kept.winner
-        if self._doubtful and (same or span.winner != self._doubtful.winner):
-            self._kept.join(self._doubtful)
-            self._doubtful = None
-        if same:
-            self._kept.join(span)
-            return []
-        if self._doubtful:
-            self._doubtful.join(span)
-        else:
-            self._doubtful = span
-        if self._doubtful.cells < self._shortest:
-            return []
-        if self._kept.cells < self._shortest:
-            # The region began with too little of one label to stand alone.
-            self._kept.join(self._doubtful)
-            self._doubtful = None
-            return []
-        ended, self._kept, self._doubtful = self._kept, self._doubtful, None
-        return [ended.prediction(self._answers)]
-
-    def finish(self) -> list[Prediction]:
-        """The region is over: what is too short to stand alone joins what it follows."""
-        if self._kept is None:
-            return []
-        if self._doubtful:
-            self._kept.join(self._doubtful)
-        return [self._kept.prediction(self._answers)]
+    def _rows(self, logits: NDArray[np.floating], signal: NDArray[np.float32], *, final: bool) -> NDArray[np.float64]:
+        """Scores, quality and, of a model with a gate, measures of windows: (w, k + 1) or (w, k + 1 + m)."""
+        tell = self._listener.measures if final else None
+        probabilities = softmax(logits, self._card.temperature)
+        mapped = [
+            self._setup.labels.apply(dict(zip(self._card.labels, p, strict=True))) for p in probabilities.tolist()
+        ]
+        scores = np.array([list(row.values()) for row in mapped])
+        where = (signal, self._window, self._hop, len(logits))
+        gate = self._decision.gate
+        measures = window_measures(*where) if gate or tell else np.zeros((len(logits), 0))
+        if tell:
+            tell(measures)
+        if gate is None:
+            return np.column_stack([scores, window_qualities(*where)])
+        return np.column_stack([scores, gate.factors(measures), measures])

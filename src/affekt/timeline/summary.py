@@ -2,22 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from affekt.errors import InputError
-from affekt.timeline.gate import Weakest
+from affekt.timeline.gate import WEAK
 from affekt.types import Prediction
 
 
-def summarise(predictions: Sequence[Prediction]) -> Prediction:
+class Summary:
+    """The mean of predictions weighted by their length, in memory that does not grow.
+
+    Its reason is that of the part that costs most: length times what was not
+    kept of its scores, or a hundredth of its length where all was kept. One short part does not
+    make a long recording weak, so a whole has a reason only if it kept less
+    than ``WEAK`` or is not sure.
+
+    Examples
+    --------
+    >>> summary = Summary()
+    >>> summary.add(Prediction(0, 3, {"a": 1.0, "b": 0.0}))
+    >>> summary.add(Prediction(3, 4, {"a": 0.0, "b": 1.0}))
+    >>> summary.prediction().scores
+    {'a': 0.75, 'b': 0.25}
+    """
+
+    def __init__(self) -> None:
+        self._first: Prediction | None = None
+        self._labels: tuple[str, ...] = ()
+        self._start = self._end = self._threshold = 0.0
+        # Rows of scores, quality and 1, weighted by length; and plain, for parts that all have no length.
+        self._weighted: NDArray[np.float64] = np.zeros(0)
+        self._plain: NDArray[np.float64] = np.zeros(0)
+        self._reason, self._cost = "", -1.0
+
+    def add(self, part: Prediction) -> None:
+        """Take the next part; one without scores counts for nothing.
+
+        Raises
+        ------
+        InputError
+            If its labels are not those of the parts before.
+        """
+        if not part.scores:
+            return
+        if self._first is None:
+            self._first, self._labels = part, tuple(part.scores)
+            self._start, self._end = part.start, part.end
+            self._weighted = self._plain = np.zeros(len(self._labels) + 2)
+        if tuple(part.scores) != self._labels:
+            raise InputError(
+                "the predictions have different labels; summarise those of one model and one set of labels."
+            )
+        self._start, self._end = min(self._start, part.start), max(self._end, part.end)
+        self._threshold = max(self._threshold, part.threshold)
+        row = np.array([*part.scores.values(), part.quality, 1.0])
+        self._weighted, self._plain = self._weighted + part.duration * row, self._plain + row
+        cost = part.duration * max(0.01, 1 - part.quality)
+        if part.reason and cost > self._cost:
+            self._reason, self._cost = part.reason, cost
+
+    def prediction(self) -> Prediction:
+        """Of all parts so far, from the first start to the last end; without any it abstains."""
+        if self._first is None:
+            return Prediction(0.0, 0.0, {}, quality=0.0)
+        *scores, quality, weight = self._weighted if self._weighted[-1] > 0 else self._plain
+        whole = replace(
+            self._first,
+            start=self._start,
+            end=self._end,
+            scores=dict(zip(self._labels, (np.array(scores) / sum(scores)).tolist(), strict=True)),
+            quality=min(1.0, max(0.0, float(quality / weight))),
+            threshold=self._threshold,
+            reason="",
+        )
+        return replace(whole, reason=self._reason) if whole.quality < WEAK or whole.unsure else whole
+
+
+def summarise(predictions: Iterable[Prediction]) -> Prediction:
     """One Prediction for a whole recording: the mean of its segments, weighted by their length.
 
     Parameters
     ----------
-    predictions : sequence of Prediction
+    predictions : iterable of Prediction
         With the same labels; may be empty.
 
     Returns
@@ -36,24 +106,7 @@ def summarise(predictions: Sequence[Prediction]) -> Prediction:
     >>> summarise([Prediction(0, 3, {"a": 1.0, "b": 0.0}), Prediction(3, 4, {"a": 0.0, "b": 1.0})]).scores
     {'a': 0.75, 'b': 0.25}
     """
-    heard = [p for p in predictions if p.scores]
-    if not heard:
-        return Prediction(0.0, 0.0, {}, quality=0.0)
-    labels = tuple(heard[0].scores)
-    if any(tuple(p.scores) != labels for p in heard):
-        raise InputError("the predictions have different labels; summarise those of one model and one set of labels.")
-    lengths = np.array([p.duration for p in heard])
-    weights = lengths / lengths.sum() if lengths.sum() > 0 else np.full(len(heard), 1 / len(heard))
-    scores = weights @ np.array([list(p.scores.values()) for p in heard])
-    weakest = Weakest()
-    for part in heard:
-        weakest.add(part)
-    whole = Prediction(
-        min(p.start for p in heard),
-        max(p.end for p in heard),
-        dict(zip(labels, (scores / scores.sum()).tolist(), strict=True)),
-        modality=heard[0].modality,
-        quality=float(np.clip(weights @ np.array([p.quality for p in heard]), 0, 1)),
-        threshold=max(p.threshold for p in heard),
-    )
-    return replace(whole, reason=weakest.reason(whole.quality, unsure=whole.unsure))
+    summary = Summary()
+    for part in predictions:
+        summary.add(part)
+    return summary.prediction()

@@ -15,7 +15,8 @@ from affekt._files import atomic_write
 from affekt._optional import require
 from affekt.errors import ModelError
 from affekt.models.card import KEY, Card
-from affekt.models.onnx import open_model, output_names
+from affekt.models.onnx import open_model
+from affekt.speech.waveform import RATE, output_names
 
 OPSET = 17
 TOLERANCE = 1e-4
@@ -57,7 +58,7 @@ def export(network: nn.Module, card: Card, path: Path) -> float:
     model = onnx.load_from_string(_graph(network.eval(), card))
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, {KEY: card.to_json()})
-    model.producer_name, model.doc_string = "affekt", f"{card.name}: waveform at {card.sampling_rate} Hz in, logits out"
+    model.producer_name, model.doc_string = "affekt", f"{card.name}: waveform at {RATE} Hz in, logits out"
     with atomic_write(path.with_suffix(".part.onnx"), "wb") as file:
         file.write(model.SerializeToString())
     difference = parity(network, path.with_suffix(".part.onnx"))
@@ -88,7 +89,7 @@ def parity(network: nn.Module, path: Path) -> float:
         for baseline in _baselines(model.card, rng):
             with torch.no_grad():
                 wanted = network(*_given(signal, baseline))
-            found = model.run(signal, baseline)
+            found = model.run(*(tensor.numpy() for tensor in _given(signal, baseline)))
             for one, other in zip(wanted if isinstance(wanted, tuple) else (wanted,), found, strict=True):
                 scale = max(1.0, float(one.abs().max()))
                 worst = max(worst, float(np.abs(one.numpy() - other).max()) / scale)

@@ -70,16 +70,19 @@ def card_of(experiment: Experiment, protocol: Protocol, fold: Fold, *, report: R
     scores = {metric: (e.value, e.low, e.high, e.n) for metric, e in report.metrics.items() if metric in ("UAR", "WA")}
     return Card(
         name=experiment.name,
-        modality="features",
+        modality="speech",
         labels=labels,
-        frame=HOP,
-        window=WINDOW,
-        hop=HOP,
+        input={
+            "sampling_rate": 16_000,
+            "frame": HOP,
+            "window": WINDOW,
+            "hop": HOP,
+            "features": asdict(experiment.inputs),
+        },
         data=training_data(fold.split, corpora),
         split=split_hash(fold.split),
         scores={f"{' + '.join(corpora)}, {name}": scores},
         licence=LICENCE,
         limits=(*stamped, report.protocol, *LIMITS),
         recipe=asdict(experiment),
-        input=asdict(experiment.inputs),
     )

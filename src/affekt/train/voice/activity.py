@@ -206,12 +206,10 @@ def run_activity(recipe: ActivityRecipe, sources: Sources, output: Path, *, repo
     network = train_activity(speech, load_clips(sources.sounds, output / "cache"), recipe, report=report)
     card = Card(
         name=recipe.name,
-        modality="activity",
+        modality="speech",
+        task="activity",
         labels=("silence", "speech"),
-        frame=HOP,
-        hop=HOP,
-        window=HOP,
-        context=CONTEXT * HOP + WINDOW,
+        input={"sampling_rate": 16_000, "frame": HOP, "hop": HOP, "window": HOP, "context": CONTEXT * HOP + WINDOW},
         data=training_data(split, recipe.corpora),
         split=split_hash(split),
         licence=LICENCE,

@@ -22,10 +22,10 @@ from affekt.errors import InputError
 from affekt.metrics.calibration import fit_temperature
 from affekt.metrics.slices import speaker_of
 from affekt.models.card import Card
-from affekt.models.onnx import Model
 from affekt.models.zoo import load_model
 from affekt.speech.activity import Activity
 from affekt.speech.network import VoiceNetwork
+from affekt.speech.waveform import ActivityModel
 from affekt.train.export import export
 from affekt.train.recipe import Recipe, as_table
 from affekt.train.sources import LICENCE, Sources, read_split, split_hash, training_data
@@ -151,7 +151,7 @@ def numbered(names: Sequence[str]) -> NDArray[np.int64]:
 
 def speech_only(signal: NDArray[np.float32]) -> NDArray[np.float32]:
     """From the first to the last speech, as the recogniser will see it; all of a clip without any."""
-    activity = Activity(_score)
+    activity = Activity(_activity_model())
     regions = activity.feed(signal) + activity.flush()
     return signal[regions[0][0] : regions[-1][1]] if regions else signal
 
@@ -163,10 +163,13 @@ def make_card(recipe: Recipe, network: VoiceNetwork, split: Split, temperature: 
         name=recipe.name,
         modality="speech",
         labels=recipe.labels,
-        frame=shape.frame_samples,
-        window=shape.window_frames * shape.frame_samples,
-        hop=shape.hop_frames * shape.frame_samples,
-        context=shape.context_samples(),
+        input={
+            "sampling_rate": 16_000,
+            "frame": shape.frame_samples,
+            "window": shape.window_frames * shape.frame_samples,
+            "hop": shape.hop_frames * shape.frame_samples,
+            "context": shape.context_samples(),
+        },
         baseline=network.size,
         temperature=temperature,
         data=training_data(split, recipe.corpora),
@@ -177,13 +180,9 @@ def make_card(recipe: Recipe, network: VoiceNetwork, split: Split, temperature: 
     )
 
 
-def _score(signal: NDArray[np.float32]) -> NDArray[np.float32]:
-    return _activity_model().run(signal[None])[0][0]
-
-
 @cache
-def _activity_model() -> Model:
-    return load_model("activity")
+def _activity_model() -> ActivityModel:
+    return ActivityModel(load_model("activity"))
 
 
 def _all_signals(clips: Clips) -> list[NDArray[np.float32]]:

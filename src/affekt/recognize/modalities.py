@@ -1,0 +1,93 @@
+"""The modalities: one row each, all paths lazy. What is below a row knows only its own modality."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from affekt.errors import UnknownName
+
+
+@dataclass(frozen=True)
+class Modality:
+    """Where the parts of a modality are found: ``module:name``, below ``affekt``, imported when first needed.
+
+    Parameters
+    ----------
+    extensions : str
+        The file name extensions that are read, without their dots.
+    reader : str
+        A source to pieces of its content: ``reader(source, *, warn)``.
+    setup : str
+        An opened model to what its streams run with: ``setup(model, labels, *, threshold, options, threads)``, whose
+        result has ``network``, ``labels`` and ``stream(**options)``. It checks what the modality demands of a card.
+    takes : str
+        A card to a sentence about what the model takes.
+    masks : str
+        The maker of masks for occlusion.
+    ships : tuple of str
+        The models that ship with affekt.
+    formats : tuple of str
+        What a live stream may send.
+    page : str
+        The module of the page that records it.
+    extra : str or None
+        What must be installed beside the base.
+    baseline : bool
+        Whether a person's own baseline can be given.
+    """
+
+    extensions: str
+    reader: str
+    setup: str
+    takes: str
+    masks: str
+    ships: tuple[str, ...]
+    formats: tuple[str, ...]
+    page: str
+    extra: str | None = None
+    baseline: bool = False
+
+    def load(self, part: str) -> Any:
+        """The thing that a field names, such as ``load("reader")``."""
+        module, name = getattr(self, part).split(":")
+        return getattr(import_module(f"affekt.{module}"), name)
+
+
+MODALITIES: dict[str, Modality] = {
+    "speech": Modality(
+        extensions="speech.audio:EXTENSIONS",
+        reader="speech.audio:blocks",
+        setup="speech.stream:open_speech",
+        takes="speech.waveform:takes",
+        masks="speech.masks:Masker",
+        ships=("voice", "activity"),
+        formats=("pcm16", "float32"),
+        page="recorder.js",
+        baseline=True,
+    ),
+}
+
+
+def modality(name: str) -> Modality:
+    """The row of a modality.
+
+    Raises
+    ------
+    UnknownName
+        If this affekt has none of that name.
+
+    Examples
+    --------
+    >>> modality("speech").ships
+    ('voice', 'activity')
+    """
+    if name not in MODALITIES:
+        raise UnknownName("modality", name, MODALITIES)
+    return MODALITIES[name]
+
+
+def extensions() -> frozenset[str]:
+    """The file name extensions that any modality reads, without their dots."""
+    return frozenset().union(*(row.load("extensions") for row in MODALITIES.values()))

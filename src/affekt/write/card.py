@@ -1,0 +1,107 @@
+"""A model's card -> Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from affekt.models.card import STAMPED, Card
+
+#: What is said of a model that takes a speaker baseline.
+TAKES_BASELINE = (
+    "It takes a speaker baseline: from a voice reference (`--reference`), from their other recordings "
+    "(`--speaker-from`) or from what came before (`--one-speaker`). The scores above are without."
+)
+#: What a gate looks at, in words.
+_GATED = {
+    "snr": "noise and echo",
+    "clipped": "clipping",
+    "bandwidth": "narrow band",
+    "share": "many pauses",
+    "seconds": "short speech",
+}
+
+
+def to_markdown(card: Card, takes: str) -> str:
+    """The card as a page: what the model is, what it learned from, what it is worth.
+
+    Parameters
+    ----------
+    card : Card
+    takes : str
+        What it takes, in a sentence: its modality's ``takes``, see :data:`affekt.recognize.modalities.MODALITIES`.
+    """
+    lines = [
+        f"# {card.name}",
+        "",
+        f"{len(card.labels)} labels: {', '.join(card.labels)}. {takes}",
+        "",
+        f"Licence of the weights: {card.licence}.",
+        "",
+        *_table(
+            ("learned from", "clips", "speakers", "licence"),
+            [(corpus, row["clips"], row["speakers"], row["licence"]) for corpus, row in card.data.items()],
+        ),
+        "",
+    ]
+    if card.scores:
+        names = list(dict.fromkeys(name for entry in card.scores.values() for name in entry))
+        rows = [
+            (corpus, int(next(iter(entry.values()))[3]), *(_score(entry.get(name)) for name in names))
+            for corpus, entry in card.scores.items()
+        ]
+        stamped = any(limit.startswith(STAMPED) for limit in card.limits)
+        lines += [
+            "Stamped scores (see the limits): not what it is worth for new voices. 95 % intervals over speakers"
+            if stamped
+            else "On speakers that nothing was fitted or chosen on, with 95 % intervals over speakers",
+            "(over clips where there are fewer than three):",
+            "",
+            *_table(("tested on", "clips", *names), rows),
+            "",
+        ]
+    if card.task == "emotion" and "features" not in card.input:
+        lines += [f"Temperature {card.temperature:.3f}, fitted on dev speakers.", ""]
+    if card.baseline:
+        lines += [TAKES_BASELINE, ""]
+    lines += [text for sentence in selective_sentences(card) for text in (sentence, "")]
+    if card.limits:
+        lines += ["Limits", "", *(f"- {limit}" for limit in card.limits)]
+    return "\n".join(lines) + "\n"
+
+
+def selective_sentences(card: Card) -> list[str]:
+    """When a model says that it is not sure, and what was promised about it; none if it always answers.
+
+    Examples
+    --------
+    >>> selective_sentences(Card("m", "speech", ("a", "b"), threshold=0.7))
+    ['Not sure below a confidence of 0.70.']
+    """
+    found = [f"Not sure below a confidence of {card.threshold:.2f}."] if card.threshold else []
+    if card.threshold and card.promise:
+        wanted, seen, coverage = (card.promise[key] for key in ("precision", "seen", "coverage"))
+        found[0] += (
+            f" Chosen for {wanted:.0%} right answers; on {card.promise['speakers']} dev speakers "
+            f"{_score(seen)} of the answers were right, and {_score(coverage)} of the clips got one."
+        )
+    if card.conformal:
+        found.append(
+            f"Label sets from {card.conformal['clips']} clips of {card.conformal['speakers']} dev speakers; their "
+            "coverage is promised for clips like those only."
+        )
+    if card.gate:
+        names = ", ".join(_GATED.get(name, name) for name in card.gate["curves"])
+        found.append(
+            f"Less sure of a poor signal, as dev speakers taught: {names}."
+            if names
+            else "A poor signal is named but takes nothing off: on dev speakers the scores told it already."
+        )
+    return found
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    return ["| " + " | ".join(str(cell) for cell in line) + " |" for line in [head, ["---"] * len(head), *rows]]
+
+
+def _score(value: Sequence[float] | None) -> str:
+    return f"{value[0]:.2f} [{value[1]:.2f}, {value[2]:.2f}]" if value else "-"
