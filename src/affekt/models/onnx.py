@@ -91,7 +91,7 @@ def open_model(path: str | os.PathLike[str], *, threads: int = 1) -> Model:
         if KEY not in metadata:
             raise ModelError("has no affekt card; only models exported by affekt can be used.")
         card = Card.from_json(metadata[KEY])
-        return Model(card, _session(data, card, threads))
+        return _opened(data, card, threads)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
 
@@ -214,7 +214,7 @@ def _check_tensor(tensor: memoryview) -> None:
             raise ModelError("refers to another file for its weights; it is not opened.")
 
 
-def _session(data: bytes, card: Card, threads: int) -> Any:
+def _opened(data: bytes, card: Card, threads: int) -> Model:
     import onnxruntime
 
     onnxruntime.set_default_logger_severity(4)
@@ -225,11 +225,11 @@ def _session(data: bytes, card: Card, threads: int) -> Any:
     try:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         _check_signature(session, card)
+        return Model(card, session)
     except ModelError:
         raise
     except Exception as error:  # onnxruntime raises a different class for each cause, none of them public
         raise ModelError(f"cannot be loaded ({_first_line(error)}).") from None
-    return session
 
 
 def _first_line(error: Exception) -> str:
