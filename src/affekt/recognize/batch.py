@@ -11,9 +11,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from affekt.errors import AffektError
+from affekt.recognize.modalities import extensions
 from affekt.recognize.recognizer import Recognizer
 from affekt.recognize.trace import Trace
-from affekt.speech.audio import EXTENSIONS
 from affekt.types import Result
 
 
@@ -71,7 +71,7 @@ def predict_many(
     jobs : int
         Recordings at a time.
     with_baseline : mapping of str to Recognizer, optional
-        For some sources another recogniser, which knows their speaker.
+        For some sources another recogniser, which has the baseline of their speaker.
 
     Yields
     ------
@@ -117,13 +117,10 @@ def attempt(
 
 
 def _failure(source: str, error: BaseException) -> Failure:
-    reason = getattr(error, "strerror", None) or _reason(error, source)
+    """The error's words, without the name of the source, which is said anyway."""
+    words = (str(error) or type(error).__name__).removeprefix(f"{source}: ").removeprefix("standard input: ")
+    reason = getattr(error, "strerror", None) or words
     return Failure(source, reason if reason.endswith(".") else f"{reason}.")
-
-
-def _reason(error: BaseException, source: str) -> str:
-    """The error's words without the name, which is said anyway."""
-    return (str(error) or type(error).__name__).removeprefix(f"{source}: ").removeprefix("standard input: ")
 
 
 def _expand(path: str, recursive: bool, failures: list[Failure]) -> list[str]:
@@ -140,15 +137,21 @@ def _expand(path: str, recursive: bool, failures: list[Failure]) -> list[str]:
 def _in_folder(folder: str, recursive: bool, failures: list[Failure]) -> list[str]:
     recordings: list[str] = []
     closed: list[OSError] = []
+    known = extensions()
     for where, folders, names in os.walk(folder, onerror=closed.append):
         folders.sort()
-        recordings += [os.path.join(where, name) for name in sorted(names) if _is_recording(name)]
+        # Finder leaves a "._talk.wav" beside each "talk.wav" on foreign disks; it holds no sound.
+        recordings += [
+            os.path.join(where, name)
+            for name in sorted(names)
+            if os.path.splitext(name)[1][1:].lower() in known and not name.startswith("._")
+        ]
         if not recursive:
             break
     failures += [_failure(str(error.filename or folder), error) for error in closed]
     if not recordings and not closed:
         deeper = "" if recursive else " Its own folders were not looked into; --recursive does."
-        raise AffektError(f"holds no recordings ({', '.join(sorted(EXTENSIONS)[:6])}, ...).{deeper}")
+        raise AffektError(f"holds no recordings ({', '.join(sorted(known)[:6])}, ...).{deeper}")
     return recordings
 
 
@@ -163,8 +166,3 @@ def _matching(pattern: str, recursive: bool, failures: list[Failure]) -> list[st
         except AffektError as error:
             failures.append(_failure(match, error))
     return recordings
-
-
-def _is_recording(name: str) -> bool:
-    # Finder leaves a "._talk.wav" beside each "talk.wav" on foreign disks; it holds no sound.
-    return os.path.splitext(name)[1][1:].lower() in EXTENSIONS and not name.startswith("._")

@@ -141,7 +141,8 @@ class Recognizer:
         if (baseline := accumulator.baseline(kind)) is None:
             least = LEAST_SECONDS[kind]
             raise InputError(
-                f"the voice reference holds {accumulator.seconds:.1f} s of speech; give {least:g} s or more, better 10 s."
+                f"the voice reference holds {accumulator.seconds:.1f} s of speech; "
+                f"give {least:g} s or more, better 10 s."
             )
         return self.with_baseline(baseline)
 
