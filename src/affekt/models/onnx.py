@@ -253,4 +253,5 @@ def softmax(logits: NDArray[np.floating], temperature: float = 1.0) -> NDArray[n
     """Logits (..., k) to probabilities (..., k)."""
     scaled = np.asarray(logits, np.float64) / temperature
     raised = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-    return raised / raised.sum(axis=-1, keepdims=True)
+    found: NDArray[np.float64] = raised / raised.sum(axis=-1, keepdims=True)
+    return found

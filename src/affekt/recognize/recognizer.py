@@ -21,7 +21,6 @@ from affekt.recognize.trace import Trace
 from affekt.speech.audio import Source, name_of
 from affekt.speech.baseline import LEAST_SECONDS, Accumulator, Baseline
 from affekt.speech.stream import Stream, StreamOptions
-from affekt.speech.waveform import RATE
 from affekt.timeline.segments import Listener
 from affekt.timeline.summary import summarise
 from affekt.types import Prediction, Result
@@ -102,9 +101,17 @@ class Recognizer:
         """The labels of the scores, in order."""
         return tuple(self.label_map.sources)
 
-    def stream(self, *, sampling_rate: int = RATE, listener: Listener | None = None) -> Stream:
-        """A stream to feed with signal as it comes; ``sampling_rate`` in hertz is that of what is fed."""
-        stream: Stream = self._setup.stream(sampling_rate=sampling_rate, listener=listener)
+    def stream(self, *, listener: Listener | None = None, **form: Any) -> Stream:
+        """A stream to feed as the signal comes.
+
+        Parameters
+        ----------
+        listener : Listener, optional
+            Told more than segments.
+        **form
+            What is said of the signal in its modality: of speech ``sampling_rate``, hertz of what is fed.
+        """
+        stream: Stream = self._setup.stream(listener=listener, **form)
         return stream
 
     def adapt(self, clips: Source | Iterable[Source], *, kind: str = "neutral") -> Recognizer:

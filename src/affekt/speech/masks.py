@@ -102,7 +102,8 @@ class Masker:
         """What masking everything takes away from the spectrum."""
         size = np.abs(self._spectrum)
         background = np.percentile(size[_WINDOW // _HOP : -(_WINDOW // _HOP)], _BACKGROUND, axis=0)
-        return self._spectrum * (1 - np.minimum(1, background / np.maximum(size, 1e-12)))
+        found: NDArray[np.complex128] = self._spectrum * (1 - np.minimum(1, background / np.maximum(size, 1e-12)))
+        return found
 
     @cached_property
     def _column(self) -> NDArray[np.int64]:
@@ -120,14 +121,16 @@ class Masker:
         """Level of the signal in dB, (t, 257), at most 80 dB below the loudest."""
         inside = self._spectrum[_WINDOW // _HOP // 2 : -(_WINDOW // _HOP // 2)]
         level = 20 * np.log10(np.maximum(np.abs(inside), 1e-6))
-        return np.maximum(level, level.max() - 80).astype(np.float32)
+        found: NDArray[np.float32] = np.maximum(level, level.max() - 80).astype(np.float32)
+        return found
 
     @property
     def energy(self) -> NDArray[np.float64]:
         """How much of the signal masking each patch takes away, (t, f), summing to 1."""
         total = np.zeros(self.shape)
         np.add.at(total, (self._column[:, None], self._band[None]), np.abs(self._loss) ** 2)
-        return total / max(total.sum(), 1e-30)
+        found: NDArray[np.float64] = total / max(total.sum(), 1e-30)
+        return found
 
     def masked(self, patches: NDArray[np.bool_]) -> Signal:
         """The signal (n,) without the patches that are True, (t * f,) or (t, f)."""

@@ -155,7 +155,8 @@ class _Frames:
         window, frame = np.nonzero((self._high[rows] >= top) | (self._low[rows] <= bottom))
         reached = self._frames[rows[window, frame]]
         stuck = np.count_nonzero((reached >= top[window]) | (reached <= bottom[window]), axis=1)
-        return np.bincount(window, stuck, len(rows)) / (rows.shape[1] * FRAME)
+        found: NDArray[np.float64] = np.bincount(window, stuck, len(rows)) / (rows.shape[1] * FRAME)
+        return found
 
     def _bandwidth(self, starts: NDArray[np.int64], spoken: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Middle of the highest band that holds something in the frames of speech."""
@@ -176,14 +177,16 @@ def _bands(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     taper = np.hanning(WIDE + 1)[:WIDE].astype(np.float32)
     spectra = np.fft.rfft((rows - rows.mean(axis=1, keepdims=True)) * taper, axis=1)[:, 1:]
     powers = (spectra.real**2 + spectra.imag**2).astype(np.float32)
-    return powers.reshape(len(rows), WIDE // 2 // BAND, BAND).sum(axis=2)
+    found: NDArray[np.float32] = powers.reshape(len(rows), WIDE // 2 // BAND, BAND).sum(axis=2)
+    return found
 
 
 def _ratio(ranked: NDArray[np.float64], floor: NDArray[np.float64]) -> NDArray[np.float64]:
     """Decibels of the speech above the floor, from levels (w, t) in rising order and their floor (w,)."""
     power = np.mean(10 ** (ranked / 10), axis=1)
     noise = 10 ** (floor / 10)
-    return np.clip(MENDED * 10 * np.log10(np.maximum(power / noise - 1, 1e-3)), 0, 50)
+    found: NDArray[np.float64] = np.clip(MENDED * 10 * np.log10(np.maximum(power / noise - 1, 1e-3)), 0, 50)
+    return found
 
 
 def quality(signal: NDArray[np.float32]) -> float:

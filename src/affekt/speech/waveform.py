@@ -220,4 +220,5 @@ class ActivityModel:
 
     def __call__(self, signal: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities (t,) of a signal (n,) at 16 kHz, of at least 25 ms."""
-        return self._model.run(checked_batch(signal[None]))[0][0]
+        found: NDArray[np.float32] = self._model.run(checked_batch(signal[None]))[0][0]
+        return found

@@ -83,7 +83,8 @@ class Gate:
 
     def factors(self, measures: NDArray[np.float64]) -> NDArray[np.float64]:
         """How much of an answer is kept, (w,) in (0, 1], from measures (w, m)."""
-        return self.costs(measures).prod(axis=1)
+        found: NDArray[np.float64] = self.costs(measures).prod(axis=1)
+        return found
 
     def reason(self, measures: NDArray[np.float64], factor: float, *, unsure: bool = False) -> str:
         """Why an answer is weak, from its measures (m,): the one that costs most. Empty where it is strong.
@@ -121,7 +122,8 @@ def weakened(scores: NDArray[np.float64], factor: NDArray[np.float64] | float) -
     array([0.65, 0.35])
     """
     kept = np.asarray(factor)[..., None]
-    return kept * scores + (1 - kept) / scores.shape[-1]
+    found: NDArray[np.float64] = kept * scores + (1 - kept) / scores.shape[-1]
+    return found
 
 
 def ramp(values: NDArray[np.float64], bad: float, good: float) -> NDArray[np.float64]:
