@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
@@ -24,8 +24,8 @@ from affekt.models.zoo import load_model
 from affekt.recognize.recognizer import Recognizer
 from affekt.speech.activity import Activity
 from affekt.speech.audio import blocks, read
-from affekt.speech.stream import Stream, StreamOptions
-from affekt.speech.waveform import ActivityModel
+from affekt.speech.stream import open_speech
+from affekt.speech.waveform import ActivityModel, VoiceModel
 
 RATE = 16_000
 
@@ -74,8 +74,8 @@ def stages(folder: Path, threads: int) -> dict[str, Task]:
     """The parts that a recording goes through in affekt."""
     path = folder / "speech-16k.wav"
     signal = read(path).signal
-    voice, activity = load_model("voice", threads=threads), load_model("activity", threads=threads)
-    pieces = pieces_of(signal, voice, activity)
+    voice, activity = VoiceModel(load_model("voice", threads=threads)), load_model("activity", threads=threads)
+    pieces = pieces_of(signal, threads)
     runs = {
         "decode": lambda: [None for _ in blocks(path)],
         "activity": lambda: detect(signal, activity),
@@ -95,25 +95,24 @@ def detect(signal: NDArray[np.float32], model: Model) -> None:
     activity.flush()
 
 
-class Spy:
-    """A model that keeps what it is run on."""
-
-    def __init__(self, model: Model) -> None:
-        self.model, self.card = model, model.card
-        self.heard: list[NDArray[np.float32]] = []
-
-    def run(self, signal: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
-        self.heard.append(signal.copy())
-        return self.model.run(signal)
-
-
-def pieces_of(signal: NDArray[np.float32], voice: Model, activity: Model) -> list[NDArray[np.float32]]:
+def pieces_of(signal: NDArray[np.float32], threads: int) -> list[NDArray[np.float32]]:
     """The signals (1, n) that a stream really runs the voice model on: pieces with their context."""
-    spy, labels = Spy(voice), LabelMap({label: (label,) for label in voice.card.labels})
-    stream = Stream((spy, activity), labels, options=StreamOptions())
+    pieces: list[NDArray[np.float32]] = []
+
+    class Spy(VoiceModel):
+        """A model that keeps what it is run on."""
+
+        def run(self, signal: NDArray[np.float32], *rest: NDArray[np.float32] | None) -> tuple[NDArray, ...]:
+            pieces.append(signal.copy())
+            return super().run(signal, *rest)
+
+    card = load_model("voice").card
+    labels = LabelMap({label: (label,) for label in card.labels})
+    setup = open_speech(load_model("voice", threads=threads), labels, threshold=0.0, threads=threads)
+    stream = replace(setup, network=Spy(load_model("voice", threads=threads))).stream()
     stream.feed(signal)
     stream.flush()
-    return spy.heard
+    return pieces
 
 
 def recordings(folder: Path, threads: int) -> dict[str, Task]:
