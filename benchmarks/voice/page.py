@@ -815,7 +815,7 @@ def refusal(kept: Kept) -> list[str]:
     rows = [
         ("all" if name == "all" else title(name), heads(row["speakers"]), row["coverage"][3],
          f"{shown(estimate(row['precision']))}, n={row['precision'][3]}" if row["precision"][3] else "no answer",
-         *(shown(estimate(row[key])) for key in ("coverage", "held", "size", "ece")))
+         *(shown(estimate(row[key])) for key in ("coverage", "set_coverage", "set_size", "ece")))
         for name, row in found.get("test", {}).items()
     ]  # fmt: skip
     lines += test_set(kept, "calibrate")

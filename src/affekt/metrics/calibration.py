@@ -1,13 +1,20 @@
-"""Making confidence mean what it says."""
+"""Calibration: logits of labelled clips, the temperature, and how well confidence and label sets hold."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from affekt.metrics.intervals import estimates, resample
+from affekt.metrics.probabilities import SCORE_METRICS, checked, reliability
+from affekt.metrics.selective import outcomes, selected
+from affekt.models.card import Card, label_set, least_probability
 from affekt.models.onnx import softmax
+from affekt.timeline.gate import NAMES, Gate, weakened
+from affekt.types import Estimate
 
 
 def negative_log_likelihood(logits: NDArray[np.floating], labels: NDArray[np.int64], temperature: float) -> float:
@@ -54,3 +61,166 @@ def best_temperature(loss: Callable[[float], float]) -> float:
         else:
             low = left
     return float(np.exp((low + high) / 2))
+
+
+@dataclass(frozen=True)
+class RecordingLogits:
+    """What the summary of a recording is computed from, before any temperature.
+
+    Parameters
+    ----------
+    logits : array, shape (w, k)
+        Of the windows; w is 0 where there was no speech.
+    weights : array, shape (w,)
+        Weight of each window in the summary; sums to 1.
+    measures : array, shape (w, 5)
+        Measures of the signal of each window, see :func:`affekt.speech.quality.window_measures`.
+    """
+
+    logits: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    measures: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, len(NAMES))))
+
+    def scores(self, temperature: float, gate: Gate | None = None) -> NDArray[np.float64]:
+        """Probabilities (k,) of the summary at a temperature; zeros without speech.
+
+        Behind a gate this equals the summary of a recording of one segment.
+        Of several segments, the engine gates each by itself, which differs a little.
+        """
+        if not len(self.weights):
+            return np.zeros(self.logits.shape[1])
+        scores = self.weights @ softmax(self.logits, temperature)
+        return weakened(scores, float(self.weights @ gate.factors(self.measures))) if gate else scores
+
+
+@dataclass(frozen=True)
+class LabelledLogits:
+    """Logits of labelled clips.
+
+    Parameters
+    ----------
+    truth : tuple of str, shape (n,)
+    speakers : tuple of str or None
+        Unique over corpora.
+    corpora : tuple of str
+    recordings : tuple of RecordingLogits
+    labels : tuple of str, shape (k,)
+        The model's.
+    conditions : tuple of str
+        The condition that each clip was put under; empty if the clips are unchanged.
+    """
+
+    truth: tuple[str, ...]
+    speakers: tuple[str | None, ...]
+    corpora: tuple[str, ...]
+    recordings: tuple[RecordingLogits, ...]
+    labels: tuple[str, ...]
+    conditions: tuple[str, ...] = ()
+
+    def scores(self, temperature: float, gate: Gate | None = None) -> list[dict[str, float]]:
+        """Scores of each clip at a temperature and behind a gate; empty where there was no speech."""
+        return [
+            dict(zip(self.labels, clip.scores(temperature, gate).tolist(), strict=True)) if len(clip.weights) else {}
+            for clip in self.recordings
+        ]
+
+    def score_array(self, temperature: float, gate: Gate | None = None) -> NDArray[np.float64]:
+        """The same scores as an array (n, k); a row of NaN where there was no speech."""
+        nothing = np.full(len(self.labels), np.nan)
+        return np.array([c.scores(temperature, gate) if len(c.weights) else nothing for c in self.recordings])
+
+    def reliability(self, temperature: float, gate: Gate | None = None) -> tuple[tuple[float, float, int], ...]:
+        """Mean confidence, accuracy and number of clips of each bin of confidence, for a reliability diagram."""
+        return reliability(self.truth, self.score_array(temperature, gate), self.labels)
+
+    def only(self, rows: Iterable[int]) -> LabelledLogits:
+        """Some of the clips."""
+        rows = list(rows)
+        return LabelledLogits(
+            tuple(self.truth[i] for i in rows),
+            tuple(self.speakers[i] for i in rows),
+            tuple(self.corpora[i] for i in rows),
+            tuple(self.recordings[i] for i in rows),
+            self.labels,
+            tuple(self.conditions[i] for i in rows) if self.conditions else (),
+        )
+
+    def by_corpus(self) -> dict[str, LabelledLogits]:
+        """All clips as ``"all"``, then those of each corpus."""
+        names = dict.fromkeys(self.corpora)
+        return {"all": self} | {
+            name: self.only(i for i, other in enumerate(self.corpora) if other == name) for name in names
+        }
+
+    def loss(self, temperature: float) -> float:
+        """Mean of -log p(true label) over the clips with speech, at a temperature."""
+        spoken = [(label, clip) for label, clip in zip(self.truth, self.recordings, strict=True) if len(clip.weights)]
+        counts = [len(clip.weights) for _, clip in spoken]
+        columns = np.repeat([self.labels.index(label) for label, _ in spoken], counts)
+        shares = softmax(np.concatenate([clip.logits for _, clip in spoken]), temperature)
+        weighted = np.concatenate([clip.weights for _, clip in spoken]) * shares[np.arange(len(columns)), columns]
+        chosen = np.add.reduceat(weighted, np.cumsum([0, *counts[:-1]]))
+        return float(-np.log(np.maximum(chosen, 1e-12)).mean())
+
+
+@dataclass(frozen=True)
+class CalibrationScores:
+    """How well the confidence, the threshold and the label sets of a model hold on some clips.
+
+    Parameters
+    ----------
+    ece : Estimate
+        Expected calibration error of the confidence.
+    precision, coverage : Estimate
+        Share of right answers among those given, and share of clips with an answer, at the threshold.
+    set_coverage : Estimate
+        Share of clips with speech whose label set contains the true label.
+    set_size : Estimate
+        Mean number of labels in a set.
+    speakers : int
+    """
+
+    ece: Estimate
+    precision: Estimate
+    coverage: Estimate
+    set_coverage: Estimate
+    set_size: Estimate
+    speakers: int
+
+
+def calibration_scores(
+    clips: LabelledLogits, card: Card, *, coverage: float = 0.9, rng: np.random.Generator
+) -> dict[str, CalibrationScores]:
+    """How well a card's temperature, threshold and label sets hold on clips, in all and by corpus.
+
+    Parameters
+    ----------
+    clips : LabelledLogits
+        Of dev speakers to see the fit, of test speakers to evaluate it.
+    card : Card
+    coverage : float
+        Of the label sets.
+    rng : numpy Generator
+
+    Returns
+    -------
+    dict of corpus to CalibrationScores
+        ``"all"`` first.
+    """
+    least, gate, metric = least_probability(card, coverage), Gate.of(card.gate), SCORE_METRICS["ECE"]
+    found = {}
+    for name, part in clips.by_corpus().items():
+        scores = part.scores(card.temperature, gate)
+        precision, answered = selected(outcomes(part.truth, scores), part.speakers, card.threshold, rng=rng)
+        array = part.score_array(card.temperature, gate)
+        statistics = metric.statistics(*checked(part.truth, array, part.labels))
+        drawn = resample(statistics, metric.value, part.speakers, rng=rng)
+        ece = estimates(*drawn, [len(scores)], biased=metric.biased)[0]
+        # Of each clip: whether its set contains the truth, how large the set is, and whether it has one.
+        sets = [(label, label_set(row, least)) for label, row in zip(part.truth, scores, strict=True)]
+        counted = np.array([(label in chosen, len(chosen), bool(chosen)) for label, chosen in sets], np.float64)
+        spoken = int(counted[:, 2].sum())
+        shares = resample(counted, lambda sums: sums[..., :2] / np.maximum(sums[..., 2:], 1), part.speakers, rng=rng)
+        held, size = estimates(*shares, [spoken, spoken])
+        found[name] = CalibrationScores(ece, precision, answered, held, size, len(set(part.speakers)))
+    return found
