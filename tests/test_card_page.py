@@ -117,7 +117,7 @@ class TestThePage:
             assert {word for word in words if word.startswith("-")} <= options, line
 
 
-class TestVerdicts:
+class TestAims:
     @pytest.mark.parametrize(
         ("e", "said"),
         [
@@ -129,7 +129,7 @@ class TestVerdicts:
         ],
     )
     def test_known_answers(self, page, e, said):
-        assert page.evaluation(e, 0.70) == said
+        assert page.outcome(e, 0.70) == said
 
     def test_left_out_is_the_mean_of_the_corpora_with_all_four_labels(self, page):
         row = {"baseline": "none", "labels": "four", "seeds": 1, "speakers": 3}

@@ -1,6 +1,7 @@
-"""What the model `voice` is worth: measures it, keeps the figures, and writes its card page from what was kept.
+"""The evaluation of the model `voice`: measures it, keeps the figures, and writes its card page from what was kept.
 
-    python benchmarks/voice/run.py run --corpora SPEECH [--sounds ESC-10] [--old FIRST.onnx] [--protocols RUN] [--only STEP]
+    python benchmarks/voice/run.py run --corpora SPEECH [--sounds ESC-10] [--old FIRST.onnx] [--protocols RUN]
+        [--only STEP]
     python benchmarks/voice/run.py write
 
 SPEECH holds the folders of the corpora by name. `run` keeps one small JSON for each step in benchmarks/results/voice/;
@@ -65,13 +66,13 @@ class Job:
         return ["--clips", str(self.clips)] if self.clips else []
 
 
-class NotAsked(click.ClickException):
+class NotGiven(click.ClickException):
     """A step lacks something that was not given."""
 
 
 def _needed(path: Path | None) -> Path:
     if path is None:
-        raise NotAsked("nothing given for it")
+        raise NotGiven("nothing given for it")
     return path
 
 
@@ -88,7 +89,7 @@ def step_card(job: Job) -> dict[str, Any]:
 
 
 def step_evaluate(job: Job, way: str) -> dict[str, Any]:
-    """Test speakers, with what the model is told of each."""
+    """Test speakers, with a speaker baseline."""
     words = ["evaluate", job.model, *job.pairs(), "--baseline", way, "--format", "json", "--jobs", str(job.jobs)]
     return {f"evaluate-{way}": evaluation(affekt_json(words))}
 
@@ -127,7 +128,7 @@ def step_faithfulness(job: Job) -> dict[str, Any]:
 
 
 def step_selective(job: Job) -> dict[str, Any]:
-    """One pass over dev and test speakers: abstention, sets, reliability, and who is understood how well."""
+    """One pass over dev and test speakers: abstention, sets, reliability, and fairness."""
     from affekt.evaluate.calibrate import clean_logits
     from affekt.recognize.recognizer import Recognizer
 
@@ -155,8 +156,8 @@ STEPS: Mapping[str, Callable[[Job], dict[str, Any]]] = {
     "reference": step_reference,
     "faithfulness": step_faithfulness,
 }
-#: Steps that only a model can be put through that is told how a speaker usually sounds.
-OF_NORMALS = ("evaluate-any", "evaluate-neutral", "evaluate-running", "reference")
+#: Steps for models that take a speaker baseline only.
+WITH_BASELINE = ("evaluate-any", "evaluate-neutral", "evaluate-running", "reference")
 
 
 # --- running the programs
@@ -207,11 +208,11 @@ def evaluation(table: Mapping[str, Any]) -> dict[str, Any]:
     """Of each corpus: the metrics, the recalls, and the slices that people differ by."""
     return {
         "baseline": table["baseline"],
-        "corpora": {name: _judged(entry) for name, entry in table["corpora"].items()},
+        "corpora": {name: _kept_of(entry) for name, entry in table["corpora"].items()},
     }
 
 
-def _judged(entry: Mapping[str, Any]) -> dict[str, Any]:
+def _kept_of(entry: Mapping[str, Any]) -> dict[str, Any]:
     main, free = entry["corpus labels"], entry["all labels"]
     kept = {
         "protocol": main["protocol"],
@@ -468,12 +469,12 @@ def _run_step(name: str, step: Callable[[Job], dict[str, Any]], job: Job) -> Non
     from affekt.models.onnx import read_card
     from affekt.models.zoo import model_path
 
-    if name in OF_NORMALS and not read_card(model_path(job.model)).baseline:
-        click.echo(f"{name}: {job.model} cannot be told how a speaker usually sounds; left out.", err=True)
+    if name in WITH_BASELINE and not read_card(model_path(job.model)).baseline:
+        click.echo(f"{name}: {job.model} takes no speaker baseline; left out.", err=True)
         return
     try:
         tables = step(job)
-    except NotAsked as error:
+    except NotGiven as error:
         click.echo(f"{name}: {error.message}; left out.", err=True)
         return
     for file, table in tables.items():
