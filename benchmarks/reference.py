@@ -22,13 +22,13 @@ from rich.table import Table
 from affekt.corpora import read_corpus
 from affekt.data.splits import fixed_speakers, fixed_split
 from affekt.evaluate.corpus import Answers, TestSet, restriction
-from affekt.evaluate.speakers import gather_all
+from affekt.evaluate.speakers import accumulate_all
 from affekt.metrics.report import report
 from affekt.metrics.slices import speaker_of
 from affekt.recognize.recognizer import Recognizer
 from affekt.speech.baseline import KINDS, Accumulator
 from affekt.types import Prediction, Sample
-from affekt.write.report import estimate_table
+from affekt.write.report import estimate_record
 
 SECONDS = (0, 1, 3, 10, 30)
 
@@ -39,7 +39,7 @@ def rows_of(corpus: str, recognizer: Recognizer, samples: Sequence[Sample], clip
     tested = [samples[i] for i in sorted(rng.permutation(len(samples))[:clips])]
     voices = {speaker_of(sample) for sample in tested}
     pool = [sample for sample in samples if speaker_of(sample) in voices]
-    accumulator = gather_all(recognizer, [sample.path for sample in pool])
+    accumulator = accumulate_all(recognizer, [sample.path for sample in pool])
     rows = []
     for kind in KINDS:
         for seconds in SECONDS:
@@ -83,7 +83,7 @@ def judged(test_set: TestSet, answers: Sequence[Prediction], labels: tuple[str, 
     labels_of = restriction(test_set, Answers(test_set.samples, tuple(answers), (), labels))
     scores = [labels_of.apply(p.scores) if p.scores else {} for p in answers]
     given = [max(row, key=row.__getitem__) if row else None for row in scores]
-    return estimate_table(report(test_set.samples, given, rng=np.random.default_rng(0)).metrics["UAR"])
+    return estimate_record(report(test_set.samples, given, rng=np.random.default_rng(0)).metrics["UAR"])
 
 
 def main() -> None:

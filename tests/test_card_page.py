@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affekt.cli import main
-from affekt.evaluate.calibrate import Clips, Heard
+from affekt.metrics.calibration import LabelledLogits, RecordingLogits
 from affekt.metrics.paired import Curve, Stress, compared
 from affekt.models.onnx import read_card
 from affekt.models.zoo import model_path
 from affekt.plot.card import draw_reference, draw_speakers, draw_ways
 from affekt.types import Estimate, Sample
-from affekt.write.stress import as_table
+from affekt.write.stress import record
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -117,7 +117,7 @@ class TestThePage:
             assert {word for word in words if word.startswith("-")} <= options, line
 
 
-class TestVerdicts:
+class TestAims:
     @pytest.mark.parametrize(
         ("e", "said"),
         [
@@ -129,7 +129,7 @@ class TestVerdicts:
         ],
     )
     def test_known_answers(self, page, e, said):
-        assert page.evaluation(e, 0.70) == said
+        assert page.outcome(e, 0.70) == said
 
     def test_left_out_is_the_mean_of_the_corpora_with_all_four_labels(self, page):
         row = {"baseline": "none", "labels": "four", "seeds": 1, "speakers": 3}
@@ -175,7 +175,7 @@ class TestKeeping:
         }
         curve = Curve("noise", "white noise", "SNR / dB", {10: points["noisy"]})
         stress = Stress("m", "p", points["clean"], (curve,), {"x": 0.5, "y": 0.5})
-        again = page.stress_of(voice.stressed(as_table(stress)))
+        again = page.stress_of(voice.stressed(record(stress)))
         for name, point in points["noisy"].items():
             found = again.curves[0].points[10][name]
             assert asdict(found.recall) == pytest.approx(asdict(point.recall), abs=1e-4)
@@ -196,9 +196,11 @@ class TestKeeping:
 def clips_of(rows):
     """Clips of TESS and SAVEE of one window each, with all the probability on what was answered."""
     labels = ("angry", "calm", "sad")
-    heard = tuple(Heard(np.log(np.eye(3) + 1e-6)[[labels.index(answer)]], np.ones(1)) for *_, answer in rows)
+    heard = tuple(RecordingLogits(np.log(np.eye(3) + 1e-6)[[labels.index(answer)]], np.ones(1)) for *_, answer in rows)
     corpora, speakers, truth = (tuple(row[i] for row in rows) for i in range(3))
-    return Clips(truth, tuple(f"{c}/{s}" for c, s in zip(corpora, speakers, strict=True)), corpora, heard, labels)
+    return LabelledLogits(
+        truth, tuple(f"{c}/{s}" for c, s in zip(corpora, speakers, strict=True)), corpora, heard, labels
+    )
 
 
 class TestFairness:

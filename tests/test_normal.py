@@ -9,7 +9,7 @@ import pytest
 
 from affekt.errors import InputError, UnknownName
 from affekt.evaluate.corpus import answer
-from affekt.evaluate.speakers import hear_all, hear_samples, speakers_of
+from affekt.evaluate.speakers import baselines_of_recordings, baselines_of_samples, speakers_of
 from affekt.recognize.recognizer import Recognizer
 from affekt.speech.activity import ActivityOptions
 from affekt.speech.audio import read
@@ -149,7 +149,7 @@ def test_a_table_without_the_column_names_those_it_has(tmp_path):
 
 def test_a_recording_is_compared_with_the_others_of_its_speaker_alone(recognizer, clips):
     own = [*clips[1::2], clips[0]]  # eight seconds of others are left to each
-    known = hear_all(recognizer, {**dict.fromkeys(own, "a"), clips[2]: "b", "missing.wav": "a"})
+    known = baselines_of_recordings(recognizer, {**dict.fromkeys(own, "a"), clips[2]: "b", "missing.wav": "a"})
     assert set(known) == set(own)
     np.testing.assert_allclose(known[clips[0]].baseline.mean, recognizer.adapt(clips[1::2], kind="any").baseline.mean)
 
@@ -165,7 +165,7 @@ def samples_of(clips):
 
 def test_the_neutral_way_uses_neutral_clips_only(recognizer, clips):
     samples = samples_of(clips)
-    known = hear_samples(recognizer, samples, "neutral")
+    known = baselines_of_samples(recognizer, samples, "neutral")
     neutral = {s.speaker: s.path for s in samples if s.label == "neutral"}
     assert known
     assert not set(known) & set(neutral.values())  # there is one each, which has no other
@@ -177,7 +177,7 @@ def test_the_neutral_way_uses_neutral_clips_only(recognizer, clips):
 
 def test_the_running_way_knows_what_came_before_and_nothing_at_first(recognizer, clips):
     samples = samples_of(clips)
-    known, both = (hear_samples(recognizer, samples, way) for way in ("running", "any"))
+    known, both = (baselines_of_samples(recognizer, samples, way) for way in ("running", "any"))
     assert len(both) == len(samples)
     assert 0 < len(known) < len(both)
     assert all(known[path].baseline.seconds <= both[path].baseline.seconds for path in known)
@@ -185,7 +185,7 @@ def test_the_running_way_knows_what_came_before_and_nothing_at_first(recognizer,
 
 def test_a_way_that_does_not_exist_is_refused(recognizer, clips):
     with pytest.raises(UnknownName, match="neutral"):
-        hear_samples(recognizer, samples_of(clips[:1]), "neutrl")
+        baselines_of_samples(recognizer, samples_of(clips[:1]), "neutrl")
 
 
 def test_who_must_be_heard_first_is_counted_twice(recognizer, clips):

@@ -18,9 +18,11 @@ from scipy import signal as scipy_signal
 
 from affekt.client import results_of
 from affekt.errors import ModelError
-from affekt.evaluate.calibrate import LEARNED_UNDER, VERSIONS, Clips, Heard, calibrate, hear, listen_under
-from affekt.evaluate.gate_fit import KNOTS, Lessons, learn
+from affekt.evaluate.calibrate import FITTED_UNDER, VERSIONS, logits_under_conditions, recording_logits
+from affekt.evaluate.card_fit import calibrate
+from affekt.evaluate.gate_fit import KNOTS, GateData, fit_gate
 from affekt.evaluate.stress import CONDITIONS
+from affekt.metrics.calibration import LabelledLogits, RecordingLogits
 from affekt.models.card import Card
 from affekt.recognize.recognizer import Recognizer
 from affekt.speech.audio import read
@@ -253,40 +255,40 @@ def taught(rng, gate, n=4000, k=3):
     scores = rng.dirichlet(np.full(k, 0.3), n)
     drawn = np.array([rng.choice(k, p=row) for row in weakened(scores, gate.factors(measures))])
     chosen = scores[np.arange(n), drawn]
-    return Lessons(measures, np.ones(n), np.ones(n, int), chosen, k, np.ones(n)), scores, drawn
+    return GateData(measures, np.ones(n), np.ones(n, int), chosen, k, np.ones(n)), scores, drawn
 
 
 def test_a_gate_that_was_put_in_is_found():
     true = speech_gate({"snr": (0.0, 20.0, 0.3), "seconds": (0.0, 1.0, 0.4)})
-    lessons, _, _ = taught(np.random.default_rng(0), true)
-    found = learn(lessons)
+    data, _, _ = taught(np.random.default_rng(0), true)
+    found = fit_gate(data)
     assert set(found.curves) == {"snr", "seconds"}
-    error = np.abs(found.factors(lessons.measures) - true.factors(lessons.measures))
+    error = np.abs(found.factors(data.measures) - true.factors(data.measures))
     assert error.mean() < 0.05
-    assert lessons.loss(found) <= lessons.loss(true) + 0.002 < lessons.loss(speech_gate()) - 0.05
+    assert data.loss(found) <= data.loss(true) + 0.002 < data.loss(speech_gate()) - 0.05
 
 
 def test_measures_that_tell_nothing_cost_nothing():
-    lessons, _, _ = taught(np.random.default_rng(1), speech_gate())
-    assert learn(lessons) == speech_gate()
+    data, _, _ = taught(np.random.default_rng(1), speech_gate())
+    assert fit_gate(data) == speech_gate()
 
 
 def test_what_is_learned_does_not_depend_on_the_order_of_the_clips():
-    lessons, _, _ = taught(np.random.default_rng(2), speech_gate({"clipped": (0.2, 0.01, 0.3)}), n=1500)
+    data, _, _ = taught(np.random.default_rng(2), speech_gate({"clipped": (0.2, 0.01, 0.3)}), n=1500)
     order = np.random.default_rng(3).permutation(1500)
-    mixed = replace(lessons, measures=lessons.measures[order], chosen=lessons.chosen[order])
-    assert learn(mixed) == learn(lessons)
+    mixed = replace(data, measures=data.measures[order], chosen=data.chosen[order])
+    assert fit_gate(mixed) == fit_gate(data)
 
 
 def test_answers_of_several_windows_are_weighted_means():
     rows = np.tile(GOOD, (3, 1))
     rows[:, 4] = [0.0, 1.0, 2.0]
     gate = speech_gate({"seconds": (0.0, 2.0, 0.5)})
-    lessons = Lessons(rows, np.array([0.25, 0.75, 1.0]), np.array([2, 1]), np.array([0.5, 0.5]), 4, np.ones(2))
-    np.testing.assert_allclose(lessons.pooled(gate.factors(rows)), [0.25 * 0.5 + 0.75 * 0.75, 1.0])
+    data = GateData(rows, np.array([0.25, 0.75, 1.0]), np.array([2, 1]), np.array([0.5, 0.5]), 4, np.ones(2))
+    np.testing.assert_allclose(data.pooled(gate.factors(rows)), [0.25 * 0.5 + 0.75 * 0.75, 1.0])
 
 
-def heard_clips(rng, n, condition):
+def clips_with(rng, n, condition):
     """Clips whose labels follow their scores as they are, and hardly under noise."""
     logits = 2 * rng.standard_normal((n, 3))
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -294,14 +296,14 @@ def heard_clips(rng, n, condition):
     kept = np.where(snr < 10, 0.3, 1.0)
     truth = [LABELS[rng.choice(3, p=row)] for row in weakened(shares, kept)]
     rows = [np.array([[x, *GOOD[1:]]]) for x in snr]
-    heard = tuple(Heard(row[None], np.ones(1), measured) for row, measured in zip(logits, rows, strict=True))
+    heard = tuple(RecordingLogits(row[None], np.ones(1), measured) for row, measured in zip(logits, rows, strict=True))
     who = tuple(f"c/{i % 10}" for i in range(n))
-    return Clips(tuple(truth), who, ("c",) * n, heard, LABELS, (condition,) * n if condition else ())
+    return LabelledLogits(tuple(truth), who, ("c",) * n, heard, LABELS, (condition,) * n if condition else ())
 
 
 def test_calibrating_learns_a_gate_and_checks_it_on_other_speakers():
     rng = np.random.default_rng(4)
-    found = calibrate(heard_clips(rng, 1000, ""), CARD, under=heard_clips(rng, 1000, "noise"), rng=rng)
+    found = calibrate(clips_with(rng, 1000, ""), CARD, under=clips_with(rng, 1000, "noise"), rng=rng)
     gate = found.card.gate
     assert list(gate["curves"]) == ["snr"] and gate["loss"][1] < gate["loss"][0]
     assert list(found.checks) == ["clean", "noise"] and found.checks["noise"].clips == 1000
@@ -314,19 +316,19 @@ def test_calibrating_learns_a_gate_and_checks_it_on_other_speakers():
 
 def test_nothing_to_learn_from_is_no_gate():
     rng = np.random.default_rng(5)
-    clips, few = heard_clips(rng, 200, ""), heard_clips(rng, 50, "")
+    clips, few = clips_with(rng, 200, ""), clips_with(rng, 50, "")
     assert calibrate(clips, CARD, rng=rng).card.gate == {}
-    assert calibrate(few, CARD, under=heard_clips(rng, 1000, "noise"), rng=rng).card.gate == {}
+    assert calibrate(few, CARD, under=clips_with(rng, 1000, "noise"), rng=rng).card.gate == {}
     assert calibrate(clips, replace(CARD, gate={"curves": {"snr": [0, 9, 0.5]}}), rng=rng).card.gate == {}
 
 
 def test_where_noise_tells_nothing_a_gate_costs_nothing_and_still_names_it():
     rng = np.random.default_rng(6)
-    clips = heard_clips(rng, 600, "")
-    noise = heard_clips(rng, 600, "noise")
+    clips = clips_with(rng, 600, "")
+    noise = clips_with(rng, 600, "noise")
     # Answers under noise that are as good as clean ones.
-    alike = replace(noise, truth=clips.truth, heard=tuple(
-        replace(n, logits=c.logits) for n, c in zip(noise.heard, clips.heard, strict=True)
+    alike = replace(noise, truth=clips.truth, recordings=tuple(
+        replace(n, logits=c.logits) for n, c in zip(noise.recordings, clips.recordings, strict=True)
     ))  # fmt: skip
     found = calibrate(clips, CARD, under=alike, rng=rng)
     assert found.card.gate["curves"] == {} and found.checks == {}
@@ -402,7 +404,7 @@ def test_an_unsure_answer_to_a_good_signal_says_that_it_is_the_voice(clips):
 def test_what_is_heard_for_calibrating_is_what_the_engine_answers(pair, clips):
     for path in clips[:4]:
         result = pair[1].analyse(str(path))
-        found = hear(pair[1], str(path))
+        found = recording_logits(pair[1], str(path))
         assert len(found.measures) == len(found.logits)
         scores = found.scores(pair[1].card.temperature, gate_of(STRICT))
         exact = len(result.predictions) == 1
@@ -414,12 +416,12 @@ def test_clips_are_heard_under_every_condition(pair, clips):
         Sample(f"x/{path.stem}", str(path), label="sad", speaker=path.stem[-2:], corpus="x") for path in clips[:6]
     ]
     odd = [Sample("x/odd", str(clips[0]), label="bored", corpus="x"), Sample("x/no", "/nowhere.wav", label="sad")]
-    found = listen_under(pair[0], [*chosen, *odd])
-    levels = sum(len(CONDITIONS[name].levels) for name in LEARNED_UNDER)
-    assert len(found.truth) == 6 * VERSIONS and set(found.conditions) == set(LEARNED_UNDER)
+    found = logits_under_conditions(pair[0], [*chosen, *odd])
+    levels = sum(len(CONDITIONS[name].levels) for name in FITTED_UNDER)
+    assert len(found.truth) == 6 * VERSIONS and set(found.conditions) == set(FITTED_UNDER)
     assert levels <= 6 * VERSIONS, "six clips are enough to meet every level"
-    again = listen_under(pair[0], [*chosen, *odd])
-    assert all((a.logits == b.logits).all() for a, b in zip(found.heard, again.heard, strict=True))
+    again = logits_under_conditions(pair[0], [*chosen, *odd])
+    assert all((a.logits == b.logits).all() for a, b in zip(found.recordings, again.recordings, strict=True))
 
 
 def test_a_model_of_a_measure_that_is_not_known_is_refused(conversation):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from affekt.errors import InputError, UnknownName
-from affekt.evaluate.corpus import COMMITTED, TestSet, answer, evaluate, test_set_of
+from affekt.evaluate.corpus import COMMITTED, TestSet, answer, evaluate, select_test_set
 from affekt.metrics.across import cross_corpus
 from affekt.metrics.labels import METRICS
 from affekt.metrics.probabilities import SCORE_METRICS
@@ -15,7 +15,7 @@ from affekt.metrics.report import report, stamped
 from affekt.metrics.slices import slices, too_small
 from affekt.models.card import Card
 from affekt.types import Estimate, Report, Sample
-from affekt.write.report import FORMATS, as_table, to_json, to_markdown, to_text, worst_speaker
+from affekt.write.report import FORMATS, record, to_json, to_markdown, to_text, worst_speaker
 
 STAMP = "the same clip is in training and test"
 
@@ -135,7 +135,7 @@ def test_one_class_only_is_said():
     found = report(samples, ["a"] * 80, rng=np.random.default_rng(0))
     assert found.chance == 1
     assert found.p_value == 1
-    assert any("all clips are a: there is nothing to tell apart" in w for w in found.warnings)
+    assert any("all clips are a: there is nothing to distinguish" in w for w in found.warnings)
 
 
 # slices
@@ -213,7 +213,7 @@ def test_only_severe_findings_stamp_and_each_stamp_stands_once(full):
 
 def test_json_is_versioned_and_says_all(full):
     table = json.loads(to_json(full))
-    assert table == as_table(full)
+    assert table == record(full)
     assert table["schema"] == "affekt/report-1"
     assert table["metrics"]["UAR"] == {
         "value": full.metrics["UAR"].value,
@@ -266,44 +266,44 @@ def test_speakers_the_split_hash_vouches_for_are_held_out():
     samples = [s for s in make_samples(speakers=24) if s.speaker != "00"]
     committed = next(iter(COMMITTED))
     for found in (
-        test_set_of("ravdess", samples, card(split=committed)),
-        test_set_of("ravdess", samples, card(split="abc"), split_hash="abc"),
+        select_test_set("ravdess", samples, card(split=committed)),
+        select_test_set("ravdess", samples, card(split="abc"), split_hash="abc"),
     ):
         assert {s.speaker for s in found.samples} == {"19", "20", "21", "22", "23"}
         assert "was not trained on them" in found.protocol
         assert found.held_out
         assert not found.warnings
-    dev = test_set_of("ravdess", samples, card(split=committed), side="dev")
+    dev = select_test_set("ravdess", samples, card(split=committed), side="dev")
     assert {s.speaker for s in dev.samples} == {"17", "18"}
     assert "the score flatters it" in dev.warnings[0]
 
 
 def test_speakers_nobody_vouches_for_may_have_been_trained_on():
-    found = test_set_of("ravdess", make_samples(speakers=24), card(split="abc"), split_hash="other")
+    found = select_test_set("ravdess", make_samples(speakers=24), card(split="abc"), split_hash="other")
     assert not found.held_out
     assert "may have been trained on these speakers" in found.warnings[0]
 
 
 def test_everybody_of_a_corpus_the_model_learned_from_is_stamped():
-    found = test_set_of("ravdess", make_samples(), card(split=next(iter(COMMITTED))), side="all")
+    found = select_test_set("ravdess", make_samples(), card(split=next(iter(COMMITTED))), side="all")
     assert found.stamps == ("trained on these clips",)
     assert not found.held_out
-    listed = test_set_of("folder", make_samples(corpus="folder"), card(("folder",)))
+    listed = select_test_set("folder", make_samples(corpus="folder"), card(("folder",)))
     assert listed.stamps == ("trained on these clips",), "without committed speakers nobody knows who was held out"
 
 
 def test_a_corpus_the_model_never_met_is_tested_as_a_whole_when_it_has_no_committed_speakers():
     samples = [*make_samples(corpus="folder"), Sample("folder/unlabelled", "x", corpus="folder", speaker="00")]
-    found = test_set_of("folder", samples, card())
+    found = select_test_set("folder", samples, card())
     assert len(found.samples) == 80
     assert found.stamps == ()
     assert "did not learn" not in found.protocol  # whose voices a folder holds, nobody can tell
     assert not found.held_out
     assert "1 clips have no label" in found.warnings[0]
     assert "is not known" in found.warnings[1]
-    assert test_set_of("ravdess", make_samples(), card(), side="dev") is None
+    assert select_test_set("ravdess", make_samples(), card(), side="dev") is None
     with pytest.raises(InputError, match="allowed: test, dev, all"):
-        test_set_of("ravdess", samples, card(), side="train")
+        select_test_set("ravdess", samples, card(), side="train")
 
 
 @pytest.fixture(scope="module")

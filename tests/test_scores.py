@@ -11,7 +11,6 @@ from click.testing import CliRunner
 pytest.importorskip("matplotlib")
 
 from affekt.cli import main
-from affekt.cli.evaluate import _scored
 from affekt.errors import InputError
 from affekt.metrics.across import cross_corpus
 from affekt.metrics.report import report, stamped
@@ -20,6 +19,7 @@ from affekt.plot import scores as plots
 from affekt.plot.scores import draw_cross_corpus, draw_history, report_page
 from affekt.types import Sample
 from affekt.write.card import to_markdown
+from affekt.write.evaluation import with_scores
 
 STAMP = "trained on these clips"
 LONG = [f"a very long label that nobody can read {i}" for i in range(12)] + ["$x_1$", "_under"]
@@ -167,10 +167,10 @@ def test_the_page_holds_all_figures_and_nothing_from_elsewhere(plain, crowded):
 
 def test_the_card_keeps_the_stamp_with_the_scores(plain):
     card = Card("m", "speech", ("a", "b"), limits=("old",))
-    found = _scored(card, {"c": stamped(plain, STAMP)})
+    found = with_scores(card, {"c": stamped(plain, STAMP)})
     assert found.limits == ("old", f"The scores on c are stamped: {STAMP}.")
     assert STAMP in to_markdown(found, "")
-    assert _scored(found, {"c": plain}).limits == ("old",)
+    assert with_scores(found, {"c": plain}).limits == ("old",)
     assert set(found.scores["c"]) == {"UAR", "WA", "macro F1"}
 
 

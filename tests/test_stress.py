@@ -15,7 +15,7 @@ from affekt.corpora import read_corpus
 from affekt.data.splits import draw_evenly, fixed_split
 from affekt.errors import CorpusError, InputError, UnknownName
 from affekt.evaluate.corpus import TestSet
-from affekt.evaluate.stress import CONDITIONS, RATE, StressOptions, _other, babble, cut, points_of, stress
+from affekt.evaluate.stress import CONDITIONS, RATE, StressOptions, _other, babble, count_versions, cut, stress
 from affekt.metrics.intervals import bootstrap
 from affekt.metrics.labels import unweighted_recall
 from affekt.metrics.paired import MEAN, chances, compared
@@ -190,7 +190,7 @@ def test_every_level_can_be_applied_and_keeps_what_it_should():
             assert condition.cut == np.array_equal(changed, signal), name
             assert np.isfinite(changed).all()
             assert len(changed) == (round(8_000 / (1 + level / 100)) if name == "speed" else 8_000)
-    assert points_of(("gain", "channel")) == 1 + 5 + 3
+    assert count_versions(("gain", "channel")) == 1 + 5 + 3
 
 
 def test_noise_is_the_same_at_all_levels_and_as_strong_as_it_says():
@@ -324,7 +324,7 @@ def test_conditions_that_do_not_exist_or_cannot_be_made_are_errors(recognizer, t
 
 def test_every_number_has_an_interval_and_every_row_its_clips(found):
     rows = stress_rows(found)
-    assert len(rows) == points_of([curve.name for curve in found.curves])
+    assert len(rows) == count_versions([curve.name for curve in found.curves])
     for row in rows:
         assert len(row) == len(HEAD)
         assert all(re.search(r"\[.*, .*\]", cell) for cell in row[2:7] if cell)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from page import (
     AIMS,
     PLANS,
-    TOLD,
+    PROTOCOL_WAYS,
     WAYS,
     Kept,
     estimate,
@@ -49,7 +49,7 @@ def protocols_figure(kept: Kept) -> Any:
     """Protocols in three ways, beside aims and anchors."""
     rows = {}
     for name, (short, _) in PLANS.items():
-        found = {WAYS[way]: protocol_uar(kept, name, way) for way in TOLD}
+        found = {WAYS[way]: protocol_uar(kept, name, way) for way in PROTOCOL_WAYS}
         rows[short] = {way: e for way, e in found.items() if e}
     if not any(rows.values()):
         return None

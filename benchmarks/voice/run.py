@@ -1,6 +1,7 @@
-"""What the model `voice` is worth: measures it, keeps the figures, and writes its card page from what was kept.
+"""The evaluation of the model `voice`: measures it, keeps the figures, and writes its card page from what was kept.
 
-    python benchmarks/voice/run.py run --corpora SPEECH [--sounds ESC-10] [--old FIRST.onnx] [--protocols RUN] [--only STEP]
+    python benchmarks/voice/run.py run --corpora SPEECH [--sounds ESC-10] [--old FIRST.onnx] [--protocols RUN]
+        [--only STEP]
     python benchmarks/voice/run.py write
 
 SPEECH holds the folders of the corpora by name. `run` keeps one small JSON for each step in benchmarks/results/voice/;
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -65,13 +66,13 @@ class Job:
         return ["--clips", str(self.clips)] if self.clips else []
 
 
-class NotAsked(click.ClickException):
+class NotGiven(click.ClickException):
     """A step lacks something that was not given."""
 
 
 def _needed(path: Path | None) -> Path:
     if path is None:
-        raise NotAsked("nothing given for it")
+        raise NotGiven("nothing given for it")
     return path
 
 
@@ -83,12 +84,12 @@ def step_card(job: Job) -> dict[str, Any]:
     from affekt.models.onnx import read_card
     from affekt.models.zoo import model_path
 
-    table = json.loads(read_card(model_path(job.model)).to_json())
-    return {"card": {key: table[key] for key in CARD}}
+    card = asdict(read_card(model_path(job.model)))
+    return {"card": {key: card[key] for key in CARD}}
 
 
 def step_evaluate(job: Job, way: str) -> dict[str, Any]:
-    """Test speakers, with what the model is told of each."""
+    """Test speakers, with a speaker baseline."""
     words = ["evaluate", job.model, *job.pairs(), "--baseline", way, "--format", "json", "--jobs", str(job.jobs)]
     return {f"evaluate-{way}": evaluation(affekt_json(words))}
 
@@ -126,22 +127,22 @@ def step_faithfulness(job: Job) -> dict[str, Any]:
     }
 
 
-def step_heard(job: Job) -> dict[str, Any]:
-    """One pass over dev and test speakers: abstention, sets, reliability, and who is understood how well."""
-    from affekt.evaluate.calibrate import listen
+def step_selective(job: Job) -> dict[str, Any]:
+    """One pass over dev and test speakers: abstention, sets, reliability, and fairness."""
+    from affekt.evaluate.calibrate import clean_logits
     from affekt.recognize.recognizer import Recognizer
 
     recognizer = Recognizer(job.model, threshold=0.0)
-    heard, people = {}, {}
+    logits, people = {}, {}
     for side in ("dev", "test"):
         samples = fixed_samples(_needed(job.corpora), side, job.clips)
         people |= speakers_of(samples)
-        heard[side], failures = listen(recognizer, samples)
+        logits[side], failures = clean_logits(recognizer, samples)
         for failure in failures:
             click.echo(f"left out: {failure.source}: {failure.reason}", err=True)
     return {
-        "calibrate": {"clips": job.clips, **selective(heard, recognizer.card)},
-        "fairness": {"clips": job.clips, **fairness(heard["test"], people, recognizer.card.temperature)},
+        "calibrate": {"clips": job.clips, **selective(logits, recognizer.card)},
+        "fairness": {"clips": job.clips, **fairness(logits["test"], people, recognizer.card.temperature)},
     }
 
 
@@ -149,14 +150,14 @@ STEPS: Mapping[str, Callable[[Job], dict[str, Any]]] = {
     "card": step_card,
     **{f"evaluate-{way}": lambda job, way=way: step_evaluate(job, way) for way in WAYS},
     "evaluate-old": step_old,
-    "calibrate": step_heard,
+    "calibrate": step_selective,
     "stress": step_stress,
     "out-of-domain": step_out_of_domain,
     "reference": step_reference,
     "faithfulness": step_faithfulness,
 }
-#: Steps that only a model can be put through that is told how a speaker usually sounds.
-OF_NORMALS = ("evaluate-any", "evaluate-neutral", "evaluate-running", "reference")
+#: Steps for models that take a speaker baseline only.
+WITH_BASELINE = ("evaluate-any", "evaluate-neutral", "evaluate-running", "reference")
 
 
 # --- running the programs
@@ -207,11 +208,11 @@ def evaluation(table: Mapping[str, Any]) -> dict[str, Any]:
     """Of each corpus: the metrics, the recalls, and the slices that people differ by."""
     return {
         "baseline": table["baseline"],
-        "corpora": {name: _judged(entry) for name, entry in table["corpora"].items()},
+        "corpora": {name: _kept_of(entry) for name, entry in table["corpora"].items()},
     }
 
 
-def _judged(entry: Mapping[str, Any]) -> dict[str, Any]:
+def _kept_of(entry: Mapping[str, Any]) -> dict[str, Any]:
     main, free = entry["corpus labels"], entry["all labels"]
     kept = {
         "protocol": main["protocol"],
@@ -293,24 +294,26 @@ def speakers_of(samples: Sequence[Sample]) -> dict[str, Sample]:
     }
 
 
-def selective(heard: Mapping[str, Any], card: Any) -> dict[str, Any]:
-    """What threshold and label sets are worth, by side and corpus; reliability; risk over coverage of test speakers."""
-    from affekt.evaluate.calibrate import corpus_parts, reliability_of, worth
+def selective(logits: Mapping[str, Any], card: Any) -> dict[str, Any]:
+    """How well threshold and label sets hold, by side and corpus; reliability; risk over coverage of test speakers."""
+    from affekt.evaluate.card_fit import calibration_scores
     from affekt.metrics.selective import risk_coverage
     from affekt.speech.quality import gate_of
 
     gate = gate_of(card.gate)
     kept: dict[str, Any] = {"coverage": COVERAGE, "threshold": card.threshold, "reliability": {}, "curves": {}}
-    for side, clips in heard.items():
-        # A card that was never calibrated has no sets to judge.
-        rows = worth(clips, card, coverage=COVERAGE, rng=np.random.default_rng(0)) if card.conformal else {}
+    for side, clips in logits.items():
+        # A card that was never calibrated has no sets to evaluate.
+        rows = (
+            calibration_scores(clips, card, coverage=COVERAGE, rng=np.random.default_rng(0)) if card.conformal else {}
+        )
         kept[side] = {
-            name: {"speakers": e.speakers, **{key: listed(getattr(e, key)) for key in WORTH}}
+            name: {"speakers": e.speakers, **{key: listed(getattr(e, key)) for key in SELECTIVE}}
             for name, e in rows.items()
         }
-        bins = reliability_of(clips, card.temperature, gate)
+        bins = clips.reliability(card.temperature, gate)
         kept["reliability"][side] = [[round(c, 4), round(a, 4), n] for c, a, n in bins]
-    for name, part in corpus_parts(heard["test"]).items():
+    for name, part in logits["test"].by_corpus().items():
         curve = risk_coverage(part.truth, part.scores(card.temperature, gate))
         rows = np.unique(np.linspace(0, len(curve.coverage) - 1, POINTS).round().astype(int))
         kept["curves"][name] = {
@@ -321,17 +324,15 @@ def selective(heard: Mapping[str, Any], card: Any) -> dict[str, Any]:
     return kept
 
 
-WORTH = ("ece", "precision", "coverage", "held", "size")
+SELECTIVE = ("ece", "precision", "coverage", "set_coverage", "set_size")
 
 
 def fairness(clips: Any, people: Mapping[str, Sample], temperature: float) -> dict[str, Any]:
-    """UAR of women and men, where there are ten clips of each, and of every speaker; among the labels of their "
-    "corpus."""
-    from affekt.evaluate.calibrate import corpus_parts
+    """UAR of women and men, where there are ten clips of each, and of every speaker; among their corpus's labels."""
     from affekt.metrics.intervals import FEWEST_SPEAKERS
     from affekt.metrics.slices import LEAST
 
-    parts = {name: part for name, part in corpus_parts(clips).items() if name != "all"}
+    parts = {name: part for name, part in clips.by_corpus().items() if name != "all"}
     corpora, drawn = {}, {}
     for name, part in parts.items():
         given = answers(part, name, temperature)
@@ -468,12 +469,12 @@ def _run_step(name: str, step: Callable[[Job], dict[str, Any]], job: Job) -> Non
     from affekt.models.onnx import read_card
     from affekt.models.zoo import model_path
 
-    if name in OF_NORMALS and not read_card(model_path(job.model)).baseline:
-        click.echo(f"{name}: {job.model} cannot be told how a speaker usually sounds; left out.", err=True)
+    if name in WITH_BASELINE and not read_card(model_path(job.model)).baseline:
+        click.echo(f"{name}: {job.model} takes no speaker baseline; left out.", err=True)
         return
     try:
         tables = step(job)
-    except NotAsked as error:
+    except NotGiven as error:
         click.echo(f"{name}: {error.message}; left out.", err=True)
         return
     for file, table in tables.items():

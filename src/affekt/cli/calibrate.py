@@ -1,9 +1,8 @@
-"""``affekt calibrate``: a model that knows when it is not sure."""
+"""``affekt calibrate``: temperature, gate, threshold and label sets of a model."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +11,12 @@ import click
 
 from affekt._files import atomic_write
 from affekt._optional import require
-from affekt.cli.terminal import SOME_FAILED, Target, console, polite, progress, read_all, shown
+from affekt.cli.terminal import SOME_FAILED, Target, polite, progress, read_all, shown
 from affekt.errors import CorpusError, InputError
-from affekt.types import Estimate, Sample
+from affekt.types import Sample
 
 if TYPE_CHECKING:
-    from affekt.evaluate.calibrate import Calibration, Clips, Worth
+    from affekt.metrics.calibration import LabelledLogits
     from affekt.models.card import Card
 
 
@@ -54,9 +53,9 @@ class Job:
 def calibrate(**options: Any) -> int:
     """Fit the temperature, the gate, the threshold of "not sure" and the label sets of a model to dev speakers.
 
-    The gate is what a poor signal costs: it is learned from the same clips
-    under noise, babble, echo, a telephone, clipping and cut short, as many
-    times as long as the clips themselves take. Each corpus gives its committed
+    The gate lowers the scores of a poor signal. It is fitted to the same clips
+    under noise, babble, reverberation, a telephone, clipping and cut short,
+    which takes several times as long as the clips themselves. Each corpus gives its committed
     dev speakers; one without committed speakers, which the model must not have
     learned from, gives all. How sure the model is changes, and when it says so.
     Its best guesses stay as they are, but for some of long recordings, where
@@ -65,25 +64,28 @@ def calibrate(**options: Any) -> int:
     """
     import numpy as np
 
-    from affekt.evaluate import calibrate as work
+    from affekt.evaluate.calibrate import clean_logits, logits_under_conditions
+    from affekt.evaluate.card_fit import calibrate as fit
+    from affekt.evaluate.card_fit import calibration_scores
     from affekt.models.zoo import load_model
     from affekt.recognize.recognizer import Recognizer
+    from affekt.write.calibration import to_text
 
     job = Job(**options)
     _check(job)
     recognizer = Recognizer(job.model, threshold=0.0)
     samples = _dev_samples(job, recognizer.card)
     with progress(2 * len(samples)) as tick:
-        clips, failures = work.listen(recognizer, samples, tick=tick)
-        under = work.listen_under(recognizer, samples, tick=tick)
+        clips, failures = clean_logits(recognizer, samples, tick=tick)
+        under = logits_under_conditions(recognizer, samples, tick=tick)
     rng = np.random.default_rng(0)
-    found = work.calibrate(clips, recognizer.card, under=under, precision=job.precision, rng=rng)
-    rows = work.worth(clips, found.card, coverage=job.coverage, rng=np.random.default_rng(0))
+    found = fit(clips, recognizer.card, under=under, precision=job.precision, rng=rng)
+    scores = calibration_scores(clips, found.card, coverage=job.coverage, rng=np.random.default_rng(0))
     load_model(_write(job, found.card))
     if job.plot:
         _draw(job.plot, clips, (recognizer.card, found.card))
-    # Last, because whoever reads this may stop reading.
-    _tell(job, (recognizer.card, found), clips, rows)
+    # Last, because the reader of a pipe may stop reading.
+    click.echo(to_text(recognizer.card, found, scores, clips=len(clips.truth), coverage=job.coverage))
     for failure in failures:
         click.echo(f"error: {shown(failure.source)}: {shown(failure.reason)}", err=True)
     return SOME_FAILED if failures else 0
@@ -111,21 +113,20 @@ def _source(job: Job) -> Path:
 
 def _dev_samples(job: Job, card: Card) -> list[Sample]:
     """Clips of dev speakers of every corpus that has some."""
-    from affekt.cli.evaluate import known_split
-    from affekt.evaluate.corpus import test_set_of
+    from affekt.evaluate.corpus import known_split, select_test_set
 
     readings = read_all(job.corpora)
     known = known_split(readings, card)
     found: list[Sample] = []
     for name, samples in readings.items():
-        test_set = test_set_of(name, samples, card, side="dev", split_hash=known)
+        test_set = select_test_set(name, samples, card, side="dev", split_hash=known)
         if test_set is None:
             click.echo(f"{name}: has no dev speakers; left out.", err=True)
             continue
         if not test_set.held_out:
             raise InputError(
-                f"{name}: the model may have learned from its dev speakers ({test_set.protocol}), and would be too sure "
-                "of itself. Give a corpus, or a model, where it did not."
+                f"{name}: the model may have learned from its dev speakers ({test_set.protocol}), and would be "
+                "overconfident. Give a corpus, or a model, where it did not."
             )
         found += test_set.samples
     if not found:
@@ -133,81 +134,15 @@ def _dev_samples(job: Job, card: Card) -> list[Sample]:
     return found
 
 
-def _tell(job: Job, cards: tuple[Card, Calibration], clips: Clips, rows: Mapping[str, Worth]) -> None:
-    from rich.table import Table
-
-    (old, found), total = cards, rows["all"]
-    before, after = found.loss
-    lines = [
-        f"{len(clips.truth)} clips of {total.speakers} dev speakers",
-        f"temperature {found.card.temperature:.3f} (was {old.temperature:.3f}), "
-        f"log loss {after:.4f} (was {before:.4f})",
-        *_threshold_sentences(found),
-    ]
-    table = Table(
-        "dev speakers of", "clips", "speakers", "ECE", "right when sure", "answered",
-        f"sets of {job.coverage:.0%} hold the truth", "labels in a set", box=None, pad_edge=False,
-    )  # fmt: skip
-    for name, entry in rows.items():
-        cells = (entry.ece, entry.precision, entry.coverage, entry.held, entry.size)
-        table.add_row(name, str(entry.coverage.n), str(entry.speakers), *map(_cell, cells))
-    click.echo("\n".join(lines))
-    console().print(table)
-    _tell_gate(found)
-    click.echo(
-        "Intervals are over speakers (over clips where there are fewer than three). All this was fitted on these very\n"
-        "clips: judge it on test speakers (affekt evaluate). What is promised holds for clips like these; other\n"
-        "speakers, languages and rooms get less."
-    )
-
-
-def _tell_gate(found: Calibration) -> None:
-    """What a poor signal costs, and what saying so is worth on speakers that the gate was not learned from."""
-    from rich.table import Table
-
-    if not found.card.gate:
-        click.echo("no gate: too few clips")
-        return
-    if not found.card.gate["curves"]:
-        click.echo("gate on nothing: a poor signal is named but takes nothing off, for the scores tell it already")
-    for name, (bad, good, floor) in found.card.gate["curves"].items():
-        click.echo(f"gate on {name}: keeps {floor:.0%} of an answer at {bad:g}, all of it from {good:g} on")
-    if not found.checks:
-        return
-    table = Table("learned on one half of the speakers, seen on the other", "clips", "log loss without", "with",
-                  "ECE without", "with", box=None, pad_edge=False)  # fmt: skip
-    for name, check in found.checks.items():
-        numbers = (f"{x:.3f}" for x in (*check.loss, *check.ece))
-        table.add_row(name, str(check.clips), *numbers)
-    console().print(table)
-
-
-def _threshold_sentences(found: Calibration) -> Sequence[str]:
-    chosen = found.threshold
-    if not chosen.met:
-        return (
-            f"no threshold gives {chosen.precision:.0%} right answers with a margin for so few clips: the model goes "
-            "on answering always. Ask for less --precision, or give more dev speakers.",
-        )
-    return (
-        f"threshold {chosen.value:.4f} for {chosen.precision:.0%} right answers: {chosen.seen} were right, "
-        f"{chosen.bound:.3f} or more if clips were independent (95 %); answered {chosen.coverage}",
-    )
-
-
-def _cell(e: Estimate) -> str:
-    return f"{e.value:.2f} [{e.low:.2f}, {e.high:.2f}]" if e.n else "-"
-
-
-def _draw(path: Path, clips: Clips, cards: tuple[Card, Card]) -> None:
-    from affekt.evaluate.calibrate import corpus_parts, reliability_of
+def _draw(path: Path, clips: LabelledLogits, cards: tuple[Card, Card]) -> None:
+    """The picture of a calibration, before and after, into a file."""
     from affekt.metrics.selective import risk_coverage
     from affekt.plot.selective import draw_calibration
     from affekt.speech.quality import gate_of
 
     before, after = ((card.temperature, gate_of(card.gate)) for card in cards)
-    bins = {"before": reliability_of(clips, *before), "after": reliability_of(clips, *after)}
-    curves = {name: risk_coverage(part.truth, part.scores(*after)) for name, part in corpus_parts(clips).items()}
+    bins = {"before": clips.reliability(*before), "after": clips.reliability(*after)}
+    curves = {name: risk_coverage(part.truth, part.scores(*after)) for name, part in clips.by_corpus().items()}
     promise = cards[1].promise
     figure = draw_calibration(bins, curves, coverage=promise["coverage"][0] if promise else None)
     with atomic_write(path, "wb") as file:

@@ -1,9 +1,8 @@
-"""``affekt evaluate``: what a model is worth."""
+"""``affekt evaluate``: evaluation of a model on test speakers."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,16 +13,11 @@ from affekt._files import atomic_write
 from affekt._optional import require
 from affekt.cli.terminal import SOME_FAILED, Target, polite, progress, read_all, shown
 from affekt.errors import InputError
-from affekt.types import Report, Sample
+from affekt.types import Sample
 
 if TYPE_CHECKING:
     from affekt.evaluate.corpus import Evaluation, TestSet
-    from affekt.metrics.permutation import Comparison
-    from affekt.models.card import Card
-
-MAIN, FREE = "corpus labels", "all labels"
-CARD_METRICS = ("UAR", "WA", "macro F1")
-SCHEMA = "affekt/evaluation-1"
+    from affekt.write.evaluation import CorpusEvaluation, ModelEvaluation
 
 
 @dataclass(frozen=True)
@@ -40,24 +34,6 @@ class Job:
     compare: str | None
     slices: bool
     baseline: str = "none"
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What came out for one corpus: the evaluation, and how another model compares.
-
-    ``versus`` is what has to be said about the other model.
-    """
-
-    evaluation: Evaluation
-    comparison: Comparison | None = None
-    versus: tuple[str, ...] = ()
-
-    @property
-    def report(self) -> Report:
-        """The report among the corpus's labels, with the UAR among all of the model's beside it."""
-        main, free = self.evaluation.reports[MAIN], self.evaluation.reports[FREE]
-        return replace(main, metrics={**main.metrics, "UAR, all labels": free.metrics["UAR"]})
 
 
 @click.command()
@@ -82,31 +58,31 @@ class Judged:
     type=click.Choice(["none", "neutral", "any", "running"]),
     default="none",
     show_default=True,
-    help="What MODEL is told of each speaker: nothing; or how they sound in their other neutral clips, in any of "
-    "their other clips (nothing labelled), or in those before.",
+    help="Speaker baseline that MODEL is given: none; or computed from the speaker's other neutral clips, from any of "
+    "their other clips (no labels used), or from those before.",
 )
 @click.option("--slices", is_flag=True, help="List the UAR of every sex, length, speaker, ... in the text.")
 @polite
 def evaluate(**options: Any) -> int:
-    """What MODEL is worth on the fixed test speakers of corpora, with 95 % intervals over speakers.
+    """Evaluate MODEL on the fixed test speakers of corpora, with 95 % intervals over speakers.
 
     The exit status is 1 when some recordings could not be read; they are left
     out of the scores, and named.
     """
     job = Job(**options)
     _check(job)
-    judged = _judge_all(job)
-    text = WRITERS[job.form](job, judged)
+    found = _evaluate_all(job)
+    text = _written(job, found)
     if job.output:
         with atomic_write(job.output) as file:
             file.write(text)
     elif text:
         click.echo(text, nl=not text.endswith("\n"))
     if job.write_card:
-        _write_scores(job.model, judged)
-    failures = [failure for entry in judged.values() for failure in entry.evaluation.failures]
-    for failure in failures:
-        click.echo(f"error: {shown(failure.source)}: {shown(failure.reason)}", err=True)
+        _write_card(found)
+    failures = [failure for entry in found.corpora.values() for failure in entry.failures]
+    for path, reason in failures:
+        click.echo(f"error: {shown(path)}: {shown(reason)}", err=True)
     return SOME_FAILED if failures else 0
 
 
@@ -114,9 +90,7 @@ def _check(job: Job) -> None:
     if job.write_card and (job.side != "test" or Path(job.model).suffix != ".onnx"):
         raise InputError("--write-card writes test scores into a FILE.onnx; give one, and no other --side.")
     if job.write_card and job.baseline != "none":
-        raise InputError(
-            "--write-card writes what the model is worth when it knows nothing of a speaker; no --baseline."
-        )
+        raise InputError("--write-card writes the scores without a speaker baseline; leave --baseline out.")
     if job.form == "html":
         if not job.output:
             raise InputError("--format html is a page with pictures; say where to write it: -o FILE.html.")
@@ -127,41 +101,33 @@ def _check(job: Job) -> None:
         raise InputError(f"-o {job.output}: there is no folder {job.output.parent}; make it first.")
 
 
-def _judge_all(job: Job) -> dict[str, Judged]:
-    from affekt.evaluate.corpus import evaluate, test_set_of
+def _evaluate_all(job: Job) -> ModelEvaluation:
+    """Evaluate the model, and the one to compare it with, on every corpus that has speakers on the side asked for."""
+    from affekt.evaluate.corpus import evaluate, known_split, select_test_set
     from affekt.recognize.recognizer import Recognizer
+    from affekt.write.evaluation import ModelEvaluation
 
     models = [Recognizer(model) for model in (job.model, job.compare) if model is not None]
     readings = read_all(job.corpora)
     hashes = [known_split(readings, recognizer.card) for recognizer in models]
-    judged = {}
+    found = {}
     for name, samples in readings.items():
         pairs = zip(models, hashes, strict=True)
-        test_sets = [test_set_of(name, samples, m.card, side=job.side, split_hash=known) for m, known in pairs]
+        test_sets = [select_test_set(name, samples, m.card, side=job.side, split_hash=known) for m, known in pairs]
         if test_sets[0] is None:
             click.echo(f"{name}: has no {job.side} speakers; left out.", err=True)
             continue
         test_sets[0] = replace(test_sets[0], baseline=job.baseline)
         findings = _findings(test_sets[0], samples)
-        passes = len(models) + (job.baseline != "none")  # speakers are heard first
+        passes = len(models) + (job.baseline != "none")  # the speakers' baselines come first
         with progress(passes * len(test_sets[0].samples)) as tick:
             evaluations = [
                 evaluate(model, test_set, jobs=job.jobs, tick=tick, findings=findings)
                 for model, test_set in zip(models, test_sets, strict=True)
                 if test_set is not None
             ]
-        judged[name] = _compared(evaluations, test_sets[0].samples) if job.compare else Judged(evaluations[0])
-    return judged
-
-
-def known_split(readings: Mapping[str, Sequence[Sample]], card: Card) -> str:
-    """Hash of the committed split of the corpora a card lists, in full; empty when not all of them are at hand."""
-    from affekt.data.splits import fixed_speakers, fixed_split
-    from affekt.train.sources import split_hash
-
-    if not set(card.data) <= set(readings) & set(fixed_speakers()):
-        return ""
-    return split_hash(fixed_split([sample for name in card.data for sample in readings[name]]))
+        found[name] = _compared(evaluations, test_sets[0].samples)
+    return ModelEvaluation(job.model, found, job.side, job.baseline, job.compare)
 
 
 def _findings(test_set: TestSet, samples: Sequence[Sample]) -> tuple[Any, ...]:
@@ -174,116 +140,49 @@ def _findings(test_set: TestSet, samples: Sequence[Sample]) -> tuple[Any, ...]:
     return audit(fixed_split(samples))
 
 
-def _compared(evaluations: Sequence[Evaluation], samples: Sequence[Sample]) -> Judged:
+def _compared(evaluations: Sequence[Evaluation], samples: Sequence[Sample]) -> CorpusEvaluation:
+    """The evaluation of the first model, compared with that of the second where there is one."""
     import numpy as np
 
     from affekt.metrics.permutation import paired_test
     from affekt.metrics.slices import speaker_of
+    from affekt.write.evaluation import CORPUS_LABELS, CorpusEvaluation
 
-    first, second = (evaluation.predicted[MAIN] for evaluation in evaluations)
+    failures = tuple((failure.source, failure.reason) for failure in evaluations[0].failures)
+    if len(evaluations) == 1:
+        return CorpusEvaluation(evaluations[0].reports, failures)
+    first, second = (evaluation.predicted[CORPUS_LABELS] for evaluation in evaluations)
     both = [sample for sample in samples if sample.id in first and sample.id in second]
-    found = paired_test(
+    comparison = paired_test(
         [str(sample.label) for sample in both],
         [first[sample.id] for sample in both],
         [second[sample.id] for sample in both],
         groups=[speaker_of(sample) for sample in both],
         rng=np.random.default_rng(0),
     )
-    other = evaluations[1].reports[MAIN]
-    said = (*(stamp.upper() for stamp in other.stamps), other.protocol, f"UAR {other.metrics['UAR']}", *other.warnings)
-    return Judged(evaluations[0], found, said)
+    other = evaluations[1].reports[CORPUS_LABELS]
+    notes = (*map(str.upper, other.stamps), other.protocol, f"UAR {other.metrics['UAR']}", *other.warnings)
+    return CorpusEvaluation(evaluations[0].reports, failures, comparison, notes)
 
 
-def _comparison(job: Job, entry: Judged) -> list[str]:
-    """The paired test and what has to be said about the other model, in sentences."""
-    if entry.comparison is None:
-        return []
-    return [f"{job.compare} minus {job.model}: UAR {entry.comparison}", *(f"{job.compare}: {s}" for s in entry.versus)]
+def _written(job: Job, found: ModelEvaluation) -> str:
+    from affekt.write.evaluation import to_json, to_markdown, to_text
+
+    if job.form == "text":
+        return "\n".join(shown(line) for line in to_text(found, slices=job.slices).split("\n"))
+    if job.form == "html":
+        from affekt.plot.scores import evaluation_page
+
+        return evaluation_page(found)
+    return to_json(found) if job.form == "json" else to_markdown(found)
 
 
-def _text(job: Job, judged: Mapping[str, Judged]) -> str:
-    from affekt.write.report import to_text
-
-    blocks = []
-    for entry in judged.values():
-        lines = [to_text(entry.report, slices=job.slices), *(f"  {sentence}" for sentence in _comparison(job, entry))]
-        blocks.append("\n".join(shown(line) for line in "\n".join(lines).split("\n")))
-    return "\n\n".join(blocks)
-
-
-def _json(job: Job, judged: Mapping[str, Judged]) -> str:
-    from affekt.write.report import as_table, estimate_table
-
-    table: dict[str, Any] = {
-        "schema": SCHEMA,
-        "model": job.model,
-        "side": job.side,
-        "baseline": job.baseline,
-        "corpora": {},
-    }
-    for name, entry in judged.items():
-        reports: dict[str, Any] = {kind: as_table(report) for kind, report in entry.evaluation.reports.items()}
-        reports["failures"] = [{"path": f.source, "reason": f.reason} for f in entry.evaluation.failures]
-        if entry.comparison:
-            reports["comparison"] = {
-                "model": job.compare,
-                "metric": "UAR",
-                "difference": estimate_table(entry.comparison.difference),
-                "p_value": entry.comparison.p_value,
-                "speakers": entry.comparison.speakers,
-                "notes": list(entry.versus),
-            }
-        table["corpora"][name] = reports
-    return json.dumps(table, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _markdown(job: Job, judged: Mapping[str, Judged]) -> str:
-    from affekt.write.report import escaped, to_markdown
-
-    blocks = [f"# {escaped(job.model)}\n"]
-    for entry in judged.values():
-        blocks.append(to_markdown(entry.report))
-        if sentences := _comparison(job, entry):
-            blocks.append("\n".join(f"- {escaped(sentence)}" for sentence in sentences) + "\n")
-    return "\n".join(blocks)
-
-
-def _html(job: Job, judged: Mapping[str, Judged]) -> str:
-    from affekt.plot.page import Section
-    from affekt.plot.scores import report_page
-
-    further = [
-        Section(f"{name}: against {job.compare}", sentences)
-        for name, entry in judged.items()
-        if (sentences := _comparison(job, entry))
-    ]
-    reports = {name: entry.report for name, entry in judged.items()}
-    return report_page(reports, title=f"What {job.model} is worth", further=further)
-
-
-WRITERS = {"text": _text, "json": _json, "markdown": _markdown, "html": _html}
-
-
-def _write_scores(model: str, judged: Mapping[str, Judged]) -> None:
+def _write_card(found: ModelEvaluation) -> None:
+    """Write the scores into the card of the model file."""
     from affekt.models.onnx import read_card
     from affekt.models.zoo import model_path
     from affekt.train.export import rewrite_card
+    from affekt.write.evaluation import with_scores
 
-    path = model_path(model)
-    rewrite_card(path, _scored(read_card(path), {name: entry.report for name, entry in judged.items()}))
-
-
-def _scored(card: Card, reports: Mapping[str, Report]) -> Card:
-    """The card with the reports' scores, and with their stamps among its limits."""
-    scores = {
-        name: {
-            metric: [round(e.value, 4), round(e.low, 4), round(e.high, 4), e.n]
-            for metric, e in report.metrics.items()
-            if metric in (*CARD_METRICS, "UAR, all labels")
-        }
-        for name, report in reports.items()
-    }
-    heads = {name: f"The scores on {name} are stamped: " for name in reports}
-    kept = [limit for limit in card.limits if not limit.startswith(tuple(heads.values()))]
-    stamped = [f"{heads[name]}{'; '.join(report.stamps)}." for name, report in reports.items() if report.stamps]
-    return replace(card, scores={**card.scores, **scores}, limits=(*kept, *stamped))
+    path = model_path(found.model)
+    rewrite_card(path, with_scores(read_card(path), {name: entry.report for name, entry in found.corpora.items()}))

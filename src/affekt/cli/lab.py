@@ -214,6 +214,7 @@ def markdown(done: Reproduction) -> str:
     """The comparison as a Markdown page."""
     from affekt.train.lab.reproduce import parameter_sentences, rows
     from affekt.write.report import to_markdown
+    from affekt.write.tables import markdown_table
 
     experiment = done.experiment
     lines = [
@@ -222,10 +223,8 @@ def markdown(done: Reproduction) -> str:
         f"Published: {experiment.published}. {experiment.published.what}.",
     ]
     lines += ["", *(f"- {sentence}" for sentence in (*parameter_sentences(done), *done.warnings)), ""]
-    lines += ["| protocol | model | classes | WA | UAR | stamped |", "| --- | --- | --- | --- | --- | --- |"]
-    for row in rows(done):
-        cells = (row.protocol, row.model, row.classes, row.accuracy, row.recall, ", ".join(row.stamps) or "-")
-        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
+    cells = [(r.protocol, r.model, r.classes, r.accuracy, r.recall, ", ".join(r.stamps) or "-") for r in rows(done)]
+    lines += markdown_table(("protocol", "model", "classes", "WA", "UAR", "stamped"), cells)
     for name, outcomes in done.outcomes.items():
         for model, outcome in outcomes.items():
             lines += ["", f"## {name}: {model}", "", to_markdown(outcome.report)]

@@ -182,12 +182,12 @@ class Session:
 
     def learn_speakers(self) -> None:
         """Listen to all recordings once, to know how each speaker usually sounds."""
-        from affekt.evaluate.speakers import hear_all, speakers_of
+        from affekt.evaluate.speakers import baselines_of_recordings, speakers_of
         from affekt.speech.baseline import LEAST_SECONDS
 
         speakers = speakers_of(self.sources, str(self.job.speaker_from))
         with progress(len(speakers)) as tick:
-            self._knowing = hear_all(self.recognizer, speakers, tick=tick)
+            self._knowing = baselines_of_recordings(self.recognizer, speakers, tick=tick)
         alone = len(self.sources) - len(self._knowing)
         if alone:
             few = f"{alone} of {len(self.sources)} recordings: the speaker stays unknown"

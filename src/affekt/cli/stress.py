@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,6 @@ import click
 
 from affekt._files import atomic_write
 from affekt._optional import require
-from affekt.cli.evaluate import known_split
 from affekt.cli.terminal import SOME_FAILED, Target, polite, progress, read_all, shown
 from affekt.errors import InputError
 
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from affekt.evaluate.corpus import TestSet
-    from affekt.evaluate.stress import Stressed
+    from affekt.evaluate.stress import StressEvaluation
     from affekt.metrics.paired import Stress
     from affekt.recognize.recognizer import Recognizer
 
@@ -67,16 +65,16 @@ class Job:
 @click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Recordings at a time.")
 @polite
 def stress(**options: Any) -> int:
-    """How much of MODEL is left when test clips are soft, noisy, reverberant, coded, clipped, short or fast.
+    """Robustness of MODEL when test clips are soft, noisy, reverberant, coded, clipped, short or fast.
 
-    The same clips are heard clean and in every condition, and compared in
+    The same clips are recognised clean and under every condition, and compared in
     pairs. The exit status is 1 when some recordings could not be read; they
     are left out, and named.
     """
     job = Job(**options)
     _check(job)
-    found = _stressed(job)
-    text = WRITERS[job.form](found.stress)
+    found = _evaluated(job)
+    text = _written(job.form, found.stress)
     if job.output:
         with atomic_write(job.output) as file:
             file.write(text)
@@ -98,29 +96,29 @@ def _check(job: Job) -> None:
         raise InputError("the condition 'sounds' needs recorded noises: --sounds FOLDER.")
 
 
-def _stressed(job: Job) -> Stressed:
-    from affekt.evaluate.stress import CONDITIONS, StressOptions, points_of, stress
+def _evaluated(job: Job) -> StressEvaluation:
+    from affekt.evaluate.stress import CONDITIONS, StressOptions, count_versions, stress
     from affekt.recognize.recognizer import Recognizer
 
     recognizer = Recognizer(job.model)
     names = [name.strip() for name in job.conditions.split(",")] if job.conditions else list(CONDITIONS)
     StressOptions(tuple(names))  # before anything is read
-    test_sets = _trials(job, recognizer)
+    test_sets = _test_sets(job, recognizer)
     if not job.conditions:
         names = _possible(names, test_sets, sounds=job.sounds is not None)
     options = StressOptions(tuple(names), job.clips, job.seed, job.jobs)
-    with progress(points_of(names), "versions") as tick:
+    with progress(count_versions(names), "versions") as tick:
         return stress(recognizer, test_sets, options, sounds=_sounds(job.sounds, names), tick=tick)
 
 
-def _trials(job: Job, recognizer: Recognizer) -> list[TestSet]:
-    from affekt.evaluate.corpus import test_set_of
+def _test_sets(job: Job, recognizer: Recognizer) -> list[TestSet]:
+    from affekt.evaluate.corpus import known_split, select_test_set
 
     readings = read_all(job.corpora)
     known = known_split(readings, recognizer.card)
     test_sets = []
     for name, samples in readings.items():
-        test_set = test_set_of(name, samples, recognizer.card, side=job.side, split_hash=known)
+        test_set = select_test_set(name, samples, recognizer.card, side=job.side, split_hash=known)
         if test_set is None:
             click.echo(f"{name}: has no {job.side} speakers; left out.", err=True)
         else:
@@ -153,28 +151,12 @@ def _sounds(folder: Path | None, names: Sequence[str]) -> list[np.ndarray]:
     return [read(path).signal for path in paths]
 
 
-def _text(found: Stress) -> str:
-    from affekt.write.stress import to_text
+def _written(form: str, found: Stress) -> str:
+    if form == "html":
+        from affekt.plot.stress import stress_page
 
-    return "\n".join(shown(line) for line in to_text(found).split("\n"))
+        return stress_page(found)
+    from affekt.write.stress import FORMATS
 
-
-def _json(found: Stress) -> str:
-    from affekt.write.stress import as_table
-
-    return json.dumps(as_table(found), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _markdown(found: Stress) -> str:
-    from affekt.write.stress import to_markdown
-
-    return to_markdown(found)
-
-
-def _html(found: Stress) -> str:
-    from affekt.plot.stress import stress_page
-
-    return stress_page(found)
-
-
-WRITERS = {"text": _text, "json": _json, "markdown": _markdown, "html": _html}
+    text = FORMATS[form](found)
+    return "\n".join(shown(line) for line in text.split("\n")) if form == "text" else text

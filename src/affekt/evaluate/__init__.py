@@ -1,1 +1,1 @@
-"""What predictions are worth: metrics, and how sure they are. Knows neither audio nor torch."""
+"""Evaluation: runs models on test sets, clean and degraded, and on dev speakers to calibrate them."""

@@ -1,4 +1,4 @@
-"""What a model is worth on a corpus, through the same engine that users call."""
+"""Evaluation of a model on a corpus, through the same engine that users call."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from affekt.corpora import CORPORA
 from affekt.data.splits import fixed_speakers, fixed_split
 from affekt.errors import AudioError, AudioWarning, CorpusError, InputError
-from affekt.evaluate.speakers import WAYS, hear_samples
+from affekt.evaluate.speakers import BASELINES, baselines_of_samples
 from affekt.labels import LabelMap
 from affekt.metrics.report import report, stamped
 from affekt.metrics.selective import outcomes, selected
@@ -21,6 +21,7 @@ from affekt.models.card import Card
 from affekt.recognize.batch import Failure, predict_many
 from affekt.recognize.recognizer import Recognizer
 from affekt.speech.audio import Source, blocks
+from affekt.train.sources import split_hash as split_hash_of
 from affekt.types import Prediction, Report, Sample
 
 SIDES = ("test", "dev", "all")
@@ -35,7 +36,7 @@ NAMED_FAILURES = 3
 
 @dataclass(frozen=True)
 class TestSet:
-    """Clips to judge a model on, and what has to be said about them.
+    """Clips to evaluate a model on, and what has to be said about them.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ class TestSet:
     held_out : bool
         Whether the model is known not to have learned from these speakers.
     baseline : str
-        What the model is told of the speakers: ``none``, or a key of ``affekt.evaluate.speakers.WAYS``.
+        The speaker baseline that the model is given: ``none``, or a key of ``affekt.evaluate.speakers.BASELINES``.
     """
 
     #: pytest would otherwise take it for a class of tests.
@@ -67,7 +68,7 @@ class TestSet:
 
 @dataclass(frozen=True)
 class Answers:
-    """What a model answered to the clips of a test_set.
+    """What a model answered to the clips of a test set.
 
     Parameters
     ----------
@@ -89,7 +90,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Reports of a model on one test_set: scores of its best guesses, however unsure it says it is.
+    """The evaluation result of a model on one test set: scores of its best guesses, however unsure it is.
 
     Where the model may say that it is not sure, ``coverage, all labels`` and
     ``precision when sure, all labels`` stand beside them, as a user gets it.
@@ -110,10 +111,10 @@ class Evaluation:
     failures: tuple[Failure, ...] = ()
 
 
-def test_set_of(
+def select_test_set(
     name: str, samples: Sequence[Sample], card: Card, *, side: str = "test", split_hash: str = ""
 ) -> TestSet | None:
-    """Choose the clips of a corpus that a model is tested on, and say what it may know of them.
+    """Select the clips of a corpus that a model is tested on, and say what it may have learned from them.
 
     Parameters
     ----------
@@ -166,14 +167,21 @@ def _held_out(test_set: TestSet, card: Card, side: str, split_hash: str) -> Test
     committed = card.split == split_hash or test_set.corpus in COMMITTED.get(card.split, ())
     if not committed:
         sentence = (
-            f"the model learned from {test_set.corpus}, and its card's split is not the committed one, as far as can be "
-            "checked here: it may have been trained on these speakers."
+            f"the model learned from {test_set.corpus}, and its card's split is not the committed one, as far as can "
+            "be checked here: it may have been trained on these speakers."
         )
         return replace(_warned(test_set, sentence), held_out=False)
     if side == "dev":
         sentence = "dev speakers: the model's epoch and temperature were chosen on them, so the score flatters it."
         test_set = _warned(test_set, sentence)
     return replace(test_set, protocol=f"{test_set.protocol}; by its card's split the model was not trained on them")
+
+
+def known_split(readings: Mapping[str, Sequence[Sample]], card: Card) -> str:
+    """Hash of the committed split of the corpora a card lists, in full; empty when not all of them are at hand."""
+    if not set(card.data) <= set(readings) & set(fixed_speakers()):
+        return ""
+    return split_hash_of(fixed_split([sample for name in card.data for sample in readings[name]]))
 
 
 def _warned(test_set: TestSet, sentence: str) -> TestSet:
@@ -188,7 +196,7 @@ def evaluate(
     tick: Callable[[], None] = lambda: None,
     findings: Sequence[Any] = (),
 ) -> Evaluation:
-    """Recognise the clips of a test_set and report, twice.
+    """Recognise the clips of a test set and report, twice: among the corpus's labels, and among all of the model's.
 
     Parameters
     ----------
@@ -199,7 +207,7 @@ def evaluate(
     jobs : int
         Recordings at a time.
     tick : callable
-        Called after each recording, and once more for each where others of the speaker are heard first.
+        Called after each recording, and once more for each where speaker baselines are computed first.
     findings : sequence
         What an audit of the corpus found.
 
@@ -250,12 +258,12 @@ def answer(
 ) -> Answers:
     """Recognise samples, stretches of recordings among them; those that cannot be read are kept apart.
 
-    With ``baseline``, a key of ``affekt.evaluate.speakers.WAYS``, each is
+    With ``baseline``, a key of ``affekt.evaluate.speakers.BASELINES``, each is
     compared with other clips of its speaker; stretches are not. All are then
-    heard twice, and ``tick`` is called for both.
+    read twice, and ``tick`` is called for both.
     """
-    with_baseline = {} if baseline == "none" else hear_samples(recognizer, samples, baseline, tick=tick)
-    heard: list[Sample] = []
+    with_baseline = {} if baseline == "none" else baselines_of_samples(recognizer, samples, baseline, tick=tick)
+    readable: list[Sample] = []
     summaries: list[Prediction] = []
     failures: list[Failure] = []
     outcomes = predict_many(recognizer, _sources(samples), jobs=jobs, with_baseline=with_baseline)  # type: ignore[arg-type]
@@ -264,9 +272,9 @@ def answer(
         if isinstance(outcome, Failure):
             failures.append(Failure(sample.path, outcome.reason))
             continue
-        heard.append(replace(sample, meta={**sample.meta, "duration": outcome.duration}))
+        readable.append(replace(sample, meta={**sample.meta, "duration": outcome.duration}))
         summaries.append(outcome.summary)
-    return Answers(tuple(heard), tuple(summaries), tuple(failures), recognizer.labels)
+    return Answers(tuple(readable), tuple(summaries), tuple(failures), recognizer.labels)
 
 
 def _sources(samples: Sequence[Sample]) -> Iterator[Source]:
@@ -288,7 +296,7 @@ def _stretch(sample: Sample) -> np.ndarray | None:
 
 
 def restriction(test_set: TestSet, answers: Answers) -> LabelMap:
-    """The map from a model's labels to those that the corpus of a test_set has."""
+    """The map from a model's labels to those that the corpus of a test set has."""
     corpus = CORPORA[test_set.corpus].labels if test_set.corpus in CORPORA else ()
     known = set(corpus) or {str(sample.label) for sample in test_set.samples}
     shared = [label for label in answers.labels if label in known]
@@ -305,8 +313,8 @@ def _protocol(test_set: TestSet, samples: Sequence[Sample], kind: str) -> str:
     known = f"{count} {'held-out ' if test_set.held_out else ''}speaker{'s' * (count != 1)}"
     unknown = "speakers unknown" if any(s.speaker is None for s in samples) else ""
     who = " and ".join(words for words in (known if count else "", unknown) if words)
-    told = "" if test_set.baseline == "none" else f"; {WAYS[test_set.baseline]}"
-    words = f"{test_set.corpus}: {who}; {kind}{told}"
+    baseline = "" if test_set.baseline == "none" else f"; {BASELINES[test_set.baseline]}"
+    words = f"{test_set.corpus}: {who}; {kind}{baseline}"
     return f"{words}; {test_set.protocol}" if test_set.protocol else words
 
 
@@ -325,13 +333,14 @@ def _with_abstention(found: Report, answers: Answers, threshold: float) -> Repor
 
 
 def _annotated(found: Report, test_set: TestSet, answers: Answers) -> Report:
-    """The report with what the test_set has to say, and the clips that could not be read."""
+    """The report with the warnings and stamps of the test set, and the clips that could not be read."""
     sentences = list(test_set.warnings)
     if answers.failures:
         named = ", ".join(failure.source for failure in answers.failures[:NAMED_FAILURES])
         more = ", ..." if len(answers.failures) > NAMED_FAILURES else ""
         sentences.append(
-            f"{len(answers.failures)} of {len(test_set.samples)} clips could not be read and are left out ({named}{more})."
+            f"{len(answers.failures)} of {len(test_set.samples)} clips could not be read and are left out "
+            f"({named}{more})."
         )
     for stamp in test_set.stamps:
         found = stamped(found, stamp)

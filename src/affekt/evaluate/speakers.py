@@ -1,4 +1,4 @@
-"""Recordings of several speakers: who speaks where, and how each usually sounds."""
+"""Speaker baselines for many recordings: who speaks in each, and how the speaker sounds in the others."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from affekt.recognize.recognizer import Recognizer
 from affekt.speech.baseline import Accumulator
 from affekt.types import Sample
 
-#: Ways to know the speaker of a tested clip, in the words of a protocol.
-WAYS = {
-    "neutral": "each speaker known from their other neutral clips",
-    "any": "each speaker known from all their other clips, nothing labelled",
-    "running": "each speaker known from their clips before, nothing labelled",
+#: Speaker baselines of a tested clip, in the words of a protocol.
+BASELINES = {
+    "neutral": "speaker baseline from the speaker's other neutral clips",
+    "any": "speaker baseline from all of the speaker's other clips, no labels used",
+    "running": "speaker baseline from the speaker's clips before, no labels used",
 }
 PLACE = "{speaker}"
 COLUMNS = ("path", "file", "filename")
@@ -98,15 +98,15 @@ def _by_table(sources: Sequence[str], path: Path, column: str) -> dict[str, str]
     return {source: speakers[place] for source, place in here.items() if place in speakers}
 
 
-def hear_all(
+def baselines_of_recordings(
     recognizer: Recognizer, speakers: Mapping[str, str], *, tick: Callable[[], None] = lambda: None
 ) -> dict[str, Recognizer]:
-    """Listen to all recordings once, so that each can then be judged with_baseline its speaker.
+    """A recogniser for each recording, with a baseline from the other recordings of its speaker.
 
     Parameters
     ----------
     recognizer : Recognizer
-        With a model that can be told.
+        With a model that takes speaker baselines.
     speakers : mapping of str to str
         Source to speaker, see :func:`speakers_of`.
     tick : callable
@@ -115,87 +115,86 @@ def hear_all(
     Returns
     -------
     dict of str to Recognizer
-        For each recording, one that knows how its speaker sounds in their other
-        recordings, with nothing labelled. Where there is no other, or it cannot
-        be read, the recording is left out.
+        No labels are used. A recording is left out where its speaker has no
+        other, or it cannot be read.
 
     Raises
     ------
     InputError
-        If the model cannot be told.
+        If the model takes no speaker baseline.
     """
-    accumulator = gather_all(recognizer, speakers, tick=tick)
-    by_speaker = grouped({source: speakers[source] for source in accumulator})
-    others = {source: [o for o in by_speaker[speakers[source]] if o != source] for source in accumulator}
-    return knowing_others(recognizer, accumulator, others, kind="any")
+    accumulators = accumulate_all(recognizer, speakers, tick=tick)
+    by_speaker = grouped({source: speakers[source] for source in accumulators})
+    others = {source: [o for o in by_speaker[speakers[source]] if o != source] for source in accumulators}
+    return with_others(recognizer, accumulators, others, kind="any")
 
 
-def hear_samples(
-    recognizer: Recognizer, samples: Sequence[Sample], way: str, *, tick: Callable[[], None] = lambda: None
+def baselines_of_samples(
+    recognizer: Recognizer, samples: Sequence[Sample], baseline: str, *, tick: Callable[[], None] = lambda: None
 ) -> dict[str, Recognizer]:
-    """For each clip of a test, a recogniser that knows its speaker from other clips of the test.
+    """A recogniser for each clip of a test set, with a baseline from other clips of its speaker.
 
     Parameters
     ----------
     recognizer : Recognizer
-        With a model that can be told.
+        With a model that takes speaker baselines.
     samples : sequence of Sample
         Whole recordings.
-    way : str
-        A key of ``WAYS``.
+    baseline : str
+        A key of ``BASELINES``.
     tick : callable
         Called after each clip.
 
     Returns
     -------
     dict of path to Recognizer
-        Clips of which no other speech of the speaker is known are left out.
+        Clips whose speaker has no other readable clip are left out.
 
     Raises
     ------
     InputError
-        If the model cannot be told.
+        If the model takes no speaker baseline.
     UnknownName
-        If there is no such way.
+        If there is no such baseline.
     """
-    if way not in WAYS:
-        raise UnknownName("way to know the speaker", way, WAYS)
-    accumulator = gather_all(recognizer, [sample.path for sample in samples], tick=tick)
-    heard = [sample for sample in samples if sample.path in accumulator and sample.speaker is not None]
+    if baseline not in BASELINES:
+        raise UnknownName("speaker baseline", baseline, BASELINES)
+    accumulators = accumulate_all(recognizer, [sample.path for sample in samples], tick=tick)
+    readable = [sample for sample in samples if sample.path in accumulators and sample.speaker is not None]
     # The order in which a stream would bring them: any but that of the emotions.
-    heard = [heard[i] for i in np.random.default_rng(0).permutation(len(heard))]
-    by_speaker = grouped({sample.path: str(speaker_of(sample)) for sample in heard})
-    labels = {sample.path: sample.label for sample in heard}
+    readable = [readable[i] for i in np.random.default_rng(0).permutation(len(readable))]
+    by_speaker = grouped({sample.path: str(speaker_of(sample)) for sample in readable})
+    labels = {sample.path: sample.label for sample in readable}
     others = {}
     for paths in by_speaker.values():
         for i, path in enumerate(paths):
-            known = paths[:i] if way == "running" else [other for other in paths if other != path]
-            others[path] = [other for other in known if way != "neutral" or labels[other] == "neutral"]
-    return knowing_others(recognizer, accumulator, others, kind="neutral" if way == "neutral" else "any")
+            known = paths[:i] if baseline == "running" else [other for other in paths if other != path]
+            others[path] = [other for other in known if baseline != "neutral" or labels[other] == "neutral"]
+    return with_others(recognizer, accumulators, others, kind="neutral" if baseline == "neutral" else "any")
 
 
-def gather_all(
+def accumulate_all(
     recognizer: Recognizer, sources: Iterable[str], *, tick: Callable[[], None] = lambda: None
 ) -> dict[str, Accumulator]:
-    """What the model makes of the speech in each recording; those that cannot be read are left out."""
-    recognizer.with_baseline(running=True)  # says at once when the model cannot be told
-    accumulator: dict[str, Accumulator] = {}
+    """The accumulator of the speech in each recording; recordings that cannot be read are left out."""
+    recognizer.with_baseline(running=True)  # refuses at once when the model takes no baseline
+    accumulators: dict[str, Accumulator] = {}
     for source in sources:
-        with suppress(AffektError, OSError):  # it is told of when the recording itself is worked on
-            accumulator[source] = recognizer.accumulate(source)
+        with suppress(AffektError, OSError):  # reported when the recording itself is recognised
+            accumulators[source] = recognizer.accumulate(source)
         tick()
-    return accumulator
+    return accumulators
 
 
-def knowing_others(
-    recognizer: Recognizer, accumulator: Mapping[str, Accumulator], others: Mapping[str, Sequence[str]], *, kind: str
+def with_others(
+    recognizer: Recognizer, accumulators: Mapping[str, Accumulator], others: Mapping[str, Sequence[str]], *, kind: str
 ) -> dict[str, Recognizer]:
-    """For each source a recogniser that knows how those others sound together; where that is too little, none."""
+    """For each source a recogniser with a baseline of all those others; none where that is too little speech."""
     found = {}
     for source, known in others.items():
         total = Accumulator()
         for other in known:
-            total.join(accumulator[other])
+            total.join(accumulators[other])
         if baseline := total.baseline(kind):
             found[source] = recognizer.with_baseline(baseline)
     return found

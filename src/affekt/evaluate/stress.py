@@ -1,4 +1,4 @@
-"""How robust a model is: the same test clips clean, and under what happens to recordings outside studios."""
+"""Robustness of a model: the same test clips clean and degraded, as recordings outside studios are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from affekt.data.splits import draw_evenly
 from affekt.errors import AudioError, AudioWarning, CorpusError, InputError, UnknownName
 from affekt.evaluate.corpus import Answers, TestSet, restriction
 from affekt.labels import LabelMap
-from affekt.metrics.paired import Answer, Curve, Level, Point, Stress, chances, compared, few_speakers
+from affekt.metrics.intervals import FEWEST_SPEAKERS
+from affekt.metrics.paired import Answer, Curve, Level, Point, Stress, chances, compared
 from affekt.recognize.batch import Failure, predict_many
 from affekt.recognize.recognizer import Recognizer
 from affekt.speech.audio import blocks, read
@@ -31,7 +32,7 @@ VOICES = 6
 
 @dataclass(frozen=True)
 class Condition:
-    """One thing that happens to recordings: a row of :data:`CONDITIONS`.
+    """A degradation of recordings: a row of :data:`CONDITIONS`.
 
     Parameters
     ----------
@@ -66,7 +67,7 @@ _CHANNELS: dict[str, dict[str, Any]] = {
 _RATIO = "SNR / dB"
 
 # fmt: off
-#: What a model is put under, by name.
+#: The conditions that a model is tested under, by name.
 CONDITIONS: dict[str, Condition] = {
     "gain": Condition("gain", "gain / dB", (-30, -20, -10, 6, 12), lambda decibels: [
         {"name": "gain", "decibels": decibels},
@@ -97,7 +98,7 @@ CONDITIONS: dict[str, Condition] = {
 
 @dataclass(frozen=True)
 class StressOptions:
-    """What a model is put under, and on how many clips.
+    """Which conditions a model is tested under, and on how many clips.
 
     Parameters
     ----------
@@ -141,8 +142,8 @@ class StressOptions:
 
 
 @dataclass(frozen=True)
-class Stressed:
-    """What came out: the comparison, and the clips that could not be read."""
+class StressEvaluation:
+    """The comparison of clean and degraded clips, and the clips that could not be read."""
 
     stress: Stress
     failures: tuple[Failure, ...] = ()
@@ -158,8 +159,8 @@ class _Clip:
     number: int
 
 
-def points_of(conditions: Sequence[str]) -> int:
-    """How many versions of each clip are heard: the clean one, and one for each level."""
+def count_versions(conditions: Sequence[str]) -> int:
+    """In how many versions each clip is recognised: the clean one, and one for each level."""
     return 1 + sum(len(CONDITIONS[name].levels) for name in conditions)
 
 
@@ -170,7 +171,7 @@ def stress(
     *,
     sounds: Sequence[Signal] = (),
     tick: Callable[[], None] = lambda: None,
-) -> Stressed:
+) -> StressEvaluation:
     """Recognise the same clips clean and under every condition, and compare.
 
     Answers are among the labels that the clip's corpus has, as in
@@ -181,16 +182,16 @@ def stress(
     recognizer : Recognizer
         With all its labels.
     test_sets : sequence of TestSet
-        One per corpus; see :func:`affekt.evaluate.corpus.test_set_of`.
+        One per corpus; see :func:`affekt.evaluate.corpus.select_test_set`.
     options : StressOptions, optional
     sounds : sequence of float32 arrays
         Recorded noises at 16 kHz, for the condition ``sounds``.
     tick : callable
-        Called after all clips were heard in one version.
+        Called after all clips were recognised in one version.
 
     Returns
     -------
-    Stressed
+    StressEvaluation
         A clip that cannot be read is left out, and a warning says so.
 
     Raises
@@ -202,47 +203,62 @@ def stress(
     """
     options = options or StressOptions()
     if not test_sets:
-        raise InputError("there is no test_set; give at least one corpus.")
+        raise InputError("there is no test set; give at least one corpus.")
     if "sounds" in options.conditions and not sounds:
         raise InputError("the condition 'sounds' needs recorded noises; give some, or leave it out.")
     with warnings.catch_warnings():
         # A clipped clip is odd on purpose, and is said to be.
         warnings.simplefilter("ignore", AudioWarning)
         clips, failures = _clips(recognizer, test_sets, options)
+        tick()
         maps = {
             test_set.corpus: restriction(test_set, Answers((), (), (), recognizer.labels)) for test_set in test_sets
         }
-        tick()
-        desk = _Desk(recognizer, clips, maps, sounds, options)
-        curves = tuple(desk.curve(name, tick) for name in options.conditions)
-    return Stressed(_summed_up(desk, test_sets, curves, failures), failures)
+        test = _StressTest(recognizer, clips, maps, sounds, options)
+        curves = tuple(test.curve(name, tick) for name in options.conditions)
+    samples = [clip.sample for clip in clips]
+    found = Stress(
+        recognizer.card.name,
+        _protocol(samples, test_sets, options.seed),
+        compared(samples, test.clean, test.clean, rng=test.rng()),
+        curves,
+        chances(samples),
+        _warnings(samples, test_sets, failures),
+        tuple(dict.fromkeys(f"{test_set.corpus}: {stamp}" for test_set in test_sets for stamp in test_set.stamps)),
+    )
+    return StressEvaluation(found, failures)
 
 
-def _summed_up(
-    desk: _Desk, test_sets: Sequence[TestSet], curves: tuple[Curve, ...], failures: Sequence[Failure]
-) -> Stress:
-    samples = [clip.sample for clip in desk.clips]
-    said = [f"{test_set.corpus}: {sentence}" for test_set in test_sets for sentence in test_set.warnings]
-    if failures:
-        said.append(f"{len(failures)} clips could not be read and are left out (the first: {failures[0].source}).")
+def _protocol(samples: Sequence[Sample], test_sets: Sequence[TestSet], seed: int) -> str:
     people = len({(sample.corpus, sample.speaker) for sample in samples})
     where = ", ".join(test_set.corpus for test_set in test_sets)
     known = "; ".join(dict.fromkeys(test_set.protocol for test_set in test_sets if test_set.protocol))
-    protocol = (
+    return (
         f"{len(samples)} clips of {people} speaker{'s' * (people != 1)} of {where}, drawn evenly over the labels, "
-        f"seed {desk.options.seed}; answers among the labels of the clip's corpus, "
+        f"seed {seed}; answers among the labels of the clip's corpus, "
         f"the best guess also where the model is not sure. {known[:1].upper()}{known[1:]}. {MEANING}"
     )
-    stamps = tuple(dict.fromkeys(f"{test_set.corpus}: {stamp}" for test_set in test_sets for stamp in test_set.stamps))
-    clean = compared(samples, desk.clean, desk.clean, rng=desk.rng())
-    told = (*said, *few_speakers(samples))
-    return Stress(desk.recognizer.card.name, protocol, clean, curves, chances(samples), told, stamps)
+
+
+def _warnings(samples: Sequence[Sample], test_sets: Sequence[TestSet], failures: Sequence[Failure]) -> tuple[str, ...]:
+    found = [f"{test_set.corpus}: {sentence}" for test_set in test_sets for sentence in test_set.warnings]
+    if failures:
+        found.append(f"{len(failures)} clips could not be read and are left out (the first: {failures[0].source}).")
+    speakers: dict[str, set[str | None]] = {}
+    for sample in samples:
+        speakers.setdefault(str(sample.corpus), set()).add(sample.speaker)
+    if few := [corpus for corpus, known in speakers.items() if len(known) < FEWEST_SPEAKERS]:
+        found.append(
+            f"fewer than {FEWEST_SPEAKERS} speakers of {', '.join(few)}: their intervals are over clips, and the "
+            "mean's in part: they say nothing about other speakers."
+        )
+    return tuple(found)
 
 
 def _clips(
     recognizer: Recognizer, test_sets: Sequence[TestSet], options: StressOptions
 ) -> tuple[tuple[_Clip, ...], tuple[Failure, ...]]:
-    """The clips drawn, decoded once and heard clean; and those that cannot be."""
+    """The clips drawn, decoded and recognised clean; and those that cannot be read."""
     rng = np.random.default_rng(options.seed)
     chosen = [sample for test_set in test_sets for sample in draw_evenly(test_set.samples, options.clips, rng)]
     signals: dict[int, Signal] = {}
@@ -280,8 +296,8 @@ def _summary(sample: Sample, outcome: Any) -> Prediction:
 
 
 @dataclass(frozen=True, eq=False)
-class _Desk:
-    """All that hearing the clips in another version takes."""
+class _StressTest:
+    """All that recognising the clips in another version takes."""
 
     recognizer: Recognizer
     clips: Sequence[_Clip]
@@ -312,7 +328,7 @@ class _Desk:
         def sources() -> Iterator[tuple[Signal, int]]:
             for i, clip in enumerate(self.clips):
                 signal, rate = self._changed(clip, condition, level)
-                # What is as it was need not be heard again.
+                # What is as it was need not be recognised again.
                 if rate != RATE or not np.array_equal(signal, clip.signal):
                     touched.append(i)
                     yield signal, rate
@@ -327,22 +343,14 @@ class _Desk:
 
     def _changed(self, clip: _Clip, condition: Condition, level: Level) -> tuple[Signal, int]:
         """A clip under a condition: its signal and sampling rate."""
-        if condition.cut:
-            whole = Prediction(0.0, len(clip.signal) / RATE, {})
-            speech = clip.summary if clip.summary.scores else whole
-            return cut(clip.signal, float(level), (speech.start + speech.end) / 2), RATE
-        # Of the clip, not of the level: more noise is more of the same noise.
-        rng = np.random.default_rng([self.options.seed, 2, clip.number])
-        steps = draw_steps(condition.steps(level), rng)
-        signal = apply_steps(clip.signal, RATE, steps, sounds=self._noises(clip, condition))
-        rate = condition.rates.get(level, RATE)
-        return signal if rate == RATE else read((signal, RATE), sampling_rate=rate).signal, rate
-
-    def _noises(self, clip: _Clip, condition: Condition) -> Sequence[Signal]:
+        summary, seed, sounds = clip.summary, self.options.seed, self.sounds
+        middle = (summary.start + summary.end) / 2 if summary.scores else len(clip.signal) / RATE / 2
         if condition.noise == "babble":
-            others = [c.signal for c in self.clips if _other(c.sample, clip.sample)]
-            return [babble(others, len(clip.signal), np.random.default_rng([self.options.seed, 1, clip.number]))]
-        return self.sounds
+            others = [other.signal for other in self.clips if _other(other.sample, clip.sample)]
+            sounds = [babble(others, len(clip.signal), np.random.default_rng([seed, 1, clip.number]))]
+        # Of the clip, not of the level: more noise is more of the same noise.
+        rng = np.random.default_rng([seed, 2, clip.number])
+        return changed_signal(clip.signal, condition, level, rng=rng, sounds=sounds, middle=middle)
 
     def _answer(self, clip: _Clip, summary: Prediction) -> Answer:
         if not summary.scores:
@@ -350,6 +358,44 @@ class _Desk:
         scores = self.maps[str(clip.sample.corpus)].apply(summary.scores)
         label = max(scores, key=scores.__getitem__)
         return label, scores[label]
+
+
+def changed_signal(
+    signal: Signal,
+    condition: Condition,
+    level: Level,
+    *,
+    rng: np.random.Generator,
+    sounds: Sequence[Signal] = (),
+    middle: float = 0.0,
+) -> tuple[Signal, int]:
+    """A signal (n,) at 16 kHz under a condition, and its sampling rate.
+
+    Parameters
+    ----------
+    signal : float32 array, shape (n,)
+    condition : Condition
+    level : float or str
+        One of the condition's.
+    rng : numpy Generator
+        Draws what is left to chance.
+    sounds : sequence of float32 arrays
+        What ``recorded`` noise is drawn from.
+    middle : float
+        Seconds around which a clip is cut.
+
+    Examples
+    --------
+    >>> signal = np.full(16_000, 0.5, np.float32)
+    >>> quiet, rate = changed_signal(signal, CONDITIONS["gain"], -20, rng=np.random.default_rng(0))
+    >>> round(float(quiet[0]), 3), rate
+    (0.05, 16000)
+    """
+    if condition.cut:
+        return cut(signal, float(level), middle), RATE
+    changed = apply_steps(signal, RATE, draw_steps(condition.steps(level), rng), sounds=sounds)
+    rate = condition.rates.get(level, RATE)
+    return changed if rate == RATE else read((changed, RATE), sampling_rate=rate).signal, rate
 
 
 def cut(signal: Signal, seconds: float, middle: float) -> Signal:
@@ -387,5 +433,5 @@ def babble(others: Sequence[Signal], samples: int, rng: np.random.Generator) -> 
 
 
 def _other(one: Sample, two: Sample) -> bool:
-    """Whether another person is known to speak."""
+    """Whether two samples are known to be of different speakers."""
     return one.corpus != two.corpus or (None not in (one.speaker, two.speaker) and one.speaker != two.speaker)

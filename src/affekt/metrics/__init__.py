@@ -1,1 +1,1 @@
-"""Numbers about answers: what a model is worth, how sure that is."""
+"""Metrics of predictions with their intervals. Numbers only: knows neither audio nor torch."""

@@ -34,8 +34,8 @@ class CrossCorpus:
     @property
     def rows(self) -> list[tuple[str, ...]]:
         """A table as text, its head first."""
-        cells = {pair: f"{e.value:.2f} [{e.low:.2f}, {e.high:.2f}]" for pair, e in self.recalls.items()}
-        body = [(a, *(cells.get((a, b), "-") for b in self.tested)) for a in self.trained]
+        texts = {pair: f"{e.value:.2f} [{e.low:.2f}, {e.high:.2f}]" for pair, e in self.recalls.items()}
+        body = [(a, *(texts.get((a, b), "-") for b in self.tested)) for a in self.trained]
         return [("trained on / tested on", *self.tested), *body]
 
 

@@ -1,13 +1,16 @@
-"""Making confidence mean what it says."""
+"""Calibration: logits of labelled clips, the temperature, and how well confidence and label sets hold."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from affekt.metrics.probabilities import reliability
 from affekt.models.onnx import softmax
+from affekt.timeline.gate import Gate, weakened
 
 
 def negative_log_likelihood(logits: NDArray[np.floating], labels: NDArray[np.int64], temperature: float) -> float:
@@ -54,3 +57,103 @@ def best_temperature(loss: Callable[[float], float]) -> float:
         else:
             low = left
     return float(np.exp((low + high) / 2))
+
+
+@dataclass(frozen=True)
+class RecordingLogits:
+    """What the summary of a recording is computed from, before any temperature.
+
+    Parameters
+    ----------
+    logits : array, shape (w, k)
+        Of the windows; w is 0 where there was no speech.
+    weights : array, shape (w,)
+        Weight of each window in the summary; sums to 1.
+    measures : array, shape (w, m)
+        Measures of the signal of each window, see :func:`affekt.speech.quality.window_measures`.
+    """
+
+    logits: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    measures: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+
+    def scores(self, temperature: float, gate: Gate | None = None) -> NDArray[np.float64]:
+        """Probabilities (k,) of the summary at a temperature; zeros without speech.
+
+        Behind a gate this equals the summary of a recording of one segment.
+        Of several segments, the engine gates each by itself, which differs a little.
+        """
+        if not len(self.weights):
+            return np.zeros(self.logits.shape[1])
+        scores = self.weights @ softmax(self.logits, temperature)
+        return weakened(scores, float(self.weights @ gate.factors(self.measures))) if gate else scores
+
+
+@dataclass(frozen=True)
+class LabelledLogits:
+    """Logits of labelled clips.
+
+    Parameters
+    ----------
+    truth : tuple of str, shape (n,)
+    speakers : tuple of str or None
+        Unique over corpora.
+    corpora : tuple of str
+    recordings : tuple of RecordingLogits
+    labels : tuple of str, shape (k,)
+        The model's.
+    conditions : tuple of str
+        The condition that each clip was put under; empty if the clips are unchanged.
+    """
+
+    truth: tuple[str, ...]
+    speakers: tuple[str | None, ...]
+    corpora: tuple[str, ...]
+    recordings: tuple[RecordingLogits, ...]
+    labels: tuple[str, ...]
+    conditions: tuple[str, ...] = ()
+
+    def scores(self, temperature: float, gate: Gate | None = None) -> list[dict[str, float]]:
+        """Scores of each clip at a temperature and behind a gate; empty where there was no speech."""
+        return [
+            dict(zip(self.labels, clip.scores(temperature, gate).tolist(), strict=True)) if len(clip.weights) else {}
+            for clip in self.recordings
+        ]
+
+    def score_array(self, temperature: float, gate: Gate | None = None) -> NDArray[np.float64]:
+        """The same scores as an array (n, k); a row of NaN where there was no speech."""
+        nothing = np.full(len(self.labels), np.nan)
+        return np.array([c.scores(temperature, gate) if len(c.weights) else nothing for c in self.recordings])
+
+    def reliability(self, temperature: float, gate: Gate | None = None) -> tuple[tuple[float, float, int], ...]:
+        """Mean confidence, accuracy and number of clips of each bin of confidence, for a reliability diagram."""
+        return reliability(self.truth, self.score_array(temperature, gate), self.labels)
+
+    def only(self, rows: Iterable[int]) -> LabelledLogits:
+        """Some of the clips."""
+        rows = list(rows)
+        return LabelledLogits(
+            tuple(self.truth[i] for i in rows),
+            tuple(self.speakers[i] for i in rows),
+            tuple(self.corpora[i] for i in rows),
+            tuple(self.recordings[i] for i in rows),
+            self.labels,
+            tuple(self.conditions[i] for i in rows) if self.conditions else (),
+        )
+
+    def by_corpus(self) -> dict[str, LabelledLogits]:
+        """All clips as ``"all"``, then those of each corpus."""
+        names = dict.fromkeys(self.corpora)
+        return {"all": self} | {
+            name: self.only(i for i, other in enumerate(self.corpora) if other == name) for name in names
+        }
+
+    def loss(self, temperature: float) -> float:
+        """Mean of -log p(true label) over the clips with speech, at a temperature."""
+        spoken = [(label, clip) for label, clip in zip(self.truth, self.recordings, strict=True) if len(clip.weights)]
+        counts = [len(clip.weights) for _, clip in spoken]
+        columns = np.repeat([self.labels.index(label) for label, _ in spoken], counts)
+        shares = softmax(np.concatenate([clip.logits for _, clip in spoken]), temperature)
+        weighted = np.concatenate([clip.weights for _, clip in spoken]) * shares[np.arange(len(columns)), columns]
+        chosen = np.add.reduceat(weighted, np.cumsum([0, *counts[:-1]]))
+        return float(-np.log(np.maximum(chosen, 1e-12)).mean())

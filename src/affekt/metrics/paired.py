@@ -1,4 +1,4 @@
-"""What is left of a model when recordings get worse: the same clips, clean and changed, compared in pairs."""
+"""Paired comparison of answers to the same clips, clean and degraded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from affekt.errors import InputError
-from affekt.metrics.intervals import DRAWS, FEWEST_SPEAKERS, Sums, estimates, resample
+from affekt.metrics.intervals import DRAWS, Sums, estimates, resample
 from affekt.metrics.labels import recall_of, tallies
 from affekt.metrics.slices import speaker_of
 from affekt.types import Estimate, Sample
@@ -23,7 +23,7 @@ Answer = tuple[str | None, float]
 
 @dataclass(frozen=True)
 class Point:
-    """What a model is worth on clips under one condition, beside the same clips as they were.
+    """Scores of a model on clips under one condition, beside the same clips clean.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Stress:
-    """How robust a model is.
+    """How robust a model is: its scores on clean clips, and under each condition.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class Stress:
     protocol : str
         Who was tested, on how many clips, choosing among which labels.
     clean : mapping of str to Point
-        Corpus to what the model is worth on the clips as they are; :data:`MEAN` first.
+        Corpus to the scores on the clean clips; :data:`MEAN` first.
     curves : tuple of Curve
     chance : mapping of str to float
         UAR of guessing, for the same names.
@@ -94,7 +94,7 @@ class Stress:
 
 
 @dataclass(frozen=True)
-class _Part:
+class _CorpusDraws:
     """One corpus: the five measures (1, 5) and draws of them (draws, 5)."""
 
     values: Sums
@@ -151,7 +151,7 @@ def compared(
             f"{len(samples)} samples, {len(clean)} clean and {len(changed)} changed answers; give as many of each, "
             "and at least one."
         )
-    parts: dict[str, _Part] = {}
+    parts: dict[str, _CorpusDraws] = {}
     for corpus in dict.fromkeys(str(sample.corpus) for sample in samples):
         rows = [i for i, sample in enumerate(samples) if str(sample.corpus) == corpus]
         answers = [clean[i] for i in rows], [changed[i] for i in rows]
@@ -165,7 +165,7 @@ def _part(
     answers: tuple[Sequence[Answer], Sequence[Answer]],
     touched: int,
     rng: np.random.Generator,
-) -> _Part:
+) -> _CorpusDraws:
     clean, changed = answers
     truth = [str(sample.label) for sample in samples]
     before, after = (tallies(truth, [label for label, _ in side]).reshape(len(samples), -1) for side in answers)
@@ -175,7 +175,7 @@ def _part(
     ]
     statistics = np.hstack([before, after, np.array(further, np.float64)])
     drawn = resample(statistics, _measures, [speaker_of(sample) for sample in samples], rng=rng, draws=DRAWS)
-    return _Part(*drawn, len(samples), int(statistics[:, -2].sum()), touched)
+    return _CorpusDraws(*drawn, len(samples), int(statistics[:, -2].sum()), touched)
 
 
 def _measures(sums: Sums) -> Sums:
@@ -188,7 +188,7 @@ def _measures(sums: Sums) -> Sums:
     return np.stack([after, after - before, changed / clips, silent / clips, moved / np.maximum(both, 1)], axis=1)
 
 
-def _point(parts: Sequence[_Part]) -> Point:
+def _point(parts: Sequence[_CorpusDraws]) -> Point:
     clips = sum(part.clips for part in parts)
     recall, difference, changed, silent, _ = _estimates(parts, clips)
     answered = [part for part in parts if part.answered]
@@ -196,7 +196,7 @@ def _point(parts: Sequence[_Part]) -> Point:
     return Point(recall, difference, changed, silent, confidence, sum(part.touched for part in parts))
 
 
-def _estimates(parts: Sequence[_Part], count: int) -> list[Estimate]:
+def _estimates(parts: Sequence[_CorpusDraws], count: int) -> list[Estimate]:
     values, drawn = (np.mean([getattr(part, name) for part in parts], axis=0) for name in ("values", "drawn"))
     return estimates(values, drawn, [count] * 5)
 
@@ -214,22 +214,6 @@ def chances(samples: Sequence[Sample]) -> dict[str, float]:
         labels.setdefault(str(sample.corpus), set()).add(sample.label)
     found = {corpus: 1 / len(known) for corpus, known in labels.items()}
     return {MEAN: sum(found.values()) / len(found), **found} if len(found) > 1 else found
-
-
-def few_speakers(samples: Sequence[Sample]) -> tuple[str, ...]:
-    """What has to be said of corpora whose speakers are too few for an interval over them.
-
-    Examples
-    --------
-    >>> few_speakers([Sample("c/1", "", label="a", speaker="1", corpus="c")])[0][:26]
-    'fewer than 3 speakers of c'
-    """
-    speakers: dict[str, set[str | None]] = {}
-    for sample in samples:
-        speakers.setdefault(str(sample.corpus), set()).add(sample.speaker)
-    few = [corpus for corpus, known in speakers.items() if len(known) < FEWEST_SPEAKERS]
-    said = "their intervals are over clips, and the mean's in part: they say nothing about other speakers."
-    return (f"fewer than {FEWEST_SPEAKERS} speakers of {', '.join(few)}: {said}",) if few else ()
 
 
 def main_of(points: Mapping[str, Point]) -> Point:

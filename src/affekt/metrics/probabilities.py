@@ -19,7 +19,7 @@ Probabilities = NDArray[np.floating]
 
 
 def log_loss(truth: Sequence[str], scores: Probabilities, labels: Sequence[str]) -> float:
-    """Mean of -log p(true label), in nats; lower is better, log k is with_baseline nothing.
+    """Mean of -log p(true label), in nats; lower is better, uniform scores give log k.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def brier(truth: Sequence[str], scores: Probabilities, labels: Sequence[str]) ->
     """Mean squared distance of the probabilities from the truth, summed over the classes (Brier, 1950).
 
     Arguments as for :func:`log_loss`. From 0 (sure and right) to 2 (sure and
-    wrong); with_baseline nothing is 1 - 1/k. Some divide by 2 when there are two classes.
+    wrong); uniform scores give 1 - 1/k. Some divide by 2 when there are two classes.
 
     Examples
     --------
@@ -170,15 +170,18 @@ def _with_ones(values: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def _surprise(truth: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log loss of each clip, and 1: (n, 2)."""
     chosen = _filled(scores)[np.arange(len(truth)), truth]
     return _with_ones(-np.log(np.clip(chosen, SMALLEST, 1.0)))
 
 
 def _squares(truth: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Squared distance of each clip's scores from the truth, and 1: (n, 2)."""
     return _with_ones(((_filled(scores) - np.eye(scores.shape[1])[truth]) ** 2).sum(axis=1))
 
 
 def _among_two(truth: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Whether the truth is among the two most probable labels, and 1: (n, 2)."""
     best = np.argsort(-scores, axis=1, kind="stable")[:, :2]
     answered = ~np.isnan(scores).all(axis=1)
     return _with_ones((best == truth[:, None]).any(axis=1) & answered)
@@ -196,6 +199,7 @@ def _binned(truth: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray[np
 
 
 def _gap(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Expected calibration error of summed bins (..., 15 * 3)."""
     bins = sums.reshape(*sums.shape[:-1], BINS, 3)
     return np.abs(bins[..., 1] - bins[..., 2]).sum(axis=-1) / bins[..., 0].sum(axis=-1)
 

@@ -1,4 +1,4 @@
-"""Reports: what predictions are worth, with n, intervals and warnings."""
+"""Evaluation reports of predictions: metrics with n and intervals, and warnings."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def report(
     labels: Sequence[str] = (),
     findings: Sequence[Any] = (),
 ) -> Report:
-    """Judge predicted labels of samples.
+    """Evaluate predicted labels of samples.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def _warnings(
             f"{count} speaker{'s' * (count != 1)}: the interval is over clips and says nothing about other speakers."
         )
     if len(classes) < 2:
-        found.append(f"all clips are {classes[0]}: there is nothing to tell apart.")
+        found.append(f"all clips are {classes[0]}: there is nothing to distinguish.")
     if missing := sum(label is None for label in predicted):
         found.append(f"{missing} of {len(predicted)} clips got no answer (no speech was found); they count as wrong.")
     return tuple(found)

@@ -19,7 +19,7 @@ SHORT, LONG = 1.5, 3.0
 
 
 def duration(sample: Sample) -> float | None:
-    """Seconds, from ``end`` or ``meta["duration"]``; None when neither tells."""
+    """Seconds, from ``end`` or ``meta["duration"]``; None when neither is known."""
     if sample.end is not None:
         return sample.end - sample.start
     return sample.meta.get("duration")
@@ -29,7 +29,7 @@ def _languages(sample: Sample) -> tuple[str, ...]:
     named = sample.meta.get("language")
     if named:
         return (str(named),)
-    # A corpus in several languages tells which only clip by clip.
+    # A corpus in several languages says which clip by clip only.
     languages = CORPORA[sample.corpus].languages if sample.corpus in CORPORA else ()
     return languages if len(languages) == 1 else ()
 

@@ -1,4 +1,4 @@
-"""What a voice model is worth, for its card: ways of with_baseline the speaker, speakers one by one, seconds of reference."""
+"""What a voice model is worth, for its card: kinds of speaker baseline, speakers one by one, seconds of reference."""
 
 from __future__ import annotations
 

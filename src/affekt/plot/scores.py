@@ -1,4 +1,4 @@
-"""What a model is worth, in pictures: confusion, recalls, reliability, slices, training; and the page of them."""
+"""The evaluation of a model in pictures: confusion, recalls, reliability, slices, training; and the page of them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from affekt.metrics.across import CrossCorpus
 from affekt.plot.colours import colours
 from affekt.plot.page import Picture, Section, Table, page, png
 from affekt.types import Estimate, Report
+from affekt.write.evaluation import ModelEvaluation, comparison_sentences
 from affekt.write.report import (
     chance_sentences,
     class_rows,
@@ -276,7 +277,7 @@ FIGURES: tuple[tuple[Callable[..., Axes], str, Callable[[Report], object]], ...]
 def report_page(
     reports: Mapping[str, Report] | Sequence[Report],
     *,
-    title: str = "What the model is worth",
+    title: str = "Evaluation of the model",
     history: History = (),
     matrix: CrossCorpus | None = None,
     further: Sequence[Section] = (),
@@ -318,6 +319,17 @@ def report_page(
         picture = Picture("Loss and scores over the epochs of training.", png(draw_history(history, stamps=stamps)))
         sections.append(Section("Training", pictures=[picture]))
     return page(title, [*sections, *further])
+
+
+def evaluation_page(evaluation: ModelEvaluation) -> str:
+    """The evaluation of a model as one HTML page, with its comparisons at the end; see :func:`report_page`."""
+    further = [
+        Section(f"{name}: against {evaluation.compared}", sentences)
+        for name in evaluation.corpora
+        if (sentences := comparison_sentences(evaluation, name))
+    ]
+    reports = {name: entry.report for name, entry in evaluation.corpora.items()}
+    return report_page(reports, title=f"Evaluation of {evaluation.model}", further=further)
 
 
 def _section(name: str, report: Report) -> Section:

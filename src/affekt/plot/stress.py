@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from affekt._optional import require
@@ -21,6 +20,7 @@ FAINT, GREY = "#B3B3B3", "#4D4D4D"
 SECOND = "#D55E00"
 # Tol (2021), https://personal.sron.nl/~pault/, "muted": nine hues for colour-blind eyes; then again, dashed.
 HUES = ("#332288", "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677", "#882255", "#AA4499")
+STYLES = ("-", "--", "-.", ":")
 COLUMNS = 3
 BROKEN = 14  # characters of a level's name on one line
 
@@ -49,10 +49,10 @@ def draw_condition(stress: Stress, curve: Curve, *, ax: Axes | None = None) -> A
     """
     alone, ax = ax is None, _axes(curve, ax)
     names = [name for name in stress.clean if name != MEAN]
-    for (name, hue), style in zip(zip(names, cycle(HUES), strict=False), _styles(len(names)), strict=True):
-        if len(names) > 1:
-            _line(ax, curve, {level: points[name].recall.value for level, points in curve.points.items()},
-                  color=hue, linestyle=style, linewidth=1, label=name)  # fmt: skip
+    for i, name in enumerate(names if len(names) > 1 else ()):
+        style = {"color": HUES[i % len(HUES)], "linestyle": STYLES[i // len(HUES) % len(STYLES)], "linewidth": 1}
+        _line(ax, curve, {level: points[name].recall.value for level, points in curve.points.items()},
+              label=name, **style)  # fmt: skip
     main = {level: main_of(points).recall for level, points in curve.points.items()}
     known = {"color": "black", "linewidth": 2.2, "marker": "o", "markersize": 4, "zorder": 4}
     _line(ax, curve, {level: e.value for level, e in main.items()}, label=next(iter(stress.clean)), **known)
@@ -194,7 +194,3 @@ def _line(ax: Axes, curve: Curve, values: Mapping[Level, float], **style: Any) -
         style = {"marker": "_", "markersize": 10, **style, "linestyle": "none"}
     places = [list(curve.points).index(level) for level in values]
     ax.plot(places, list(values.values()), **style)
-
-
-def _styles(count: int) -> list[str]:
-    return [("-", "--", "-.", ":")[i // len(HUES) % 4] for i in range(count)]

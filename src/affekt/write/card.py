@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from affekt.models.card import STAMPED, Card
+from affekt.write.tables import markdown_table
 
 #: What is said of a model that takes a speaker baseline.
 TAKES_BASELINE = (
@@ -37,9 +38,10 @@ def to_markdown(card: Card, takes: str) -> str:
         "",
         f"Licence of the weights: {card.licence}.",
         "",
-        *_table(
+        *markdown_table(
             ("learned from", "clips", "speakers", "licence"),
             [(corpus, row["clips"], row["speakers"], row["licence"]) for corpus, row in card.data.items()],
+            escape=False,
         ),
         "",
     ]
@@ -56,7 +58,7 @@ def to_markdown(card: Card, takes: str) -> str:
             else "On speakers that nothing was fitted or chosen on, with 95 % intervals over speakers",
             "(over clips where there are fewer than three):",
             "",
-            *_table(("tested on", "clips", *names), rows),
+            *markdown_table(("tested on", "clips", *names), rows, escape=False),
             "",
         ]
     if card.task == "emotion" and "features" not in card.input:
@@ -97,10 +99,6 @@ def selective_sentences(card: Card) -> list[str]:
             else "A poor signal is named but takes nothing off: on dev speakers the scores told it already."
         )
     return found
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    return ["| " + " | ".join(str(cell) for cell in line) + " |" for line in [head, ["---"] * len(head), *rows]]
 
 
 def _score(value: Sequence[float] | None) -> str:

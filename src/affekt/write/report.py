@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from affekt.types import Estimate, Report
+from affekt.write.tables import escaped, markdown_table, text_table
 
 SCHEMA = "affekt/report-1"
-#: Of the slices by speaker, text names as many of the worst.
-WORST = 3
+#: What is written of a finding of an audit.
+FINDING = ("name", "severity", "what", "examples", "inflates", "mend", "stamp")
 
 
 def to_text(report: Report, *, slices: bool = False) -> str:
@@ -32,7 +33,7 @@ def to_text(report: Report, *, slices: bool = False) -> str:
     lines += [f"  {name:22} {estimate}" for name, estimate in report.metrics.items()]
     lines += [f"  {sentence}" for sentence in chance_sentences(report)]
     if report.per_class:
-        lines += ["", *(f"  {line}" for line in _aligned(class_rows(report)))]
+        lines += ["", *(f"  {line}" for line in text_table(class_rows(report)))]
     if slices and report.slices:
         lines += ["", "  UAR by slice", *(f"  {name:22} {estimate}" for name, estimate in report.slices.items())]
     elif worst := worst_speaker(report):
@@ -43,17 +44,17 @@ def to_text(report: Report, *, slices: bool = False) -> str:
 
 
 def to_json(report: Report, *, indent: int | None = 2) -> str:
-    """A report as JSON text, with ``"schema": "affekt/report-1"``; :func:`as_table` is what is written.
+    """A report as JSON text, with ``"schema": "affekt/report-1"``; :func:`record` is what is written.
 
     Examples
     --------
     >>> json.loads(to_json(Report({}, ("a", "b"), ())))["schema"]
     'affekt/report-1'
     """
-    return json.dumps(as_table(report), indent=indent, ensure_ascii=False, allow_nan=False)
+    return json.dumps(record(report), indent=indent, ensure_ascii=False, allow_nan=False)
 
 
-def as_table(report: Report) -> dict[str, Any]:
+def record(report: Report) -> dict[str, Any]:
     """A report as plain dicts, lists, texts and numbers; an estimate is ``{value, low, high, n}``."""
     return {
         "schema": SCHEMA,
@@ -63,16 +64,19 @@ def as_table(report: Report) -> dict[str, Any]:
         "speakers": report.speakers,
         "chance": report.chance,
         "p_value": report.p_value,
-        "metrics": {name: estimate_table(e) for name, e in report.metrics.items()},
+        "metrics": {name: estimate_record(e) for name, e in report.metrics.items()},
         "labels": list(report.labels),
         "per_class": {
-            label: {key: estimate_table(e) if isinstance(e, Estimate) else e for key, e in entry.items()}
+            label: {key: estimate_record(e) if isinstance(e, Estimate) else e for key, e in entry.items()}
             for label, entry in report.per_class.items()
         },
         "confusion": [list(row) for row in report.confusion],
-        "slices": {name: estimate_table(e) for name, e in report.slices.items()},
+        "slices": {name: estimate_record(e) for name, e in report.slices.items()},
         "reliability": [{"confidence": c, "accuracy": a, "n": n} for c, a, n in report.reliability],
-        "findings": [_finding(finding) for finding in report.findings],
+        "findings": [
+            {key: _plain(getattr(finding, key)) for key in FINDING if hasattr(finding, key)}
+            for finding in report.findings
+        ],
     }
 
 
@@ -87,13 +91,15 @@ def to_markdown(report: Report, *, slices: bool = True) -> str:
     lines = [f"## {escaped(report.protocol or 'Report')}", ""]
     for stamp in report.stamps:
         lines += [f"> **{escaped(stamp.upper())}**", ""]
-    lines += [*_markdown_table(("metric", "value", "95 % interval", "clips"), metric_rows(report.metrics)), ""]
+    lines += [*markdown_table(("metric", "value", "95 % interval", "clips"), metric_rows(report.metrics)), ""]
     lines += [*(f"{sentence}" for sentence in chance_sentences(report)), ""]
     if report.per_class:
-        lines += [*_markdown_table(*head_and_rows(class_rows(report))), ""]
-    lines += ["Confusion (rows are the truth):", "", *_markdown_table(*head_and_rows(confusion_rows(report))), ""]
+        head, *rows = class_rows(report)
+        lines += [*markdown_table(head, rows), ""]
+    head, *rows = confusion_rows(report)
+    lines += ["Confusion (rows are the truth):", "", *markdown_table(head, rows), ""]
     if slices and report.slices:
-        lines += [*_markdown_table(("slice", "UAR", "95 % interval", "clips"), metric_rows(report.slices)), ""]
+        lines += [*markdown_table(("slice", "UAR", "95 % interval", "clips"), metric_rows(report.slices)), ""]
     lines += [f"- {escaped(sentence)}" for sentence in (*report.warnings, *finding_sentences(report))]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -135,39 +141,21 @@ def chance_sentences(report: Report) -> list[str]:
     return [f"chance is a UAR of {report.chance:.3f}; {p} with labels shuffled within speakers"]
 
 
-def escaped(text: str) -> str:
-    """Text as Markdown shows it, on one line: nothing in it is markup."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]<>#|" else c for c in " ".join(text.split()))
-
-
-def head_and_rows(rows: Sequence[Sequence[object]]) -> tuple[Sequence[object], Sequence[Sequence[object]]]:
-    """The first row, and the others."""
-    return rows[0], rows[1:]
-
-
 def class_rows(report: Report) -> list[tuple[object, ...]]:
     """Precision, recall and F1 of each class with its head; recall with its interval."""
     rows: list[tuple[object, ...]] = [("label", "precision", "recall", "95 % interval", "F1", "clips")]
     for label, entry in report.per_class.items():
-        precision, recall, f1 = (_value(entry[key]) for key in ("precision", "recall", "f1"))
-        known = entry["recall"]
-        interval = f"{known.low:.3f} to {known.high:.3f}" if isinstance(known, Estimate) else ""
+        found = (entry[key] for key in ("precision", "recall", "f1"))
+        precision, recall, f1 = (f"{e.value if isinstance(e, Estimate) else e:.3f}" for e in found)
+        e = entry["recall"]
+        interval = f"{e.low:.3f} to {e.high:.3f}" if isinstance(e, Estimate) else ""
         rows.append((label, precision, recall, interval, f1, entry["support"]))
     return rows
 
 
-def _value(number: Estimate | float) -> str:
-    return f"{number.value if isinstance(number, Estimate) else number:.3f}"
-
-
-def estimate_table(e: Estimate) -> dict[str, float | int]:
+def estimate_record(e: Estimate) -> dict[str, float | int]:
     """An estimate as a plain dict: value, low, high, n."""
     return {"value": e.value, "low": e.low, "high": e.high, "n": e.n}
-
-
-def _finding(finding: Any) -> dict[str, Any]:
-    keys = ("name", "severity", "what", "examples", "inflates", "mend", "stamp")
-    return {key: _plain(getattr(finding, key)) for key in keys if hasattr(finding, key)}
 
 
 def _plain(value: object) -> object:
@@ -176,16 +164,3 @@ def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return {str(key): _plain(v) for key, v in value.items()}
     return [_plain(v) for v in value] if isinstance(value, Iterable) else str(value)
-
-
-def _aligned(rows: Sequence[Sequence[object]]) -> list[str]:
-    widths = [max(len(str(row[i])) for row in rows) for i in range(len(rows[0]))]
-    return [
-        "  ".join([str(row[0]).ljust(widths[0]), *(str(c).rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
-        for row in rows
-    ]
-
-
-def _markdown_table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> list[str]:
-    lines = [head, ["---"] * len(head), *rows]
-    return ["| " + " | ".join(escaped(str(cell)) for cell in line) + " |" for line in lines]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 
 from affekt.metrics.paired import MEAN, Curve, Level, Point, Stress, main_of, main_of_chance
 from affekt.types import Estimate
-from affekt.write.report import escaped, estimate_table
+from affekt.write.report import estimate_record
+from affekt.write.tables import escaped, markdown_table, text_table
 
 SCHEMA = "affekt/stress-1"
-
-
 HEAD = ("condition", "level", "UAR", "minus clean", "answers changed", "no speech", "confidence", "clips", "altered")
 
 
@@ -18,7 +18,9 @@ def stress_rows(stress: Stress, corpus: str | None = None) -> list[tuple[str, ..
     """Rows under :data:`HEAD`, the clean clips first: of one corpus, or of the mean."""
     rows = [_row("clean", "", stress.clean, corpus)]
     for curve in stress.curves:
-        rows += [_row(_title(curve), level_name(level), points, corpus) for level, points in curve.points.items()]
+        rows += [
+            _row(condition_name(curve), level_name(level), points, corpus) for level, points in curve.points.items()
+        ]
     return rows
 
 
@@ -33,16 +35,16 @@ def corpus_rows(stress: Stress) -> tuple[tuple[str, ...], list[tuple[str, ...]]]
     return ("condition", "level", *heads), rows
 
 
-def level_name(level: Level) -> str:
-    """A level as it is written: a number without needless digits, or its word."""
-    return level if isinstance(level, str) else f"{level:g}".replace("-", "\N{MINUS SIGN}")
-
-
-def _title(curve: Curve) -> str:
-    """What a level is a number of: the unit alone where that says it (``gain / dB``)."""
+def condition_name(curve: Curve) -> str:
+    """A condition with the unit of its levels; the unit alone where that says it (``gain / dB``)."""
     if not curve.unit or curve.unit.startswith(curve.title):
         return curve.unit or curve.title
     return f"{curve.title} ({curve.unit})"
+
+
+def level_name(level: Level) -> str:
+    """A level as it is written: a number without needless digits, or its word."""
+    return level if isinstance(level, str) else f"{level:g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _row(title: str, level: str, points: Mapping[str, Point], corpus: str | None) -> tuple[str, ...]:
@@ -80,10 +82,8 @@ def sentences(stress: Stress) -> list[str]:
 
 def to_text(stress: Stress) -> str:
     """The comparison for a terminal: the mean of the corpora, and the clean UAR of each."""
-    rows = [HEAD, *stress_rows(stress)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
     lines = [f"{stress.model} under stress", *sentences(stress), ""]
-    lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines += text_table([HEAD, *stress_rows(stress)], numbers=False)
     clean = [f"  {name:22} {point.recall}" for name, point in stress.clean.items() if name != MEAN]
     return "\n".join([*lines, "", "UAR of the clean clips", *clean])
 
@@ -92,13 +92,16 @@ def to_markdown(stress: Stress) -> str:
     """The comparison as a Markdown page: the mean of the corpora, and the UAR of each."""
     tables = [(HEAD, stress_rows(stress)), *([corpus_rows(stress)] if MEAN in stress.clean else [])]
     parts = [f"# {escaped(stress.model)} under stress", *(escaped(sentence) for sentence in sentences(stress))]
-    for head, rows in tables:
-        lines = [head, ["---"] * len(head), *rows]
-        parts.append("\n".join("| " + " | ".join(escaped(cell) for cell in line) + " |" for line in lines))
+    parts += ["\n".join(markdown_table(head, rows)) for head, rows in tables]
     return "\n\n".join(parts) + "\n"
 
 
-def as_table(stress: Stress) -> dict[str, object]:
+def to_json(stress: Stress) -> str:
+    """The comparison as JSON text; :func:`record` is what is written."""
+    return json.dumps(record(stress), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def record(stress: Stress) -> dict[str, object]:
     """The comparison as plain dicts, lists, texts and numbers, every corpus included."""
     return {
         "schema": SCHEMA,
@@ -107,14 +110,14 @@ def as_table(stress: Stress) -> dict[str, object]:
         "protocol": stress.protocol,
         "warnings": list(stress.warnings),
         "chance": dict(stress.chance),
-        "clean": {name: _point_table(point) for name, point in stress.clean.items()},
+        "clean": {name: _point_record(point) for name, point in stress.clean.items()},
         "conditions": [
             {
                 "name": curve.name,
                 "title": curve.title,
                 "unit": curve.unit,
                 "levels": [
-                    {"level": level, "corpora": {name: _point_table(point) for name, point in points.items()}}
+                    {"level": level, "corpora": {name: _point_record(point) for name, point in points.items()}}
                     for level, points in curve.points.items()
                 ],
             }
@@ -123,12 +126,15 @@ def as_table(stress: Stress) -> dict[str, object]:
     }
 
 
-def _point_table(point: Point) -> dict[str, object]:
+def _point_record(point: Point) -> dict[str, object]:
     return {
-        "UAR": estimate_table(point.recall),
-        "difference": estimate_table(point.difference),
-        "changed": estimate_table(point.changed),
-        "silent": estimate_table(point.silent),
-        "confidence": None if point.confidence is None else estimate_table(point.confidence),
+        "UAR": estimate_record(point.recall),
+        "difference": estimate_record(point.difference),
+        "changed": estimate_record(point.changed),
+        "silent": estimate_record(point.silent),
+        "confidence": None if point.confidence is None else estimate_record(point.confidence),
         "altered": point.touched,
     }
+
+
+FORMATS: dict[str, Callable[[Stress], str]] = {"text": to_text, "json": to_json, "markdown": to_markdown}

@@ -20,7 +20,7 @@ from affekt.train.lab.fit import Tick
 from affekt.train.lab.folds import Outcome, fitted_to, run_protocol
 from affekt.train.lab.material import Material, load_material, read_samples
 from affekt.types import Estimate
-from affekt.write.report import as_table as report_as_table
+from affekt.write.report import record as report_record
 
 AS_PUBLISHED, HONEST = "as published", "honest"
 #: Keys of a recipe that no number depends on, nor on which models are asked for.
@@ -216,7 +216,7 @@ def reproduction_table(reproduction: Reproduction) -> dict[str, Any]:
         "warnings": list(reproduction.warnings),
         "protocols": {
             name: {
-                model: {"parameters": outcome.parameters, "report": report_as_table(outcome.report)}
+                model: {"parameters": outcome.parameters, "report": report_record(outcome.report)}
                 for model, outcome in outcomes.items()
             }
             for name, outcomes in reproduction.outcomes.items()

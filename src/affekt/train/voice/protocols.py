@@ -34,7 +34,7 @@ from affekt.train.voice.heads import taught
 from affekt.train.voice.loop import Material, Trainer, clip_embeddings, clip_logits, train
 from affekt.train.voice.run import changes_of, material_of, save_recipe
 from affekt.types import Report, Sample
-from affekt.write.report import estimate_table, worst_speaker
+from affekt.write.report import estimate_record, worst_speaker
 
 Tell = Callable[[str], None]
 #: The labels that most corpora share, and that most published figures across corpora are about.
@@ -369,7 +369,7 @@ def _report(samples: Sequence[Sample], scores: NDArray[np.float64], labels: Sequ
 
 
 def _numbers(judged: Report) -> dict[str, Any]:
-    metrics = {name: estimate_table(judged.metrics[name]) for name in ("UAR", "WA", "macro F1", "ECE")}
+    metrics = {name: estimate_record(judged.metrics[name]) for name in ("UAR", "WA", "macro F1", "ECE")}
     worst = worst_speaker(judged)
     told = {"speaker": worst[0], "UAR": worst[1].value} if worst else None
     return {"speakers": judged.speakers, "metrics": metrics, "worst_speaker": told}

@@ -1,0 +1,217 @@
+"""The calibration of a card: temperature, gate, threshold and label sets, fitted to logits of dev speakers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from affekt.errors import InputError
+from affekt.evaluate.gate_fit import GateCheck, GateData, check_gate, fit_gate, select_measures
+from affekt.metrics.calibration import LabelledLogits, best_temperature
+from affekt.metrics.intervals import estimates, resample
+from affekt.metrics.probabilities import SCORE_METRICS, checked
+from affekt.metrics.selective import ERROR, Threshold, choose_threshold, conformal_quantiles, outcomes, selected
+from affekt.models.card import Card, label_set, least_probability
+from affekt.speech.quality import gate_of, speech_gate
+from affekt.types import Estimate
+
+#: Nats of log loss that a new temperature has to gain.
+LEAST_GAIN = 0.001
+#: With fewer clips with speech no gate is fitted.
+LEAST_CLIPS = 100
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A calibrated card, and what was seen when it was fitted.
+
+    Parameters
+    ----------
+    card : Card
+        With the new temperature, gate, threshold and label sets.
+    threshold : Threshold
+        What was seen when it was chosen.
+    loss : (float, float)
+        Log loss of the clips, before any gate, at the old temperature and at the new one.
+    checks : mapping of str to GateCheck
+        What the gate gains on speakers it was not fitted to: ``clean``, then each condition.
+        Its measures were selected on the same speakers, which flatters it a little.
+    """
+
+    card: Card
+    threshold: Threshold
+    loss: tuple[float, float]
+    checks: Mapping[str, GateCheck] = field(default_factory=dict)
+
+
+def calibrate(
+    clips: LabelledLogits,
+    card: Card,
+    *,
+    under: LabelledLogits | None = None,
+    precision: float = 0.7,
+    rng: np.random.Generator,
+) -> Calibration:
+    """Fit temperature, gate, threshold and label sets to clips of dev speakers, each given those before.
+
+    A summary is a mean over windows, so a new temperature can change the best
+    guess of recordings longer than one; it is kept where a new one gains nothing.
+
+    Parameters
+    ----------
+    clips : LabelledLogits
+        Of dev speakers, never of test speakers: see :func:`affekt.evaluate.calibrate.clean_logits`.
+    card : Card
+        Of the model that made the logits.
+    under : LabelledLogits, optional
+        The same under conditions: see :func:`affekt.evaluate.calibrate.logits_under_conditions`.
+        Without, and with fewer than 100 clips that have speech, there is no gate; where it does
+        not help on speakers that it was not fitted to, it has no curve.
+    precision : float
+        Wanted share of right answers among those given, between 0 and 1.
+    rng : numpy Generator
+        For intervals.
+
+    Returns
+    -------
+    Calibration
+        Where no threshold keeps the promise, its card has threshold 0: a model
+        that never answers is of no use, and ``threshold.met`` says what happened.
+
+    Raises
+    ------
+    InputError
+        If no clip has speech and a known label, or the precision is out of range.
+    """
+    spoken = sum(len(clip.weights) > 0 for clip in clips.recordings)
+    if not spoken:
+        raise InputError(f"{len(clips.recordings)} clips of dev speakers, none with speech; give corpora with some.")
+    best = best_temperature(clips.loss)
+    temperature = best if clips.loss(card.temperature) - clips.loss(best) > LEAST_GAIN else card.temperature
+    gate, checks = ({}, {}) if under is None or spoken < LEAST_CLIPS else _fitted_gate(clips, under, temperature)
+    scores = clips.scores(temperature, gate_of(gate))
+    chosen = choose_threshold(outcomes(clips.truth, scores), clips.speakers, precision=precision, rng=rng)
+    calibrated = replace(
+        card,
+        temperature=temperature,
+        threshold=chosen.value if chosen.met else 0.0,
+        promise=_promise(chosen, clips) if chosen.met else {},
+        conformal={
+            "method": "split conformal, least ambiguous sets (Sadinle, Lei & Wasserman, 2019)",
+            "clips": spoken,
+            "speakers": len(set(clips.speakers)),
+            "quantiles": {
+                # Rounded down, so that no label that belongs into a set falls out.
+                f"{coverage:.2f}": math.floor(1e6 * least) / 1e6
+                for coverage, least in conformal_quantiles(clips.truth, scores).items()
+            },
+        },
+        gate=gate,
+    )
+    return Calibration(calibrated, chosen, (clips.loss(card.temperature), clips.loss(temperature)), checks)
+
+
+def _fitted_gate(
+    clips: LabelledLogits, under: LabelledLogits, temperature: float
+) -> tuple[dict[str, Any], dict[str, GateCheck]]:
+    """What goes into the card, and what the gate gains on speakers it was not fitted to.
+
+    A gate without curves costs nothing, but still names what is poor about the signal where the model is not sure.
+    """
+    data, names = GateData.of(clips, under, temperature), select_measures(clips, under, temperature)
+    gate = fit_gate(data, names=names)
+    entry = {
+        "curves": {name: [float(x) for x in curve] for name, curve in gate.curves.items()},
+        "clips": len(clips.truth) + len(under.truth),
+        "speakers": len(set(clips.speakers)),
+        "conditions": ["clean", *dict.fromkeys(under.conditions)],
+        "loss": [round(data.loss(speech_gate()), 4), round(data.loss(gate), 4)],
+    }
+    if not gate.curves:
+        return entry, {}
+    return entry, check_gate(clips, under, temperature, names)
+
+
+def _promise(chosen: Threshold, clips: LabelledLogits) -> dict[str, Any]:
+    """What a threshold promises, for the card."""
+
+    def rounded(e: Estimate) -> list[float]:
+        return [round(e.value, 4), round(e.low, 4), round(e.high, 4), e.n]
+
+    return {
+        "precision": chosen.precision,
+        "error": ERROR,
+        "bound": round(chosen.bound, 4),
+        "seen": rounded(chosen.seen),
+        "coverage": rounded(chosen.coverage),
+        "speakers": len(set(clips.speakers)),
+        "corpora": list(dict.fromkeys(clips.corpora)),
+        "method": "fixed-sequence tests with Clopper-Pearson bounds over clips, as if clips were independent",
+    }
+
+
+@dataclass(frozen=True)
+class CalibrationScores:
+    """How well the confidence, the threshold and the label sets of a model hold on some clips.
+
+    Parameters
+    ----------
+    ece : Estimate
+        Expected calibration error of the confidence.
+    precision, coverage : Estimate
+        Share of right answers among those given, and share of clips with an answer, at the threshold.
+    set_coverage : Estimate
+        Share of clips with speech whose label set contains the true label.
+    set_size : Estimate
+        Mean number of labels in a set.
+    speakers : int
+    """
+
+    ece: Estimate
+    precision: Estimate
+    coverage: Estimate
+    set_coverage: Estimate
+    set_size: Estimate
+    speakers: int
+
+
+def calibration_scores(
+    clips: LabelledLogits, card: Card, *, coverage: float = 0.9, rng: np.random.Generator
+) -> dict[str, CalibrationScores]:
+    """How well a card's temperature, threshold and label sets hold on clips, in all and by corpus.
+
+    Parameters
+    ----------
+    clips : LabelledLogits
+        Of dev speakers to see the fit, of test speakers to evaluate it.
+    card : Card
+    coverage : float
+        Of the label sets.
+    rng : numpy Generator
+
+    Returns
+    -------
+    dict of corpus to CalibrationScores
+        ``"all"`` first.
+    """
+    least, gate, metric = least_probability(card, coverage), gate_of(card.gate), SCORE_METRICS["ECE"]
+    found = {}
+    for name, part in clips.by_corpus().items():
+        scores = part.scores(card.temperature, gate)
+        precision, answered = selected(outcomes(part.truth, scores), part.speakers, card.threshold, rng=rng)
+        array = part.score_array(card.temperature, gate)
+        statistics = metric.statistics(*checked(part.truth, array, part.labels))
+        drawn = resample(statistics, metric.value, part.speakers, rng=rng)
+        ece = estimates(*drawn, [len(scores)], biased=metric.biased)[0]
+        # Of each clip: whether its set contains the truth, how large the set is, and whether it has one.
+        sets = [(label, label_set(row, least)) for label, row in zip(part.truth, scores, strict=True)]
+        counted = np.array([(label in chosen, len(chosen), bool(chosen)) for label, chosen in sets], np.float64)
+        spoken = int(counted[:, 2].sum())
+        shares = resample(counted, lambda sums: sums[..., :2] / np.maximum(sums[..., 2:], 1), part.speakers, rng=rng)
+        held, size = estimates(*shares, [spoken, spoken])
+        found[name] = CalibrationScores(ece, precision, answered, held, size, len(set(part.speakers)))
+    return found

@@ -1,0 +1,83 @@
+"""A calibration -> text: the temperature, the threshold, the gate, and how well they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from affekt.evaluate.card_fit import Calibration, CalibrationScores
+from affekt.models.card import Card
+from affekt.types import Estimate
+from affekt.write.tables import text_table
+
+CLOSING = (
+    "Intervals are over speakers (over clips where there are fewer than three). All this was fitted on these very\n"
+    "clips: evaluate it on test speakers (affekt evaluate). What is promised holds for clips like these; other\n"
+    "speakers, languages and rooms get less."
+)
+
+
+def to_text(
+    old: Card, found: Calibration, scores: Mapping[str, CalibrationScores], *, clips: int, coverage: float
+) -> str:
+    """A calibration for a terminal.
+
+    Parameters
+    ----------
+    old : Card
+        As it was before.
+    found : Calibration
+    scores : mapping of corpus to CalibrationScores
+        ``"all"`` among them.
+    clips : int
+        Number of clips that it was fitted to.
+    coverage : float
+        Of the label sets.
+    """
+    chosen = found.threshold
+    threshold = (
+        f"threshold {chosen.value:.4f} for {chosen.precision:.0%} right answers: {chosen.seen} were right, "
+        f"{chosen.bound:.3f} or more if clips were independent (95 %); answered {chosen.coverage}"
+        if chosen.met
+        else f"no threshold gives {chosen.precision:.0%} right answers with a margin for so few clips: the model goes "
+        "on answering always. Ask for less --precision, or give more dev speakers."
+    )
+    sets = f"sets of {coverage:.0%} hold the truth"
+    head = ("dev speakers of", "clips", "speakers", "ECE", "right when sure", "answered", sets, "labels in a set")
+    rows = [
+        (name, e.coverage.n, e.speakers, *map(_interval, (e.ece, e.precision, e.coverage, e.set_coverage, e.set_size)))
+        for name, e in scores.items()
+    ]
+    lines = [
+        f"{clips} clips of {scores['all'].speakers} dev speakers",
+        f"temperature {found.card.temperature:.3f} (was {old.temperature:.3f}), "
+        f"log loss {found.loss[1]:.4f} (was {found.loss[0]:.4f})",
+        threshold,
+        *text_table([head, *rows]),
+        *_gate_lines(found),
+        CLOSING,
+    ]
+    return "\n".join(lines)
+
+
+def _gate_lines(found: Calibration) -> list[str]:
+    """The curves of the gate, and what they gain on speakers that the gate was not fitted to."""
+    if not found.card.gate:
+        return ["no gate: too few clips"]
+    curves = found.card.gate["curves"]
+    lines = [
+        f"gate on {name}: keeps {floor:.0%} of an answer at {bad:g}, all of it from {good:g} on"
+        for name, (bad, good, floor) in curves.items()
+    ] or ["gate without curves: a poor signal is named but lowers no score, for the scores show it already"]
+    if found.checks:
+        head = ("fitted to one half of the speakers, measured on the other", "clips", "log loss without", "with",
+                "ECE without", "with")  # fmt: skip
+        rows = [
+            (name, check.clips, *(f"{x:.3f}" for x in (*check.loss, *check.ece)))
+            for name, check in found.checks.items()
+        ]
+        lines += text_table([head, *rows])
+    return lines
+
+
+def _interval(e: Estimate) -> str:
+    return f"{e.value:.2f} [{e.low:.2f}, {e.high:.2f}]" if e.n else "-"

@@ -1,0 +1,62 @@
+"""Tables of text and of Markdown, and text that Markdown shows as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+
+def markdown_table(head: Sequence[object], rows: Iterable[Sequence[object]], *, escape: bool = True) -> list[str]:
+    """Lines of a Markdown table.
+
+    Parameters
+    ----------
+    head : sequence, shape (c,)
+    rows : iterable of sequences, shape (c,)
+    escape : bool
+        Show cells as plain text; False where cells are Markdown themselves.
+
+    Examples
+    --------
+    >>> markdown_table(("label", "clips"), [("a|b", 3)])
+    ['| label | clips |', '| --- | --- |', '| a\\\\|b | 3 |']
+    """
+    lines = [[escaped(str(cell)) if escape else str(cell) for cell in line] for line in (head, *rows)]
+    lines.insert(1, ["---"] * len(head))
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def text_table(rows: Sequence[Sequence[object]], *, numbers: bool = True) -> list[str]:
+    """Lines of a table for a terminal, columns two spaces apart.
+
+    Parameters
+    ----------
+    rows : sequence of sequences, shape (r, c)
+        The head first; at least one.
+    numbers : bool
+        Align all columns but the first to the right.
+
+    Examples
+    --------
+    >>> text_table([("label", "n"), ("angry", 10)])
+    ['label   n', 'angry  10']
+    """
+    text = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*text, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if numbers and i else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in text
+    ]
+
+
+def escaped(text: str) -> str:
+    """Text as Markdown shows it, on one line: nothing in it is markup.
+
+    Examples
+    --------
+    >>> print(escaped("a_b"))
+    a\\_b
+    """
+    return "".join(f"\\{c}" if c in "\\`*_{}[]<>#|" else c for c in " ".join(text.split()))
