@@ -275,7 +275,7 @@ def test_nothing_of_a_test_speaker_reaches_training_or_calibration(corpora, tmp_
     from affekt.train.voice import run as module
 
     seen = []
-    monkeypatch.setattr(module, "load_clips", lambda paths, *a, **k: seen.extend(paths) or load_clips(paths, *a, **k))
+    monkeypatch.setattr(module, "load_clips", lambda given, *a, **k: seen.extend(given) or load_clips(given, *a, **k))
     run(
         dataclasses.replace(TINY, schedule=dataclasses.replace(TINY.schedule, epochs=1)),
         Sources(corpora),
@@ -284,7 +284,9 @@ def test_nothing_of_a_test_speaker_reaches_training_or_calibration(corpora, tmp_
     )
     assert len(seen) == 8 + 9 + 8
     held = fixed_speakers()
-    assert not [p for p in seen if any(f"Actor_{s}" in p for s in held["ravdess"]["test"]) or "DC_" in p]
+    assert not [
+        s for s in seen if any(f"Actor_{held}" in s.path for held in held["ravdess"]["test"]) or "DC_" in s.path
+    ]
 
 
 def test_recipes_load_and_say_what_is_wrong_with_them(tmp_path):

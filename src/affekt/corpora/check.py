@@ -18,6 +18,7 @@ from affekt.corpora.corpus import Corpus, Reading
 from affekt.errors import AudioError, UnknownName
 from affekt.speech.audio import blocks
 from affekt.speech.decode import HIGHEST_RATE, LOWEST_RATE, SAMPLING_RATE
+from affekt.speech.stretch import bounds
 from affekt.types import Sample
 
 SHORTEST, LONGEST = 0.3, 60.0  # seconds
@@ -269,8 +270,8 @@ class _Ear:
     def __init__(self, sample: Sample, rate: int) -> None:
         self.sample, self.rate = sample, rate
         self.digest, self.heard, self.peak = hashlib.sha256(str(rate).encode()), 0, 0.0
-        self.start = round(sample.start * rate)
-        self.end = math.inf if sample.end is None else round(sample.end * rate)
+        self.start, end = bounds(sample, rate)
+        self.end = math.inf if end is None else end
 
     def take(self, block: NDArray[np.float32], done: int) -> None:
         """A block (n,) that comes ``done`` samples after the start of the recording."""

@@ -18,6 +18,7 @@ from affekt.speech.audio import SAMPLING_RATE, blocks
 from affekt.speech.functionals import VECTORS
 from affekt.speech.pitch import f0
 from affekt.speech.spectral import Spectra, hann
+from affekt.speech.stretch import read_stretch
 from affekt.types import Sample
 
 #: What the map is made of: logarithmic, so that no loud clip outweighs the rest.
@@ -215,12 +216,10 @@ class _Reader:
     def signal(self, sample: Sample) -> Signal | None:
         """A clip at 16 kHz, or None when it cannot be read."""
         try:
-            signal = np.concatenate(list(blocks(sample.path, warn=self._note)))
+            return read_stretch(sample, warn=self._note)
         except AudioError as error:
             self._leave_out(sample, error)
             return None
-        end = None if sample.end is None else round(sample.end * SAMPLING_RATE)
-        return signal[round(sample.start * SAMPLING_RATE) : end]
 
     def _leave_out(self, sample: Sample, error: AudioError) -> None:
         self.unreadable[sample.id] = str(error).removeprefix(f"{sample.path}: ")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from affekt.data.findings import Evidence
 from affekt.errors import InputError
 from affekt.speech.audio import SAMPLING_RATE, read
+from affekt.speech.stretch import bounds
 from affekt.types import Sample
 
 # 64 slots of time and 16 of frequency, 1,024 bits: coarse enough to survive codecs, fine enough to tell takes apart.
@@ -141,8 +142,7 @@ def evidence_of(samples: Iterable[Sample], *, tick: Callable[[], object] = lambd
     for path, group in groupby(samples, key=lambda sample: sample.path):
         audio, file = read(path), _file_traits(path)
         for sample in group:
-            end = None if sample.end is None else round(sample.end * audio.sampling_rate)
-            signal = audio.signal[round(sample.start * audio.sampling_rate) : end]
+            signal = audio.signal[slice(*bounds(sample, audio.sampling_rate))]
             features[sample.id], hashes[sample.id] = fingerprint(signal, audio.sampling_rate), content_hash(signal)
             traits[sample.id] = {**file, **_signal_traits(signal, audio.sampling_rate)}
             tick()

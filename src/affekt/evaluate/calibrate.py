@@ -14,8 +14,9 @@ from affekt.metrics.slices import speaker_of
 from affekt.models.card import Card
 from affekt.recognize.batch import Failure
 from affekt.recognize.recognizer import Recognizer
-from affekt.speech.audio import Source, blocks
+from affekt.speech.audio import Source
 from affekt.speech.quality import NAMES
+from affekt.speech.stretch import read_stretch, stretch_blocks
 from affekt.speech.waveform import RATE, WaveformInput
 from affekt.timeline.segments import Listener, window_weights
 from affekt.types import Sample
@@ -30,7 +31,7 @@ BABBLE_CLIPS = 40
 Signal = NDArray[np.float32]
 
 
-def recording_logits(recognizer: Recognizer, source: Source) -> RecordingLogits:
+def recording_logits(recognizer: Recognizer, source: Source | Sample) -> RecordingLogits:
     """Run the engine over a recording and keep the logits of its windows.
 
     Parameters
@@ -64,7 +65,7 @@ def recording_logits(recognizer: Recognizer, source: Source) -> RecordingLogits:
 
     listener = Listener(region=close_region, logits=pieces.append, measures=measures.append)
     stream = recognizer.stream(listener=listener)
-    for block in blocks(source):
+    for block in stretch_blocks(source):
         stream.feed(block)
     stream.flush()
     all_weights = np.concatenate(weights)
@@ -95,7 +96,7 @@ def clean_logits(
     for sample in samples:
         try:
             if sample.label in recognizer.card.labels:
-                rows.append((sample, recording_logits(recognizer, sample.path), ""))
+                rows.append((sample, recording_logits(recognizer, sample), ""))
         except (AudioError, OSError) as error:
             failures.append(Failure(sample.path, str(error)))
         tick()
@@ -159,10 +160,9 @@ def _labelled(rows: Sequence[tuple[Sample, RecordingLogits, str]], card: Card) -
 def _decoded(sample: Sample) -> Signal | None:
     """The signal (n,) at 16 kHz; None where there is none to be had."""
     try:
-        signal = np.concatenate([np.zeros(0, np.float32), *blocks(sample.path)])
+        return read_stretch(sample)
     except (AudioError, OSError):
         return None
-    return signal if len(signal) else None
 
 
 def _middle(signal: Signal) -> float:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 
 from affekt.corpora import CORPORA
 from affekt.data.splits import fixed_speakers, fixed_split
-from affekt.errors import AudioError, AudioWarning, CorpusError, InputError
+from affekt.errors import CorpusError, InputError
 from affekt.evaluate.speakers import BASELINES, baselines_of_samples
 from affekt.labels import LabelMap
 from affekt.metrics.report import report, stamped
@@ -20,7 +19,6 @@ from affekt.metrics.slices import speaker_of
 from affekt.models.card import Card
 from affekt.recognize.batch import Failure, predict_many
 from affekt.recognize.recognizer import Recognizer
-from affekt.speech.audio import Source, blocks
 from affekt.train.sources import split_hash as split_hash_of
 from affekt.types import Prediction, Report, Sample
 
@@ -259,14 +257,13 @@ def answer(
     """Recognise samples, stretches of recordings among them; those that cannot be read are kept apart.
 
     With ``baseline``, a key of ``affekt.evaluate.speakers.BASELINES``, each is
-    compared with other clips of its speaker; stretches are not. All are then
-    read twice, and ``tick`` is called for both.
+    compared with other clips of its speaker. All are then read twice, and ``tick`` is called for both.
     """
     with_baseline = {} if baseline == "none" else baselines_of_samples(recognizer, samples, baseline, tick=tick)
     readable: list[Sample] = []
     summaries: list[Prediction] = []
     failures: list[Failure] = []
-    outcomes = predict_many(recognizer, _sources(samples), jobs=jobs, with_baseline=with_baseline)  # type: ignore[arg-type]
+    outcomes = predict_many(recognizer, samples, jobs=jobs, with_baseline=with_baseline)
     for sample, outcome in zip(samples, outcomes, strict=True):
         tick()
         if isinstance(outcome, Failure):
@@ -275,24 +272,6 @@ def answer(
         readable.append(replace(sample, meta={**sample.meta, "duration": outcome.duration}))
         summaries.append(outcome.summary)
     return Answers(tuple(readable), tuple(summaries), tuple(failures), recognizer.labels)
-
-
-def _sources(samples: Sequence[Sample]) -> Iterator[Source]:
-    """The recording of each sample, or the samples of its stretch."""
-    for sample in samples:
-        stretch = None if sample.start == 0 and sample.end is None else _stretch(sample)
-        yield sample.path if stretch is None else (stretch, 16_000)
-
-
-def _stretch(sample: Sample) -> np.ndarray | None:
-    """The signal between start and end; None, so that the path fails in its own words, when it cannot be read."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", AudioWarning)
-            signal = np.concatenate([np.zeros(0, np.float32), *blocks(sample.path)])
-    except (AudioError, OSError):
-        return None
-    return signal[int(sample.start * 16_000) : None if sample.end is None else int(sample.end * 16_000)]
 
 
 def restriction(test_set: TestSet, answers: Answers) -> LabelMap:

@@ -6,7 +6,7 @@ import csv
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -123,7 +123,7 @@ def baselines_of_recordings(
     InputError
         If the model takes no speaker baseline.
     """
-    accumulators = accumulate_all(recognizer, speakers, tick=tick)
+    accumulators = accumulate_all(recognizer, {source: source for source in speakers}, tick=tick)
     by_speaker = grouped({source: speakers[source] for source in accumulators})
     others = {source: [o for o in by_speaker[speakers[source]] if o != source] for source in accumulators}
     return with_others(recognizer, accumulators, others, kind="any")
@@ -139,7 +139,6 @@ def baselines_of_samples(
     recognizer : Recognizer
         With a model that takes speaker baselines.
     samples : sequence of Sample
-        Whole recordings.
     baseline : str
         A key of ``BASELINES``.
     tick : callable
@@ -147,7 +146,7 @@ def baselines_of_samples(
 
     Returns
     -------
-    dict of path to Recognizer
+    dict of sample id to Recognizer
         Clips whose speaker has no other readable clip are left out.
 
     Raises
@@ -159,29 +158,29 @@ def baselines_of_samples(
     """
     if baseline not in BASELINES:
         raise UnknownName("speaker baseline", baseline, BASELINES)
-    accumulators = accumulate_all(recognizer, [sample.path for sample in samples], tick=tick)
-    readable = [sample for sample in samples if sample.path in accumulators and sample.speaker is not None]
+    accumulators = accumulate_all(recognizer, {sample.id: sample for sample in samples}, tick=tick)
+    readable = [sample for sample in samples if sample.id in accumulators and sample.speaker is not None]
     # The order in which a stream would bring them: any but that of the emotions.
     readable = [readable[i] for i in np.random.default_rng(0).permutation(len(readable))]
-    by_speaker = grouped({sample.path: str(speaker_of(sample)) for sample in readable})
-    labels = {sample.path: sample.label for sample in readable}
+    by_speaker = grouped({sample.id: str(speaker_of(sample)) for sample in readable})
+    labels = {sample.id: sample.label for sample in readable}
     others = {}
-    for paths in by_speaker.values():
-        for i, path in enumerate(paths):
-            known = paths[:i] if baseline == "running" else [other for other in paths if other != path]
-            others[path] = [other for other in known if baseline != "neutral" or labels[other] == "neutral"]
+    for clips in by_speaker.values():
+        for i, clip in enumerate(clips):
+            known = clips[:i] if baseline == "running" else [other for other in clips if other != clip]
+            others[clip] = [other for other in known if baseline != "neutral" or labels[other] == "neutral"]
     return with_others(recognizer, accumulators, others, kind="neutral" if baseline == "neutral" else "any")
 
 
 def accumulate_all(
-    recognizer: Recognizer, sources: Iterable[str], *, tick: Callable[[], None] = lambda: None
+    recognizer: Recognizer, sources: Mapping[str, str | Sample], *, tick: Callable[[], None] = lambda: None
 ) -> dict[str, Accumulator]:
-    """The accumulator of the speech in each recording; recordings that cannot be read are left out."""
+    """The accumulator of the speech in each recording or sample, by name; those that cannot be read are left out."""
     recognizer.with_baseline(running=True)  # refuses at once when the model takes no baseline
     accumulators: dict[str, Accumulator] = {}
-    for source in sources:
+    for name, source in sources.items():
         with suppress(AffektError, OSError):  # reported when the recording itself is recognised
-            accumulators[source] = recognizer.accumulate(source)
+            accumulators[name] = recognizer.accumulate(source)
         tick()
     return accumulators
 

@@ -18,8 +18,9 @@ from affekt.metrics.intervals import FEWEST_SPEAKERS
 from affekt.metrics.paired import Answer, Curve, Level, Point, Stress, chances, compared
 from affekt.recognize.batch import Failure, predict_many
 from affekt.recognize.recognizer import Recognizer
-from affekt.speech.audio import blocks, read
+from affekt.speech.audio import read
 from affekt.speech.augment import apply_steps, draw_steps
+from affekt.speech.stretch import read_stretch
 from affekt.types import Prediction, Sample
 
 Signal = NDArray[np.float32]
@@ -265,7 +266,7 @@ def _clips(
     failures: list[Failure] = []
     for i, sample in enumerate(chosen):
         try:
-            signals[i] = _decoded(sample)
+            signals[i] = read_stretch(sample)
         except (AudioError, OSError) as error:
             failures.append(Failure(sample.path, str(error).removeprefix(f"{sample.path}: ")))
     if not signals:
@@ -278,14 +279,6 @@ def _clips(
         for (i, signal), outcome in zip(signals.items(), outcomes, strict=True)
     ]
     return tuple(clips), tuple(failures)
-
-
-def _decoded(sample: Sample) -> Signal:
-    signal = np.concatenate([np.zeros(0, np.float32), *blocks(sample.path)])
-    stretch = signal[int(sample.start * RATE) : None if sample.end is None else int(sample.end * RATE)]
-    if not len(stretch):
-        raise AudioError(f"{sample.path}: holds nothing from {sample.start:g} s on.")
-    return stretch
 
 
 def _summary(sample: Sample, outcome: Any) -> Prediction:

@@ -14,7 +14,8 @@ from affekt.errors import AffektError
 from affekt.recognize.modalities import extensions
 from affekt.recognize.recognizer import Recognizer
 from affekt.recognize.trace import Trace
-from affekt.types import Result
+from affekt.speech.audio import Source, name_of
+from affekt.types import Result, Sample
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def find_recordings(paths: Iterable[str], *, recursive: bool = False) -> tuple[l
 
 def predict_many(
     recognizer: Recognizer,
-    sources: Iterable[str],
+    sources: Iterable[Source | Sample],
     *,
     jobs: int = 1,
     with_baseline: Mapping[str, Recognizer] | None = None,
@@ -66,12 +67,12 @@ def predict_many(
     Parameters
     ----------
     recognizer : Recognizer
-    sources : iterable of str
-        Paths; read no faster than they are worked on.
+    sources : iterable
+        As for :meth:`Recognizer.analyse`; read no faster than they are worked on.
     jobs : int
         Recordings at a time.
     with_baseline : mapping of str to Recognizer, optional
-        For some sources another recogniser, which has the baseline of their speaker.
+        For some paths, or ids of samples, another recogniser, which has the baseline of their speaker.
 
     Yields
     ------
@@ -83,9 +84,8 @@ def predict_many(
     with ThreadPoolExecutor(jobs) as pool:
         try:
             for source in sources:
-                chosen = (
-                    with_baseline.get(source, recognizer) if with_baseline and isinstance(source, str) else recognizer
-                )
+                name = source.id if isinstance(source, Sample) else source
+                chosen = with_baseline.get(name, recognizer) if with_baseline and isinstance(name, str) else recognizer
                 waiting.append(pool.submit(attempt, chosen, source, stop=over))
                 if len(waiting) > 2 * jobs:
                     yield waiting.popleft().result()
@@ -99,21 +99,21 @@ def predict_many(
 
 
 def attempt(
-    recognizer: Recognizer, source: str, *, trace: Trace | None = None, stop: threading.Event | None = None
+    recognizer: Recognizer, source: Source | Sample, *, trace: Trace | None = None, stop: threading.Event | None = None
 ) -> Result | Failure:
     """Work on one recording; what goes wrong with it is a Failure, not an exception.
 
     Parameters
     ----------
     recognizer : Recognizer
-    source : str
+    source
     trace, stop
         As for :meth:`Recognizer.analyse`.
     """
     try:
         return recognizer.analyse(source, trace=trace, stop=stop)
     except (AffektError, OSError, MemoryError) as error:
-        return _failure(source, error)
+        return _failure(name_of(source), error)
 
 
 def _failure(source: str, error: BaseException) -> Failure:

@@ -18,7 +18,7 @@ class Modality:
     extensions : str
         The file name extensions that are read, without their dots.
     reader : str
-        A source to pieces of its content: ``reader(source, *, warn)``.
+        A source, or a Sample of one, to pieces of its content: ``reader(source, *, warn)``.
     setup : str
         An opened model to what its streams run with: ``setup(model, labels, *, threshold, options, threads)``, whose
         result has ``network``, ``labels`` and ``stream(**options)``. It checks what the modality demands of a card.
@@ -58,7 +58,7 @@ class Modality:
 MODALITIES: dict[str, Modality] = {
     "speech": Modality(
         extensions="speech.audio:EXTENSIONS",
-        reader="speech.audio:blocks",
+        reader="speech.stretch:stretch_blocks",
         setup="speech.stream:open_speech",
         takes="speech.waveform:takes",
         masks="speech.masks:Masker",

@@ -23,7 +23,7 @@ from affekt.speech.baseline import LEAST_SECONDS, Accumulator, Baseline
 from affekt.speech.stream import Stream, StreamOptions
 from affekt.timeline.segments import Listener
 from affekt.timeline.summary import summarise
-from affekt.types import Prediction, Result
+from affekt.types import Prediction, Result, Sample
 
 
 class Recognizer:
@@ -153,7 +153,7 @@ class Recognizer:
             )
         return self.with_baseline(baseline)
 
-    def accumulate(self, source: Source) -> Accumulator:
+    def accumulate(self, source: Source | Sample) -> Accumulator:
         """What the model makes of the speech in a recording, for a :class:`Baseline`.
 
         Raises
@@ -239,13 +239,15 @@ class Recognizer:
         """
         return list(self.analyse(source).predictions)
 
-    def analyse(self, source: Source, *, trace: Trace | None = None, stop: threading.Event | None = None) -> Result:
+    def analyse(
+        self, source: Source | Sample, *, trace: Trace | None = None, stop: threading.Event | None = None
+    ) -> Result:
         """Like :meth:`predict`, with the summary, the duration and what was odd about the recording.
 
         Parameters
         ----------
         source
-            As for :meth:`predict`.
+            As for :meth:`predict`, or a Sample: of its stretch, with times from its start.
         trace : Trace, optional
             Filled with what a picture of the recording needs.
         stop : threading.Event, optional

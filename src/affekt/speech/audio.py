@@ -32,7 +32,7 @@ from affekt.speech.decode import (
     from_array,
     mono_blocks,
 )
-from affekt.types import Audio
+from affekt.types import Audio, Sample
 
 #: What a folder run takes for a recording.
 # fmt: off
@@ -48,7 +48,8 @@ _LARGEST_SPOOL = 16 << 30
 Source = str | os.PathLike[str] | bytes | IO[bytes] | tuple[NDArray[Any], int] | Audio
 
 
-def _warn(sentence: str) -> None:
+def warn_user(sentence: str) -> None:
+    """Say what is odd about a recording, as an :class:`AudioWarning`."""
     warnings.warn(sentence, AudioWarning, stacklevel=4)
 
 
@@ -85,7 +86,9 @@ def read(source: Source, *, sampling_rate: int = SAMPLING_RATE) -> Audio:
     return Audio(np.concatenate(parts) if parts else np.zeros(0, np.float32), sampling_rate)
 
 
-def blocks(source: Source, *, sampling_rate: int = SAMPLING_RATE, warn: Warn = _warn) -> Iterator[NDArray[np.float32]]:
+def blocks(
+    source: Source, *, sampling_rate: int = SAMPLING_RATE, warn: Warn = warn_user
+) -> Iterator[NDArray[np.float32]]:
     """Read a recording block by block, in memory that does not grow with its length.
 
     Parameters
@@ -120,8 +123,10 @@ def blocks(source: Source, *, sampling_rate: int = SAMPLING_RATE, warn: Warn = _
         yield from _resampled(mono_blocks(decoded, name), decoded.sampling_rate, sampling_rate)
 
 
-def name_of(source: Source) -> str:
+def name_of(source: Source | Sample) -> str:
     """What to call a source in a message or a record."""
+    if isinstance(source, Sample):
+        return source.path
     if isinstance(source, (str, os.PathLike)):
         return "standard input" if os.fspath(source) == "-" else os.fspath(source)
     if isinstance(source, (tuple, Audio)):

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from affekt._files import atomic_write
 from affekt._optional import require
 from affekt.errors import AudioError, InputError, UnknownName
-from affekt.speech.audio import SAMPLING_RATE, read
+from affekt.speech.audio import SAMPLING_RATE
 from affekt.speech.functionals import SEQUENCES, VECTORS
+from affekt.speech.stretch import read_stretch
 from affekt.types import Sample
 
 #: Part of every cache file's name: another number when the values of a feature change.
@@ -136,12 +137,7 @@ def feature_of(
 
 
 def _computed(sample: Sample, kind: str, rate: int) -> NDArray[np.float32]:
-    signal = read(sample.path, sampling_rate=rate).signal
-    end = None if sample.end is None else round(sample.end * rate)
-    signal = signal[round(sample.start * rate) : end]
-    if not len(signal):
-        raise AudioError(f"{sample.path}: ends before {sample.start:g} s, where {sample.id} starts.")
-    return np.ascontiguousarray(KINDS[kind](signal, rate), dtype=np.float32)
+    return np.ascontiguousarray(KINDS[kind](read_stretch(sample, sampling_rate=rate), rate), dtype=np.float32)
 
 
 def _key(sample: Sample, kind: str, rate: int) -> str:

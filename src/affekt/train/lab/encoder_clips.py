@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from affekt._files import atomic_write
 from affekt.errors import AffektError, InputError
-from affekt.speech.audio import read
+from affekt.speech.stretch import read_stretch
 from affekt.train.lab.encoder import RATE, Encoder
 from affekt.train.voice.run import speech_only
 from affekt.types import Sample
@@ -134,11 +134,7 @@ def _facts(path: Path, size: int) -> list[tuple[int, str]]:
 
 
 def _view(sample: Sample, encoder: Encoder, *, frozen: bool, seconds: float) -> NDArray[np.float32]:
-    signal = read(sample.path, sampling_rate=RATE).signal
-    signal = signal[round(sample.start * RATE) : None if sample.end is None else round(sample.end * RATE)]
-    if not len(signal):
-        raise InputError(f"{sample.path}: holds no sound from {sample.start} s on.")
-    signal = speech_only(signal)[: round(seconds * RATE)]
+    signal = speech_only(read_stretch(sample, sampling_rate=RATE))[: round(seconds * RATE)]
     signal = np.pad(signal, (0, max(0, SHORTEST - len(signal))))
     return states_of(encoder, signal) if frozen else signal
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from affekt._files import atomic_write
 from affekt.corpora import CORPORA, read_corpus
 from affekt.errors import AffektError, InputError, UnknownName
-from affekt.speech.audio import read
 from affekt.speech.augment import apply_steps, draw_step
 from affekt.speech.inputs import Inputs, input_of
+from affekt.speech.stretch import read_stretch
 from affekt.train.lab.experiment import Experiment
 from affekt.types import Sample
 
@@ -140,11 +140,7 @@ def load_material(experiment: Experiment, samples: Sequence[Sample], cache: Path
 def _views(experiment: Experiment, sample: Sample) -> NDArray[np.float32]:
     """The inputs of a clip and of its copies, shape (1 + copies, ...)."""
     inputs: Inputs = experiment.inputs
-    signal = read(sample.path, sampling_rate=inputs.sampling_rate).signal
-    end = None if sample.end is None else round(sample.end * inputs.sampling_rate)
-    signal = signal[round(sample.start * inputs.sampling_rate) : end]
-    if not len(signal):
-        raise InputError(f"{sample.path}: holds no sound from {sample.start} s on.")
+    signal = read_stretch(sample, sampling_rate=inputs.sampling_rate)
     views = [input_of(signal, inputs)]
     for number, chain in enumerate(experiment.copies, start=1):
         # Drawn from the clip's own name: neither the order of clips nor a missing one changes a copy.

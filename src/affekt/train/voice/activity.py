@@ -200,9 +200,8 @@ def run_activity(recipe: ActivityRecipe, sources: Sources, output: Path, *, repo
     if not sources.sounds:
         raise InputError("the recipe activity needs sounds that are no speech: add --sounds FOLDER (ESC-10).")
     split = read_split(recipe.name, recipe.corpora, sources.corpora)
-    paths = [sample.path for sample in split.train]
-    drawn = np.random.default_rng(recipe.seed).permutation(len(paths))[: recipe.clips]
-    speech = load_clips([paths[i] for i in sorted(drawn)], output / "cache")
+    drawn = np.random.default_rng(recipe.seed).permutation(len(split.train))[: recipe.clips]
+    speech = load_clips([split.train[i] for i in sorted(drawn)], output / "cache")
     network = train_activity(speech, load_clips(sources.sounds, output / "cache"), recipe, report=report)
     card = Card(
         name=recipe.name,

@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from affekt.speech.audio import read
+from affekt.speech.audio import name_of, read
+from affekt.speech.stretch import is_stretch, read_stretch
+from affekt.types import Sample
 
 Progress = Callable[[str], None]
 
@@ -49,16 +51,19 @@ class Clips:
 
 
 def load_clips(
-    paths: Sequence[str], cache: Path, *, trim: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None
+    sources: Sequence[str | Sample],
+    cache: Path,
+    *,
+    trim: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None,
 ) -> Clips:
     """Decode recordings to a cache folder, or open what an earlier call left there.
 
     Parameters
     ----------
-    paths : sequence of str
-        The recordings.
+    sources : sequence of str or Sample
+        Recordings, or stretches of them.
     cache : Path
-        Folder for the result; named by the paths and by ``trim``.
+        Folder for the result; named by what is read and by ``trim``.
     trim : callable, optional
         Signal to signal: what to keep of a clip, such as the speech in it.
 
@@ -71,22 +76,23 @@ def load_clips(
     AudioError
         If a recording cannot be read.
     """
-    key = hashlib.sha256(json.dumps([list(paths), getattr(trim, "__name__", "")]).encode()).hexdigest()[:16]
+    named = [[s.path, s.start, s.end] if isinstance(s, Sample) and is_stretch(s) else name_of(s) for s in sources]
+    key = hashlib.sha256(json.dumps([named, getattr(trim, "__name__", "")]).encode()).hexdigest()[:16]
     starts_file, signal_file = cache / f"{key}.starts.npy", cache / f"{key}.signal.i16"
     if not starts_file.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        _decode_all(paths, starts_file, signal_file, trim)
+        _decode_all(sources, starts_file, signal_file, trim)
     starts = np.load(starts_file)
     if not starts[-1]:  # nothing cannot be mapped
         return Clips(np.zeros(0, np.int16), starts[:-1], starts[1:])
     return Clips(np.memmap(signal_file, np.int16, "r", shape=(int(starts[-1]),)), starts[:-1], starts[1:])
 
 
-def _decode_all(paths: Sequence[str], starts_file: Path, signal_file: Path, trim: Callable | None) -> None:
+def _decode_all(sources: Sequence[str | Sample], starts_file: Path, signal_file: Path, trim: Callable | None) -> None:
     starts = [0]
     with signal_file.open("wb") as file:
-        for path in paths:
-            signal = read(path).signal
+        for source in sources:
+            signal = read_stretch(source) if isinstance(source, Sample) else read(source).signal
             signal = trim(signal) if trim else signal
             file.write(np.clip(np.round(signal * 32768), -32768, 32767).astype("<i2").tobytes())
             starts.append(starts[-1] + len(signal))

@@ -124,7 +124,7 @@ def finish(recipe: Recipe, split: Split, dev: Material, output: Path, *, report:
 
 def material_of(samples: Sequence[Sample], recipe: Recipe, cache: Path, changes: Changes | None = None) -> Material:
     """Decode the samples, trimmed to the speech in them, take their features, and number labels and corpora."""
-    clips = load_clips([sample.path for sample in samples], cache, trim=speech_only)
+    clips = load_clips(samples, cache, trim=speech_only)
     speakers = numbered([speaker_of(sample) or sample.id for sample in samples])
     allowed = np.array([[label in CORPORA[name].labels for label in recipe.labels] for name in recipe.corpora])
     return Material(

@@ -1,0 +1,88 @@
+"""The signal of a Sample: its stretch of the recording, cut in one place for all who read samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affekt.errors import AudioError
+from affekt.speech.audio import SAMPLING_RATE, Source, Warn, blocks, warn_user
+from affekt.types import Sample
+
+
+def bounds(sample: Sample, sampling_rate: int) -> tuple[int, int | None]:
+    """First sample of a stretch and the one behind its last, in a recording at so many hertz; None to the end.
+
+    Examples
+    --------
+    >>> bounds(Sample("a", "a.wav", start=0.5, end=2.0), 16_000)
+    (8000, 32000)
+    """
+    end = None if sample.end is None else round(sample.end * sampling_rate)
+    return round(sample.start * sampling_rate), end
+
+
+def is_stretch(sample: Sample) -> bool:
+    """Whether a sample is less than its whole recording, as far as can be said without reading it."""
+    return sample.start > 0 or sample.end is not None
+
+
+def stretch_blocks(
+    source: Source | Sample, *, sampling_rate: int = SAMPLING_RATE, warn: Warn = warn_user
+) -> Iterator[NDArray[np.float32]]:
+    """Read a recording, or the stretch of it that a sample is, block by block.
+
+    Nothing behind the end of a stretch is decoded.
+
+    Parameters
+    ----------
+    source : Sample, or as for :func:`affekt.speech.audio.blocks`
+        Of a sample ``start`` and ``end`` are seconds, half-open; an ``end`` behind the recording is its end.
+    sampling_rate : int
+        Hertz of the result.
+    warn : callable
+        Takes what is odd about the recording.
+
+    Yields
+    ------
+    float32 array, shape (n,)
+        Mono. The i-th value of a stretch is at ``start + i / sampling_rate`` seconds of the recording.
+
+    Raises
+    ------
+    AudioError
+        If the recording cannot be read, or ends before the stretch begins.
+    """
+    if not isinstance(source, Sample):
+        yield from blocks(source, sampling_rate=sampling_rate, warn=warn)
+        return
+    start, end = bounds(source, sampling_rate)
+    length = taken = 0
+    for block in blocks(source.path, sampling_rate=sampling_rate, warn=warn):
+        part = block[max(0, start - length) : None if end is None else max(0, end - length)]
+        length, taken = length + len(block), taken + len(part)
+        if len(part):
+            yield part
+        if end is not None and length >= end:
+            break
+    if not taken and start:
+        seconds = length / sampling_rate
+        raise AudioError(
+            f"{source.path}: is {seconds:.2f} s long and ends before {source.id} starts, at {source.start:g} s."
+        )
+
+
+def read_stretch(sample: Sample, *, sampling_rate: int = SAMPLING_RATE, warn: Warn = warn_user) -> NDArray[np.float32]:
+    """The signal of a sample (n,), n at least 1; parameters as for :func:`stretch_blocks`.
+
+    Raises
+    ------
+    AudioError
+        If the recording cannot be read, holds no sound, or ends before the stretch begins.
+    """
+    parts = list(stretch_blocks(sample, sampling_rate=sampling_rate, warn=warn))
+    if not parts or not (signal := np.concatenate(parts)).size:
+        raise AudioError(f"{sample.path}: holds no sound.")
+    return signal
