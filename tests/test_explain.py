@@ -429,7 +429,7 @@ class TestCommand:
             [json.loads(text) for text in ([done.stdout] if form == "json" else done.stdout.splitlines())]
             for done in (affekt("predict", *clips[:2], "--format", form, *extra) for extra in ([], ["--explain"]))
         )
-        schema = json.loads((ROOT / "docs" / "predictions-1.schema.json").read_text())
+        schema = json.loads((ROOT / "docs" / "predictions-2.schema.json").read_text())
         for document in explained:
             jsonschema.validate(document, schema)
             for result in document.get("results", [document]):
@@ -444,7 +444,7 @@ class TestCommand:
         assert explained.count(f"; {reason}") == 1
 
     def test_the_schema_knows_the_key(self):
-        schema = json.loads((ROOT / "docs" / "predictions-1.schema.json").read_text())
+        schema = json.loads((ROOT / "docs" / "predictions-2.schema.json").read_text())
         part = {"$ref": "#/$defs/explanation", "$defs": schema["$defs"]}
         signal, segments = three(vowel())
         table = as_json(explain(signal, segments)[0])

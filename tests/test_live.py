@@ -31,7 +31,7 @@ from affekt.timeline.summary import summarise
 from affekt.write.fields import table_of
 
 DOCS = Path(__file__).parent.parent / "docs"
-VALIDATOR = jsonschema.Draft202012Validator(json.loads((DOCS / "events-1.schema.json").read_text(encoding="utf-8")))
+VALIDATOR = jsonschema.Draft202012Validator(json.loads((DOCS / "events-2.schema.json").read_text(encoding="utf-8")))
 
 
 class TooEarly(BaseException):

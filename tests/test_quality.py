@@ -438,7 +438,7 @@ def test_json_gives_a_reason_only_where_there_is_one():
     file = io.StringIO()
     WRITERS["json"]([Result("a.wav", 3.0, (weak, strong), weak, "m", LABELS)], file)
     document = json.loads(file.getvalue())
-    schema = json.loads((DOCS / "predictions-1.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads((DOCS / "predictions-2.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(schema).validate(document)
     (result,) = document["results"]
     assert [s.get("reason") for s in result["segments"]] == ["short: 0.8 s without its pauses", None]

@@ -56,7 +56,7 @@ from affekt.write.predictions import WRITERS
 LABELS = ("angry", "happy", "sad")
 DOCS = Path(__file__).parents[1] / "docs"
 VALIDATOR = jsonschema.Draft202012Validator(
-    json.loads((DOCS / "predictions-1.schema.json").read_text(encoding="utf-8"))
+    json.loads((DOCS / "predictions-2.schema.json").read_text(encoding="utf-8"))
 )
 
 

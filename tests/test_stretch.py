@@ -98,12 +98,10 @@ def test_stress(pair):
     assert one == alone
 
 
-@pytest.mark.parametrize("kind", ["usual-180", "log-mel-64"])
+@pytest.mark.parametrize("kind", ["usual-180", "log-mel-128"])
 def test_features(pair, kind, tmp_path):
-    from affekt.speech.feature_sets import KINDS, feature_of
+    from affekt.speech.feature_sets import feature_of
 
-    if kind not in KINDS:
-        pytest.skip(f"no feature set {kind}")
     one, other = (feature_of(sample, kind, cache=tmp_path) for sample in pair)
     np.testing.assert_array_equal(one, other)
 

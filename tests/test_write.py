@@ -15,11 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affekt.errors import InputError, UnknownName
+from affekt.timeline.summary import summaries, summarise
 from affekt.types import Prediction
 from affekt.write.predictions import ONE_RECORDING, SUFFIXES, WRITERS, Result
 
 DOCS = Path(__file__).parents[1] / "docs"
-SCHEMA = json.loads((DOCS / "predictions-1.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((DOCS / "predictions-2.schema.json").read_text(encoding="utf-8"))
 LABELS = ("angry", "happy", "sad")
 
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
@@ -116,7 +117,7 @@ def parse_rttm(text):
     rows = [line.split(" ") for line in text.split("\n")[:-1]]
     for row in rows:
         assert len(row) == 10 and row[0] == "SPEAKER" and row[2] == "1"
-        assert (row[5], row[6], row[9]) == ("<NA>", "<NA>", "<NA>")
+        assert (row[5], row[6], row[9]) == (row[7], "<NA>", "<NA>")
         assert row == " ".join(row).split()
     return [(row[1], milliseconds(row[3]), milliseconds(row[4]), row[7], float(row[8])) for row in rows]
 
@@ -128,7 +129,7 @@ def test_json_holds_every_field():
     document = json.loads(written("json", result(warnings=("clipped",)), silent()))
     VALIDATOR.validate(document)
     first, second = document["results"]
-    assert document["schema"] == "affekt.predictions/1"
+    assert document["schema"] == "affekt.predictions/2"
     assert list(first) == ["source", "model", "duration", "labels", "summary", "segments", "baseline", "warnings"]
     assert first["segments"][0] == {
         "start": 0.5,
@@ -170,7 +171,7 @@ def test_the_schema_refuses_what_is_wrong(change):
     document = json.loads(written("json", result()))
     change(document["results"][0])
     assert not VALIDATOR.is_valid(document)
-    assert not VALIDATOR.is_valid({"schema": "affekt.predictions/2", "results": []})
+    assert not VALIDATOR.is_valid({"schema": "affekt.predictions/1", "results": []})
 
 
 def test_no_results_are_valid_json():
@@ -199,15 +200,15 @@ def test_an_interrupted_jsonl_holds_only_complete_records():
 
 def test_csv_rows_and_columns():
     rows = list(csv.DictReader(io.StringIO(written("csv", result(), silent()))))
-    assert list(rows[0]) == ["source", "start", "end", "label", "confidence", "quality", *LABELS]
-    assert list(rows[1].values()) == ["a.wav", "2.0", "3.25", "sad", "0.6", "1.0", "0.2", "0.2", "0.6"]
-    assert list(rows[2].values()) == ["quiet.wav", "0.0", "4.0", "", "0.0", "1.0", "", "", ""]
+    assert list(rows[0]) == ["source", "start", "end", "who", "label", "confidence", "quality", *LABELS]
+    assert list(rows[1].values()) == ["a.wav", "2.0", "3.25", "", "sad", "0.6", "1.0", "0.2", "0.2", "0.6"]
+    assert list(rows[2].values()) == ["quiet.wav", "0.0", "4.0", "", "", "0.0", "1.0", "", "", ""]
 
 
 def test_csv_of_two_models_has_the_labels_of_both():
     other = result("b.wav", [Prediction(0, 1, {"calm": 1.0})], labels=("calm", "sad"))
     rows = list(csv.DictReader(io.StringIO(written("csv", result(), other))))
-    assert list(rows[0])[6:] == ["angry", "happy", "sad", "calm"]
+    assert list(rows[0])[7:] == ["angry", "happy", "sad", "calm"]
     assert rows[-1]["calm"] == "1.0" and rows[-1]["angry"] == ""
 
 
@@ -362,3 +363,66 @@ def test_textgrid_keeps_the_times_and_covers_the_recording(given_):
 def test_rttm_keeps_the_times(results):
     rows = parse_rttm(written("rttm", *results))
     assert [(start, start + length) for _, start, length, _, _ in rows] == [x for r in results for x in lasting(r)]
+
+
+class TestPeople:
+    """Two people who overlap: nothing of either is lost in any format."""
+
+    PARTS = (
+        Prediction(0.0, 4.0, {"happy": 0.75, "sad": 0.25}, who="Ann"),
+        Prediction(2.0, 6.0, {"happy": 0.25, "sad": 0.75}, who="2", box=(0.25, 0.5, 0.125, 0.25)),
+    )
+    CALL = Result("call.wav", 6.0, PARTS, summarise(PARTS), "m", ("happy", "sad"), summaries=summaries(PARTS))
+
+    def text(self, form):
+        file = io.StringIO()
+        WRITERS[form]([self.CALL], file)
+        return file.getvalue()
+
+    def test_json_names_them_and_sums_each_up(self):
+        document = json.loads(self.text("json"))
+        VALIDATOR.validate(document)
+        (record,) = document["results"]
+        assert [s.get("who") for s in record["segments"]] == ["Ann", "2"]
+        assert [s.get("box") for s in record["segments"]] == [None, [0.25, 0.5, 0.125, 0.25]]
+        assert {who: s["label"] for who, s in record["summaries"].items()} == {"Ann": "happy", "2": "sad"}
+        assert "who" not in record["summary"] and "box" not in record["summary"]
+        from affekt.client import results_of
+
+        (back,) = results_of(document)
+        assert [(p.who, p.box) for p in back.predictions] == [(p.who, p.box) for p in self.PARTS]
+        assert list(back.summaries) == ["Ann", "2"]
+
+    def test_csv_has_columns_for_them(self):
+        rows = list(csv.DictReader(io.StringIO(self.text("csv"))))
+        assert [row["who"] for row in rows] == ["Ann", "2"]
+        assert [row["left"] for row in rows] == ["", "0.25"]
+        assert [row["height"] for row in rows] == ["", "0.25"]
+
+    def test_a_textgrid_has_tiers_for_each(self):
+        text = self.text("textgrid")
+        names = re.findall(r'name = "(.*)"', text)
+        assert names == ["emotion (Ann)", "confidence (Ann)", "emotion (2)", "confidence (2)"]
+        second = text.split("item [3]:")[1].split("item [4]:")[0]
+        assert re.findall(r'xmin = (\S+)\n +xmax = (\S+)\n +text = "(.*)"', second) == [
+            ("0.000", "2.000", ""), ("2.000", "6.000", "sad"),
+        ]  # fmt: skip
+
+    def test_rttm_has_them_in_the_place_of_the_speaker_and_a_channel_in_its_own(self):
+        assert self.text("rttm").splitlines() == [
+            "SPEAKER call.wav 1 0.000 4.000 happy <NA> Ann 0.7500 <NA>",
+            "SPEAKER call.wav 2 2.000 4.000 sad <NA> 2 0.7500 <NA>",
+        ]
+
+    def test_subtitles_and_labels_say_who(self):
+        assert "Ann: happy 75 %" in self.text("srt") and "2: sad 75 %" in self.text("srt")
+        assert self.text("audacity") == "0.000000\t4.000000\tAnn: happy\n2.000000\t6.000000\t2: sad\n"
+
+    @pytest.mark.parametrize("box", [(0, 0, 0, 1), (0.5, 0, 0.6, 1), (-0.1, 0, 0.5, 0.5), (0, 0, 1), (0, 0.9, 1, 0.2)])
+    def test_a_box_outside_the_picture_is_refused(self, box):
+        with pytest.raises(InputError, match="box is .*inside the picture"):
+            Prediction(0, 1, {}, box=box)
+
+    def test_nobody_is_not_an_empty_name(self):
+        with pytest.raises(InputError, match="who is an empty text"):
+            Prediction(0, 1, {}, who="")

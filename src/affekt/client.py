@@ -61,7 +61,7 @@ def results_of(document: Any) -> list[Result]:
     >>> segment = {"start": 0.0, "end": 2.0, "label": "sad", "quality": 1.0, "scores": {"happy": 0.25, "sad": 0.75}}
     >>> record = {"source": "a.wav", "model": "m", "duration": 2.0, "labels": ["happy", "sad"],
     ...           "summary": segment, "segments": [segment], "warnings": []}
-    >>> results_of({"schema": "affekt.predictions/1", "results": [record]})[0].summary.label
+    >>> results_of({"schema": "affekt.predictions/2", "results": [record]})[0].summary.label
     'sad'
     """
     if not isinstance(document, Mapping) or not isinstance(document.get("results"), list):
@@ -82,6 +82,7 @@ def _result(record: Any, where: str) -> Result:
             labels=tuple(map(_text, record["labels"])),
             warnings=tuple(map(_text, record.get("warnings", ()))),
             baseline=_text(record.get("baseline", "none")),
+            summaries={_text(who): _prediction(p) for who, p in record.get("summaries", {}).items()},
         )
     except KeyError as error:
         raise InputError(f"{where} has no {error.args[0]!r}.") from None
@@ -101,6 +102,8 @@ def _prediction(fields: Any) -> Prediction:
         modality=_text(fields.get("modality", "speech")),
         quality=float(fields["quality"]),
         reason=_text(fields.get("reason", "")),
+        who=None if fields.get("who") is None else _text(fields["who"]),
+        box=tuple(float(x) for x in fields["box"]) if fields.get("box") else None,  # type: ignore[arg-type]
         # The file does not hold the threshold, only that the confidence was below it.
         threshold=min(1.0, best + 1e-4) if fields.get("unsure") else 0.0,
     )

@@ -103,11 +103,16 @@ class Prediction:
     reason : str
         Why the answer is weak, in words: ``short: 0.8 s without its pauses``. Empty where
         it is strong, and of a model without a gate.
+    who : str or None
+        Whose expression it is: a speaker, a channel (``"1"``, ``"2"``) or the id of a track; None where nobody
+        is told apart.
+    box : (left, top, width, height) or None
+        Where the face is in the picture, in shares of its width and height: each in [0, 1], and inside.
 
     Raises
     ------
     InputError
-        If the interval is empty or negative, or the scores are not probabilities.
+        If the interval is empty or negative, the scores are not probabilities, or the box is none.
 
     Examples
     --------
@@ -126,6 +131,8 @@ class Prediction:
     quality: float = 1.0
     threshold: float = 0.0
     reason: str = ""
+    who: str | None = None
+    box: tuple[float, float, float, float] | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.start <= self.end < math.inf:
@@ -138,6 +145,12 @@ class Prediction:
             raise InputError(f"scores must be probabilities; got {dict(self.scores)}.")
         if self.scores and abs(sum(self.scores.values()) - 1) > 1e-3:
             raise InputError(f"scores must sum to 1; they sum to {sum(self.scores.values()):.4f}.")
+        if self.who is not None and not self.who:
+            raise InputError("who is an empty text; give a name, or None where nobody is told apart.")
+        if self.box is not None and not _is_box(self.box):
+            raise InputError(
+                f"box is {self.box}; allowed: (left, top, width, height), each from 0 to 1, inside the picture."
+            )
 
     @property
     def label(self) -> str | None:
@@ -165,6 +178,14 @@ class Prediction:
         return self.end - self.start
 
 
+def _is_box(box: tuple[float, ...]) -> bool:
+    if len(box) != 4 or not all(0 <= x <= 1 for x in box):
+        return False
+    left, top, width, height = box
+    # A millionth for the rounding of whoever divided pixels.
+    return width > 0 and height > 0 and left + width <= 1 + 1e-6 and top + height <= 1 + 1e-6
+
+
 @dataclass(frozen=True)
 class Result:
     """All that is predicted about one recording.
@@ -189,6 +210,8 @@ class Result:
         What was known of how the speaker usually sounds: ``none``, ``neutral``
         (from speech without emotion), ``any`` (from other speech, nothing
         labelled) or ``running`` (from what came before in this recording).
+    summaries : mapping of str to Prediction
+        The summary of each person, by ``who``, where predictions say who it is.
 
     Raises
     ------
@@ -212,11 +235,12 @@ class Result:
     labels: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     baseline: str = "none"
+    summaries: Mapping[str, Prediction] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 <= self.duration < math.inf:
             raise InputError(f"{self.source!r}: duration is {self.duration}; give seconds, 0 or more.")
-        for label in (label for p in (*self.predictions, self.summary) for label in p.scores):
+        for label in (label for p in (*self.predictions, self.summary, *self.summaries.values()) for label in p.scores):
             if label not in self.labels:
                 raise UnknownName("label", label, self.labels)
 

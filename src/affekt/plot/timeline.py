@@ -91,6 +91,11 @@ class Timeline:
                 raise UnknownName("label", label, self.labels)
 
     @property
+    def people(self) -> list[str]:
+        """Whom the segments name, in order of appearance; none where nobody is told apart."""
+        return list(dict.fromkeys(p.who for p in self.segments if p.who is not None))
+
+    @property
     def colours(self) -> dict[str, str]:
         """The colour of each label, the model's first, then those that only the truth has."""
         return colours([*self.labels, *(label for _, _, label in self.truth)])
@@ -124,6 +129,7 @@ def draw_timeline(data: Timeline, *, figure: Figure | None = None) -> Figure:
     ['waveform', 'probability', 'emotion']
     """
     heights = {name: height for name, height in HEIGHTS.items() if name != "truth" or data.truth}
+    heights["predicted"] *= max(1, len(data.people) + any(p.who is None for p in data.segments) * bool(data.people))
     if figure is None:
         size = (WIDTH, sum(heights.values()) + AROUND)
         figure = require("matplotlib.figure", extra="plot").Figure(figsize=size)
@@ -181,17 +187,31 @@ def probabilities(data: Timeline, *, ax: Axes | None = None) -> Axes:
 def predicted(data: Timeline, *, ax: Axes | None = None) -> Axes:
     """Draw the segments as a band in their labels' colours, with label and confidence where they fit.
 
+    Where they say who it is, each person has a lane of their own, the first at the top.
     Where the model is not sure its best guess is drawn, with a question mark
     and hatched along its foot, which bars too narrow for words have, too.
     Text is fitted to the size that the figure has now.
     """
     ax = _axes(data, "emotion", ax)
-    decided = [p for p in data.segments if p.best is not None]
-    spans = [(p.start, p.end, str(p.best)) for p in decided]
-    _band(ax, spans, data.colours)
-    unsure = [(p.start, p.duration) for p in decided if p.unsure]
-    ax.broken_barh(unsure, (0, FOOT), **UNSURE)
-    _write_names(ax, spans, [f"{100 * p.confidence:.0f} %{'?' * p.unsure}" for p in decided], data.colours)
+    nobody = not data.people or any(p.who is None for p in data.segments)
+    lanes: list[str | None] = [*([None] if nobody else []), *data.people]
+    for number, who in enumerate(lanes):
+        lane = (1 - (number + 1) / len(lanes), 1 / len(lanes))
+        decided = [p for p in data.segments if p.best is not None and p.who == who]
+        spans = [(p.start, p.end, str(p.best)) for p in decided]
+        _band(ax, spans, data.colours, lane=lane)
+        unsure = [(p.start, p.duration) for p in decided if p.unsure]
+        ax.broken_barh(unsure, (lane[0], FOOT * lane[1]), **UNSURE)
+        details = [f"{100 * p.confidence:.0f} %{'?' * p.unsure}" for p in decided]
+        _write_names(ax, spans, details, data.colours, lane=lane)
+    if data.people:
+        middles = [1 - (number + 0.5) / len(lanes) for number in range(len(lanes))]
+        ax.set_yticks(middles, ["" if who is None else _name(who, 12) for who in lanes])
+        ax.tick_params(axis="y", length=0)
+        for label in ax.get_yticklabels():
+            label.set_parse_math(False)
+        for number in range(1, len(lanes)):
+            ax.axhline(number / len(lanes), color="white", linewidth=3)
     return ax
 
 
@@ -270,7 +290,13 @@ def _mean_scores(group: Sequence[Prediction]) -> dict[str, float]:
     return {label: min(1.0, math.fsum(p.scores.get(label, 0.0) for p in group) / len(group)) for label in labels}
 
 
-def _band(ax: Axes, spans: Sequence[tuple[float, float, str]], colour: dict[str, str]) -> None:
+def _band(
+    ax: Axes,
+    spans: Sequence[tuple[float, float, str]],
+    colour: dict[str, str],
+    *,
+    lane: tuple[float, float] = (0.0, 1.0),
+) -> None:
     ax.set_ylim(0, 1)
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
@@ -280,11 +306,16 @@ def _band(ax: Axes, spans: Sequence[tuple[float, float, str]], colour: dict[str,
     wide = [end - start > ax.get_xlim()[1] / 200 for start, end, _ in spans]
     edges = ["white" if w else fill for w, fill in zip(wide, fills, strict=True)]
     bars = [(start, end - start) for start, end, _ in spans]
-    ax.broken_barh(bars, (0, 1), facecolors=fills, edgecolors=edges, linewidth=0.7)
+    ax.broken_barh(bars, lane, facecolors=fills, edgecolors=edges, linewidth=0.7)
 
 
 def _write_names(
-    ax: Axes, spans: Sequence[tuple[float, float, str]], details: Sequence[str], colour: dict[str, str]
+    ax: Axes,
+    spans: Sequence[tuple[float, float, str]],
+    details: Sequence[str],
+    colour: dict[str, str],
+    *,
+    lane: tuple[float, float] = (0.0, 1.0),
 ) -> None:
     """Write label and detail into each bar: in two lines, else upright, else the label alone, else nothing."""
     figure = ax.get_figure(root=True)
@@ -296,12 +327,14 @@ def _write_names(
         width = (end - start) / (ax.get_xlim()[1] - ax.get_xlim()[0]) * box.width
         if width < 0.15 * figure.dpi:  # not even one upright line
             continue
-        text = ax.text((start + end) / 2, 0.5, "", ha="center", va="center", fontsize=8, parse_math=False)
+        text = ax.text(
+            (start + end) / 2, lane[0] + lane[1] / 2, "", ha="center", va="center", fontsize=8, parse_math=False
+        )
         text.set(color=ink(colour[label]), in_layout=False)
         name = _name(label)
         short = name + "?" * detail.endswith("?")
         variants = [(f"{name}\n{detail}".strip(), 0), (f"{name} {detail}".strip(), 90), (short, 0), (short, 90)]
-        if not any(_fits(text, variant, (width, box.height)) for variant in variants):
+        if not any(_fits(text, variant, (width, lane[1] * box.height)) for variant in variants):
             text.remove()
 
 

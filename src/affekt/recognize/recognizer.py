@@ -22,7 +22,7 @@ from affekt.speech.audio import Source, name_of
 from affekt.speech.baseline import LEAST_SECONDS, Accumulator, Baseline
 from affekt.speech.stream import Stream, StreamOptions
 from affekt.timeline.segments import Listener
-from affekt.timeline.summary import summarise
+from affekt.timeline.summary import summaries, summarise
 from affekt.types import Prediction, Result, Sample
 
 
@@ -283,6 +283,7 @@ class Recognizer:
             self.labels,
             tuple(problems),
             self._baseline_of(stream),
+            summaries(predictions),
         )
 
     def _baseline_of(self, stream: Stream) -> str:

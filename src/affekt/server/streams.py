@@ -20,7 +20,7 @@ from affekt.server.service import Service
 from affekt.server.sessions import FORMATS, Ear, Kind, Session
 from affekt.speech.decode import check_sampling_rate
 
-SCHEMA = "events-1"
+SCHEMA = "events-2"
 #: Seconds for what is only polite: a last message, a close.
 POLITE = 2.0
 _TEXTS = ("labels", "model", "reference", "voices")

@@ -38,6 +38,7 @@ class Summary:
         self._weighted: NDArray[np.float64] = np.zeros(0)
         self._plain: NDArray[np.float64] = np.zeros(0)
         self._reason, self._cost = "", -1.0
+        self._people: set[str | None] = set()
 
     def add(self, part: Prediction) -> None:
         """Take the next part; one without scores counts for nothing.
@@ -53,6 +54,7 @@ class Summary:
             self._first, self._labels = part, tuple(part.scores)
             self._start, self._end = part.start, part.end
             self._weighted = self._plain = np.zeros(len(self._labels) + 2)
+        self._people.add(part.who)
         if tuple(part.scores) != self._labels:
             raise InputError(
                 "the predictions have different labels; summarise those of one model and one set of labels."
@@ -78,6 +80,8 @@ class Summary:
             quality=min(1.0, max(0.0, float(quality / weight))),
             threshold=self._threshold,
             reason="",
+            who=self._first.who if len(self._people) == 1 else None,
+            box=None,
         )
         return replace(whole, reason=self._reason) if whole.quality < WEAK or whole.unsure else whole
 
@@ -110,3 +114,20 @@ def summarise(predictions: Iterable[Prediction]) -> Prediction:
     for part in predictions:
         summary.add(part)
     return summary.prediction()
+
+
+def summaries(predictions: Iterable[Prediction]) -> dict[str, Prediction]:
+    """The summary of each person, by ``who``, in order of appearance; empty where nobody is named.
+
+    Examples
+    --------
+    >>> one, two = ({"a": 1.0, "b": 0.0}, {"a": 0.0, "b": 1.0})
+    >>> found = summaries([Prediction(0, 1, one, who="1"), Prediction(0, 3, two, who="2")])
+    >>> [(who, p.label, p.end) for who, p in found.items()]
+    [('1', 'a', 1), ('2', 'b', 3)]
+    """
+    found: dict[str, Summary] = {}
+    for part in predictions:
+        if part.who is not None:
+            found.setdefault(part.who, Summary()).add(part)
+    return {who: summary.prediction() for who, summary in found.items()}

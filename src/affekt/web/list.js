@@ -1,6 +1,6 @@
 // The recordings of this visit: which one is shown, and where each one stands.
 
-import { best, long, percent, evaluation } from "./words.js";
+import { best, long, percent, answer } from "./words.js";
 
 const STATES = { live: "recording", finishing: "finishing", waiting: "waiting", running: "being heard" };
 
@@ -32,7 +32,7 @@ export function standing({ state, reason, progress, summary, duration }) {
   if (state === "running" && progress) return `${STATES.running}, ${percent(progress)}`;
   if (state !== "done") return STATES[state];
   const sure = best(summary) ? ` ${percent(summary.confidence)}` : "";
-  return `${evaluation(summary)}${sure} · ${long(duration)}`;
+  return `${answer(summary)}${sure} · ${long(duration)}`;
 }
 
 function part(className, textContent) {

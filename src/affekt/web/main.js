@@ -12,7 +12,7 @@ import { Segments } from "./segments.js";
 import { Settings } from "./settings.js";
 import { Timeline } from "./timeline.js";
 import { Uploads } from "./uploads.js";
-import { best, capital, clock, long, percent, strength, evaluation } from "./words.js";
+import { best, capital, clock, long, percent, strength, answer } from "./words.js";
 
 const find = (id) => document.getElementById(id);
 const api = new Api();
@@ -70,7 +70,7 @@ function drawResults() {
 
 function summed({ summary, segments: { length } }) {
   if (!best(summary)) return "No speech was found.";
-  return `All in all: ${evaluation(summary).toLowerCase()}, ${percent(summary.confidence)}; ${length} ${length === 1 ? "segment" : "segments"}.`;
+  return `All in all: ${answer(summary).toLowerCase()}, ${percent(summary.confidence)}; ${length} ${length === 1 ? "segment" : "segments"}.`;
 }
 
 /** What stands in "Now": while one speaks the newest cell; later the segment at the place that is heard. */
@@ -91,7 +91,7 @@ function drawNow() {
   find("now").classList.toggle("silent", silent);
   bars.name(palette);
   bars.show(prediction?.scores ?? {}, { faded: !prediction || silent });
-  find("heard").textContent = prediction ? evaluation(prediction) : waitingWords(isLive);
+  find("heard").textContent = prediction ? answer(prediction) : waitingWords(isLive);
   find("heard-chip").style.backgroundColor = palette[best(prediction)] ?? "";
   find("heard-confidence").textContent = best(prediction) ? percent(prediction.confidence) : "";
   find("confidence").textContent = best(prediction) ? `${percent(prediction.confidence)}, ${strength(prediction.confidence)}` : "–";
@@ -182,7 +182,7 @@ function heardEvent({ detail: event }) {
   drawNow();
   if (event.type !== "segment" || !event.stable) return;
   drawResults();
-  announce(`${evaluation(event)}, ${percent(event.confidence)}, from ${clock(event.start)} to ${clock(event.end)}`);
+  announce(`${answer(event)}, ${percent(event.confidence)}, from ${clock(event.start)} to ${clock(event.end)}`);
 }
 
 function stopped() {
@@ -195,7 +195,7 @@ function finished() {
   if (chosen === live.recording) timeline.show(chosen);
   drawChosen();
   const { summary } = live.recording;
-  announce(best(summary) ? `Done. All in all ${evaluation(summary)}, ${percent(summary.confidence)}.` : "Done. No speech was found.");
+  announce(best(summary) ? `Done. All in all ${answer(summary)}, ${percent(summary.confidence)}.` : "Done. No speech was found.");
 }
 
 live.addEventListener("changed", heardPiece);

@@ -5,7 +5,7 @@ import { Mel } from "./mel.js";
 import { RATE, Samples } from "./samples.js";
 import { wav } from "./wav.js";
 
-export const SCHEMA = "affekt.predictions/1";
+export const SCHEMA = "affekt.predictions/2";
 /** Larger files are not decoded in the page: 16-bit mono at 16 kHz would still fill the memory of a phone. */
 const DRAWN = 300e6;
 

@@ -1,7 +1,7 @@
 // The segments as a list: what was heard, how surely, and why not more surely. Each one plays.
 
 import { reasons } from "./reasons.js";
-import { best, clock, percent, strength, evaluation } from "./words.js";
+import { best, clock, named, percent, strength } from "./words.js";
 
 export class Segments {
   #shown = new Map();
@@ -45,7 +45,7 @@ export class Segments {
     const guess = !segment.label && best(segment) && !segment.skipped ? `perhaps ${best(segment)}, ` : "";
     const sure = segment.skipped || !best(segment) ? "" : `${guess}${percent(segment.confidence)} · ${strength(segment.confidence)}`;
     const time = part("segment-time", `${clock(segment.start)} – ${clock(segment.end)}`);
-    button.append(chip, part("segment-label", evaluation(segment)), part("segment-sure", sure), time);
+    button.append(chip, part("segment-label", named(segment)), part("segment-sure", sure), time);
     const why = reasons(segment, recording);
     if (why.length) button.append(part("segment-why", why.join("; ")));
     button.addEventListener("click", () => this.play(segment));

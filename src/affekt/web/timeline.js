@@ -5,13 +5,15 @@ import { ink } from "./colours.js";
 import { drawProbabilities } from "./probabilities.js";
 import { drawSpectrogram } from "./spectrogram.js";
 import { drawWaveform } from "./waveform.js";
-import { best, clock, percent, evaluation } from "./words.js";
+import { answer, best, clock, named, percent } from "./words.js";
 
 /** Seconds that are seen while one speaks. */
 const LIVE = 12;
 /** Seconds that are seen at least. */
 const CLOSEST = 0.5;
 const UNKNOWN = "#8a8f98";
+/** Pixels of a lane of segments, and between a segment and the edges of its lane. */
+const [LANE, GAP] = [38, 4];
 
 export class Timeline extends EventTarget {
   #recording = null;
@@ -110,13 +112,18 @@ export class Timeline extends EventTarget {
 
   #drawSpans(segments) {
     const seen = new Set();
+    // A lane for each person, where segments say who it is.
+    const people = [...new Set(segments.map((segment) => segment.who ?? ""))];
+    this.spans.style.height = people.length > 1 ? `${LANE * people.length}px` : "";
     for (const segment of segments) {
       if (segment.end <= this.from || segment.start >= this.to) continue;
-      const key = `${segment.start} ${segment.end} ${segment.label} ${segment.unstable}`;
+      const key = `${segment.start} ${segment.end} ${segment.label} ${segment.unstable} ${segment.who}`;
       seen.add(key);
       if (!this.#spans.has(key)) this.#spans.set(key, this.#span(segment));
       const { style } = this.#spans.get(key);
       style.left = `${this.#share(segment.start)}%`;
+      style.top = `${LANE * people.indexOf(segment.who ?? "") + GAP}px`;
+      style.height = `${LANE - 2 * GAP}px`;
       style.width = `${this.#share(segment.end) - this.#share(segment.start)}%`;
     }
     for (const [key, element] of this.#spans) {
@@ -135,7 +142,7 @@ export class Timeline extends EventTarget {
     element.classList.toggle("unstable", Boolean(segment.unstable));
     element.style.backgroundColor = colour;
     element.style.color = ink(colour);
-    const words = [evaluation(segment), best(segment) && !segment.skipped ? percent(segment.confidence) : ""];
+    const words = [named(segment), best(segment) && !segment.skipped ? percent(segment.confidence) : ""];
     element.append(...words.map((textContent) => Object.assign(document.createElement("span"), { textContent })));
     element.title = `${words.join(" ").trim()}, ${clock(segment.start)} to ${clock(segment.end)}`;
     element.addEventListener("click", () => this.dispatchEvent(new CustomEvent("segment", { detail: segment })));
@@ -173,7 +180,7 @@ export class Timeline extends EventTarget {
       "aria-disabled": !usable,
       "aria-valuemax": this.#length.toFixed(1),
       "aria-valuenow": this.time.toFixed(1),
-      "aria-valuetext": `${clock(this.time)} of ${clock(this.#length)}${said ? `, ${evaluation(said)}` : ""}`,
+      "aria-valuetext": `${clock(this.time)} of ${clock(this.#length)}${said ? `, ${answer(said)}` : ""}`,
     };
     for (const [name, value] of Object.entries(attributes)) this.seek.setAttribute(name, value);
   }

@@ -22,11 +22,14 @@ export function long(seconds) {
 }
 
 /** What a prediction says: its label, or that it is not sure, or that there is none. */
-export function evaluation(prediction) {
+export function answer(prediction) {
   if (prediction?.skipped) return "Left out";
   if (prediction?.label) return capital(prediction.label);
   return best(prediction) ? "Not sure" : "No speech";
 }
+
+/** The same, with the name of who it is before it. */
+export const named = (prediction) => (prediction.who ? `${prediction.who}: ${answer(prediction)}` : answer(prediction));
 
 /** The label whose colour stands for a prediction. */
 export function best(prediction) {

@@ -29,6 +29,8 @@ def table_of(prediction: Prediction) -> dict[str, Any]:
         "quality": thousandths(prediction.quality),
         **({"reason": utf8(prediction.reason)} if prediction.reason else {}),
         "modality": prediction.modality,
+        **({} if prediction.who is None else {"who": utf8(prediction.who)}),
+        **({} if prediction.box is None else {"box": [round(x, 4) for x in prediction.box]}),
         "scores": {utf8(label): p for label, p in scores.items()},
     }
 

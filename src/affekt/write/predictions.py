@@ -18,9 +18,10 @@ from affekt.errors import InputError
 from affekt.types import Prediction, Result
 from affekt.write.fields import rounded, table_of, thousandths, utf8
 
-SCHEMA = "affekt.predictions/1"
+SCHEMA = "affekt.predictions/2"
 
-_CSV_COLUMNS = ("source", "start", "end", "label", "confidence", "quality")
+_CSV_COLUMNS = ("source", "start", "end", "who", "label", "confidence", "quality")
+_BOX_COLUMNS = ("left", "top", "width", "height")
 #: What stands for the label where a format has no place for "not sure" and the best guess.
 UNSURE = "unsure"
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
@@ -38,7 +39,7 @@ def json(results: Iterable[Result], file: IO[str]) -> None:
     >>> json_module.loads(file.getvalue())["results"][0]["summary"]["label"]
     'happy'
     """
-    document = {"schema": SCHEMA, "results": [_record(result) for result in results]}
+    document = {"schema": SCHEMA, "results": [record(result) for result in results]}
     json_module.dump(document, file, ensure_ascii=False, allow_nan=False, indent=2)
     file.write("\n")
 
@@ -51,13 +52,15 @@ def jsonl(results: Iterable[Result], file: IO[str]) -> None:
     """
     for result in results:
         # ASCII here, because str.splitlines also breaks at U+2028, which JSON leaves as it is.
-        line = json_module.dumps({"schema": SCHEMA, **_record(result)}, ensure_ascii=True, allow_nan=False)
+        line = json_module.dumps({"schema": SCHEMA, **record(result)}, ensure_ascii=True, allow_nan=False)
         file.write(line + "\n")
         file.flush()
 
 
 def csv(results: Iterable[Result], file: IO[str]) -> None:
     """Write one row per segment, with one column per label behind the fixed ones.
+
+    Where there are boxes of faces, their four columns come before the labels.
 
     A recording without segments gets one row with an empty label, so that no
     source is lost; where the model is not sure the label is ``unsure``.
@@ -66,17 +69,20 @@ def csv(results: Iterable[Result], file: IO[str]) -> None:
     """
     results = list(results)
     labels = list(dict.fromkeys(label for result in results for label in result.labels))
+    boxes = _BOX_COLUMNS if any(p.box for result in results for p in result.predictions) else ()
     # All text is quoted: the csv module of some Pythons leaves a lone carriage return bare.
     writer = csv_module.writer(file, lineterminator="\n", quoting=csv_module.QUOTE_NONNUMERIC)
-    writer.writerow([*_CSV_COLUMNS, *map(_cell, labels)])
+    writer.writerow([*_CSV_COLUMNS, *boxes, *map(_cell, labels)])
     for result in results:
         nothing = Prediction(0.0, result.duration, {}, quality=result.summary.quality)
         for prediction in result.predictions or (nothing,):
-            writer.writerow([_cell(result.source), *_csv_numbers(prediction, labels)])
+            writer.writerow([_cell(result.source), *_csv_values(prediction, len(boxes), labels)])
 
 
 def srt(results: Iterable[Result], file: IO[str]) -> None:
     """Write SubRip subtitles of one recording: numbered cues such as ``happy 76 %``, or ``unsure: happy 41 %?``.
+
+    Where a prediction says who it is, that stands before it: ``Ann: happy 76 %``.
 
     Raises
     ------
@@ -86,7 +92,7 @@ def srt(results: Iterable[Result], file: IO[str]) -> None:
     for number, p in enumerate(_spoken(_only(results, "srt")), start=1):
         # An arrow in the text would make a player take the line for a time code.
         guess = f"{p.best} {100 * p.confidence:.0f} %"
-        text = _line(f"{UNSURE}: {guess}?" if p.unsure else guess).replace("-->", "->")
+        text = _line(f"{_named(p)}{UNSURE}: {guess}?" if p.unsure else f"{_named(p)}{guess}").replace("-->", "->")
         file.write(f"{number}\n{_srt_time(p.start)} --> {_srt_time(p.end)}\n{text}\n\n")
 
 
@@ -99,15 +105,15 @@ def audacity(results: Iterable[Result], file: IO[str]) -> None:
         If there is not exactly one recording.
     """
     for p in _spoken(_only(results, "audacity")):
-        file.write(f"{thousandths(p.start):.6f}\t{thousandths(p.end):.6f}\t{_line(_word(p))}\n")
+        file.write(f"{thousandths(p.start):.6f}\t{thousandths(p.end):.6f}\t{_line(_named(p) + _word(p))}\n")
 
 
 def textgrid(results: Iterable[Result], file: IO[str]) -> None:
-    """Write a Praat TextGrid (long form) of one recording: tiers ``emotion`` and ``confidence``.
+    """Write a Praat TextGrid (long form) of one recording: tiers ``emotion`` and ``confidence`` of each person.
 
-    Both tiers cover the whole recording without a gap; silence is an
-    interval with empty text. A tier cannot hold two things at once: where
-    segments overlap, the earlier one keeps the time.
+    Of somebody who is named the tiers are ``emotion (Ann)`` and ``confidence (Ann)``. All tiers cover the whole
+    recording without a gap; silence is an interval with empty text. A tier cannot hold two things at once: where
+    segments of one person overlap, the earlier one keeps the time.
 
     Raises
     ------
@@ -117,26 +123,34 @@ def textgrid(results: Iterable[Result], file: IO[str]) -> None:
     result = _only(results, "textgrid")
     # Praat refuses intervals of no length, an empty recording included.
     end = max(thousandths(result.duration), 0.001)
-    intervals = _contiguous(_spoken(result), end)
+    spoken = _spoken(result)
+    people = list(dict.fromkeys(p.who for p in spoken)) or [None]
     file.write('File type = "ooTextFile"\nObject class = "TextGrid"\n\n')
-    file.write(f"xmin = 0\nxmax = {end:.3f}\ntiers? <exists>\nsize = 2\nitem []:\n")
-    _tier(file, 1, "emotion", [(a, b, _line(_word(p)) if p else "") for a, b, p in intervals])
-    _tier(file, 2, "confidence", [(a, b, f"{p.confidence:.2f}" if p else "") for a, b, p in intervals])
+    file.write(f"xmin = 0\nxmax = {end:.3f}\ntiers? <exists>\nsize = {2 * len(people)}\nitem []:\n")
+    for number, who in enumerate(people):
+        intervals = _contiguous((p for p in spoken if p.who == who), end)
+        name = "" if who is None else f" ({_line(who)})"
+        _tier(file, 2 * number + 1, f"emotion{name}", [(a, b, _line(_word(p)) if p else "") for a, b, p in intervals])
+        confidences = [(a, b, f"{p.confidence:.2f}" if p else "") for a, b, p in intervals]
+        _tier(file, 2 * number + 2, f"confidence{name}", confidences)
 
 
 def rttm(results: Iterable[Result], file: IO[str]) -> None:
-    """Write NIST RTTM: one ``SPEAKER`` line per segment, the label in the speaker's place.
+    """Write NIST RTTM: one ``SPEAKER`` line per segment, with the label as its orthography.
 
-    Fields are separated by blanks, so each run of blanks in a source or
-    label becomes ``_``. Only what is predicted has a line: a recording
+    The name of the speaker is ``who``; where nobody is named it is the label, so that a viewer of diarisation shows
+    emotions. The channel is 1, or ``who`` where that is the number of a channel. Fields are separated by blanks,
+    so each run of blanks in a source, label or name becomes ``_``. Only what is predicted has a line: a recording
     without speech leaves none.
     """
     for result in results:
         for p in _spoken(result):
             start, end = thousandths(p.start), thousandths(p.end)
+            label, channel = _token(_word(p)), p.who if p.who and p.who.isdecimal() else "1"
+            name = label if p.who is None else _token(p.who)
             file.write(
-                f"SPEAKER {_token(result.source)} 1 {start:.3f} {end - start:.3f} <NA> <NA> "
-                f"{_token(_word(p))} {p.confidence:.4f} <NA>\n"
+                f"SPEAKER {_token(result.source)} {channel} {start:.3f} {end - start:.3f} {label} <NA> "
+                f"{name} {p.confidence:.4f} <NA>\n"
             )
 
 
@@ -176,30 +190,41 @@ def _only(results: Iterable[Result], name: str) -> Result:
     )
 
 
-def _record(result: Result) -> dict[str, Any]:
-    """One recording as JSON has it, without the schema's name."""
+def record(result: Result) -> dict[str, Any]:
+    """One recording as JSON has it, without the schema's name: plain dicts, lists, texts and numbers.
+
+    Examples
+    --------
+    >>> p = Prediction(0.0, 2.5, {"happy": 0.75, "sad": 0.25})
+    >>> record(Result("a.wav", 2.5, (p,), p, "voice-1", ("happy", "sad")))["summary"]["label"]
+    'happy'
+    """
     summary = table_of(result.summary)
     del summary["modality"]
+    people = {utf8(who): table_of(p) for who, p in result.summaries.items()}
     return {
         "source": utf8(result.source),
         "model": utf8(result.model),
         "duration": thousandths(result.duration),
         "labels": [utf8(label) for label in result.labels],
         "summary": summary,
+        **({"summaries": people} if people else {}),
         "segments": [table_of(p) for p in result.predictions],
         "baseline": result.baseline,
         "warnings": [utf8(warning) for warning in result.warnings],
     }
 
 
-def _csv_numbers(prediction: Prediction, labels: Iterable[str]) -> list[Any]:
+def _csv_values(prediction: Prediction, box: int, labels: Iterable[str]) -> list[Any]:
     fields, scores = table_of(prediction), rounded(prediction.scores)
     return [
         fields["start"],
         fields["end"],
+        _cell(prediction.who or ""),
         _cell(_word(prediction)),
         fields["confidence"],
         fields["quality"],
+        *fields.get("box", [""] * box),
         *(scores.get(label, "") for label in labels),
     ]
 
@@ -207,6 +232,11 @@ def _csv_numbers(prediction: Prediction, labels: Iterable[str]) -> list[Any]:
 def _word(prediction: Prediction) -> str:
     """The label, ``unsure``, or nothing where there is no speech."""
     return UNSURE if prediction.unsure else prediction.label or ""
+
+
+def _named(prediction: Prediction) -> str:
+    """Who it is, in front of what is said of them."""
+    return "" if prediction.who is None else f"{prediction.who}: "
 
 
 def _spoken(result: Result) -> list[Prediction]:
@@ -232,13 +262,17 @@ def _contiguous(predictions: Iterable[Prediction], end: float) -> list[tuple[flo
     return intervals
 
 
+def _quoted(text: str) -> str:
+    """Text as it stands between the quotes of a TextGrid."""
+    return text.replace('"', '""')
+
+
 def _tier(file: IO[str], number: int, name: str, intervals: list[tuple[float, float, str]]) -> None:
-    file.write(f'    item [{number}]:\n        class = "IntervalTier"\n        name = "{name}"\n')
+    file.write(f'    item [{number}]:\n        class = "IntervalTier"\n        name = "{_quoted(name)}"\n')
     file.write(f"        xmin = 0\n        xmax = {intervals[-1][1]:.3f}\n        intervals: size = {len(intervals)}\n")
     for index, (start, end, text) in enumerate(intervals, start=1):
-        quoted = text.replace('"', '""')
         file.write(f"        intervals [{index}]:\n            xmin = {start:.3f}\n")
-        file.write(f'            xmax = {end:.3f}\n            text = "{quoted}"\n')
+        file.write(f'            xmax = {end:.3f}\n            text = "{_quoted(text)}"\n')
 
 
 def _srt_time(seconds: float) -> str:
