@@ -123,8 +123,8 @@ def logits_under_conditions(
     levels = [(name, level) for name in FITTED_UNDER for level in CONDITIONS[name].levels]
     order = np.random.default_rng(seed).permutation(len(levels))
     known = [sample for sample in samples if sample.label in recognizer.card.labels]
-    spread = np.unique(np.linspace(0, len(known) - 1, BABBLE_CLIPS).astype(int)) if known else []
-    voices = [(speaker_of(known[i]), _decoded(known[i])) for i in spread]
+    spread = np.unique(np.linspace(0, max(0, len(known) - 1), BABBLE_CLIPS).astype(int))
+    voices = [(speaker_of(known[i]), _decoded(known[i])) for i in spread if known]
     rows: list[tuple[Sample, RecordingLogits, str]] = []
     for number, sample in enumerate(known):
         signal = _decoded(sample)

@@ -1,4 +1,4 @@
-"""What a voice model is worth, for its card: ways of with_baseline the speaker, speakers one by one, seconds of reference."""
+"""Pictures for the card of a voice model: UAR by speaker baseline, by speaker, and over seconds of reference."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from affekt._optional import require
+from affekt.plot.colours import HUES, STYLES
 from affekt.types import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FAINT, LINE, BEHIND = "#B3B3B3", "#4D4D4D", "#8C8C8C"
-# Told apart by colour-blind eyes (Okabe & Ito, 2008), and by their shapes where colours fail.
+# Distinct for colour-blind eyes (Okabe & Ito, 2008), and by their shapes where colours fail.
 COLOURS = ("#000000", "#0072B2", "#E69F00", "#009E73", "#CC79A7")
 SHAPES = ("o", "s", "D", "^", "X")
 MARKS = (("|", "#D55E00"), ("|", "#0072B2"), ("*", LINE), ("P", LINE), ("X", LINE), ("p", LINE), ("d", LINE))
@@ -21,9 +22,6 @@ SEXES: Mapping[str | None, tuple[str, str, str]] = {
     "male": ("men", "#0072B2", "^"),
     None: ("sex not known", FAINT, "s"),
 }
-# Tol (2021), https://personal.sron.nl/~pault/, "muted": nine hues for colour-blind eyes.
-HUES = ("#332288", "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677", "#882255", "#AA4499")
-STYLES = ("-", "--", ":")
 
 
 def draw_ways(
@@ -140,7 +138,7 @@ def draw_speakers(speakers: Mapping[str, Sequence[tuple[str | None, float]]], *,
 def draw_reference(
     curves: Mapping[str, Mapping[float, Estimate]], mean: Mapping[float, Estimate], *, ax: Axes | None = None
 ) -> Axes:
-    """Draw UAR over the seconds of speech that the speaker is known from: corpora thin, their mean thick.
+    """Draw UAR over the seconds of speech behind a speaker baseline: corpora thin, their mean thick.
 
     Seconds stand at equal distances, whatever lies between them.
 
@@ -171,7 +169,7 @@ def draw_reference(
     ax.vlines(range(len(mean)), [e.low for e in mean.values()], [e.high for e in mean.values()], "black", zorder=4)
     ax.set_xticks(range(len(mean)), [f"{seconds:g}" for seconds in mean])
     ax.set_ylim(0, 1)
-    ax.set_xlabel("speech that the speaker is known from, asked for / s")
+    ax.set_xlabel("speech for the speaker baseline, asked for / s")
     ax.set_ylabel("UAR (bar: 95 % interval)")
     ax.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return ax

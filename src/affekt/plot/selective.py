@@ -1,4 +1,4 @@
-"""A model that may say "not sure", in pictures: reliability, and risk over coverage."""
+"""Selective prediction in pictures: reliability, and risk over coverage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FAINT, LINE, ALL = "#B3B3B3", "#4D4D4D", "#000000"
-# Told apart by colour-blind eyes (Okabe & Ito, 2008).
+# Distinct for colour-blind eyes (Okabe & Ito, 2008).
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#999933", "#44AA99")
 STYLES = ("-", "--", ":")
 
@@ -25,7 +25,7 @@ def draw_risk_coverage(
 ) -> Axes:
     """Draw the share of wrong answers over the share of clips that get one.
 
-    A curve that rises from the left says that the model is sure where it is right.
+    A curve that rises from the left shows that the model is confident where it is right.
 
     Parameters
     ----------

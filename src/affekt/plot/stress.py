@@ -1,4 +1,4 @@
-"""How robust a model is, in pictures: one per condition, all of them side by side, and the page."""
+"""The robustness of a model in pictures: one per condition, all of them side by side, and the page."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from affekt._optional import require
 from affekt.errors import InputError
 from affekt.metrics.paired import MEAN, Curve, Level, Stress, main_of, main_of_chance
+from affekt.plot.colours import HUES, STYLES
 from affekt.plot.page import Picture, Section, Table, page, png
 from affekt.write.stress import HEAD, corpus_rows, level_name, sentences, stress_rows
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
 FAINT, GREY = "#B3B3B3", "#4D4D4D"
 SECOND = "#D55E00"
-# Tol (2021), https://personal.sron.nl/~pault/, "muted": nine hues for colour-blind eyes; then again, dashed.
-HUES = ("#332288", "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677", "#882255", "#AA4499")
-STYLES = ("-", "--", "-.", ":")
 COLUMNS = 3
 BROKEN = 14  # characters of a level's name on one line
 

@@ -108,7 +108,7 @@ def to_json(evaluation: ModelEvaluation) -> str:
 
 def record(evaluation: ModelEvaluation) -> dict[str, Any]:
     """The evaluation as plain dicts, lists, texts and numbers."""
-    corpora = {}
+    corpora: dict[str, dict[str, Any]] = {}
     for name, entry in evaluation.corpora.items():
         corpora[name] = {kind: report_record(report) for kind, report in entry.reports.items()}
         corpora[name]["failures"] = [{"path": path, "reason": reason} for path, reason in entry.failures]
