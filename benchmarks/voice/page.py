@@ -39,7 +39,7 @@ PLANS = {
     "tess": ("TESS", "TESS, each actress unseen; the other corpora first, then the other actress"),
     "left-out": (
         "left-out corpora\n(mean, four labels)",
-        "a corpus never met, four labels (angry, happy, neutral, sad); mean of the corpora",
+        "an unseen corpus, four labels (angry, happy, neutral, sad); mean of the corpora",
     ),
 }
 OTHERS = {
@@ -167,7 +167,7 @@ def protocol_rows(kept: Kept, name: str, labels: str = "") -> list[dict[str, Any
 
 
 def mean_left_out(kept: Kept, labels: str, way: str, least: int) -> Estimate | None:
-    """Mean over the corpora never met that have so many of the labels."""
+    """Mean over the unseen corpora that have so many of the labels."""
     rows = [row for row in protocol_rows(kept, "left-out", labels) if row["baseline"] == way]
     found = [estimate(row["metrics"]["UAR"]) for row in rows if len(row["classes"]) >= least]
     return mean_of(found) if found else None
@@ -339,7 +339,7 @@ def size_of(kept: Kept, name: str) -> tuple[object, object, object]:
 
 
 def left_out_rows(kept: Kept) -> list[dict[str, Any]]:
-    """Every corpus by a network that never met it, among four labels and among all: its UAR in every way."""
+    """Every corpus by a network that was not trained on it, among four labels and among all: its UAR in every way."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for labels in ("four", "all"):
         for row in protocol_rows(kept, "left-out", labels):
