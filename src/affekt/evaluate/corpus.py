@@ -160,21 +160,16 @@ def select_test_set(
     if whole:
         sentence = f"the model learned from {name}, and all speakers are tested: those it was trained on, too."
         return replace(_warned(found, sentence), stamps=("trained on these clips",), held_out=False)
-    return _held_out(found, card, side, split_hash)
-
-
-def _held_out(test_set: TestSet, card: Card, side: str, split_hash: str) -> TestSet:
-    committed = card.split == split_hash or test_set.corpus in COMMITTED.get(card.split, ())
-    if not committed:
+    if card.split != split_hash and name not in COMMITTED.get(card.split, ()):
         sentence = (
-            f"the model learned from {test_set.corpus}, and its card's split is not the committed one, as far as can "
+            f"the model learned from {name}, and its card's split is not the committed one, as far as can "
             "be checked here: it may have been trained on these speakers."
         )
-        return replace(_warned(test_set, sentence), held_out=False)
+        return replace(_warned(found, sentence), held_out=False)
     if side == "dev":
         sentence = "dev speakers: the model's epoch and temperature were chosen on them, so the score flatters it."
-        test_set = _warned(test_set, sentence)
-    return replace(test_set, protocol=f"{test_set.protocol}; by its card's split the model was not trained on them")
+        found = _warned(found, sentence)
+    return replace(found, protocol=f"{found.protocol}; by its card's split the model was not trained on them")
 
 
 def known_split(readings: Mapping[str, Sequence[Sample]], card: Card) -> str:
