@@ -20,6 +20,7 @@ from affekt.metrics.selective import lower_bound
 from affekt.train.recipe import load_recipe, recipe_digest
 from affekt.types import Estimate
 from affekt.write.stress import condition_name, level_name
+from affekt.write.tables import interval
 
 WAYS = {
     "none": "speaker unknown",
@@ -149,9 +150,7 @@ def shown(e: Estimate | Sequence[float] | None, *, sign: bool = False, places: i
     """``0.59 [0.52, 0.66]``, of an Estimate or of [value, low, high, n]."""
     if not e:
         return "not run"
-    e = e if isinstance(e, Estimate) else estimate(e)
-    value, low, high = (f"{round(x, places) + 0.0:{'+' if sign else ''}.{places}f}" for x in (e.value, e.low, e.high))
-    return f"{value} [{low}, {high}]".replace("-", "\N{MINUS SIGN}")
+    return interval(e if isinstance(e, Estimate) else estimate(e), sign=sign, places=places)
 
 
 def speakers_uar(kept: Kept, corpus: str, way: str = "none", file: str = "") -> Estimate | None:

@@ -114,7 +114,7 @@ def logits_under_conditions(
     seed : int
         Draws all noise.
     tick : callable
-        Called after each recording.
+        Called for each recording.
 
     Returns
     -------
@@ -127,18 +127,21 @@ def logits_under_conditions(
     voices = [(speaker_of(known[i]), _decoded(known[i])) for i in spread if known]
     rows: list[tuple[Sample, RecordingLogits, str]] = []
     for number, sample in enumerate(known):
+        tick()
         signal = _decoded(sample)
+        if signal is None:
+            continue
+        energy = np.square(signal.astype(np.float64))
+        middle = float(energy @ np.arange(len(energy)) / max(float(energy.sum()), 1e-20)) / RATE
         others = [voice for who, voice in voices if voice is not None and who != speaker_of(sample)]
-        for version in range(VERSIONS if signal is not None else 0):
+        for version in range(VERSIONS):
             name, level = levels[order[(number * VERSIONS + version) % len(levels)]]
             rng, is_babble = np.random.default_rng([seed, number]), CONDITIONS[name].noise == "babble"
             if is_babble and not others:
                 continue
-            sounds = [babble(others, len(signal), rng)] if is_babble else []  # type: ignore[arg-type]
-            middle = _middle(signal)  # type: ignore[arg-type]
-            changed = changed_signal(signal, CONDITIONS[name], level, rng=rng, sounds=sounds, middle=middle)  # type: ignore[arg-type]
+            sounds = [babble(others, len(signal), rng)] if is_babble else []
+            changed = changed_signal(signal, CONDITIONS[name], level, rng=rng, sounds=sounds, middle=middle)
             rows.append((sample, recording_logits(recognizer, changed), name))
-        tick()
     return _labelled(rows, recognizer.card)
 
 
@@ -161,9 +164,3 @@ def _decoded(sample: Sample) -> Signal | None:
     except (AudioError, OSError):
         return None
     return signal if len(signal) else None
-
-
-def _middle(signal: Signal) -> float:
-    """Seconds to the centre of the signal's energy."""
-    energy = np.square(signal.astype(np.float64))
-    return float(energy @ np.arange(len(energy)) / max(float(energy.sum()), 1e-20)) / RATE
