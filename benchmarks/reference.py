@@ -1,4 +1,4 @@
-"""What with_baseline a speaker is worth: UAR on unseen speakers against the seconds of other speech of theirs.
+"""UAR on unseen speakers against the seconds of speech behind their speaker baseline.
 
 Usage: python benchmarks/reference.py --corpora SPEECH [--model FILE.onnx] [--clips 80] [--output FILE.json]
 

@@ -20,7 +20,7 @@ from affekt.client import results_of
 from affekt.errors import ModelError
 from affekt.evaluate.calibrate import FITTED_UNDER, VERSIONS, logits_under_conditions, recording_logits
 from affekt.evaluate.stress import CONDITIONS
-from affekt.metrics.calibration import LabelledLogits, RecordingLogits
+from affekt.metrics.calibration import LabelledLogits, RecordingLogits, calibration_scores
 from affekt.metrics.card_fit import calibrate
 from affekt.metrics.gate_fit import KNOTS, GateData, fit_gate
 from affekt.models.card import Card
@@ -31,6 +31,7 @@ from affekt.speech.stream import LIVE
 from affekt.timeline.gate import AMBIGUOUS, NAMES, POOR, WORDS, Gate, Weakest, weakened
 from affekt.timeline.summary import summarise
 from affekt.types import Prediction, Result, Sample
+from affekt.write.calibration import to_text
 from affekt.write.fields import table_of
 from affekt.write.predictions import WRITERS
 
@@ -307,13 +308,17 @@ def clips_with(rng, n, condition):
 
 def test_calibrating_learns_a_gate_and_checks_it_on_other_speakers():
     rng = np.random.default_rng(4)
-    found = calibrate(clips_with(rng, 1000, ""), CARD, under=clips_with(rng, 1000, "noise"), rng=rng)
+    clips = clips_with(rng, 1000, "")
+    found = calibrate(clips, CARD, under=clips_with(rng, 1000, "noise"), rng=rng)
     gate = found.card.gate
     assert list(gate["curves"]) == ["snr"] and gate["loss"][1] < gate["loss"][0]
     assert list(found.checks) == ["clean", "noise"] and found.checks["noise"].clips == 1000
     noise, clean = found.checks["noise"], found.checks["clean"]
     assert noise.loss[1] < noise.loss[0] - 0.1 and noise.ece[1] < noise.ece[0] / 2
     assert clean.loss[1] == pytest.approx(clean.loss[0], abs=0.01)
+    scores = calibration_scores(clips, found.card, rng=rng)
+    text = to_text(CARD, found, scores, clips=1000, coverage=0.9)
+    assert "gate on snr: keeps " in text and "ECE without" in text and "sets of 90% hold the truth" in text
     again = Card.from_json(found.card.to_json())
     assert Gate.of(again.gate) == Gate.of(gate) and "noise and echo" in again.to_markdown()
 
