@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from affekt._optional import require
-from affekt.plot.colours import HUES, STYLES
+from affekt.plot.style import FAINT, HUES, LINE, STYLES, plain_axes
 from affekt.types import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-FAINT, LINE, BEHIND = "#B3B3B3", "#4D4D4D", "#8C8C8C"
+BEHIND = "#8C8C8C"
 # Distinct for colour-blind eyes (Okabe & Ito, 2008), and by their shapes where colours fail.
 COLOURS = ("#000000", "#0072B2", "#E69F00", "#009E73", "#CC79A7")
 SHAPES = ("o", "s", "D", "^", "X")
@@ -63,7 +62,7 @@ def draw_ways(
     """
     ways = list(dict.fromkeys(way for row in rows.values() for way in row))
     tracks = len(ways) + bool(marks)
-    ax = _axes(ax, (8.8, 0.9 + 0.15 * len(rows) * (1.5 + tracks)))
+    ax = plain_axes(ax, (8.8, 0.9 + 0.15 * len(rows) * (1.5 + tracks)))
     heights = [(track - (tracks - 1) / 2) * 0.76 / max(1, tracks) for track in range(tracks)]
     for i, way in enumerate(ways):
         found = {place + heights[i - len(ways)]: row[way] for place, row in enumerate(rows.values()) if way in row}
@@ -105,7 +104,7 @@ def draw_speakers(speakers: Mapping[str, Sequence[tuple[str | None, float]]], *,
     >>> draw_speakers({"a": [("female", 0.5), ("male", 0.7)]}).get_xlabel()
     'UAR of one speaker'
     """
-    ax = _axes(ax, (8.0, 0.8 + 0.42 * len(speakers)))
+    ax = plain_axes(ax, (8.0, 0.8 + 0.42 * len(speakers)))
     for sex, (words, colour, shape) in SEXES.items():
         offset = {"female": -0.14, "male": 0.14}.get(str(sex), 0.0)
         dots = [(uar, i + offset) for i, row in enumerate(speakers.values()) for s, uar in row if s == sex]
@@ -155,7 +154,7 @@ def draw_reference(
     >>> draw_reference({"a": curve}, curve).get_ylabel()
     'UAR (bar: 95 % interval)'
     """
-    ax = _axes(ax, (6.4, 4.2))
+    ax = plain_axes(ax, (6.4, 4.2))
     for i, (name, curve) in enumerate(curves.items()):
         style: dict[str, Any] = {
             "color": HUES[i % len(HUES)],
@@ -172,13 +171,4 @@ def draw_reference(
     ax.set_xlabel("speech for the speaker baseline, asked for / s")
     ax.set_ylabel("UAR (bar: 95 % interval)")
     ax.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return ax
-
-
-def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
-    if ax is None:
-        ax = require("matplotlib.figure", extra="plot").Figure(figsize=size, layout="constrained").add_subplot()
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_color(FAINT)
-    ax.tick_params(labelsize=9, color=FAINT)
     return ax

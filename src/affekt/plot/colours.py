@@ -1,4 +1,4 @@
-"""Colours that distinguish labels and lines, for colour-blind eyes too."""
+"""Colours that distinguish labels, for colour-blind eyes too."""
 
 from __future__ import annotations
 
@@ -30,10 +30,6 @@ FURTHER_COLOURS = (
     "#FFCCCC",
     "#225522",
 )
-
-#: Lines of a picture: nine hues of Tol's "muted" scheme, then the same again in another style.
-HUES = ("#332288", "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677", "#882255", "#AA4499")
-STYLES = ("-", "--", "-.", ":")
 
 
 def colours(labels: Iterable[str]) -> dict[str, str]:
