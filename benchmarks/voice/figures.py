@@ -54,10 +54,8 @@ def protocols_figure(kept: Kept) -> Any:
     if not any(rows.values()):
         return None
     marks = {
-        f"aim, speaker {words}": {
-            PLANS[aim.source][0]: aim.least for aim in AIMS if aim.way == way and aim.source in PLANS
-        }
-        for way, words in {"none": "unknown", "any": "known (either way)"}.items()
+        f"aim, {words}": {PLANS[aim.source][0]: aim.least for aim in AIMS if aim.way == way and aim.source in PLANS}
+        for way, words in {"none": "speaker unknown", "any": "with a speaker baseline"}.items()
     }
     short = {name: words for name, (words, _) in PLANS.items()}
     marks |= {

@@ -26,7 +26,7 @@ Signal = NDArray[np.float32]
 RATE = 16_000
 #: What the levels mean.
 MEANING = "Signal-to-noise ratios are over whole clips; in the rooms direct sound is as strong as all reverberation."
-#: People who talk at once in babble.
+#: Speakers who talk at once in babble.
 VOICES = 6
 
 
@@ -412,12 +412,12 @@ def cut(signal: Signal, seconds: float, middle: float) -> Signal:
 
 
 def babble(others: Sequence[Signal], samples: int, rng: np.random.Generator) -> Signal:
-    """Several people at once, each as loud as the others, over and over: shape (samples,).
+    """Several speakers at once at equal loudness, repeated to a length: shape (samples,).
 
     Raises
     ------
     InputError
-        If there is nobody else.
+        If there is no other speaker.
 
     Examples
     --------
@@ -429,7 +429,8 @@ def babble(others: Sequence[Signal], samples: int, rng: np.random.Generator) -> 
     drawn = rng.choice(len(others), min(VOICES, len(others)), replace=False)
     loudness = [float(np.sqrt(np.mean(np.square(others[i])))) or 1.0 for i in drawn]
     voices = [np.resize(others[i], samples) / level for i, level in zip(drawn, loudness, strict=True)]
-    return np.sum(voices, axis=0).astype(np.float32)
+    together: Signal = np.sum(voices, axis=0).astype(np.float32)
+    return together
 
 
 def _other(one: Sample, two: Sample) -> bool:

@@ -80,7 +80,8 @@ class GateData:
     def losses(self, factors: NDArray[np.float64]) -> NDArray[np.float64]:
         """Loss for each row of factors (..., n)."""
         p = np.atleast_2d(factors) * self.chosen + (1 - np.atleast_2d(factors)) / self.labels
-        return -np.log(np.maximum(p, 1e-12)) @ self.weights / self.weights.sum()
+        losses: NDArray[np.float64] = -np.log(np.maximum(p, 1e-12)) @ self.weights / self.weights.sum()
+        return losses
 
 
 @dataclass(frozen=True)
