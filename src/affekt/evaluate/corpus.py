@@ -224,7 +224,7 @@ def evaluate(
             f"{test_set.corpus}: none of its {len(test_set.samples)} clips can be read. The first: "
             f"{answers.failures[0].source}: {answers.failures[0].reason}"
         )
-    restricted, reports, predicted = restriction(test_set, answers), {}, {}
+    restricted, reports, predicted = restriction(test_set, answers.labels), {}, {}
     for kind, scores in {
         "corpus labels": [restricted.apply(p.scores) if p.scores else {} for p in answers.summaries],
         "all labels": [dict(p.scores) for p in answers.summaries],
@@ -290,15 +290,21 @@ def _stretch(sample: Sample) -> np.ndarray | None:
     return signal[int(sample.start * 16_000) : None if sample.end is None else int(sample.end * 16_000)]
 
 
-def restriction(test_set: TestSet, answers: Answers) -> LabelMap:
-    """The map from a model's labels to those that the corpus of a test set has."""
+def restriction(test_set: TestSet, labels: Sequence[str]) -> LabelMap:
+    """The map from a model's labels to those that the corpus of a test set has.
+
+    Raises
+    ------
+    CorpusError
+        If fewer than two are shared.
+    """
     corpus = CORPORA[test_set.corpus].labels if test_set.corpus in CORPORA else ()
     known = set(corpus) or {str(sample.label) for sample in test_set.samples}
-    shared = [label for label in answers.labels if label in known]
+    shared = [label for label in labels if label in known]
     if len(shared) < 2:
         raise CorpusError(
             f"{test_set.corpus}: of its labels ({', '.join(sorted(known))}) the model knows {len(shared)}; "
-            f"it has {', '.join(answers.labels)}. Give a corpus that shares at least two."
+            f"it has {', '.join(labels)}. Give a corpus that shares at least two."
         )
     return LabelMap({label: (label,) for label in shared})
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from affekt.data.splits import draw_evenly
 from affekt.errors import AudioError, AudioWarning, CorpusError, InputError, UnknownName
-from affekt.evaluate.corpus import Answers, TestSet, restriction
+from affekt.evaluate.corpus import TestSet, restriction
 from affekt.labels import LabelMap
 from affekt.metrics.intervals import FEWEST_SPEAKERS
 from affekt.metrics.paired import Answer, Curve, Level, Point, Stress, chances, compared
@@ -211,9 +211,7 @@ def stress(
         warnings.simplefilter("ignore", AudioWarning)
         clips, failures = _clips(recognizer, test_sets, options)
         tick()
-        maps = {
-            test_set.corpus: restriction(test_set, Answers((), (), (), recognizer.labels)) for test_set in test_sets
-        }
+        maps = {test_set.corpus: restriction(test_set, recognizer.labels) for test_set in test_sets}
         test = _StressTest(recognizer, clips, maps, sounds, options)
         curves = tuple(test.curve(name, tick) for name in options.conditions)
     samples = [clip.sample for clip in clips]
