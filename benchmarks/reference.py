@@ -1,4 +1,4 @@
-"""What with_baseline a speaker is worth: UAR on unseen speakers against the seconds of other speech of theirs.
+"""UAR on unseen speakers against the seconds of speech behind their speaker baseline.
 
 Usage: python benchmarks/reference.py --corpora SPEECH [--model FILE.onnx] [--clips 80] [--output FILE.json]
 
@@ -21,7 +21,7 @@ from rich.table import Table
 
 from affekt.corpora import read_corpus
 from affekt.data.splits import fixed_speakers, fixed_split
-from affekt.evaluate.corpus import Answers, TestSet, restriction
+from affekt.evaluate.corpus import TestSet, restriction
 from affekt.evaluate.speakers import accumulate_all
 from affekt.metrics.report import report
 from affekt.metrics.slices import speaker_of
@@ -44,8 +44,8 @@ def rows_of(corpus: str, recognizer: Recognizer, samples: Sequence[Sample], clip
     for kind in KINDS:
         for seconds in SECONDS:
             known = [reference(s, pool, accumulator, kind=kind, seconds=seconds, rng=rng) for s in tested]
-            answers = [told(recognizer, s, k, kind) for s, k in zip(tested, known, strict=True)]
-            uar = judged(TestSet(corpus, tuple(tested)), answers, recognizer.labels)
+            answers = [answer_with(recognizer, s, k, kind) for s, k in zip(tested, known, strict=True)]
+            uar = recall(TestSet(corpus, tuple(tested)), answers, recognizer.labels)
             heard = float(np.mean([k.seconds for k in known]))
             rows.append({"corpus": corpus, "kind": kind, "seconds": seconds, "heard": round(heard, 2), "UAR": uar})
     return rows
@@ -73,14 +73,14 @@ def reference(
     return found
 
 
-def told(recognizer: Recognizer, sample: Sample, known: Accumulator, kind: str) -> Prediction:
-    """The answer to a clip by a recogniser that knows this of its speaker."""
+def answer_with(recognizer: Recognizer, sample: Sample, known: Accumulator, kind: str) -> Prediction:
+    """The answer to a clip with a speaker baseline."""
     return recognizer.with_baseline(known.baseline(kind)).analyse(sample.path).summary
 
 
-def judged(test_set: TestSet, answers: Sequence[Prediction], labels: tuple[str, ...]) -> dict[str, float | int]:
+def recall(test_set: TestSet, answers: Sequence[Prediction], labels: tuple[str, ...]) -> dict[str, float | int]:
     """UAR among the labels of the corpus."""
-    labels_of = restriction(test_set, Answers(test_set.samples, tuple(answers), (), labels))
+    labels_of = restriction(test_set, labels)
     scores = [labels_of.apply(p.scores) if p.scores else {} for p in answers]
     given = [max(row, key=row.__getitem__) if row else None for row in scores]
     return estimate_record(report(test_set.samples, given, rng=np.random.default_rng(0)).metrics["UAR"])

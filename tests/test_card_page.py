@@ -196,10 +196,12 @@ class TestKeeping:
 def clips_of(rows):
     """Clips of TESS and SAVEE of one window each, with all the probability on what was answered."""
     labels = ("angry", "calm", "sad")
-    heard = tuple(RecordingLogits(np.log(np.eye(3) + 1e-6)[[labels.index(answer)]], np.ones(1)) for *_, answer in rows)
+    recordings = tuple(
+        RecordingLogits(np.log(np.eye(3) + 1e-6)[[labels.index(answer)]], np.ones(1)) for *_, answer in rows
+    )
     corpora, speakers, truth = (tuple(row[i] for row in rows) for i in range(3))
     return LabelledLogits(
-        truth, tuple(f"{c}/{s}" for c, s in zip(corpora, speakers, strict=True)), corpora, heard, labels
+        truth, tuple(f"{c}/{s}" for c, s in zip(corpora, speakers, strict=True)), corpora, recordings, labels
     )
 
 

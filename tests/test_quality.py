@@ -19,7 +19,7 @@ from scipy import signal as scipy_signal
 from affekt.client import results_of
 from affekt.errors import ModelError
 from affekt.evaluate.calibrate import FITTED_UNDER, VERSIONS, logits_under_conditions, recording_logits
-from affekt.evaluate.card_fit import calibrate
+from affekt.evaluate.card_fit import calibrate, calibration_scores
 from affekt.evaluate.gate_fit import KNOTS, GateData, fit_gate
 from affekt.evaluate.stress import CONDITIONS
 from affekt.metrics.calibration import LabelledLogits, RecordingLogits
@@ -31,6 +31,7 @@ from affekt.speech.stream import LIVE
 from affekt.timeline.gate import weakened
 from affekt.timeline.summary import summarise
 from affekt.types import Prediction, Result, Sample
+from affekt.write.calibration import to_text
 from affekt.write.card import to_markdown
 from affekt.write.fields import table_of
 from affekt.write.predictions import WRITERS
@@ -296,20 +297,26 @@ def clips_with(rng, n, condition):
     kept = np.where(snr < 10, 0.3, 1.0)
     truth = [LABELS[rng.choice(3, p=row)] for row in weakened(shares, kept)]
     rows = [np.array([[x, *GOOD[1:]]]) for x in snr]
-    heard = tuple(RecordingLogits(row[None], np.ones(1), measured) for row, measured in zip(logits, rows, strict=True))
+    recordings = tuple(
+        RecordingLogits(row[None], np.ones(1), measured) for row, measured in zip(logits, rows, strict=True)
+    )
     who = tuple(f"c/{i % 10}" for i in range(n))
-    return LabelledLogits(tuple(truth), who, ("c",) * n, heard, LABELS, (condition,) * n if condition else ())
+    return LabelledLogits(tuple(truth), who, ("c",) * n, recordings, LABELS, (condition,) * n if condition else ())
 
 
 def test_calibrating_learns_a_gate_and_checks_it_on_other_speakers():
     rng = np.random.default_rng(4)
-    found = calibrate(clips_with(rng, 1000, ""), CARD, under=clips_with(rng, 1000, "noise"), rng=rng)
+    clips = clips_with(rng, 1000, "")
+    found = calibrate(clips, CARD, under=clips_with(rng, 1000, "noise"), rng=rng)
     gate = found.card.gate
     assert list(gate["curves"]) == ["snr"] and gate["loss"][1] < gate["loss"][0]
     assert list(found.checks) == ["clean", "noise"] and found.checks["noise"].clips == 1000
     noise, clean = found.checks["noise"], found.checks["clean"]
     assert noise.loss[1] < noise.loss[0] - 0.1 and noise.ece[1] < noise.ece[0] / 2
     assert clean.loss[1] == pytest.approx(clean.loss[0], abs=0.01)
+    scores = calibration_scores(clips, found.card, rng=rng)
+    text = to_text(CARD, found, scores, clips=1000, coverage=0.9)
+    assert "gate on snr: keeps " in text and "ECE without" in text and "sets of 90% hold the truth" in text
     again = Card.from_json(found.card.to_json())
     assert gate_of(again.gate) == gate_of(gate) and "noise and echo" in to_markdown(again, "")
 
@@ -377,10 +384,10 @@ def test_a_gate_moves_no_segment_and_no_best_guess(pair, conversation):
 def test_any_chunks_give_the_same_reasons(pair, conversation):
     found = []
     for cuts in ([], [5_000, 5_001, 70_000, 200_000], range(0, len(conversation), 4_000)):
-        stream, heard = pair[1].stream(), []
+        stream, given = pair[1].stream(), []
         for part in np.split(conversation, cuts):
-            heard += stream.feed(part)
-        found.append(heard + stream.flush())
+            given += stream.feed(part)
+        found.append(given + stream.flush())
     assert found[0] == found[1] == found[2]
 
 
@@ -401,7 +408,7 @@ def test_an_unsure_answer_to_a_good_signal_says_that_it_is_the_voice(clips):
     assert not gated({"curves": {"clipped": [1.0, 0.5, 0.5]}}, threshold=0.0).predict(str(clips[0]))[0].reason
 
 
-def test_what_is_heard_for_calibrating_is_what_the_engine_answers(pair, clips):
+def test_what_a_calibration_is_fitted_to_is_what_the_engine_answers(pair, clips):
     for path in clips[:4]:
         result = pair[1].analyse(str(path))
         found = recording_logits(pair[1], str(path))
@@ -411,7 +418,7 @@ def test_what_is_heard_for_calibrating_is_what_the_engine_answers(pair, clips):
         np.testing.assert_allclose(scores, list(result.summary.scores.values()), atol=1e-9 if exact else 0.03)
 
 
-def test_clips_are_heard_under_every_condition(pair, clips):
+def test_clips_are_recognised_under_every_condition(pair, clips):
     chosen = [
         Sample(f"x/{path.stem}", str(path), label="sad", speaker=path.stem[-2:], corpus="x") for path in clips[:6]
     ]

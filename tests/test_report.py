@@ -16,6 +16,7 @@ from affekt.metrics.slices import slices, too_small
 from affekt.models.card import Card
 from affekt.types import Estimate, Report, Sample
 from affekt.write.report import FORMATS, record, to_json, to_markdown, to_text, worst_speaker
+from affekt.write.tables import interval, markdown_table, text_table
 
 STAMP = "the same clip is in training and test"
 
@@ -224,6 +225,22 @@ def test_json_is_versioned_and_says_all(full):
     assert table["confusion"] == [list(row) for row in full.confusion]
     assert table["findings"][0]["examples"] == ["c/1"]
     assert len(table["reliability"]) == 15
+
+
+def test_a_differences_interval_has_its_sign_and_no_minus_zero():
+    assert interval(Estimate(-0.004, -0.126, 0.05, 9), sign=True) == "+0.00 [−0.13, +0.05]"
+    assert interval(Estimate(0.5, 0.25, 1.0, 9), places=3) == "0.500 [0.250, 1.000]"
+
+
+def test_markdown_tables_escape_cells_unless_they_are_markdown():
+    assert markdown_table(["a"], [["*b* | c"]])[2] == r"| \*b\* \| c |"
+    assert markdown_table(["a"], [["*b*"]], escape=False)[2] == "| *b* |"
+
+
+def test_text_tables_align_numbers_to_the_right_or_everything_to_the_left():
+    rows = [("label", "clips"), ("sad", 7)]
+    assert text_table(rows) == ["label  clips", "sad        7"]
+    assert text_table(rows, numbers=False) == ["label  clips", "sad    7"]
 
 
 def test_markdown_has_tables_and_no_markup_from_outside(full):

@@ -65,10 +65,10 @@ def random_clips(rng, n=300, *, speakers=10, sharpness=2.0, silent=0):
     logits = sharpness * rng.standard_normal((n, 3))
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     truth = [LABELS[rng.choice(3, p=row)] for row in shares]
-    heard = [RecordingLogits(row[None], np.ones(1)) for row in logits]
-    heard[:silent] = [RecordingLogits(np.zeros((0, 3)), np.zeros(0))] * silent
+    recordings = [RecordingLogits(row[None], np.ones(1)) for row in logits]
+    recordings[:silent] = [RecordingLogits(np.zeros((0, 3)), np.zeros(0))] * silent
     who = tuple(f"c/{i % speakers}" for i in range(n))
-    return LabelledLogits(tuple(truth), who, ("one", "two") * (n // 2), tuple(heard), LABELS)
+    return LabelledLogits(tuple(truth), who, ("one", "two") * (n // 2), tuple(recordings), LABELS)
 
 
 CARD = Card("m", "speech", LABELS)
@@ -344,7 +344,7 @@ def test_a_card_by_somebody_else_is_looked_through(change, words):
 # --- the engine ------------------------------------------------------------------------------------
 
 
-def test_what_is_heard_makes_the_summary(conversation, tmp_path):
+def test_the_logits_kept_make_the_summary(conversation, tmp_path):
     from affekt.train.export import rewrite_card
 
     # Without the gate, which the engine puts before each segment.
@@ -359,7 +359,7 @@ def test_what_is_heard_makes_the_summary(conversation, tmp_path):
         np.testing.assert_allclose(found.scores(recognizer.card.temperature), list(summary.scores.values()), atol=1e-9)
 
 
-def test_nothing_is_heard_in_silence():
+def test_silence_has_no_logits():
     found = recording_logits(Recognizer(), (np.zeros(32_000, np.float32), 16_000))
     assert found.logits.shape == (0, 8) and found.scores(1.0).tolist() == [0.0] * 8
 
@@ -385,10 +385,10 @@ def test_a_threshold_moves_no_segment_and_changes_no_score(conversation):
 def test_any_chunks_give_the_same_answers_with_a_threshold(conversation):
     recognizer, found = Recognizer(threshold=0.6), []
     for cuts in ([], [5_000, 5_001, 70_000, 200_000]):
-        stream, heard = recognizer.stream(), []
+        stream, given = recognizer.stream(), []
         for part in np.split(conversation, cuts):
-            heard += stream.feed(part)
-        found.append(heard + stream.flush())
+            given += stream.feed(part)
+        found.append(given + stream.flush())
     assert found[0] == found[1]
 
 
@@ -474,13 +474,13 @@ def test_best_guesses_are_judged_whatever_the_threshold(clips):
     assert any("never sure" in sentence for sentence in never["all labels"].warnings)
 
 
-def test_listening_leaves_out_what_the_model_cannot_say_and_names_what_it_cannot_read(clips, tmp_path):
+def test_a_pass_leaves_out_what_the_model_cannot_say_and_names_what_it_cannot_read(clips, tmp_path):
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"nothing")
     samples = [*samples_of(clips[:2]), Sample("x/odd", str(clips[0]), label="bored", speaker="1", corpus="x"),
                Sample("x/broken", str(broken), label="sad", speaker="1", corpus="x")]  # fmt: skip
-    heard, failures = clean_logits(Recognizer(), samples)
-    assert len(heard.truth) == 2 and heard.speakers == ("x/23", "x/24")
+    found, failures = clean_logits(Recognizer(), samples)
+    assert len(found.truth) == 2 and found.speakers == ("x/23", "x/24")
     assert [failure.source for failure in failures] == [str(broken)]
 
 
@@ -630,14 +630,14 @@ def test_sets_fitted_on_dev_speakers_hold_the_truth_of_test_speakers(corpora_fol
     from affekt.corpora import read_corpus
     from affekt.data.splits import fixed_split
 
-    recognizer, heard = Recognizer(), []
+    recognizer, logits = Recognizer(), []
     split = fixed_split(read_corpus("ravdess", corpora_folder / "ravdess").samples)
     for samples in (split.dev, split.test):
         found, failures = clean_logits(recognizer, samples)
         assert not failures
-        heard.append(found)
-    found = calibrate(heard[0], recognizer.card, precision=0.7, rng=np.random.default_rng(0))
-    on_test = calibration_scores(heard[1], found.card, coverage=0.9, rng=np.random.default_rng(0))["all"]
+        logits.append(found)
+    found = calibrate(logits[0], recognizer.card, precision=0.7, rng=np.random.default_rng(0))
+    on_test = calibration_scores(logits[1], found.card, coverage=0.9, rng=np.random.default_rng(0))["all"]
     # Other speakers are not exchangeable with the two of dev, so this asks for less than was promised.
     assert on_test.set_coverage.value > 0.8 and on_test.set_size.value < 7
     assert on_test.precision.value > 0.6

@@ -226,7 +226,7 @@ def test_babble_is_of_other_people_as_loud_as_one_another():
     assert [_other(one, s) for s in (same, other, unknown, foreign)] == [False, True, False, True]
 
 
-def heard(recognizer, signal):
+def regions_of(recognizer, signal):
     """Summary, and the regions of speech."""
     trace = Trace()
     return recognizer.analyse((signal, RATE), trace=trace).summary, trace.regions
@@ -238,8 +238,8 @@ def test_gain_does_not_change_the_scores_where_it_does_not_change_the_regions(de
     """Full scale is no limit here, as it is to a recording that clips."""
     for path in clips[::3]:
         signal = read(path).signal
-        clean, regions = heard(recognizer, signal)
-        changed, found = heard(recognizer, signal * np.float32(10 ** (decibels / 20)))
+        clean, regions = regions_of(recognizer, signal)
+        changed, found = regions_of(recognizer, signal * np.float32(10 ** (decibels / 20)))
         if found == regions:
             assert changed.scores == pytest.approx(clean.scores, abs=1e-3), path.name
 
@@ -330,9 +330,9 @@ def test_every_number_has_an_interval_and_every_row_its_clips(found):
         assert all(re.search(r"\[.*, .*\]", cell) for cell in row[2:7] if cell)
         assert row[7] == "12"
     text, markdown = to_text(found), to_markdown(found)
-    for told in ("white noise", "telephone 8 kHz", "Chance is a UAR of 0.167", "say nothing about other speakers"):
-        assert told in text
-        assert told in markdown
+    for words in ("white noise", "telephone 8 kHz", "Chance is a UAR of 0.167", "say nothing about other speakers"):
+        assert words in text
+        assert words in markdown
     assert {line.count("|") for line in markdown.split("\n") if line.startswith("| gain / dB")} == {len(HEAD) + 1}
 
 
@@ -420,9 +420,9 @@ def test_gain_changes_few_answers_and_only_where_it_moves_regions(recognizer, co
         samples = fixed_split(read_corpus(name, corpora_folder / name).samples).test
         for sample in draw_evenly(samples, 40, np.random.default_rng(0)):
             signal = read(sample.path).signal
-            clean, regions = heard(recognizer, signal)
+            clean, regions = regions_of(recognizer, signal)
             for decibels in (-30, -10, 12):
-                changed, found = heard(recognizer, signal * np.float32(10 ** (decibels / 20)))
+                changed, found = regions_of(recognizer, signal * np.float32(10 ** (decibels / 20)))
                 moved = best(changed) != best(clean)
                 assert not moved or found != regions, sample.id
                 other, total = other + moved, total + 1

@@ -54,10 +54,8 @@ def protocols_figure(kept: Kept) -> Any:
     if not any(rows.values()):
         return None
     marks = {
-        f"aim, speaker {words}": {
-            PLANS[aim.source][0]: aim.least for aim in AIMS if aim.way == way and aim.source in PLANS
-        }
-        for way, words in {"none": "unknown", "any": "known (either way)"}.items()
+        f"aim, {words}": {PLANS[aim.source][0]: aim.least for aim in AIMS if aim.way == way and aim.source in PLANS}
+        for way, words in {"none": "speaker unknown", "any": "with a speaker baseline"}.items()
     }
     short = {name: words for name, (words, _) in PLANS.items()}
     marks |= {
@@ -72,12 +70,12 @@ def protocols_figure(kept: Kept) -> Any:
         if first := next(iter(protocol_rows(kept, name)), None):
             chance[short[name]] = 0.25 if name == "left-out" else 1 / len(first["classes"])
     ax = draw_ways(rows, marks=marks, chance=chance)
-    ax.set_title("UAR by protocol: speakers, sentences and corpora never met", fontsize=11, loc="left")
+    ax.set_title("UAR by protocol: unseen speakers, sentences and corpora", fontsize=11, loc="left")
     return ax.figure
 
 
 def left_out_figure(kept: Kept) -> Any:
-    """Corpora never met, four labels."""
+    """Unseen corpora, four labels."""
     rows: dict[str, dict[str, Estimate]] = {}
     chance: dict[str, float] = {}
     for row in protocol_rows(kept, "left-out"):
@@ -88,7 +86,7 @@ def left_out_figure(kept: Kept) -> Any:
     if not rows:
         return None
     ax = draw_ways(rows, chance=chance)
-    ax.set_title("corpora never met: UAR among angry, happy, neutral, sad", fontsize=11, loc="left")
+    ax.set_title("unseen corpora: UAR among angry, happy, neutral, sad", fontsize=11, loc="left")
     return ax.figure
 
 

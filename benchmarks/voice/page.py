@@ -20,6 +20,7 @@ from affekt.metrics.selective import lower_bound
 from affekt.train.recipe import load_recipe, recipe_digest
 from affekt.types import Estimate
 from affekt.write.stress import condition_name, level_name
+from affekt.write.tables import interval
 
 WAYS = {
     "none": "speaker unknown",
@@ -39,7 +40,7 @@ PLANS = {
     "tess": ("TESS", "TESS, each actress unseen; the other corpora first, then the other actress"),
     "left-out": (
         "left-out corpora\n(mean, four labels)",
-        "a corpus never met, four labels (angry, happy, neutral, sad); mean of the corpora",
+        "an unseen corpus, four labels (angry, happy, neutral, sad); mean of the corpora",
     ),
 }
 OTHERS = {
@@ -149,9 +150,7 @@ def shown(e: Estimate | Sequence[float] | None, *, sign: bool = False, places: i
     """``0.59 [0.52, 0.66]``, of an Estimate or of [value, low, high, n]."""
     if not e:
         return "not run"
-    e = e if isinstance(e, Estimate) else estimate(e)
-    value, low, high = (f"{round(x, places) + 0.0:{'+' if sign else ''}.{places}f}" for x in (e.value, e.low, e.high))
-    return f"{value} [{low}, {high}]".replace("-", "\N{MINUS SIGN}")
+    return interval(e if isinstance(e, Estimate) else estimate(e), sign=sign, places=places)
 
 
 def speakers_uar(kept: Kept, corpus: str, way: str = "none", file: str = "") -> Estimate | None:
@@ -167,7 +166,7 @@ def protocol_rows(kept: Kept, name: str, labels: str = "") -> list[dict[str, Any
 
 
 def mean_left_out(kept: Kept, labels: str, way: str, least: int) -> Estimate | None:
-    """Mean over the corpora never met that have so many of the labels."""
+    """Mean over the unseen corpora that have so many of the labels."""
     rows = [row for row in protocol_rows(kept, "left-out", labels) if row["baseline"] == way]
     found = [estimate(row["metrics"]["UAR"]) for row in rows if len(row["classes"]) >= least]
     return mean_of(found) if found else None
@@ -339,7 +338,7 @@ def size_of(kept: Kept, name: str) -> tuple[object, object, object]:
 
 
 def left_out_rows(kept: Kept) -> list[dict[str, Any]]:
-    """Every corpus by a network that never met it, among four labels and among all: its UAR in every way."""
+    """Every corpus by a network that was not trained on it, among four labels and among all: its UAR in every way."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for labels in ("four", "all"):
         for row in protocol_rows(kept, "left-out", labels):

@@ -349,9 +349,9 @@ def fairness(clips: Any, people: Mapping[str, Sample], temperature: float) -> di
 
 def answers(part: Any, corpus: str, temperature: float) -> list[str | None]:
     """The best label of each clip among those that its corpus has; None where there is no speech."""
-    from affekt.evaluate.corpus import Answers, TestSet, restriction
+    from affekt.evaluate.corpus import TestSet, restriction
 
-    chosen = restriction(TestSet(corpus, ()), Answers((), (), (), part.labels))
+    chosen = restriction(TestSet(corpus, ()), part.labels)
     rows = [chosen.apply(row) if row else {} for row in part.scores(temperature)]
     return [max(row, key=row.__getitem__) if row else None for row in rows]
 

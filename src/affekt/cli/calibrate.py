@@ -55,12 +55,12 @@ def calibrate(**options: Any) -> int:
 
     The gate lowers the scores of a poor signal. It is fitted to the same clips
     under noise, babble, reverberation, a telephone, clipping and cut short,
-    which takes several times as long as the clips themselves. Each corpus gives its committed
-    dev speakers; one without committed speakers, which the model must not have
-    learned from, gives all. How sure the model is changes, and when it says so.
-    Its best guesses stay as they are, but for some of long recordings, where
-    the temperature moves segments and the gate lets good ones count more:
-    evaluate it again then. Needs the extra train.
+    which takes several times as long as the clips themselves. Each corpus gives
+    its committed dev speakers; a corpus without committed speakers gives all,
+    and the model must not have learned from it. The confidence changes. The
+    best guesses stay, except for some long recordings, where the temperature
+    moves segments and the gate gives good ones more weight: evaluate the model
+    again then. Needs the extra train.
     """
     import numpy as np
 

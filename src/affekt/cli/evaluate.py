@@ -166,15 +166,15 @@ def _compared(evaluations: Sequence[Evaluation], samples: Sequence[Sample]) -> C
 
 
 def _written(job: Job, found: ModelEvaluation) -> str:
-    from affekt.write.evaluation import to_json, to_markdown, to_text
-
-    if job.form == "text":
-        return "\n".join(shown(line) for line in to_text(found, slices=job.slices).split("\n"))
     if job.form == "html":
         from affekt.plot.scores import evaluation_page
 
         return evaluation_page(found)
-    return to_json(found) if job.form == "json" else to_markdown(found)
+    from affekt.write.evaluation import FORMATS, to_text
+
+    if job.form == "text":
+        return "\n".join(shown(line) for line in to_text(found, slices=job.slices).split("\n"))
+    return FORMATS[job.form](found)
 
 
 def _write_card(found: ModelEvaluation) -> None:

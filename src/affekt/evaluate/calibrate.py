@@ -117,7 +117,7 @@ def logits_under_conditions(
     seed : int
         Draws all noise.
     tick : callable
-        Called after each recording.
+        Called for each recording.
 
     Returns
     -------
@@ -126,22 +126,25 @@ def logits_under_conditions(
     levels = [(name, level) for name in FITTED_UNDER for level in CONDITIONS[name].levels]
     order = np.random.default_rng(seed).permutation(len(levels))
     known = [sample for sample in samples if sample.label in recognizer.card.labels]
-    spread = np.unique(np.linspace(0, len(known) - 1, BABBLE_CLIPS).astype(int)) if known else np.zeros(0, int)
-    voices = [(speaker_of(known[i]), _decoded(known[i])) for i in spread]
+    spread = np.unique(np.linspace(0, max(0, len(known) - 1), BABBLE_CLIPS).astype(int))
+    voices = [(speaker_of(known[i]), _decoded(known[i])) for i in spread if known]
     rows: list[tuple[Sample, RecordingLogits, str]] = []
     for number, sample in enumerate(known):
+        tick()
         signal = _decoded(sample)
+        if signal is None:
+            continue
+        energy = np.square(signal.astype(np.float64))
+        middle = float(energy @ np.arange(len(energy)) / max(float(energy.sum()), 1e-20)) / RATE
         others = [voice for who, voice in voices if voice is not None and who != speaker_of(sample)]
-        for version in range(VERSIONS if signal is not None else 0):
+        for version in range(VERSIONS):
             name, level = levels[order[(number * VERSIONS + version) % len(levels)]]
             rng, is_babble = np.random.default_rng([seed, number]), CONDITIONS[name].noise == "babble"
             if is_babble and not others:
                 continue
-            sounds = [babble(others, len(signal), rng)] if is_babble else []  # type: ignore[arg-type]
-            middle = _middle(signal)  # type: ignore[arg-type]
-            changed = changed_signal(signal, CONDITIONS[name], level, rng=rng, sounds=sounds, middle=middle)  # type: ignore[arg-type]
+            sounds = [babble(others, len(signal), rng)] if is_babble else []
+            changed = changed_signal(signal, CONDITIONS[name], level, rng=rng, sounds=sounds, middle=middle)
             rows.append((sample, recording_logits(recognizer, changed), name))
-        tick()
     return _labelled(rows, recognizer.card)
 
 
@@ -163,9 +166,3 @@ def _decoded(sample: Sample) -> Signal | None:
         return read_stretch(sample)
     except (AudioError, OSError):
         return None
-
-
-def _middle(signal: Signal) -> float:
-    """Seconds to the centre of the signal's energy."""
-    energy = np.square(signal.astype(np.float64))
-    return float(energy @ np.arange(len(energy)) / max(float(energy.sum()), 1e-20)) / RATE

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from affekt.errors import InputError
-from affekt.evaluate.gate_fit import GateCheck, GateData, check_gate, fit_gate, select_measures
-from affekt.metrics.calibration import LabelledLogits, best_temperature
+from affekt.evaluate.gate_fit import GateData, check_gate, fit_gate, select_measures
+from affekt.metrics.calibration import Calibration, CalibrationScores, GateCheck, LabelledLogits, best_temperature
 from affekt.metrics.intervals import estimates, resample
 from affekt.metrics.probabilities import SCORE_METRICS, checked
 from affekt.metrics.selective import ERROR, Threshold, choose_threshold, conformal_quantiles, outcomes, selected
@@ -23,29 +22,6 @@ from affekt.types import Estimate
 LEAST_GAIN = 0.001
 #: With fewer clips with speech no gate is fitted.
 LEAST_CLIPS = 100
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """A calibrated card, and what was seen when it was fitted.
-
-    Parameters
-    ----------
-    card : Card
-        With the new temperature, gate, threshold and label sets.
-    threshold : Threshold
-        What was seen when it was chosen.
-    loss : (float, float)
-        Log loss of the clips, before any gate, at the old temperature and at the new one.
-    checks : mapping of str to GateCheck
-        What the gate gains on speakers it was not fitted to: ``clean``, then each condition.
-        Its measures were selected on the same speakers, which flatters it a little.
-    """
-
-    card: Card
-    threshold: Threshold
-    loss: tuple[float, float]
-    checks: Mapping[str, GateCheck] = field(default_factory=dict)
 
 
 def calibrate(
@@ -152,31 +128,6 @@ def _promise(chosen: Threshold, clips: LabelledLogits) -> dict[str, Any]:
         "corpora": list(dict.fromkeys(clips.corpora)),
         "method": "fixed-sequence tests with Clopper-Pearson bounds over clips, as if clips were independent",
     }
-
-
-@dataclass(frozen=True)
-class CalibrationScores:
-    """How well the confidence, the threshold and the label sets of a model hold on some clips.
-
-    Parameters
-    ----------
-    ece : Estimate
-        Expected calibration error of the confidence.
-    precision, coverage : Estimate
-        Share of right answers among those given, and share of clips with an answer, at the threshold.
-    set_coverage : Estimate
-        Share of clips with speech whose label set contains the true label.
-    set_size : Estimate
-        Mean number of labels in a set.
-    speakers : int
-    """
-
-    ece: Estimate
-    precision: Estimate
-    coverage: Estimate
-    set_coverage: Estimate
-    set_size: Estimate
-    speakers: int
 
 
 def calibration_scores(

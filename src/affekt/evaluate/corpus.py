@@ -158,21 +158,16 @@ def select_test_set(
     if whole:
         sentence = f"the model learned from {name}, and all speakers are tested: those it was trained on, too."
         return replace(_warned(found, sentence), stamps=("trained on these clips",), held_out=False)
-    return _held_out(found, card, side, split_hash)
-
-
-def _held_out(test_set: TestSet, card: Card, side: str, split_hash: str) -> TestSet:
-    committed = card.split == split_hash or test_set.corpus in COMMITTED.get(card.split, ())
-    if not committed:
+    if card.split != split_hash and name not in COMMITTED.get(card.split, ()):
         sentence = (
-            f"the model learned from {test_set.corpus}, and its card's split is not the committed one, as far as can "
+            f"the model learned from {name}, and its card's split is not the committed one, as far as can "
             "be checked here: it may have been trained on these speakers."
         )
-        return replace(_warned(test_set, sentence), held_out=False)
+        return replace(_warned(found, sentence), held_out=False)
     if side == "dev":
         sentence = "dev speakers: the model's epoch and temperature were chosen on them, so the score flatters it."
-        test_set = _warned(test_set, sentence)
-    return replace(test_set, protocol=f"{test_set.protocol}; by its card's split the model was not trained on them")
+        found = _warned(found, sentence)
+    return replace(found, protocol=f"{found.protocol}; by its card's split the model was not trained on them")
 
 
 def known_split(readings: Mapping[str, Sequence[Sample]], card: Card) -> str:
@@ -227,7 +222,7 @@ def evaluate(
             f"{test_set.corpus}: none of its {len(test_set.samples)} clips can be read. The first: "
             f"{answers.failures[0].source}: {answers.failures[0].reason}"
         )
-    restricted, reports, predicted = restriction(test_set, answers), {}, {}
+    restricted, reports, predicted = restriction(test_set, answers.labels), {}, {}
     for kind, scores in {
         "corpus labels": [restricted.apply(p.scores) if p.scores else {} for p in answers.summaries],
         "all labels": [dict(p.scores) for p in answers.summaries],
@@ -274,15 +269,21 @@ def answer(
     return Answers(tuple(readable), tuple(summaries), tuple(failures), recognizer.labels)
 
 
-def restriction(test_set: TestSet, answers: Answers) -> LabelMap:
-    """The map from a model's labels to those that the corpus of a test set has."""
+def restriction(test_set: TestSet, labels: Sequence[str]) -> LabelMap:
+    """The map from a model's labels to those that the corpus of a test set has.
+
+    Raises
+    ------
+    CorpusError
+        If fewer than two are shared.
+    """
     corpus = CORPORA[test_set.corpus].labels if test_set.corpus in CORPORA else ()
     known = set(corpus) or {str(sample.label) for sample in test_set.samples}
-    shared = [label for label in answers.labels if label in known]
+    shared = [label for label in labels if label in known]
     if len(shared) < 2:
         raise CorpusError(
             f"{test_set.corpus}: of its labels ({', '.join(sorted(known))}) the model knows {len(shared)}; "
-            f"it has {', '.join(answers.labels)}. Give a corpus that shares at least two."
+            f"it has {', '.join(labels)}. Give a corpus that shares at least two."
         )
     return LabelMap({label: (label,) for label in shared})
 

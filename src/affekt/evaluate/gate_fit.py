@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from affekt.metrics.calibration import LabelledLogits
+from affekt.metrics.calibration import GateCheck, LabelledLogits
 from affekt.metrics.probabilities import calibration_error, log_loss
 from affekt.speech.quality import NAMES, speech_gate
 from affekt.timeline.gate import Gate, ramp
@@ -81,16 +81,8 @@ class GateData:
     def losses(self, factors: NDArray[np.float64]) -> NDArray[np.float64]:
         """Loss for each row of factors (..., n)."""
         p = np.atleast_2d(factors) * self.chosen + (1 - np.atleast_2d(factors)) / self.labels
-        return -np.log(np.maximum(p, 1e-12)) @ self.weights / self.weights.sum()
-
-
-@dataclass(frozen=True)
-class GateCheck:
-    """Log loss and expected calibration error of clips, each without a gate and with one."""
-
-    loss: tuple[float, float]
-    ece: tuple[float, float]
-    clips: int
+        losses: NDArray[np.float64] = -np.log(np.maximum(p, 1e-12)) @ self.weights / self.weights.sum()
+        return losses
 
 
 def fit_gate(data: GateData, *, names: Sequence[str] = NAMES, rounds: int = 6) -> Gate:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from affekt.data.splits import draw_evenly
 from affekt.errors import AudioError, AudioWarning, CorpusError, InputError, UnknownName
-from affekt.evaluate.corpus import Answers, TestSet, restriction
+from affekt.evaluate.corpus import TestSet, restriction
 from affekt.labels import LabelMap
 from affekt.metrics.intervals import FEWEST_SPEAKERS
 from affekt.metrics.paired import Answer, Curve, Level, Point, Stress, chances, compared
@@ -27,7 +27,7 @@ Signal = NDArray[np.float32]
 RATE = 16_000
 #: What the levels mean.
 MEANING = "Signal-to-noise ratios are over whole clips; in the rooms direct sound is as strong as all reverberation."
-#: People who talk at once in babble.
+#: Speakers who talk at once in babble.
 VOICES = 6
 
 
@@ -212,9 +212,7 @@ def stress(
         warnings.simplefilter("ignore", AudioWarning)
         clips, failures = _clips(recognizer, test_sets, options)
         tick()
-        maps = {
-            test_set.corpus: restriction(test_set, Answers((), (), (), recognizer.labels)) for test_set in test_sets
-        }
+        maps = {test_set.corpus: restriction(test_set, recognizer.labels) for test_set in test_sets}
         test = _StressTest(recognizer, clips, maps, sounds, options)
         curves = tuple(test.curve(name, tick) for name in options.conditions)
     samples = [clip.sample for clip in clips]
@@ -405,12 +403,12 @@ def cut(signal: Signal, seconds: float, middle: float) -> Signal:
 
 
 def babble(others: Sequence[Signal], samples: int, rng: np.random.Generator) -> Signal:
-    """Several people at once, each as loud as the others, over and over: shape (samples,).
+    """Several speakers at once at equal loudness, repeated to a length: shape (samples,).
 
     Raises
     ------
     InputError
-        If there is nobody else.
+        If there is no other speaker.
 
     Examples
     --------
@@ -422,7 +420,8 @@ def babble(others: Sequence[Signal], samples: int, rng: np.random.Generator) -> 
     drawn = rng.choice(len(others), min(VOICES, len(others)), replace=False)
     loudness = [float(np.sqrt(np.mean(np.square(others[i])))) or 1.0 for i in drawn]
     voices = [np.resize(others[i], samples) / level for i, level in zip(drawn, loudness, strict=True)]
-    return np.sum(voices, axis=0).astype(np.float32)
+    together: Signal = np.sum(voices, axis=0).astype(np.float32)
+    return together
 
 
 def _other(one: Sample, two: Sample) -> bool:

@@ -1,4 +1,4 @@
-"""Trained here, tested there: the matrix of corpora."""
+"""Cross-corpus evaluation: the matrix of training and test corpora."""
 
 from __future__ import annotations
 

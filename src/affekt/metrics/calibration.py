@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from affekt.metrics.probabilities import reliability
+from affekt.metrics.selective import Threshold
+from affekt.models.card import Card
 from affekt.models.onnx import softmax
 from affekt.timeline.gate import Gate, weakened
+from affekt.types import Estimate
 
 
 def negative_log_likelihood(logits: NDArray[np.floating], labels: NDArray[np.int64], temperature: float) -> float:
@@ -157,3 +160,60 @@ class LabelledLogits:
         weighted = np.concatenate([clip.weights for _, clip in spoken]) * shares[np.arange(len(columns)), columns]
         chosen = np.add.reduceat(weighted, np.cumsum([0, *counts[:-1]]))
         return float(-np.log(np.maximum(chosen, 1e-12)).mean())
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A calibrated card, and what was seen when it was fitted.
+
+    Parameters
+    ----------
+    card : Card
+        With the new temperature, gate, threshold and label sets.
+    threshold : Threshold
+        What was seen when it was chosen.
+    loss : (float, float)
+        Log loss of the clips, before any gate, at the old temperature and at the new one.
+    checks : mapping of str to GateCheck
+        What the gate gains on speakers it was not fitted to: ``clean``, then each condition.
+        Its measures were selected on the same speakers, which flatters it a little.
+    """
+
+    card: Card
+    threshold: Threshold
+    loss: tuple[float, float]
+    checks: Mapping[str, GateCheck] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CalibrationScores:
+    """How well the confidence, the threshold and the label sets of a model hold on some clips.
+
+    Parameters
+    ----------
+    ece : Estimate
+        Expected calibration error of the confidence.
+    precision, coverage : Estimate
+        Share of right answers among those given, and share of clips with an answer, at the threshold.
+    set_coverage : Estimate
+        Share of clips with speech whose label set contains the true label.
+    set_size : Estimate
+        Mean number of labels in a set.
+    speakers : int
+    """
+
+    ece: Estimate
+    precision: Estimate
+    coverage: Estimate
+    set_coverage: Estimate
+    set_size: Estimate
+    speakers: int
+
+
+@dataclass(frozen=True)
+class GateCheck:
+    """Log loss and expected calibration error of clips, each without a gate and with one."""
+
+    loss: tuple[float, float]
+    ece: tuple[float, float]
+    clips: int

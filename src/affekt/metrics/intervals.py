@@ -1,4 +1,4 @@
-"""How sure a number is: bootstrap intervals over speakers."""
+"""Confidence intervals of metrics: the bootstrap over speakers."""
 
 from __future__ import annotations
 

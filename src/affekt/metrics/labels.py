@@ -177,17 +177,20 @@ def tallies(truth: Sequence[str], predicted: Sequence[str | None], labels: Seque
 
 def recall_of(sums: Sums) -> NDArray[np.float64]:
     """UAR of summed tallies (..., k, 3): shape (...); the mean is over the classes that occur."""
-    return np.nanmean(class_scores_of(sums)[..., 1], axis=-1)
+    recall: NDArray[np.float64] = np.nanmean(class_scores_of(sums)[..., 1], axis=-1)
+    return recall
 
 
 def accuracy_of(sums: Sums) -> NDArray[np.float64]:
     """Share of right answers of summed tallies (..., k, 3): shape (...)."""
-    return sums[..., 0].sum(axis=-1) / sums[..., 1].sum(axis=-1)
+    share: NDArray[np.float64] = sums[..., 0].sum(axis=-1) / sums[..., 1].sum(axis=-1)
+    return share
 
 
 def f1_of(sums: Sums) -> NDArray[np.float64]:
     """Macro F1 of summed tallies (..., k, 3): shape (...); the mean is over the classes that occur."""
-    return np.nanmean(class_scores_of(sums)[..., 2], axis=-1)
+    f1: NDArray[np.float64] = np.nanmean(class_scores_of(sums)[..., 2], axis=-1)
+    return f1
 
 
 def class_scores_of(sums: Sums) -> NDArray[np.float64]:

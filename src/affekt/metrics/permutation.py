@@ -1,4 +1,4 @@
-"""Could it be luck? A model against chance, and two models against each other, by permutation."""
+"""Permutation tests: a model against chance, and two models against each other."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def chance_test(
 ) -> float:
     """How often answers score at least as well when the true labels are shuffled: the p value against chance.
 
-    Labels are shuffled among the clips of one speaker only. Whoever recognises
-    no emotion but only the speaker, where speakers differ in which emotions
-    they recorded, beats chance when labels travel between speakers; within
-    them he does not (exchangeability within blocks: Good, Permutation,
+    Labels are shuffled among the clips of one speaker only. A model that
+    recognises speakers but no emotion, where speakers differ in which emotions
+    they recorded, beats chance when labels are shuffled between speakers, but
+    not within them (exchangeability within blocks: Good, Permutation,
     parametric and bootstrap tests of hypotheses, 2005).
 
     Parameters

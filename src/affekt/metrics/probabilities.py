@@ -201,7 +201,8 @@ def _binned(truth: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray[np
 def _gap(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     """Expected calibration error of summed bins (..., 15 * 3)."""
     bins = sums.reshape(*sums.shape[:-1], BINS, 3)
-    return np.abs(bins[..., 1] - bins[..., 2]).sum(axis=-1) / bins[..., 0].sum(axis=-1)
+    gap: NDArray[np.float64] = np.abs(bins[..., 1] - bins[..., 2]).sum(axis=-1) / bins[..., 0].sum(axis=-1)
+    return gap
 
 
 def _filled(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -86,7 +86,11 @@ def report(
         p_value=chance_test(truth, predicted, groups=speakers, rng=rng),
         speakers=len(set(speakers) - {None}),
     )
-    found = _with_slices(found, samples, predicted, rng)
+    if small := too_small(samples):
+        names = ", ".join(small[:3]) + (", ..." if len(small) > 3 else "")
+        sentence = f"{len(small)} slices have fewer than 10 clips or one class and get no number ({names})."
+        found = replace(found, warnings=(*found.warnings, sentence))
+    found = replace(found, slices=slices(samples, predicted, rng=rng))
     return found if scores is None else _with_scores(found, samples, (scores, labels or classes), rng)
 
 
@@ -116,17 +120,6 @@ def _per_class(
         label: {"precision": p, "recall": r, "f1": f, "support": n}
         for label, p, r, f, n in zip(labels, found[::3], found[1::3], found[2::3], support, strict=True)
     }
-
-
-def _with_slices(
-    report: Report, samples: Sequence[Sample], predicted: Sequence[str | None], rng: np.random.Generator
-) -> Report:
-    small = too_small(samples)
-    warnings = report.warnings
-    if small:
-        names = ", ".join(small[:3]) + (", ..." if len(small) > 3 else "")
-        warnings += (f"{len(small)} slices have fewer than 10 clips or one class and get no number ({names}).",)
-    return replace(report, slices=slices(samples, predicted, rng=rng), warnings=warnings)
 
 
 def _with_scores(

@@ -1,4 +1,4 @@
-"""A model that may say "not sure": risk against coverage, the choice of a threshold, sets of labels."""
+"""Selective prediction (abstention): risk against coverage, the choice of a threshold, label sets."""
 
 from __future__ import annotations
 
@@ -231,19 +231,14 @@ def choose_threshold(
 
 def _candidates(confidence: NDArray[np.float64], precision: float, error: float) -> list[float]:
     """Thresholds to test, falling. They depend on confidences only, never on what was right."""
-    fewest = _fewest(precision, error)
+    # So many answers pass with half of the mistakes that the precision allows: a single one does not end the search.
+    fewest = math.ceil(math.log(error) / math.log(precision))
+    while lower_bound(math.ceil(fewest * (1 + precision) / 2), fewest, error=error) < precision:
+        fewest = math.ceil(1.05 * fewest)
     falling = np.sort(confidence[confidence > 0])[::-1]
     counts = [math.ceil(step * len(falling) / STEPS) for step in range(1, STEPS + 1)]
     found = dict.fromkeys(math.floor(1e4 * falling[count - 1]) / 1e4 for count in counts if count >= fewest)
     return [*found, 0.0] if found else []
-
-
-def _fewest(precision: float, error: float) -> int:
-    """Answers that pass even with half of the mistakes that the precision allows: one does not end the search."""
-    n = math.ceil(math.log(error) / math.log(precision))
-    while lower_bound(math.ceil(n * (1 + precision) / 2), n, error=error) < precision:
-        n = math.ceil(1.05 * n)
-    return n
 
 
 def selected(

@@ -1,4 +1,4 @@
-"""Where a model is good and where it is not: by sex, speaker, corpus, language, length, intensity, sentence."""
+"""UAR by slice: sex, speaker, corpus, language, length, intensity, sentence."""
 
 from __future__ import annotations
 

@@ -1,18 +1,18 @@
-"""What a voice model is worth, for its card: kinds of speaker baseline, speakers one by one, seconds of reference."""
+"""Pictures for the card of a voice model: UAR by speaker baseline, by speaker, and over seconds of reference."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from affekt._optional import require
+from affekt.plot.style import FAINT, HUES, LINE, STYLES, plain_axes
 from affekt.types import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-FAINT, LINE, BEHIND = "#B3B3B3", "#4D4D4D", "#8C8C8C"
-# Told apart by colour-blind eyes (Okabe & Ito, 2008), and by their shapes where colours fail.
+BEHIND = "#8C8C8C"
+# Distinct for colour-blind eyes (Okabe & Ito, 2008), and by their shapes where colours fail.
 COLOURS = ("#000000", "#0072B2", "#E69F00", "#009E73", "#CC79A7")
 SHAPES = ("o", "s", "D", "^", "X")
 MARKS = (("|", "#D55E00"), ("|", "#0072B2"), ("*", LINE), ("P", LINE), ("X", LINE), ("p", LINE), ("d", LINE))
@@ -21,9 +21,6 @@ SEXES: Mapping[str | None, tuple[str, str, str]] = {
     "male": ("men", "#0072B2", "^"),
     None: ("sex not known", FAINT, "s"),
 }
-# Tol (2021), https://personal.sron.nl/~pault/, "muted": nine hues for colour-blind eyes.
-HUES = ("#332288", "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677", "#882255", "#AA4499")
-STYLES = ("-", "--", ":")
 
 
 def draw_ways(
@@ -65,7 +62,7 @@ def draw_ways(
     """
     ways = list(dict.fromkeys(way for row in rows.values() for way in row))
     tracks = len(ways) + bool(marks)
-    ax = _axes(ax, (8.8, 0.9 + 0.15 * len(rows) * (1.5 + tracks)))
+    ax = plain_axes(ax, (8.8, 0.9 + 0.15 * len(rows) * (1.5 + tracks)))
     heights = [(track - (tracks - 1) / 2) * 0.76 / max(1, tracks) for track in range(tracks)]
     for i, way in enumerate(ways):
         found = {place + heights[i - len(ways)]: row[way] for place, row in enumerate(rows.values()) if way in row}
@@ -107,7 +104,7 @@ def draw_speakers(speakers: Mapping[str, Sequence[tuple[str | None, float]]], *,
     >>> draw_speakers({"a": [("female", 0.5), ("male", 0.7)]}).get_xlabel()
     'UAR of one speaker'
     """
-    ax = _axes(ax, (8.0, 0.8 + 0.42 * len(speakers)))
+    ax = plain_axes(ax, (8.0, 0.8 + 0.42 * len(speakers)))
     for sex, (words, colour, shape) in SEXES.items():
         offset = {"female": -0.14, "male": 0.14}.get(str(sex), 0.0)
         dots = [(uar, i + offset) for i, row in enumerate(speakers.values()) for s, uar in row if s == sex]
@@ -140,7 +137,7 @@ def draw_speakers(speakers: Mapping[str, Sequence[tuple[str | None, float]]], *,
 def draw_reference(
     curves: Mapping[str, Mapping[float, Estimate]], mean: Mapping[float, Estimate], *, ax: Axes | None = None
 ) -> Axes:
-    """Draw UAR over the seconds of speech that the speaker is known from: corpora thin, their mean thick.
+    """Draw UAR over the seconds of speech behind a speaker baseline: corpora thin, their mean thick.
 
     Seconds stand at equal distances, whatever lies between them.
 
@@ -157,7 +154,7 @@ def draw_reference(
     >>> draw_reference({"a": curve}, curve).get_ylabel()
     'UAR (bar: 95 % interval)'
     """
-    ax = _axes(ax, (6.4, 4.2))
+    ax = plain_axes(ax, (6.4, 4.2))
     for i, (name, curve) in enumerate(curves.items()):
         style: dict[str, Any] = {
             "color": HUES[i % len(HUES)],
@@ -171,16 +168,7 @@ def draw_reference(
     ax.vlines(range(len(mean)), [e.low for e in mean.values()], [e.high for e in mean.values()], "black", zorder=4)
     ax.set_xticks(range(len(mean)), [f"{seconds:g}" for seconds in mean])
     ax.set_ylim(0, 1)
-    ax.set_xlabel("speech that the speaker is known from, asked for / s")
+    ax.set_xlabel("speech for the speaker baseline, asked for / s")
     ax.set_ylabel("UAR (bar: 95 % interval)")
     ax.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return ax
-
-
-def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
-    if ax is None:
-        ax = require("matplotlib.figure", extra="plot").Figure(figsize=size, layout="constrained").add_subplot()
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_color(FAINT)
-    ax.tick_params(labelsize=9, color=FAINT)
     return ax

@@ -1,4 +1,4 @@
-"""Colours that tell the labels apart, for colour-blind eyes too."""
+"""Colours that distinguish labels, for colour-blind eyes too."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from affekt.errors import InputError
 from affekt.metrics.across import CrossCorpus
 from affekt.plot.colours import colours
 from affekt.plot.page import Picture, Section, Table, page, png
+from affekt.plot.style import FAINT, LINE, blank_figure, plain_axes
 from affekt.types import Estimate, Report
 from affekt.write.evaluation import ModelEvaluation, comparison_sentences
 from affekt.write.report import (
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LINE, FAINT, SEVERE, DOT = "#4D4D4D", "#B3B3B3", "#B22222", "#0072B2"
+SEVERE, DOT = "#B22222", "#0072B2"
 # Lightness rises evenly, and it looks the same to colour-blind eyes (Nunez, Anderton & Renslow, 2018).
 MAP = "cividis"
 QUIET = "#7F92B5"  # a 0 on the map's darkest colour
@@ -221,7 +222,7 @@ def draw_history(history: History, *, figure: Figure | None = None, stamps: Sequ
     if not history:
         raise InputError("the history is empty; give one mapping per epoch, such as {'epoch': 1, 'loss': 1.5}.")
     if figure is None:
-        figure = require("matplotlib.figure", extra="plot").Figure(figsize=(10, 3.8), layout="constrained")
+        figure = blank_figure((10, 3.8))
     left, right = figure.subplots(1, 2)
     draw_losses(history, ax=left, stamps=stamps)
     draw_accuracies(history, ax=right, stamps=stamps)
@@ -351,14 +352,9 @@ def _section(name: str, report: Report) -> Section:
 
 def _axes(title: str, stamps: Sequence[str], ax: Axes | None, size: tuple[float, float]) -> Axes:
     """Axes with a title, above which the stamps stand."""
-    if ax is None:
-        figure = require("matplotlib.figure", extra="plot").Figure(figsize=size, dpi=130, layout="constrained")
-        ax = figure.add_subplot()
+    ax = plain_axes(ax, size, dpi=130)
     words = [*(_name(stamp.upper(), 60) for stamp in stamps), title]
     ax.set_title("\n".join(words), fontsize=11, color=SEVERE if stamps else "black", parse_math=False, pad=16)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_color(FAINT)
-    ax.tick_params(labelsize=8, color=FAINT)
     return ax
 
 

@@ -1,21 +1,20 @@
-"""A model that may say "not sure", in pictures: reliability, and risk over coverage."""
+"""Selective prediction in pictures: reliability, and risk over coverage."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from affekt._optional import require
 from affekt.metrics.selective import RiskCoverage
+from affekt.plot.style import FAINT, LINE, STYLES, blank_figure, plain_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FAINT, LINE, ALL = "#B3B3B3", "#4D4D4D", "#000000"
-# Told apart by colour-blind eyes (Okabe & Ito, 2008).
+ALL = "#000000"
+# Distinct for colour-blind eyes (Okabe & Ito, 2008).
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#999933", "#44AA99")
-STYLES = ("-", "--", ":")
 
 Bins = Sequence[tuple[float, float, int]]
 
@@ -25,7 +24,7 @@ def draw_risk_coverage(
 ) -> Axes:
     """Draw the share of wrong answers over the share of clips that get one.
 
-    A curve that rises from the left says that the model is sure where it is right.
+    A curve that rises from the left shows that the model is confident where it is right.
 
     Parameters
     ----------
@@ -51,7 +50,8 @@ def draw_risk_coverage(
     >>> draw_risk_coverage({"all": risk_coverage(["a"], [{"a": 0.9, "b": 0.1}])}).get_ylabel()
     'risk (share of wrong answers)'
     """
-    ax = _axes("risk over coverage", ax)
+    ax = plain_axes(ax, (6.6, 4.6))
+    ax.set_title("risk over coverage", fontsize=10, loc="left")
     others = [name for name in curves if name != "all"]
     for name, curve in curves.items():
         place = others.index(name) if name in others else 0
@@ -89,7 +89,8 @@ def draw_reliabilities(bins: Mapping[str, Bins], *, ax: Axes | None = None) -> A
     >>> draw_reliabilities({"before": [(0.5, 0.4, 10)], "after": [(0.45, 0.4, 10)]}).get_xlabel()
     'confidence (probability of the best guess)'
     """
-    ax = _axes("reliability", ax)
+    ax = plain_axes(ax, (6.6, 4.6))
+    ax.set_title("reliability", fontsize=10, loc="left")
     ax.plot([0, 1], [0, 1], color=FAINT, linestyle="--", linewidth=1, label="confidence = accuracy")
     for place, (name, rows) in enumerate(bins.items()):
         filled, total = [(c, a, n) for c, a, n in rows if n and c], max(1, sum(n for _, _, n in rows))
@@ -117,17 +118,8 @@ def draw_calibration(
     >>> len(draw_calibration({"before": [(0.5, 0.4, 10)]}, {"all": curve}).axes)
     2
     """
-    figure = require("matplotlib.figure", extra="plot").Figure(figsize=(11.5, 4.6), layout="constrained")
+    figure = blank_figure((11.5, 4.6))
     left, right = figure.subplots(1, 2)
     draw_reliabilities(bins, ax=left)
     draw_risk_coverage(curves, coverage=coverage, ax=right)
     return figure
-
-
-def _axes(title: str, ax: Axes | None) -> Axes:
-    if ax is None:
-        figure = require("matplotlib.figure", extra="plot").Figure(figsize=(6.6, 4.6), layout="constrained")
-        ax = figure.add_subplot()
-    ax.set_title(title, fontsize=10, loc="left")
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax

@@ -1,4 +1,4 @@
-"""How robust a model is, in pictures: one per condition, all of them side by side, and the page."""
+"""The robustness of a model in pictures: one per condition, all of them side by side, and the page."""
 
 from __future__ import annotations
 
@@ -6,22 +6,18 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from affekt._optional import require
 from affekt.errors import InputError
 from affekt.metrics.paired import MEAN, Curve, Level, Stress, main_of, main_of_chance
 from affekt.plot.page import Picture, Section, Table, page, png
+from affekt.plot.style import HUES, LINE, STYLES, blank_figure, plain_axes
 from affekt.write.stress import HEAD, corpus_rows, level_name, sentences, stress_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FAINT, GREY = "#B3B3B3", "#4D4D4D"
 SECOND = "#D55E00"
-# Tol (2021), https://personal.sron.nl/~pault/, "muted": nine hues for colour-blind eyes; then again, dashed.
-HUES = ("#332288", "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677", "#882255", "#AA4499")
-STYLES = ("-", "--", "-.", ":")
-COLUMNS = 3
+COLUMNS, DPI = 3, 130
 BROKEN = 14  # characters of a level's name on one line
 
 
@@ -58,7 +54,7 @@ def draw_condition(stress: Stress, curve: Curve, *, ax: Axes | None = None) -> A
     _line(ax, curve, {level: e.value for level, e in main.items()}, label=next(iter(stress.clean)), **known)
     ax.vlines(range(len(main)), [e.low for e in main.values()], [e.high for e in main.values()], "black", zorder=4)
     ax.axhline(main_of(stress.clean).recall.value, color="black", linestyle=":", linewidth=1.2, label="clean")
-    ax.axhline(main_of_chance(stress), color=GREY, linestyle=(0, (6, 4)), linewidth=0.8, label="chance")
+    ax.axhline(main_of_chance(stress), color=LINE, linestyle=(0, (6, 4)), linewidth=0.8, label="chance")
     ax.set_ylim(0, 1)
     ax.set_ylabel("UAR (bar: 95 % interval)", fontsize=8)
     if alone:
@@ -123,7 +119,7 @@ def draw_stress(stress: Stress, *, figure: Figure | None = None) -> Figure:
     if not stress.curves:
         raise InputError("there is no condition to draw; stress the model with at least one.")
     columns, rows = min(COLUMNS, len(stress.curves)), math.ceil(len(stress.curves) / COLUMNS)
-    figure = figure or _figure((3.7 * columns + 1.6, 2.9 * rows + 0.7))
+    figure = figure or blank_figure((3.7 * columns + 1.6, 2.9 * rows + 0.7), dpi=DPI)
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     for curve, ax in zip(stress.curves, panels, strict=False):
         draw_condition(stress, curve, ax=ax)
@@ -159,7 +155,7 @@ def stress_page(stress: Stress) -> str:
 
 
 def _section(stress: Stress, curve: Curve) -> Section:
-    figure = _figure((12, 3.6))
+    figure = blank_figure((12, 3.6), dpi=DPI)
     left, middle, right = figure.subplots(1, 3)
     draw_condition(stress, curve, ax=left).set_title("UAR", fontsize=10)
     draw_answers(curve, ax=middle).set_title("answers", fontsize=10)
@@ -169,22 +165,15 @@ def _section(stress: Stress, curve: Curve) -> Section:
     return Section(curve.title[:1].upper() + curve.title[1:], pictures=[Picture(caption, png(figure))])
 
 
-def _figure(size: tuple[float, float]) -> Any:
-    return require("matplotlib.figure", extra="plot").Figure(figsize=size, dpi=130, layout="constrained")
-
-
 def _axes(curve: Curve, ax: Axes | None) -> Axes:
     """Axes with the levels of a condition below them."""
-    ax = ax or _figure((5.6, 3.8)).add_subplot()
+    ax = plain_axes(ax, (5.6, 3.8), dpi=DPI)
     names = [level_name(level) for level in curve.points]
     broken = [name.replace(" ", "\n", 1) if len(name) < BROKEN + 2 else name for name in names]
     ax.set_xticks(range(len(names)), broken, parse_math=False)
     ax.set_xlim(-0.3, len(names) - 0.7)
     ax.set_xlabel(curve.unit, fontsize=8)
     ax.set_title(curve.title, fontsize=10, parse_math=False)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_color(FAINT)
-    ax.tick_params(labelsize=8, color=FAINT)
     return ax
 
 

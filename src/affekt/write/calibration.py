@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from affekt.evaluate.card_fit import Calibration, CalibrationScores
+from affekt.metrics.calibration import Calibration, CalibrationScores
 from affekt.models.card import Card
-from affekt.types import Estimate
-from affekt.write.tables import text_table
+from affekt.write.tables import interval, text_table
 
 CLOSING = (
     "Intervals are over speakers (over clips where there are fewer than three). All this was fitted on these very\n"
@@ -44,7 +43,14 @@ def to_text(
     sets = f"sets of {coverage:.0%} hold the truth"
     head = ("dev speakers of", "clips", "speakers", "ECE", "right when sure", "answered", sets, "labels in a set")
     rows = [
-        (name, e.coverage.n, e.speakers, *map(_interval, (e.ece, e.precision, e.coverage, e.set_coverage, e.set_size)))
+        (
+            name,
+            e.coverage.n,
+            e.speakers,
+            interval(e.ece),
+            interval(e.precision) if e.precision.n else "-",
+            *map(interval, (e.coverage, e.set_coverage, e.set_size)),
+        )
         for name, e in scores.items()
     ]
     lines = [
@@ -77,7 +83,3 @@ def _gate_lines(found: Calibration) -> list[str]:
         ]
         lines += text_table([head, *rows])
     return lines
-
-
-def _interval(e: Estimate) -> str:
-    return f"{e.value:.2f} [{e.low:.2f}, {e.high:.2f}]" if e.n else "-"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -128,6 +128,9 @@ def record(evaluation: ModelEvaluation) -> dict[str, Any]:
         "baseline": evaluation.baseline,
         "corpora": corpora,
     }
+
+
+FORMATS: dict[str, Callable[..., str]] = {"text": to_text, "json": to_json, "markdown": to_markdown}
 
 
 def with_scores(card: Card, reports: Mapping[str, Report]) -> Card:

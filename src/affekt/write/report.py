@@ -10,8 +10,6 @@ from affekt.types import Estimate, Report
 from affekt.write.tables import escaped, markdown_table, text_table
 
 SCHEMA = "affekt/report-1"
-#: What is written of a finding of an audit.
-FINDING = ("name", "severity", "what", "examples", "inflates", "mend", "stamp")
 
 
 def to_text(report: Report, *, slices: bool = False) -> str:
@@ -73,10 +71,7 @@ def record(report: Report) -> dict[str, Any]:
         "confusion": [list(row) for row in report.confusion],
         "slices": {name: estimate_record(e) for name, e in report.slices.items()},
         "reliability": [{"confidence": c, "accuracy": a, "n": n} for c, a, n in report.reliability],
-        "findings": [
-            {key: _plain(getattr(finding, key)) for key in FINDING if hasattr(finding, key)}
-            for finding in report.findings
-        ],
+        "findings": [{key: _plain(value) for key, value in vars(finding).items()} for finding in report.findings],
     }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from affekt.metrics.paired import MEAN, Curve, Level, Point, Stress, main_of, main_of_chance
 from affekt.types import Estimate
 from affekt.write.report import estimate_record
-from affekt.write.tables import escaped, markdown_table, text_table
+from affekt.write.tables import escaped, interval, markdown_table, text_table
 
 SCHEMA = "affekt/stress-1"
 HEAD = ("condition", "level", "UAR", "minus clean", "answers changed", "no speech", "confidence", "clips", "altered")
@@ -27,10 +27,10 @@ def stress_rows(stress: Stress, corpus: str | None = None) -> list[tuple[str, ..
 def corpus_rows(stress: Stress) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Head and rows of the UAR with its interval, a column for each corpus."""
     names = [name for name in stress.clean if name != MEAN]
-    rows = [("clean", "", *(_interval(stress.clean[name].recall) for name in names))]
+    rows = [("clean", "", *(interval(stress.clean[name].recall) for name in names))]
     for curve in stress.curves:
         for level, points in curve.points.items():
-            rows.append((curve.title, level_name(level), *(_interval(points[name].recall) for name in names)))
+            rows.append((curve.title, level_name(level), *(interval(points[name].recall) for name in names)))
     heads = (f"{name} ({stress.clean[name].recall.n} clips, chance {stress.chance[name]:.2f})" for name in names)
     return ("condition", "level", *heads), rows
 
@@ -53,21 +53,14 @@ def _row(title: str, level: str, points: Mapping[str, Point], corpus: str | None
     return (
         title,
         level,
-        _interval(point.recall),
-        "" if clean else _interval(point.difference, sign=True),
+        interval(point.recall),
+        "" if clean else interval(point.difference, sign=True),
         "" if clean else _per_cent(point.changed),
         _per_cent(point.silent),
-        "" if clean or point.confidence is None else _interval(point.confidence, sign=True),
+        "" if clean or point.confidence is None else interval(point.confidence, sign=True),
         str(point.recall.n),
         "" if clean else str(point.touched),
     )
-
-
-def _interval(e: Estimate, *, sign: bool = False) -> str:
-    # Adding 0 makes minus zero a plain one.
-    rounded = [round(v, 2) + 0.0 for v in (e.value, e.low, e.high)]
-    value, low, high = (f"{v:+.2f}" if sign else f"{v:.2f}" for v in rounded)
-    return f"{value} [{low}, {high}]".replace("-", "\N{MINUS SIGN}")
 
 
 def _per_cent(e: Estimate) -> str:

@@ -1,8 +1,10 @@
-"""Tables of text and of Markdown, and text that Markdown shows as it is."""
+"""Tables of text and of Markdown, and what stands in them: intervals, and text that Markdown shows as it is."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+
+from affekt.types import Estimate
 
 
 def markdown_table(head: Sequence[object], rows: Iterable[Sequence[object]], *, escape: bool = True) -> list[str]:
@@ -49,6 +51,19 @@ def text_table(rows: Sequence[Sequence[object]], *, numbers: bool = True) -> lis
         ).rstrip()
         for row in text
     ]
+
+
+def interval(e: Estimate, *, sign: bool = False, places: int = 2) -> str:
+    """A value with its interval; ``sign`` is for differences.
+
+    Examples
+    --------
+    >>> interval(Estimate(0.586, 0.52, 0.66, 40))
+    '0.59 [0.52, 0.66]'
+    """
+    # Adding 0 makes minus zero a plain one.
+    value, low, high = (f"{round(x, places) + 0.0:{'+' if sign else ''}.{places}f}" for x in (e.value, e.low, e.high))
+    return f"{value} [{low}, {high}]".replace("-", "\N{MINUS SIGN}")
 
 
 def escaped(text: str) -> str:
