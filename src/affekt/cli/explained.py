@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json as json_module
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from affekt._files import atomic_write
 from affekt.cli.terminal import clock, console, in_all, shown
 from affekt.errors import InputError
 from affekt.types import Prediction, Result
-from affekt.write.predictions import WRITERS, Writer
+from affekt.write.predictions import SCHEMA, Writer, record
 
 if TYPE_CHECKING:
     from affekt.explain.words import Explanation, Recording
@@ -35,36 +34,26 @@ def check_form(form: str) -> None:
 def explaining_writer(form: str, explain: Explain) -> Writer:
     """The writer of json or jsonl that gives each segment its ``explanation``."""
 
+    from affekt.explain.words import as_json
+
+    def explained(result: Result) -> dict[str, Any]:
+        table = record(result)
+        for segment, explanation in zip(table["segments"], explain(result), strict=True):
+            segment["explanation"] = as_json(explanation)
+        return table
+
     def json(results: Iterable[Result], file: IO[str]) -> None:
-        kept = list(results)
-        document = _written("json", kept)
-        for record, result in zip(document["results"], kept, strict=True):
-            _add(record, explain(result))
-        json_module.dump(document, file, ensure_ascii=False, allow_nan=False, indent=2)
+        table = {"schema": SCHEMA, "results": [explained(result) for result in results]}
+        json_module.dump(table, file, ensure_ascii=False, allow_nan=False, indent=2)
         file.write("\n")
 
     def jsonl(results: Iterable[Result], file: IO[str]) -> None:
         for result in results:
-            record = _written("jsonl", [result])
-            _add(record, explain(result))
-            file.write(json_module.dumps(record, ensure_ascii=True, allow_nan=False) + "\n")
+            line = json_module.dumps({"schema": SCHEMA, **explained(result)}, ensure_ascii=True, allow_nan=False)
+            file.write(f"{line}\n")
             file.flush()
 
     return {"json": json, "jsonl": jsonl}[form]
-
-
-def _written(form: str, results: Sequence[Result]) -> dict[str, Any]:
-    buffer = io.StringIO()
-    WRITERS[form](results, buffer)
-    document: dict[str, Any] = json_module.loads(buffer.getvalue())
-    return document
-
-
-def _add(record: dict[str, Any], explanations: Sequence[Explanation]) -> None:
-    from affekt.explain.words import as_json
-
-    for segment, explanation in zip(record["segments"], explanations, strict=True):
-        segment["explanation"] = as_json(explanation)
 
 
 def print_explained(told: Sequence[tuple[Result, Sequence[Explanation]]], answer: Callable[[Prediction], str]) -> None:

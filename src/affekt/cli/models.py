@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
 
 import click
 
@@ -25,13 +23,10 @@ def models() -> None:
     )
     for name, (_, purpose) in MODELS.items():
         card, size = read_card(model_path(name)), model_path(name).stat().st_size
-        table.add_row(name, purpose, f"{size / 1e6:.1f} MB", str(len(card.labels)), _main_number(card.scores))
+        recalls = [entry["UAR"][0] for entry in card.scores.values() if "UAR" in entry]
+        mean = f"{sum(recalls) / len(recalls):.2f} over {len(recalls)} corpora" if recalls else "-"
+        table.add_row(name, purpose, f"{size / 1e6:.1f} MB", str(len(card.labels)), mean)
     console().print(table)
-
-
-def _main_number(scores: Any) -> str:
-    values = [entry["UAR"][0] for entry in scores.values() if "UAR" in entry]
-    return f"{sum(values) / len(values):.2f} over {len(values)} corpora" if values else "-"
 
 
 @click.command()
@@ -48,7 +43,7 @@ def info(model: str, form: str) -> None:
     card = read_card(model_path(model))
     takes = modality(card.modality).load("takes")(card)
     if form == "json":
-        click.echo(json.dumps(json.loads(card.to_json()), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(card.record(), indent=2, ensure_ascii=False))
         return
     if form == "markdown":
         click.echo(to_markdown(card, takes), nl=False)
@@ -64,10 +59,7 @@ def info(model: str, form: str) -> None:
         people = f"{entry['speakers']} speaker{'s' * (entry['speakers'] != 1)}"
         click.echo(f"learned    {corpus}: {entry['clips']} clips of {people} ({entry['licence']})")
     for corpus, entry in card.scores.items():
-        click.echo(f"tested     {corpus}: " + "; ".join(_score_text(name, value) for name, value in entry.items()))
+        scores = [f"{name} {v:.3f} [{low:.3f}, {high:.3f}] n={n:g}" for name, (v, low, high, n) in entry.items()]
+        click.echo(f"tested     {corpus}: " + "; ".join(scores))
     for limit in card.limits:
         click.echo(f"limit      {limit}")
-
-
-def _score_text(name: str, value: Sequence[float]) -> str:
-    return f"{name} {value[0]:.3f} [{value[1]:.3f}, {value[2]:.3f}] n={value[3]:g}"

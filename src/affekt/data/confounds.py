@@ -7,6 +7,7 @@ often. Its skill is 0 at chance and 1 when every guess is right.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -198,13 +199,10 @@ def _binned(values: Sequence[Any], known: Sequence[bool]) -> list[Any]:
     return [None if value is None else int(np.searchsorted(edges, value)) for value in values]
 
 
-def _is_emotion(word: Any) -> bool:
-    return any(part.startswith(EMOTION_WORDS) for part in str(word).lower().replace("-", "_").split("_"))
-
-
 def _mostly_emotions(words: Iterable[Any]) -> bool:
-    different = set(words)
-    return 2 * sum(_is_emotion(word) for word in different) > len(different)
+    different = {str(word) for word in words}
+    named = [word for word in different if any(p.startswith(EMOTION_WORDS) for p in re.split("[-_]", word.lower()))]
+    return 2 * len(named) > len(different)
 
 
 def _percent(share: float) -> str:

@@ -326,7 +326,12 @@ def choose_examples(samples: Sequence[Sample], lengths: Mapping[str, float]) -> 
         best = _best_covered(same_sex, away)
         for label in names_of(same_sex, "label"):
             candidates = [s for s in same_sex if name_of(s, "label") == label]
-            chosen.append(min(candidates, key=lambda s: (_unlike(_setting(s), best), away[s.id], s.id)))
+            chosen.append(
+                min(
+                    candidates,
+                    key=lambda s: (tuple(x != y for x, y in zip(_setting(s), best, strict=True)), away[s.id], s.id),
+                )
+            )
     return tuple(sorted(chosen, key=lambda s: (natural(name_of(s, "label")), natural(name_of(s, "sex")))))
 
 
@@ -342,10 +347,6 @@ def _from_median(samples: Iterable[Sample], lengths: Mapping[str, float]) -> dic
 def _setting(sample: Sample) -> Setting:
     """All but the emotion: speaker, sentence, intensity, the one that matters most first."""
     return sample.speaker, sample.sentence, sample.meta.get("intensity")
-
-
-def _unlike(a: Setting, b: Setting) -> tuple[bool, ...]:
-    return tuple(x != y for x, y in zip(a, b, strict=True))
 
 
 def _best_covered(samples: Sequence[Sample], away: Mapping[str, float]) -> Setting:

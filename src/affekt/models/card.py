@@ -89,9 +89,13 @@ class Card:
             if is_so:
                 raise ModelError(f"the model's card is wrong: {problem}.")
 
+    def record(self) -> dict[str, Any]:
+        """The card as plain dicts, lists, texts and numbers."""
+        return asdict(self)
+
     def to_json(self) -> str:
         """The card as JSON text."""
-        return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False)
+        return json.dumps(self.record(), ensure_ascii=False, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> Card:

@@ -252,7 +252,9 @@ def draw_spectra(data: Bands, differences: Bands, *, figure: Figure | None = Non
     figure = figure or new_figure(7.0)
     grid = figure.subplots(2, len(sexes), sharex=True, sharey="row", squeeze=False)
     for column, sex in zip(grid.T, sexes, strict=True):
-        spectra(data, sex=sex, ax=column[0]).set(title=_sex_title(sex), xlabel="")
+        spectra(data, sex=sex, ax=column[0]).set(
+            title="sex unknown" if sex == UNKNOWN else f"{sex} speakers", xlabel=""
+        )
         spectra(differences, sex=sex, ax=column[1]).axhline(0, color=DARK, linewidth=0.8)
     grid[0, 0].set_ylabel("level / dB re full scale")
     grid[1, 0].set_ylabel("difference from the mean\nof the emotions / dB")
@@ -367,10 +369,6 @@ def _hertz_ticks(axis: Any, ticks: Sequence[int]) -> None:
     axis.set_major_locator(ticker.FixedLocator(ticks))
     axis.set_major_formatter(ticker.FixedFormatter([f"{tick:g}" for tick in ticks]))
     axis.set_minor_locator(ticker.NullLocator())
-
-
-def _sex_title(sex: str) -> str:
-    return "sex unknown" if sex == UNKNOWN else f"{sex} speakers"
 
 
 def _name(text: str, longest: int = LONGEST_NAME) -> str:

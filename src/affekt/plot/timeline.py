@@ -248,13 +248,13 @@ def _clock(ax: Axes, duration: float) -> str:
     step = next((step for step in CLOCK_STEPS if duration / step <= 10), CLOCK_STEPS[-1])
     ax.xaxis.set_major_locator(ticker.MultipleLocator(step) if duration / step <= 20 else ticker.MaxNLocator(10))
     hours = duration >= 3600
-    ax.xaxis.set_major_formatter(lambda seconds, _: _clock_time(seconds, hours))
+
+    def clock_time(seconds: float, _: float) -> str:
+        minutes, rest = divmod(round(seconds), 60)
+        return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+    ax.xaxis.set_major_formatter(clock_time)
     return "h:min:s" if hours else "min:s"
-
-
-def _clock_time(seconds: float, hours: bool) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def _steps(windows: Iterable[Prediction], labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -282,12 +282,12 @@ def _thinned(windows: Sequence[Prediction], duration: float) -> Sequence[Predict
     for p in windows:
         if p.scores and (p.start + p.end) / 2 < duration:
             groups.setdefault(int((p.start + p.end) / 2 / width), []).append(p)
-    return [Prediction(i * width, (i + 1) * width, _mean_scores(group)) for i, group in groups.items()]
-
-
-def _mean_scores(group: Sequence[Prediction]) -> dict[str, float]:
-    labels = dict.fromkeys(label for p in group for label in p.scores)
-    return {label: min(1.0, math.fsum(p.scores.get(label, 0.0) for p in group) / len(group)) for label in labels}
+    thinned = []
+    for i, group in groups.items():
+        labels = dict.fromkeys(label for p in group for label in p.scores)
+        mean = {label: min(1.0, math.fsum(p.scores.get(label, 0.0) for p in group) / len(group)) for label in labels}
+        thinned.append(Prediction(i * width, (i + 1) * width, mean))
+    return thinned
 
 
 def _band(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any
 
 from fastapi import APIRouter, Query
@@ -23,7 +22,7 @@ def routes(service: Service) -> APIRouter:
         cards = await asyncio.to_thread(service.engine.cards)
         default = service.settings.default_model
         rows = [
-            {"name": name, "default": name == default, "labels": card.labels, "card": json.loads(card.to_json())}
+            {"name": name, "default": name == default, "labels": card.labels, "card": card.record()}
             for name, card in cards.items()
         ]
         return {"models": rows}

@@ -10,7 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from affekt import __version__
 from affekt.server import about, convert, enrol, jobs, pages, predict, streams
-from affekt.server.gate import Gate
+from affekt.server.access import AccessMiddleware
 from affekt.server.refusals import add_handlers
 from affekt.server.service import Service
 from affekt.server.settings import Settings
@@ -58,7 +58,7 @@ def make_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(pages.routes())
     app.mount("/web", pages.static())
     add_handlers(app)
-    app.add_middleware(Gate, service=service)
+    app.add_middleware(AccessMiddleware, service=service)
     if service.settings.origins:
         app.add_middleware(
             CORSMiddleware,

@@ -10,7 +10,7 @@ from affekt.errors import UnknownName
 from affekt.labels import parse_labels
 from affekt.models.card import Card
 from affekt.recognize.recognizer import Recognizer
-from affekt.server.feeder import Feeder
+from affekt.server.fair_queue import FairQueue
 from affekt.server.settings import Settings
 from affekt.speech.stream import LIVE, StreamOptions
 
@@ -30,7 +30,7 @@ class Engine:
         self._lock = threading.Lock()
         # One more than feed streams, for opening them.
         self.live = ThreadPoolExecutor(settings.cores + 1, "live")
-        self.feeder = Feeder(self.live, settings.cores)
+        self.queue = FairQueue(self.live, settings.cores)
         self.files = ThreadPoolExecutor(settings.cores, "files")
         self.jobs = ThreadPoolExecutor(settings.cores, "jobs")
 

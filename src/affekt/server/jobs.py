@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 import secrets
 import time
 from collections.abc import Callable
@@ -15,12 +13,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from affekt.errors import AffektError
-from affekt.server.predict import BODY, Work, ask_of, written
+from affekt.server.predict import BODY, RequestWork, ask_of, written
 from affekt.server.refusals import Failure, Refusal, busy, documented
 from affekt.server.service import Service
 from affekt.server.uploads import read_form
 from affekt.types import Result
-from affekt.write.predictions import SCHEMA, WRITERS
+from affekt.write.predictions import document
 
 
 class Job:
@@ -30,7 +28,7 @@ class Job:
         self.name, self.form = secrets.token_urlsafe(12), form
         self.progress = 0.0
         self.finished: float | None = None
-        self.work: Work | None = None
+        self.work: RequestWork | None = None
         self.future: Future[tuple[list[Result], list[Failure]]] | None = None
 
     def told(self, share: float) -> None:
@@ -105,7 +103,7 @@ class Jobs:
         for job in done[: max(0, len(self.held) - self.limit + 1)]:
             del self.held[job.name]
 
-    def start(self, job: Job, work: Work) -> None:
+    def start(self, job: Job, work: RequestWork) -> None:
         """Have it done."""
         self.held[job.name] = job
         job.work = work
@@ -162,7 +160,7 @@ def routes(service: Service, jobs: Jobs) -> APIRouter:
                 form.close()
                 raise
             job = Job(ask.form)
-            jobs.start(job, Work(service, form, ask, limits.job_seconds, job.told))
+            jobs.start(job, RequestWork(service, form, ask, limits.job_seconds, job.told))
         return {"job": job.name}
 
     @router.get("/v1/jobs/{name}", summary="How far it is, and its results", responses=documented(404, 422))
@@ -195,12 +193,11 @@ def alone(service: Service) -> None:
 
 
 def _outcome(results: list[Result], failures: list[Failure], form: str) -> dict[str, Any]:
-    text = written(results, failures, form)
-    if form != "json":
-        file = io.StringIO()
-        WRITERS["json"](results, file)
-        return {**json.loads(file.getvalue()), "format": form, "text": text}
-    return {"schema": SCHEMA, **json.loads(text)}
+    text = written(results, failures, form)  # refuses what the format has no place for
+    if form == "json":
+        failed = {"failures": [failure.model_dump() for failure in failures]} if failures else {}
+        return {**document(results), **failed}
+    return {**document(results), "format": form, "text": text}
 
 
 def _reason(future: Future[Any] | None) -> str:

@@ -25,7 +25,7 @@ _RATE, _BLOCK = 100, 0.5
 _MEMORY = 600
 
 
-class Voices:
+class PitchFilter:
     """Marks what speech of the other range leads to.
 
     Parameters

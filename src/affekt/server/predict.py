@@ -24,7 +24,7 @@ from affekt.server.uploads import Form, Upload, read_form
 from affekt.speech.waveform import RATE
 from affekt.timeline.segments import Listener
 from affekt.types import Result
-from affekt.write.predictions import ONE_RECORDING, WRITERS
+from affekt.write.predictions import ONE_RECORDING, WRITERS, document
 
 MEDIA = {"json": "application/json", "jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
 PLAIN = "text/plain; charset=utf-8"
@@ -60,7 +60,7 @@ BODY: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Ask:
+class PredictRequest:
     """What is wanted of a request's recordings."""
 
     model: str | None
@@ -69,7 +69,7 @@ class Ask:
     reference: str | None
 
     @classmethod
-    def of(cls, fields: Mapping[str, str], count: int) -> Ask:
+    def of(cls, fields: Mapping[str, str], count: int) -> PredictRequest:
         """From a form.
 
         Raises
@@ -85,7 +85,7 @@ class Ask:
         return cls(fields.get("model") or None, fields.get("labels") or None, form, fields.get("reference") or None)
 
 
-class Watch(Trace):
+class ProgressTrace(Trace):
     """Looks on while a recording is worked on: how far it is, and whether it is too long.
 
     Parameters
@@ -115,7 +115,9 @@ class Watch(Trace):
         self._told(self._upload.share)
 
 
-def recognise(recognizer: Recognizer, upload: Upload, *, watch: Watch, stop: threading.Event) -> Result | Failure:
+def recognise(
+    recognizer: Recognizer, upload: Upload, *, watch: ProgressTrace, stop: threading.Event
+) -> Result | Failure:
     """Work on one recording, on a thread.
 
     Raises
@@ -144,25 +146,25 @@ def written(results: Sequence[Result], failures: Sequence[Failure], form: str) -
     if failures and (not results or form != "json"):
         reason = "; ".join(f"{failure.source}: {failure.reason}" for failure in failures)
         raise Refusal(415, reason[:1000], failures=failures)
+    if failures:
+        table = {**document(results), "failures": [failure.model_dump() for failure in failures]}
+        return json.dumps(table, ensure_ascii=False, indent=2) + "\n"
     file = io.StringIO()
     WRITERS[form](results, file)
-    if not failures:
-        return file.getvalue()
-    document = {**json.loads(file.getvalue()), "failures": [failure.model_dump() for failure in failures]}
-    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+    return file.getvalue()
 
 
-def ask_of(form: Form) -> Ask:
+def ask_of(form: Form) -> PredictRequest:
     """What a form asks for; where that makes no sense its recordings are forgotten."""
     try:
-        return Ask.of(form.fields, len(form.uploads))
+        return PredictRequest.of(form.fields, len(form.uploads))
     except InputError:
         form.close()
         raise
 
 
 @dataclass(frozen=True)
-class Work:
+class RequestWork:
     """The recordings of one request, one after the other on one thread.
 
     Parameters
@@ -170,7 +172,7 @@ class Work:
     service : Service
     form : Form
         Closed when the work is done.
-    ask : Ask
+    ask : PredictRequest
     seconds : float
         Longer recordings are refused.
     told : callable
@@ -181,7 +183,7 @@ class Work:
 
     service: Service
     form: Form
-    ask: Ask
+    ask: PredictRequest
     seconds: float
     told: Callable[[float], None] = lambda share: None
     stop: threading.Event = field(default_factory=threading.Event)
@@ -202,7 +204,7 @@ class Work:
         upload, count = self.form.uploads[index], len(self.form.uploads)
         if self.service.store:
             self.service.store.recording(upload)
-        watch = Watch(upload, self.seconds, lambda share: self.told((index + share) / count))
+        watch = ProgressTrace(upload, self.seconds, lambda share: self.told((index + share) / count))
         outcome = recognise(recognizer, upload, watch=watch, stop=self.stop)
         self.service.metrics.recording(outcome.duration if isinstance(outcome, Result) else None)
         return outcome
@@ -233,9 +235,9 @@ def routes(service: Service) -> APIRouter:
     return router
 
 
-async def _in_time(service: Service, form: Form, ask: Ask) -> tuple[list[Result], list[Failure]]:
+async def _in_time(service: Service, form: Form, ask: PredictRequest) -> tuple[list[Result], list[Failure]]:
     limits = service.settings.limits
-    task = Work(service, form, ask, limits.seconds)
+    task = RequestWork(service, form, ask, limits.seconds)
     running = asyncio.get_running_loop().run_in_executor(service.engine.files, task.run)
     try:
         async with asyncio.timeout(limits.timeout):

@@ -78,7 +78,7 @@ class References:
         with self._lock:
             self._forget_old()
             if self._held.pop(name, None) is None:
-                raise _unknown()
+                raise Refusal(404, "there is no such reference; it may have expired.")
 
     def adapted(self, name: str, choice: Choice, engine: Engine) -> Recognizer:
         """A recogniser that knows this speaker's usual voice.
@@ -106,7 +106,3 @@ class References:
         now = self._clock()
         for name in [name for name, held in self._held.items() if held.expires <= now]:
             del self._held[name]
-
-
-def _unknown() -> Refusal:
-    return Refusal(404, "there is no such reference; it may have expired.")

@@ -18,8 +18,8 @@ from typing import Any
 import uvicorn
 
 from affekt.errors import AudioWarning, LossWarning
+from affekt.server.access import log
 from affekt.server.app import make_app
-from affekt.server.gate import log
 from affekt.server.service import Service
 from affekt.server.settings import Settings
 
@@ -31,7 +31,7 @@ WAITING = 512
 PING = 20.0
 
 
-class Lines(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """A log of JSON lines; never what somebody said, what a file is called, or who asked."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -125,7 +125,7 @@ def server(settings: Settings) -> Server:
 def set_up_log() -> None:
     """JSON lines on standard error."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Lines())
+    handler.setFormatter(JsonFormatter())
     for name, level in (("affekt.server", logging.INFO), ("uvicorn", logging.WARNING)):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False

@@ -20,12 +20,12 @@ import numpy as np
 
 from affekt.errors import AffektError
 from affekt.recognize.live import STEPS, Live
-from affekt.server.feeder import Feeder
+from affekt.server.fair_queue import FairQueue
 from affekt.server.metrics import Metrics
-from affekt.server.pitch_filter import Voices
+from affekt.server.pitch_filter import PitchFilter
 from affekt.server.refusals import Refusal
 from affekt.server.settings import Limits
-from affekt.server.store import Tape
+from affekt.server.store import StreamRecording
 
 log = logging.getLogger("affekt.server")
 
@@ -35,23 +35,25 @@ FORMATS = {"pcm16": (2, "<i2", 32768.0), "float32": (4, "<f4", 1.0)}
 REMEMBERED = 1024
 
 
-class Ear:
+class StreamWorker:
     """What hears a stream: a Live, and what else was asked for. One thread at a time uses it.
 
     Parameters
     ----------
     live : Live
-    kind : Kind
-    voices : Voices, optional
+    kind : SampleFormat
+    voices : PitchFilter, optional
         Whose speech counts.
-    tape : Tape, optional
+    tape : StreamRecording, optional
         Where it is kept.
     """
 
-    def __init__(self, live: Live, kind: Kind, *, voices: Voices | None = None, tape: Tape | None = None) -> None:
+    def __init__(
+        self, live: Live, kind: SampleFormat, *, voices: PitchFilter | None = None, tape: StreamRecording | None = None
+    ) -> None:
         self._live, self._kind, self._voices, self._tape = live, kind, voices, tape
 
-    def hear(self, piece: bytes, last: bool) -> list[str]:
+    def feed(self, piece: bytes, last: bool) -> list[str]:
         """Bytes of signal in, events as JSON out."""
         events = []
         if piece:
@@ -69,7 +71,7 @@ class Ear:
 
 
 @dataclass(frozen=True)
-class Kind:
+class SampleFormat:
     """What a stream is made of: the form of its samples and their rate in hertz."""
 
     form: str
@@ -91,15 +93,17 @@ class Session:
 
     Parameters
     ----------
-    ear : Ear
-    kind : Kind
-    feeder : Feeder
+    worker : StreamWorker
+    kind : SampleFormat
+    queue : FairQueue
         Where it stands in line.
     limits : Limits
     metrics : Metrics
     """
 
-    def __init__(self, ear: Ear, kind: Kind, feeder: Feeder, *, limits: Limits, metrics: Metrics) -> None:
+    def __init__(
+        self, worker: StreamWorker, kind: SampleFormat, queue: FairQueue, *, limits: Limits, metrics: Metrics
+    ) -> None:
         self.name = secrets.token_urlsafe(16)
         self.kind = kind
         self.owner: asyncio.Task[None] | None = None
@@ -107,7 +111,7 @@ class Session:
         self.told: dict[str, Any] = {}
         self.samples = self.events = 0
         self.over = self.done = False
-        self._ear, self._feeder, self._limits, self._metrics = ear, feeder, limits, metrics
+        self._worker, self._queue, self._limits, self._metrics = worker, queue, limits, metrics
         self._waiting = bytearray()
         self._since = 0.0
         self._fed = 0
@@ -198,8 +202,8 @@ class Session:
         last = self.over and not self._waiting
         self._working = True
         self._fed += len(piece) // self.kind.width
-        self._feeder.submit(
-            lambda: self._ear.hear(piece, last),
+        self._queue.submit(
+            lambda: self._worker.feed(piece, last),
             lambda events, error: self._take_events(events, error, last, (len(piece), since)),
         )
 

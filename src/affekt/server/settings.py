@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -112,7 +113,7 @@ class Settings:
     def __post_init__(self) -> None:
         if not self.models:
             raise InputError("a server needs a model; leave --model out for those that ship with affekt.")
-        if self.token is not None and not _is_token(self.token):
+        if self.token is not None and not re.fullmatch(r"[A-Za-z0-9._~-]{8,}", self.token):
             raise InputError("the token must be 8 or more letters, digits and any of - . _ ~ (a long random word).")
         if self.store is not None and not self.store.is_dir():
             raise InputError(f"--store {self.store}: there is no such folder; make it first.")
@@ -155,7 +156,3 @@ STORED = f"{_WHAT} Whoever runs this server has chosen to STORE recordings and r
 def available_cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _is_token(text: str) -> bool:
-    return len(text) >= 8 and text.isascii() and all(c.isalnum() or c in "-._~" for c in text)

@@ -44,15 +44,15 @@ class Store:
             with atomic_write(self._path(".json")) as file:
                 file.write(text.getvalue())
 
-    def tape(self, form: str, sampling_rate: int) -> Tape:
+    def tape(self, form: str, sampling_rate: int) -> StreamRecording:
         """For a stream."""
-        return Tape(self._path(""), form, sampling_rate)
+        return StreamRecording(self._path(""), form, sampling_rate)
 
     def _path(self, suffix: str) -> Path:
         return self._folder / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(6)}{suffix}"
 
 
-class Tape:
+class StreamRecording:
     """Keeps a stream: signal as WAV with 16 bits, events as lines of JSON.
 
     Each piece is written at once; a stream that breaks leaves what came until then.
@@ -69,13 +69,11 @@ class Tape:
             self._sound.setnchannels(1)
             self._sound.setsampwidth(2)
             self._sound.setframerate(self._rate)
-        self._sound.writeframes(piece if self._form == "pcm16" else _as_pcm16(piece))
+        if self._form != "pcm16":
+            signal = np.frombuffer(piece, "<f4")
+            piece = (np.clip(signal, -1, 32767 / 32768) * 32768).round().astype("<i2").tobytes()
+        self._sound.writeframes(piece)
         with open(self._path.with_suffix(".jsonl"), "a", encoding="utf-8") as file:
             file.writelines(f"{event}\n" for event in events)
         if last:
             self._sound.close()
-
-
-def _as_pcm16(piece: bytes) -> bytes:
-    signal = np.frombuffer(piece, "<f4")
-    return (np.clip(signal, -1, 32767 / 32768) * 32768).round().astype("<i2").tobytes()

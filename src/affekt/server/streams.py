@@ -13,11 +13,11 @@ from starlette.datastructures import Headers
 
 from affekt.errors import AffektError, InputError
 from affekt.recognize.live import Live
-from affekt.server.gate import check_access, check_origin, log
-from affekt.server.pitch_filter import Voices
+from affekt.server.access import check_access, check_origin, log
+from affekt.server.pitch_filter import PitchFilter
 from affekt.server.refusals import Refusal
 from affekt.server.service import Service
-from affekt.server.sessions import FORMATS, Ear, Kind, Session
+from affekt.server.sessions import FORMATS, SampleFormat, Session, StreamWorker
 from affekt.speech.decode import check_sampling_rate
 
 SCHEMA = "events-2"
@@ -31,7 +31,7 @@ _VOICES = ("all", "low", "high")
 class Hello:
     """What a client wants of a stream."""
 
-    kind: Kind
+    kind: SampleFormat
     model: str | None = None
     labels: str | None = None
     reference: str | None = None
@@ -61,7 +61,7 @@ class Hello:
         except InputError as error:
             raise Refusal(1008, f"hello: {error}") from None
         texts = {key: table.get(key) or None for key in ("model", "labels", "reference")}
-        return cls(Kind(form, int(rate)), voices=voices, **texts)
+        return cls(SampleFormat(form, int(rate)), voices=voices, **texts)
 
 
 def routes(service: Service) -> APIRouter:
@@ -141,10 +141,10 @@ class Connection:
         service, kind = self._service, hello.kind
         recognizer = service.recognizer(hello.model, hello.labels, reference=hello.reference, live=True)
         live = Live(recognizer, sampling_rate=kind.sampling_rate)
-        voices = None if hello.voices == "all" else Voices(hello.voices, kind.sampling_rate)
+        voices = None if hello.voices == "all" else PitchFilter(hello.voices, kind.sampling_rate)
         tape = service.store.tape(kind.form, kind.sampling_rate) if service.store else None
-        ear = Ear(live, kind, voices=voices, tape=tape)
-        session = Session(ear, kind, service.engine.feeder, limits=self._limits, metrics=service.metrics)
+        worker = StreamWorker(live, kind, voices=voices, tape=tape)
+        session = Session(worker, kind, service.engine.queue, limits=self._limits, metrics=service.metrics)
         session.told = {"labels": recognizer.labels, "model": hello.model or service.settings.default_model}
         return session, session.told
 

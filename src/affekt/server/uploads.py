@@ -114,10 +114,7 @@ async def read_form(request: Request, limits: Limits) -> Form:
     if not files:
         raise Refusal(422, "no recording: send one or more in fields named files.")
     texts = {key: value for key, value in given if isinstance(value, str)}
-    uploads = tuple(Upload(_shown(file.filename), file.file, file.size or 0) for file in files)
+    # What is said of a file is printed, so its name is: at most a file system's length, without control characters.
+    names = ["".join(c for c in file.filename or "" if c.isprintable())[-255:] or "recording" for file in files]
+    uploads = tuple(Upload(name, file.file, file.size or 0) for name, file in zip(names, files, strict=True))
     return Form({**request.query_params, **texts}, uploads)
-
-
-def _shown(name: str | None) -> str:
-    printable = "".join(c for c in name or "" if c.isprintable())
-    return printable[-255:] or "recording"

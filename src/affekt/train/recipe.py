@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -183,17 +183,14 @@ def build(kind: type, table: dict[str, Any]) -> Any:
     for key, value in table.items():
         if key not in known:
             raise UnknownName("recipe key", key, known)
-        default = _default(known[key])
+        field = known[key]
+        default = field.default if field.default_factory is MISSING else field.default_factory()
         if not _fits(value, default):
             raise InputError(f"{key} is {value!r}; give something like {_plain(default)!r}.")
         if is_dataclass(default):
             value = build(type(default), value)
         values[key] = tuple(value) if isinstance(value, list) else value
     return kind(**values)
-
-
-def _default(known: Field[Any]) -> Any:
-    return known.default if known.default_factory is MISSING else known.default_factory()
 
 
 def _fits(value: object, default: object) -> bool:

@@ -39,8 +39,7 @@ def json(results: Iterable[Result], file: IO[str]) -> None:
     >>> json_module.loads(file.getvalue())["results"][0]["summary"]["label"]
     'happy'
     """
-    document = {"schema": SCHEMA, "results": [record(result) for result in results]}
-    json_module.dump(document, file, ensure_ascii=False, allow_nan=False, indent=2)
+    json_module.dump(document(results), file, ensure_ascii=False, allow_nan=False, indent=2)
     file.write("\n")
 
 
@@ -188,6 +187,11 @@ def _only(results: Iterable[Result], name: str) -> Result:
         f"{name} holds exactly one recording, and there are {len(results)}. Use --output DIR to write "
         f"a file for each, or a format that holds many: {many}."
     )
+
+
+def document(results: Iterable[Result]) -> dict[str, Any]:
+    """All results as the format ``json`` has them, with the schema's name."""
+    return {"schema": SCHEMA, "results": [record(result) for result in results]}
 
 
 def record(result: Result) -> dict[str, Any]:

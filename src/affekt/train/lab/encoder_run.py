@@ -158,7 +158,8 @@ def export_encoder(
     logits = all_logits(trained, bench.views, fold.rows["dev"][:, 1]) if len(fold.rows["dev"]) else None
     truth = _classes(samples, labels)[fold.rows["dev"][:, 1]]
     temperature = 1.0 if logits is None else fit_temperature(logits, truth)
-    judged = _report(bench, (fold,), samples, protocol=asked, scores=_tempered(scores, temperature))
+    scores = softmax(np.log(np.maximum(scores, 1e-9)), temperature)
+    judged = _report(bench, (fold,), samples, protocol=asked, scores=scores)
     card = replace(_card(bench, fold, judged, labels=labels, name=name), temperature=temperature)
     path = output / f"{recipe.name}.onnx"
     network = EncoderNetwork(bench.encoder, trained) if isinstance(trained, Head) else trained
@@ -268,10 +269,6 @@ def _report(
         scores=[dict(zip(labels, row.tolist(), strict=True)) for row in scores],
         findings=audit_folds([(fold.split, fold.evidence) for fold in made]),
     )
-
-
-def _tempered(scores: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
-    return softmax(np.log(np.maximum(scores, 1e-9)), temperature)
 
 
 def _labels(samples: Sequence[Sample]) -> tuple[str, ...]:

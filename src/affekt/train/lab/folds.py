@@ -89,7 +89,8 @@ def run_protocol(
     for number, fold in enumerate(made, start=1):
         place = folder / f"fold-{number}"
         answers = _answers(fold, material, labels, protocol=protocol, work=Work(experiment, model, place, tick))
-        tested += [_sample_of(samples, row) for row in fold.rows["test"]]
+        for copy, index in fold.rows["test"].tolist():
+            tested.append(_copy(samples[index], copy) if copy else samples[index])
         scores.append(np.array(answers["scores"]))
         histories.append(tuple(answers["history"]))
         calibrated = calibrated and answers["calibrated"]
@@ -181,11 +182,6 @@ def _fitted_on(protocol: Protocol, sides: dict[str, str]) -> dict[str, tuple[str
 
 def _copy(sample: Sample, number: int) -> Sample:
     return replace(sample, id=f"{sample.id}{COPY}{number}")
-
-
-def _sample_of(samples: Sequence[Sample], row: NDArray[np.int64]) -> Sample:
-    copy, index = (int(x) for x in row)
-    return _copy(samples[index], copy) if copy else samples[index]
 
 
 @dataclass(frozen=True)

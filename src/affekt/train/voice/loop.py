@@ -434,7 +434,8 @@ def train(trainer: Trainer, dev: Material | None, run: Path, *, report: Callable
             best = line.get("dev", 1.0)
             torch.save(trainer.averaged.state_dict(), run / "best.pt")
         trainer.save(checkpoint)
-        _append(run, line)
+        kept = [old for old in _history(run) if old["epoch"] < line["epoch"]]
+        (run / "log.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in [*kept, line]))
         report(json.dumps(line))
 
 
@@ -460,8 +461,3 @@ def kept_epoch(run: Path) -> dict[str, int]:
 def _history(run: Path) -> list[dict]:
     path = run / "log.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-def _append(run: Path, line: dict) -> None:
-    kept = [old for old in _history(run) if old["epoch"] < line["epoch"]]
-    (run / "log.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in [*kept, line]))

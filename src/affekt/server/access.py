@@ -75,7 +75,7 @@ def check_origin(headers: Headers, settings: Settings) -> None:
         raise Refusal(403, "pages of other sites may not use this server; --cors ORIGIN allows one.")
 
 
-class Gate:
+class AccessMiddleware:
     """Stands before the routes.
 
     Parameters
@@ -92,7 +92,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        visit = _Visit(scope, receive, send, limit=self._service.settings.limits.upload_bytes)
+        visit = _Request(scope, receive, send, limit=self._service.settings.limits.upload_bytes)
         try:
             self._check(scope)
             visit.check_length()
@@ -110,7 +110,7 @@ class Gate:
         if scope["method"] != "OPTIONS" and not OPEN.fullmatch(scope["path"]):
             check_access(headers, settings)
 
-    def _note(self, visit: _Visit) -> None:
+    def _note(self, visit: _Request) -> None:
         seconds = time.perf_counter() - visit.began
         method, route = visit.scope["method"], visit.route
         self._service.metrics.request(method if method in KNOWN else "other", route, visit.status, seconds)
@@ -121,7 +121,7 @@ class Gate:
 KNOWN = {*_SAFE, "POST", "DELETE", "PUT", "PATCH"}
 
 
-class _Visit:
+class _Request:
     """One request: counts what comes, adds headers to what goes."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, *, limit: int) -> None:

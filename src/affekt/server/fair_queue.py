@@ -18,7 +18,7 @@ Work = Callable[[], list[str]]
 Take = Callable[[list[str], BaseException | None], None]
 
 
-class Feeder:
+class FairQueue:
     """The line of streams, and the threads at its end.
 
     Parameters
