@@ -14,13 +14,13 @@ demo: .venv/demo.done
 	$(BIN)/affekt predict demo-output/conversation.wav
 
 test: .venv/test.done
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 check: .venv/test.done
 	$(BIN)/ruff format --check src tests benchmarks examples
 	$(BIN)/ruff check src tests benchmarks examples
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered
 
 # The tests on the real corpora: make test-corpora CORPORA=/data/speech
 test-corpora: .venv/test.done
@@ -49,7 +49,7 @@ clean:
 
 .venv/test.done: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet $(TORCH)
-	$(BIN)/python -m pip install --quiet -e ".[lab,encoder,dev]"
+	$(BIN)/python -m pip install --quiet -e ".[lab,encoder,live,serve]" --group dev
 	touch $@
 
 .venv/bench.done: .venv/test.done

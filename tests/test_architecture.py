@@ -155,7 +155,7 @@ def test_at_most_twenty_public_names_and_all_of_them_load():
     for name in affekt.__all__:
         assert getattr(affekt, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'predikt'"):
-        affekt.predikt
+        affekt.predikt  # noqa: B018
 
 
 def test_importing_affekt_loads_nothing_heavy_and_prints_nothing():

@@ -21,7 +21,7 @@ from affekt.data.audit import CHECKS, Evidence, Finding, audit, stamps
 from affekt.data.confounds import guess
 from affekt.data.findings import SEVERITIES
 from affekt.data.labelling import LABELLINGS, relabel
-from affekt.data.near_duplicates import TWIN_BITS, content_hash, evidence_of, fingerprint, near_twins
+from affekt.data.near_duplicates import DUPLICATE_BITS, content_hash, evidence_of, fingerprint, near_duplicates_of
 from affekt.data.splits import Split, fixed_split, split_by_clip, split_by_speaker
 from affekt.errors import InputError, UnknownName
 from affekt.speech.audio import read
@@ -322,13 +322,13 @@ def temperature_from_train(split, rng):
 
 TRICKS = [
     (random_clips, "shared speakers", "speaker-dependent"),
-    (random_clips, "near twins on both sides", "near twins in test"),
+    (random_clips, "near-duplicates on both sides", "near-duplicates in test"),
     (one_speaker_moved, "shared speakers", "speaker-dependent"),
     (speakers_unknown, "unknown speakers", "speakers unknown"),
     (same_hash, "same recording on both sides", "same recordings in test"),
     (cut_from_one_file, "same recording on both sides", "same recordings in test"),
-    (nearly_the_same_bits, "clips that sound the same on both sides", "near twins in test"),
-    (nearly_the_same_features, "clips that sound the same on both sides", "near twins in test"),
+    (nearly_the_same_bits, "clips that sound the same on both sides", "near-duplicates in test"),
+    (nearly_the_same_features, "clips that sound the same on both sides", "near-duplicates in test"),
     (copies_before_the_split, "augmented copies across the split", "augmented copies in test"),
     (copies_told_by_their_names, "augmented copies across the split", "augmented copies in test"),
     (scaler_saw_test, "scaler fitted on test", "scaler fitted on test"),
@@ -374,8 +374,8 @@ def test_every_trick_is_found(trick, name, stamp, seed):
 def test_a_trick_brings_no_stamp_but_its_own(trick):
     rng = np.random.default_rng(3)
     own = [stamp for other, _, stamp in TRICKS if other is trick and stamp]
-    # Those which draw clips at random share speakers and twins as well.
-    drawn = {"speaker-dependent", "near twins in test"} if trick is speaker_in_the_label else set()
+    # Those which draw clips at random share speakers and near-duplicates as well.
+    drawn = {"speaker-dependent", "near-duplicates in test"} if trick is speaker_in_the_label else set()
     split, evidence = trick(clean(rng, emotions=4), rng)
     assert set(stamps(audit(split, evidence))) - drawn - {"the duration tells the label"} == set(own)
 
@@ -460,7 +460,7 @@ def test_severe_findings_come_first_and_each_says_what_to_do():
     ranks = [SEVERITIES.index(finding.severity) for finding in found]
     assert ranks == sorted(ranks) and ranks[0] == 0
     for finding in found:
-        assert finding.what.endswith(".") and finding.inflates and finding.mend and len(finding.examples) <= 3
+        assert finding.what.endswith(".") and finding.inflates and finding.remedy and len(finding.examples) <= 3
         assert bool(finding.stamp) == (finding.severity == "severe")
 
 
@@ -554,9 +554,9 @@ def test_copies_have_the_fingerprint_of_their_clip_and_other_clips_have_not(clip
         noise = rng.standard_normal(len(signal)) * np.sqrt(np.mean(signal**2)) / 10
         copies = [0.2 * signal, np.round(signal * 32767) / 32767, signal + noise]
         copies += [coded(signal, "MP3"), coded(signal, "OGG", "OPUS"), read((signal[::2], 8000)).signal]
-        assert max(distance(signal, copy) for copy in copies) < TWIN_BITS
+        assert max(distance(signal, copy) for copy in copies) < DUPLICATE_BITS
     apart = [distance(a, b) for i, a in enumerate(signals) for b in signals[:i]]
-    assert min(apart) > 1.4 * TWIN_BITS
+    assert min(apart) > 1.4 * DUPLICATE_BITS
 
 
 @given(st.integers(0, 2000), SEEDS, st.floats(1e-3, 1e3))
@@ -570,7 +570,7 @@ def test_a_fingerprint_does_not_depend_on_gain_and_never_fails(length, seed, gai
 def test_silence_is_like_nothing():
     silence = fingerprint(np.zeros(16_000))
     assert not silence.any()
-    assert near_twins({"a": silence, "b": silence}, ["a"], ["b"]) == []
+    assert near_duplicates_of({"a": silence, "b": silence}, ["a"], ["b"]) == []
 
 
 def test_a_content_hash_is_of_16_bits():
@@ -582,7 +582,7 @@ def test_a_content_hash_is_of_16_bits():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_near_twins_are_those_of_a_plain_search(seed):
+def test_near_duplicates_are_those_of_a_plain_search(seed):
     rng = np.random.default_rng(seed)
     base = rng.integers(0, 256, (40, 128)).astype(np.uint8)
     rows = np.concatenate([base, base ^ (rng.random((40, 128)) < rng.uniform(0, 0.8, (40, 1))).astype(np.uint8)])
@@ -590,22 +590,22 @@ def test_near_twins_are_those_of_a_plain_search(seed):
     judged, others = [str(i) for i in range(40, 80)], [str(i) for i in range(40)]
     apart = np.array([[np.unpackbits(features[a] ^ features[b]).sum() for b in others] for a in judged])
     expected = [
-        (a, others[row.argmin()]) for a, row in zip(judged, apart, strict=True) if row.min() <= TWIN_BITS * 1024
+        (a, others[row.argmin()]) for a, row in zip(judged, apart, strict=True) if row.min() <= DUPLICATE_BITS * 1024
     ]
     assert 0 < len(expected) < 40
-    assert near_twins(features, judged, others) == expected
+    assert near_duplicates_of(features, judged, others) == expected
 
 
-def test_near_twins_are_found_across_blocks():
+def test_near_duplicates_are_found_across_blocks():
     rng = np.random.default_rng(0)
     features = {str(i): rng.standard_normal(12) for i in range(3000)}
     features["2999"] = features["1500"] * (1 + 1e-6)
-    assert near_twins(features, ["0", "2999"], [str(i) for i in range(1, 2999)]) == [("2999", "1500")]
+    assert near_duplicates_of(features, ["0", "2999"], [str(i) for i in range(1, 2999)]) == [("2999", "1500")]
 
 
 def test_features_of_different_length_are_refused():
     with pytest.raises(InputError, match="features of b have 9 numbers, those of a have 8"):
-        near_twins({"a": np.zeros(8), "b": np.zeros(9), "c": np.zeros(8)}, ["a", "b"], ["c"])
+        near_duplicates_of({"a": np.zeros(8), "b": np.zeros(9), "c": np.zeros(8)}, ["a", "b"], ["c"])
 
 
 def test_evidence_is_of_the_stretch_that_a_sample_is(tmp_path):
@@ -653,7 +653,7 @@ def test_the_fixed_split_of_ravdess_passes(affekt, ravdess):
 @pytest.mark.parametrize(
     ("words", "stamp"),
     [
-        (["--split", "clip"], "speaker-dependent; near twins in test"),
+        (["--split", "clip"], "speaker-dependent; near-duplicates in test"),
         (["--split", "speaker", "--label", "sentence"], "sentence, not emotion"),
         (["--split", "speaker", "--label", "sex-emotion"], "sex and emotion, not emotion"),
         (["--split", "sentence"], "speaker-dependent"),

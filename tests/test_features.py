@@ -114,7 +114,7 @@ def test_a_cache_that_is_a_file_is_refused(samples, tmp_path):
 
 def test_egemaps_are_88_or_say_what_to_install(samples):
     try:
-        import opensmile
+        import opensmile  # noqa: F401
     except ImportError:
         with pytest.raises(MissingExtra, match="affekt\\[egemaps\\]"):
             features_of(samples, "egemaps")

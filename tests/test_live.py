@@ -470,8 +470,8 @@ class TestView:
 
 
 def test_an_unknown_event_is_an_unknown_name():
-    from affekt.cli.stream import told
+    from affekt.cli.stream import event_types
 
-    assert told("all") == TYPES
+    assert event_types("all") == TYPES
     with pytest.raises(UnknownName):
-        told("loudness")
+        event_types("loudness")

@@ -389,7 +389,7 @@ def test_a_broken_line_is_mended_and_nothing_is_lost(browser, server, surest):
     line = Line(server)
     tab = Visit(browser, line)
     received = []
-    told = lambda ws: ws.on("framereceived", lambda text: received.append(json.loads(text)))
+    told = lambda ws: ws.on("framereceived", lambda text: received.append(json.loads(text)))  # noqa: E731
     tab.page.on("websocket", told)
     tab.open()
     tab.speak()

@@ -30,7 +30,7 @@ class Found:
     what: str = "12 clips stand in train and in test."
     examples: tuple[str, ...] = ("c/1",)
     inflates: str = "the score"
-    mend: str = "drop them"
+    remedy: str = "drop them"
     stamp: str = STAMP
 
 

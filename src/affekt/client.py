@@ -235,8 +235,8 @@ class Client:
         ServerError
             If the server is not there, says no, or breaks off.
         """
-        connect = require("websockets.sync.client", extra="serve").connect
-        closed = require("websockets.exceptions", extra="serve").WebSocketException
+        connect = require("websockets.sync.client", extra="client").connect
+        closed = require("websockets.exceptions", extra="client").WebSocketException
         address = "ws" + self.url.rstrip("/").removeprefix("http") + "/v1/stream"
         try:
             with connect(address, additional_headers=self._headers(), max_size=None) as socket:
@@ -260,7 +260,7 @@ class Client:
         return self._answer(method, path, **request).json()
 
     def _answer(self, method: str, path: str, **request: Any) -> Any:
-        httpx = require("httpx", extra="serve")
+        httpx = require("httpx", extra="client")
         address = self.url.rstrip("/") + path
         try:
             answer = httpx.request(method, address, headers=self._headers(), timeout=self.timeout, **request)
@@ -309,7 +309,7 @@ def _send(socket: Any, chunks: Iterable[NDArray[np.floating]], sampling_rate: in
             for start in range(0, len(signal), most):
                 socket.send(signal[start : start + most].tobytes())
         socket.send('{"type": "end"}')
-    except require("websockets.exceptions", extra="serve").ConnectionClosed:
+    except require("websockets.exceptions", extra="client").ConnectionClosed:
         return  # the reader is told by the same connection
     except Exception as error:
         broken.append(error)

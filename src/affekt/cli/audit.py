@@ -39,7 +39,7 @@ FOUND = 1
     metavar="WHAT",
     help="emotion, sentence, sex-emotion, speaker-emotion, or a field of the corpus's names.",
 )
-@click.option("--audio", is_flag=True, help="Decode every clip too: copies, near twins, what the files give away.")
+@click.option("--audio", is_flag=True, help="Decode every clip too: copies, near-duplicates, what the files give away.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of splits that are drawn.")
 @click.option("--strict", is_flag=True, help="Exit status 1 when anything severe is found.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
@@ -157,7 +157,7 @@ def _text(split: Split, findings: Sequence[Finding]) -> str:
     for finding in findings:
         lines = [f"{finding.severity.upper()}: {finding.name}", f"  {finding.what}"]
         lines += [f"    {example}" for example in finding.examples]
-        lines += [f"  inflates: {finding.inflates}.", f"  mend: {finding.mend}."]
+        lines += [f"  inflates: {finding.inflates}.", f"  remedy: {finding.remedy}."]
         blocks.append("\n".join(shown(line) for line in lines))
     return "\n\n".join([*blocks, _verdict(findings)])
 
@@ -167,7 +167,7 @@ def _markdown(split: Split, findings: Sequence[Finding]) -> str:
     for finding in findings:
         lines = [f"## {finding.severity}: {finding.name}", "", finding.what, ""]
         lines += [f"- `{example}`" for example in finding.examples]
-        lines += [f"- inflates: {finding.inflates}.", f"- mend: {finding.mend}."]
+        lines += [f"- inflates: {finding.inflates}.", f"- remedy: {finding.remedy}."]
         blocks.append("\n".join(shown(line) for line in lines))
     return "\n\n".join([*blocks, f"**{_verdict(findings)}**"])
 

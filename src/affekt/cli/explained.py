@@ -56,14 +56,16 @@ def explaining_writer(form: str, explain: Explain) -> Writer:
     return {"json": json, "jsonl": jsonl}[form]
 
 
-def print_explained(told: Sequence[tuple[Result, Sequence[Explanation]]], answer: Callable[[Prediction], str]) -> None:
+def print_explained(
+    explained: Sequence[tuple[Result, Sequence[Explanation]]], answer: Callable[[Prediction], str]
+) -> None:
     """Each segment with its answer, and its sentence below it; recording after recording."""
     from rich.text import Text
 
     from affekt.explain.words import NOTE
 
     screen = console()
-    for result, explanations in told:
+    for result, explanations in explained:
         screen.print(Text(f"{shown(result.source)}: {clock(result.duration)} long"))
         for p, explanation in zip(result.predictions, explanations, strict=True):
             screen.print(Text(f"{clock(p.start)} to {clock(p.end)}  {answer(p)}"))
@@ -71,7 +73,7 @@ def print_explained(told: Sequence[tuple[Result, Sequence[Explanation]]], answer
                 screen.print(Text(f"    weak because: {p.reason}"))
             screen.print(Text(f"    {explanation.sentence}"))
         screen.print(Text(in_all(result.summary, answer(result.summary))))
-    if any(explanations for _, explanations in told):
+    if any(explanations for _, explanations in explained):
         screen.print(Text(NOTE))
 
 
@@ -85,12 +87,12 @@ def save_maps(recognizer: Recognizer, result: Result, recording: Recording, path
     from affekt.explain.occlusion import segment_map
     from affekt.plot.maps import Maps, draw_maps
 
-    heard = [p for p in result.predictions if p.scores and p.duration >= 0.1]
-    if not heard:
+    spoken = [p for p in result.predictions if p.scores and p.duration >= 0.1]
+    if not spoken:
         return
-    surest = sorted(sorted(heard, key=lambda p: -p.confidence)[:MOST_MAPS], key=lambda p: p.start)
+    surest = sorted(sorted(spoken, key=lambda p: -p.confidence)[:MOST_MAPS], key=lambda p: p.start)
     maps = [segment_map(recognizer, recording.signal, p) for p in surest]
-    note = f"the {len(surest)} most confident of {len(heard)} segments" if len(surest) < len(heard) else ""
+    note = f"the {len(surest)} most confident of {len(spoken)} segments" if len(surest) < len(spoken) else ""
     figure = draw_maps(Maps(shown(Path(result.source).name), maps, [p.confidence for p in surest], note))
     with atomic_write(path, "wb") as file:
         figure.savefig(file, format=path.suffix.lstrip(".").lower())

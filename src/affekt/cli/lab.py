@@ -205,7 +205,7 @@ def _print_findings(name: str, report: Report) -> None:
     for finding in report.findings:
         screen.print(Text(f"  {finding.severity}: {finding.what}"))
         screen.print(Text(f"    inflates: {finding.inflates}"))
-        screen.print(Text(f"    mend: {finding.mend}"))
+        screen.print(Text(f"    remedy: {finding.remedy}"))
     if not report.findings:
         screen.print(Text("  the audit found nothing"))
 

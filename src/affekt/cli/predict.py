@@ -122,7 +122,7 @@ def predict(**options: Any) -> int:
 
 
 def with_baseline(job: Job, recognizer: Recognizer) -> Recognizer:
-    """The recogniser that knows of the speaker what the command told; a model that cannot may still explain."""
+    """The recogniser with the speaker baseline that the command asks for; a model that takes none may still explain."""
     if job.one_speaker:
         return recognizer.with_baseline(running=True)
     if not job.reference or (job.explain and not recognizer.card.baseline):
@@ -167,13 +167,13 @@ def _spare_inputs(job: Job, sources: Sequence[str]) -> None:
 
 
 class Session:
-    """One run of ``affekt predict``: results go out as they come, failures are told and counted."""
+    """One run of ``affekt predict``: results go out as they come, failures are shown and counted."""
 
     def __init__(self, job: Job, recognizer: Recognizer, sources: Sequence[str], failures: Sequence[Failure]) -> None:
         self.job, self.recognizer, self.sources = job, recognizer, sources
         self.failed, self._not_found = 0, len(failures)
         self._names: dict[str, str] = {}
-        self._told: set[str] = set()
+        self._shown: set[str] = set()
         self.reference: Reference | None = None
         self._knowing: dict[str, Recognizer] = {}
         self._explanations: dict[str, list[Explanation]] = {}
@@ -229,7 +229,7 @@ class Session:
         return SOME_FAILED if self.failed else 0
 
     def _results(self) -> Iterator[Result]:
-        """Results as they come; failures are told on the way."""
+        """Results as they come; failures are shown on the way."""
         from affekt.recognize.batch import Failure
 
         with progress(len(self.sources)) as tick:
@@ -280,9 +280,9 @@ class Session:
                 save_maps(self._knowing.get(result.source, self.recognizer), result, trace, beside(plot))
 
     def _print_explained(self, results: Sequence[Result]) -> None:
-        told = [(result, self._explanations[result.source]) for result in results]
+        explained = [(result, self._explanations[result.source]) for result in results]
         also = self._also()
-        print_explained(told, lambda p: answer(p, also))
+        print_explained(explained, lambda p: answer(p, also))
 
     def _also(self) -> Also:
         """What else it may be: the next best labels, or all that the coverage asked for takes."""
@@ -338,9 +338,9 @@ class Session:
             least = f"{LEAST_SECONDS['any']:g} s of speech"
             sentences.append(f"--one-speaker compares with what came before, from {least} on; some hold less.")
         for sentence in sentences:
-            if sentence in self._told:
+            if sentence in self._shown:
                 continue
-            self._told.add(sentence)
+            self._shown.add(sentence)
             click.echo(f"warning: {shown(sentence)}", err=True)
 
 

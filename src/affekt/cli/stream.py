@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from affekt.recognize.recognizer import Recognizer
     from affekt.speech.pipe import Arriving
 
-#: What is told without --events: levels come ten times a second, and are for meters.
+#: The events without --events: levels come ten times a second, and are for meters.
 TOLD = ("speech_start", "speech_end", "partial", "segment", "summary")
-#: Seconds that are heard at a time.
+#: Seconds that are read at a time.
 PIECE = 0.1
 #: Samples that fit in a WAV file, whose sizes have 32 bits.
 _MOST_SAMPLES = (1 << 31) - (1 << 10)
@@ -88,7 +88,7 @@ def stream(
 ) -> int:
     """Emotions in a signal while it arrives.
 
-    PATH is a recording; - is standard input, heard as it comes: a container
+    PATH is a recording; - is standard input, read as it comes: a container
     such as wav, ogg, webm or mp3, or bare samples with --raw. On a terminal
     the view moves along; otherwise each event is a line of JSON, described in
     docs/live.md. Ctrl-C ends it with the summary and complete files, and exit
@@ -137,20 +137,20 @@ def _standard_input() -> Any:
 
 def check(job: Job, source: str | None = None) -> None:
     """Raise InputError where files of a job cannot be written, or an event does not exist."""
-    told(job.events)
+    event_types(job.events)
     paths = [path for path in (job.record, job.output) if path and str(path) != "-"]
     for path in paths:
         if path.is_dir() or not path.parent.is_dir():
             raise InputError(f"{path}: give a file in a folder that exists.")
         if source and source != "-" and os.path.exists(source) and path.exists() and path.samefile(source):
-            raise InputError(f"{path} is what is to be heard and would be overwritten; give another file.")
+            raise InputError(f"{path} is the recording itself and would be overwritten; give another file.")
     if job.record and str(job.record) == "-":
         raise InputError("--record needs a file; events go to standard output.")
     if len({path.absolute() for path in paths}) < len(paths):
         raise InputError(f"--record and --output are both {job.record}; give two files.")
 
 
-def told(events: str | None) -> tuple[str, ...]:
+def event_types(events: str | None) -> tuple[str, ...]:
     """Types of events that ``--events`` asks for.
 
     Raises
@@ -160,7 +160,7 @@ def told(events: str | None) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> told("partial, summary")
+    >>> event_types("partial, summary")
     ('partial', 'summary')
     """
     from affekt.recognize.live import TYPES
@@ -202,7 +202,7 @@ def follow(
         Its name and rate.
     pieces : iterable of float32 array, shape (n,)
     said : list of str
-        Sentences about the sound, told at the end; may grow meanwhile.
+        Sentences about the sound, shown at the end; may grow meanwhile.
     interrupted : int
         Exit status after Ctrl-C.
 
@@ -217,7 +217,7 @@ def follow(
     live = Live(recognizer, sampling_rate=sound.sampling_rate)
     with ended_by_signals(), _recording(job.record, sound.sampling_rate, said) as keep:
         session = Session(job, live, (sound.name, recognizer.labels), said)
-        # What was heard until something went wrong is complete, too.
+        # What came before something went wrong is complete, too.
         ending = session.hear(pieces, keep)
     for sentence in dict.fromkeys(said):
         click.echo(f"warning: {shown(sentence)}", err=True)
@@ -236,13 +236,13 @@ class Session:
     job : Job
     live : Live
     named : (str, tuple of str)
-        What is heard, and the labels.
+        The stream, and the labels.
     said : list of str
         Sentences; the view shows the newest.
     """
 
     def __init__(self, job: Job, live: Live, named: tuple[str, tuple[str, ...]], said: list[str]) -> None:
-        self._live, self._named, self._said, self._told = live, named, said, told(job.events)
+        self._live, self._named, self._said, self._types = live, named, said, event_types(job.events)
         self._output = job.output
         self._view: Any = None
         self._file: Any = None
@@ -286,7 +286,7 @@ class Session:
         events = list(events)
         if self._file:
             lines = [
-                json.dumps(event.as_table(), allow_nan=False) + "\n" for event in events if event.type in self._told
+                json.dumps(event.as_table(), allow_nan=False) + "\n" for event in events if event.type in self._types
             ]
             if lines:
                 self._file.write("".join(lines))

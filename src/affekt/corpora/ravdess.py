@@ -7,7 +7,7 @@ Names: modality-channel-emotion-intensity-statement-repetition-actor, such as
 sound, 02 video alone, 03 sound alone; channel 01 is speech, 02 song. Only 03-01
 is read: the other modalities are the same takes again.
 
-Trap: every clip has near twins (2 sentences x 2 repetitions x 2 intensities), so
+Trap: every clip has near-duplicates (2 sentences x 2 repetitions x 2 intensities), so
 a split that is not by speaker leaks. The archive may hold the whole tree twice.
 """
 

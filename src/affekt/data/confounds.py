@@ -325,12 +325,12 @@ def _given_away(table: _Table, field: str, found: Guess) -> Finding:
         + (f" Of its {len(set(pure) - {None})} values, {len(single)} go with one label only." if single else ""),
         tuple(f"{field} {_some([value])}: always {label}" for value, label in single[:3]),
         f"every score: a model may recognise the {field} instead of the emotion",
-        MENDS.get(field, f"make the {field} the same for all labels, or judge only clips where it tells nothing"),
+        REMEDIES.get(field, f"make the {field} the same for all labels, or judge only clips where it tells nothing"),
         STAMPS.get(field, f"the {field} tells the label") if severe else "",
     )
 
 
-MENDS = {
+REMEDIES = {
     "sentence": "judge the voice on sentences that are spoken in all emotions, or on sentences that training lacks",
     "corpus": "score each corpus by itself, over the classes that it has",
     "file format": "bring all files to one format and sampling rate before anything else",

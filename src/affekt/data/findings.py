@@ -22,7 +22,7 @@ class Evidence:
     ----------
     features : mapping of str to array, shape (d,)
         Sample id to what the model is given, or to the :func:`affekt.data.near_duplicates.fingerprint`
-        (uint8) of the clip; all of one kind. Near twins are looked for among them.
+        (uint8) of the clip; all of one kind. Near-duplicates are looked for among them.
     hashes : mapping of str to str
         Sample id to the :func:`affekt.data.near_duplicates.content_hash` of its audio.
     copies : mapping of str to str
@@ -73,7 +73,7 @@ class Finding:
         Up to three.
     inflates : str
         What it does to which score.
-    mend : str
+    remedy : str
         What to do about it.
     stamp : str
         For severe ones: the words that every score of this split must carry.
@@ -84,7 +84,7 @@ class Finding:
     what: str
     examples: tuple[str, ...]
     inflates: str
-    mend: str
+    remedy: str
     stamp: str = ""
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from affekt.data.findings import SIDES, Evidence, Finding
-from affekt.data.near_duplicates import near_twins
+from affekt.data.near_duplicates import near_duplicates_of
 from affekt.data.splits import Split
 from affekt.types import Sample
 
@@ -18,8 +18,8 @@ PAIRS = (("train", "test"), ("dev", "test"), ("train", "dev"))
 #: What may be fitted on dev: it says how sure the model is, or when it answers, not what it answers.
 FITTED_ON_DEV = frozenset({"temperature", "threshold", "calibration"})
 
-#: Keys of ``meta`` that name one sitting: who met there shares a room and a microphone.
-SITTINGS = ("session", "dialogue", "recording", "video")
+#: Keys of ``meta`` that name one recording session: who met there shares a room and a microphone.
+SESSIONS = ("session", "dialogue", "recording", "video")
 
 # Up to so many test clips that were learned move a score by a point at most, far less than its interval is wide.
 _SPARED = 0.01
@@ -182,19 +182,19 @@ def repeated_takes(split: Split, _: Evidence) -> Iterator[Finding]:
 
     def take(sample: Sample) -> Hashable | None:
         key = (sample.corpus, sample.speaker, sample.sentence, sample.label)
-        # Where the sentence was taken for the label, every clip of a speaker would be a twin.
+        # Where the sentence was taken for the label, every clip of a speaker would be a near-duplicate.
         return None if None in key[1:] or sample.label == sample.sentence else key
 
     if found := meetings(split, take):
         severity = _severity(found, spared=_SPARED)
         yield Finding(
-            "near twins on both sides",
+            "near-duplicates on both sides",
             severity,
             _clips(found, "that have the same speaker, sentence and label as one in"),
             found[0].examples,
             "every score: another take of the same clip was learned",
             "split by speaker, or at least keep all takes of a sentence by one speaker on one side",
-            _stamp(severity, "near twins in test"),
+            _stamp(severity, "near-duplicates in test"),
         )
 
 
@@ -204,7 +204,9 @@ def sounding_alike(split: Split, evidence: Evidence) -> Iterator[Finding]:
     for other, judged in PAIRS:
         pairs = [
             (a, b)
-            for a, b in near_twins(evidence.features, [s.id for s in sides[judged]], [s.id for s in sides[other]])
+            for a, b in near_duplicates_of(
+                evidence.features, [s.id for s in sides[judged]], [s.id for s in sides[other]]
+            )
             if evidence.hashes.get(a, a) != evidence.hashes.get(b, b)
         ]
         if pairs:
@@ -220,7 +222,7 @@ def sounding_alike(split: Split, evidence: Evidence) -> Iterator[Finding]:
             found[0].examples,
             "every score: a copy at another loudness, in another format or with some noise was learned",
             "keep copies on one side, or leave them out",
-            _stamp(severity, "near twins in test"),
+            _stamp(severity, "near-duplicates in test"),
         )
 
 
@@ -334,10 +336,10 @@ def chosen_on_the_wrong_side(split: Split, evidence: Evidence) -> Iterator[Findi
             )
 
 
-def shared_sittings(split: Split, _: Evidence) -> Iterator[Finding]:
+def shared_sessions(split: Split, _: Evidence) -> Iterator[Finding]:
     """Sessions, dialogues or films that stand on both sides."""
-    for key in SITTINGS:
-        if found := meetings(split, partial(_sitting, key=key)):
+    for key in SESSIONS:
+        if found := meetings(split, partial(_session, key=key)):
             yield Finding(
                 f"shared {key}s",
                 "note",
@@ -348,7 +350,7 @@ def shared_sittings(split: Split, _: Evidence) -> Iterator[Finding]:
             )
 
 
-def _sitting(sample: Sample, *, key: str) -> Hashable | None:
+def _session(sample: Sample, *, key: str) -> Hashable | None:
     return (sample.corpus, str(sample.meta[key])) if sample.meta.get(key) is not None else None
 
 
@@ -408,7 +410,7 @@ CHECKS: tuple[Callable[[Split, Evidence], Iterable[Finding]], ...] = (
     augmented_test,
     fitted_on_the_wrong_side,
     chosen_on_the_wrong_side,
-    shared_sittings,
+    shared_sessions,
     shared_sentences,
     repeated_recordings,
 )

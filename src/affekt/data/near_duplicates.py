@@ -1,4 +1,4 @@
-"""The same clip twice: hashes and fingerprints of audio, and the search for near twins."""
+"""The same clip twice: hashes and fingerprints of audio, and the search for near-duplicates."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FLOOR = 1e-3
 #: mp3, Opus, 8 kHz, noise 20 dB below the voice) differ in at most 0.021, with noise at 10 dB in 0.057; two takes of
 #: one sentence differ in 0.073 or more, other clips in 0.095 or more. Elsewhere (BanglaSER) two takes by one
 #: speaker come down to 0.033, clips of two speakers to 0.054.
-TWIN_BITS = 0.04
+DUPLICATE_BITS = 0.04
 
 # Other features: a twentieth of the usual distance of two clips. In d dimensions a pair is that near by chance about
 # once in 20 ** d pairs; below 8 dimensions, where it happens, nothing is said.
@@ -169,7 +169,7 @@ def _signal_traits(signal: NDArray[np.float32], sampling_rate: int) -> dict[str,
     }
 
 
-def near_twins(
+def near_duplicates_of(
     features: Mapping[str, NDArray[Any]], judged: Sequence[str], others: Sequence[str]
 ) -> list[tuple[str, str]]:
     """The clips of ``judged`` that are almost the same as one of ``others``, each with its nearest.
@@ -196,7 +196,7 @@ def near_twins(
     Examples
     --------
     >>> bits = {"a": np.full(128, 85, np.uint8), "b": np.full(128, 85, np.uint8), "c": np.full(128, 170, np.uint8)}
-    >>> near_twins(bits, ["a", "c"], ["b"])
+    >>> near_duplicates_of(bits, ["a", "c"], ["b"])
     [('a', 'b')]
     """
     judged, others = ([id for id in ids if id in features] for ids in (judged, others))
@@ -222,7 +222,7 @@ def _matrix(features: Mapping[str, NDArray[Any]], ids: Sequence[str]) -> NDArray
 def _signs(packed: NDArray[Any]) -> NDArray[np.float32]:
     # As +-1 / sqrt(4 * share * bits), the squared distance is at most 1 when at most that share of the bits differs.
     bits = np.unpackbits(packed, axis=1).astype(np.float32)
-    signs = (2 * bits - 1) / np.sqrt(4 * TWIN_BITS * bits.shape[1]).astype(np.float32)
+    signs = (2 * bits - 1) / np.sqrt(4 * DUPLICATE_BITS * bits.shape[1]).astype(np.float32)
     signs[~packed.any(axis=1)] = np.nan  # silence is like nothing
     return signs
 

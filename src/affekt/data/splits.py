@@ -139,7 +139,7 @@ def split_by_speaker(
 def split_by_clip(samples: Sequence[Sample], rng: np.random.Generator, *, dev: float = 0.0, test: float = 0.2) -> Split:
     """Draw clips, class by class, whoever speaks: what many published figures rest on.
 
-    The same voices, and near twins of the same clips, stand on both sides, so
+    The same voices, and near-duplicates of the same clips, stand on both sides, so
     the score says how well the model knows these speakers. For comparison only.
 
     Parameters

@@ -99,7 +99,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 def _section(name: str, model: str, outcome: Outcome) -> Section:
     report = outcome.report
-    found = [f"{f.severity}: {f.what} It inflates {f.inflates}. To mend it: {f.mend}." for f in report.findings]
+    found = [f"{f.severity}: {f.what} It inflates {f.inflates}. Remedy: {f.remedy}." for f in report.findings]
     pictures = [Picture(f"Confusion, {name}, {model}", png(figure_of(draw_confusion(report))))]
     if outcome.histories:
         curves = draw_history(outcome.histories[0], stamps=report.stamps)

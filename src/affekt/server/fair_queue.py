@@ -33,7 +33,7 @@ class FairQueue:
         self._lock = threading.Lock()
         self._line: deque[tuple[asyncio.AbstractEventLoop, Work, Take]] = deque()
         self._done: deque[tuple[Take, list[str], BaseException | None]] = deque()
-        self._told = False
+        self._notified = False
 
     def submit(self, work: Work, take: Take) -> None:
         """Stand in line; call it on the event loop, where ``take`` will be called, too."""
@@ -59,12 +59,12 @@ class FairQueue:
                 trouble = error
             with self._lock:
                 self._done.append((take, outcome, trouble))
-                tell, self._told = not self._told, True
+                tell, self._notified = not self._notified, True
             if tell:
                 loop.call_soon_threadsafe(self._deliver)
 
     def _deliver(self) -> None:
         with self._lock:
-            done, self._done, self._told = self._done, deque(), False
+            done, self._done, self._notified = self._done, deque(), False
         for take, outcome, trouble in done:
             take(outcome, trouble)

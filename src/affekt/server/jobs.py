@@ -31,7 +31,7 @@ class Job:
         self.work: RequestWork | None = None
         self.future: Future[tuple[list[Result], list[Failure]]] | None = None
 
-    def told(self, share: float) -> None:
+    def notify(self, share: float) -> None:
         """How much is done; never less than before, because decoders jump about in a file."""
         self.progress = max(self.progress, min(share, 0.999))
 
@@ -52,7 +52,7 @@ class Job:
         return "failed" if self.future.cancelled() or self.future.exception() else "done"
 
     def as_table(self) -> dict[str, Any]:
-        """What a client is told."""
+        """What a client gets of it."""
         state = self.state
         table: dict[str, Any] = {"job": self.name, "state": state, "progress": round(self.progress, 3)}
         if state == "done" and self.future:
@@ -160,7 +160,7 @@ def routes(service: Service, jobs: Jobs) -> APIRouter:
                 form.close()
                 raise
             job = Job(ask.form)
-            jobs.start(job, RequestWork(service, form, ask, limits.job_seconds, job.told))
+            jobs.start(job, RequestWork(service, form, ask, limits.job_seconds, job.notify))
         return {"job": job.name}
 
     @router.get("/v1/jobs/{name}", summary="How far it is, and its results", responses=documented(404, 422))

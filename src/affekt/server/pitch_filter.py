@@ -58,9 +58,9 @@ class PitchFilter:
     def pitch(self, start: float, end: float) -> float | None:
         """Median in hertz between two times in seconds; None where nothing is voiced."""
         first, last = (max(0, round(time * _RATE) - self._begin) for time in (start, end))
-        heard = self._track[first:last]
-        heard = heard[np.isfinite(heard)]
-        return round(float(np.median(heard)), 1) if len(heard) else None
+        voiced = self._track[first:last]
+        voiced = voiced[np.isfinite(voiced)]
+        return round(float(np.median(voiced)), 1) if len(voiced) else None
 
     def marked(self, event: Event) -> dict[str, Any]:
         """An event as JSON has it; segments of the other range are skipped, and the summary is of the rest."""

@@ -93,13 +93,13 @@ class ProgressTrace(Trace):
     upload : Upload
     seconds : float
         Longer ones are refused.
-    told : callable
+    notify : callable
         Takes how much is done, 0 to 1.
     """
 
-    def __init__(self, upload: Upload, seconds: float, told: Callable[[float], None]) -> None:
+    def __init__(self, upload: Upload, seconds: float, notify: Callable[[float], None]) -> None:
         super().__init__()
-        self._upload, self._limit, self._told = upload, seconds, told
+        self._upload, self._limit, self._notify = upload, seconds, notify
         self._samples = 0
 
     @property
@@ -112,7 +112,7 @@ class ProgressTrace(Trace):
         self._samples += len(signal)
         if self._samples > self._limit * RATE:
             raise Refusal(413, f"{self._upload.source}: is longer than {self._limit:g} s, which is allowed here.")
-        self._told(self._upload.share)
+        self._notify(self._upload.share)
 
 
 def recognise(
@@ -175,7 +175,7 @@ class RequestWork:
     ask : PredictRequest
     seconds : float
         Longer recordings are refused.
-    told : callable
+    notify : callable
         Takes how much is done, 0 to 1.
     stop : threading.Event
         When it is set the work ends within a block.
@@ -185,7 +185,7 @@ class RequestWork:
     form: Form
     ask: PredictRequest
     seconds: float
-    told: Callable[[float], None] = lambda share: None
+    notify: Callable[[float], None] = lambda share: None
     stop: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> tuple[list[Result], list[Failure]]:
@@ -204,7 +204,7 @@ class RequestWork:
         upload, count = self.form.uploads[index], len(self.form.uploads)
         if self.service.store:
             self.service.store.recording(upload)
-        watch = ProgressTrace(upload, self.seconds, lambda share: self.told((index + share) / count))
+        watch = ProgressTrace(upload, self.seconds, lambda share: self.notify((index + share) / count))
         outcome = recognise(recognizer, upload, watch=watch, stop=self.stop)
         self.service.metrics.recording(outcome.duration if isinstance(outcome, Result) else None)
         return outcome

@@ -107,8 +107,8 @@ class Session:
         self.name = secrets.token_urlsafe(16)
         self.kind = kind
         self.owner: asyncio.Task[None] | None = None
-        #: What the client was told when it began, and is told again when it comes back.
-        self.told: dict[str, Any] = {}
+        #: What the client gets when it begins, and again when it comes back.
+        self.greeting: dict[str, Any] = {}
         self.samples = self.events = 0
         self.over = self.done = False
         self._worker, self._queue, self._limits, self._metrics = worker, queue, limits, metrics

@@ -145,8 +145,8 @@ class Connection:
         tape = service.store.tape(kind.form, kind.sampling_rate) if service.store else None
         worker = StreamWorker(live, kind, voices=voices, tape=tape)
         session = Session(worker, kind, service.engine.queue, limits=self._limits, metrics=service.metrics)
-        session.told = {"labels": recognizer.labels, "model": hello.model or service.settings.default_model}
-        return session, session.told
+        session.greeting = {"labels": recognizer.labels, "model": hello.model or service.settings.default_model}
+        return session, session.greeting
 
     async def _resume(self, table: dict[str, Any]) -> Session:
         received = table.get("received", 0)
@@ -159,7 +159,7 @@ class Connection:
             await asyncio.wait({session.owner})
         self._service.sessions.keep(session)
         self._session, self._sent = session, received
-        ready = {"type": "ready", "session": session.name, "schema": SCHEMA, **session.told}
+        ready = {"type": "ready", "session": session.name, "schema": SCHEMA, **session.greeting}
         await self._send(json.dumps({**ready, "samples": session.samples, "events": session.events}))
         return session
 

@@ -4,7 +4,7 @@ Pitch and harmonicity follow Boersma (Accurate short-term analysis of the
 fundamental frequency and the harmonics-to-noise ratio of a sampled sound,
 1993). YIN (de Cheveigné & Kawahara, 2002) searches the same periods by
 differences and takes each frame for itself; here the best path over all
-frames decides, which mends most errors of an octave.
+frames decides, which corrects most errors of an octave.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ BAND = 4
 #: Decibels below the strongest band at which a band holds nothing.
 DEPTH = 45.0
 #: The quietest fifth of the frames is taken for pauses. Some of it is speech, and makes clean speech look noisier than
-#: it is; the factor on the decibels mends that (fitted to white noise and babble at 0 to 25 dB on clean clips).
-PAUSES, MENDED = 0.2, 1.2
+#: it is; the factor on the decibels corrects that (fitted to white noise and babble at 0 to 25 dB on clean clips).
+PAUSES, CORRECTION = 0.2, 1.2
 #: Decibels: everything below the loudest frame by more than this is silence.
 RANGE = 60.0
 #: What is said where nothing is wrong with the signal.
@@ -185,7 +185,7 @@ def _ratio(ranked: NDArray[np.float64], floor: NDArray[np.float64]) -> NDArray[n
     """Decibels of the speech above the floor, from levels (w, t) in rising order and their floor (w,)."""
     power = np.mean(10 ** (ranked / 10), axis=1)
     noise = 10 ** (floor / 10)
-    found: NDArray[np.float64] = np.clip(MENDED * 10 * np.log10(np.maximum(power / noise - 1, 1e-3)), 0, 50)
+    found: NDArray[np.float64] = np.clip(CORRECTION * 10 * np.log10(np.maximum(power / noise - 1, 1e-3)), 0, 50)
     return found
 
 

@@ -59,7 +59,7 @@ class Spectra:
             )
         # One sum finds NaN and infinity, unless the samples are absurdly large.
         if not np.isfinite(np.dot(self.signal, self.signal)):
-            raise InputError("the signal holds NaN, infinite or absurdly large samples; mend it first.")
+            raise InputError("the signal holds NaN, infinite or absurdly large samples; repair it first.")
         self._mel: dict[int, Matrix] = {}
 
     @cached_property

@@ -190,7 +190,7 @@ class EncoderRecipe:
     honest: Protocol = field(default_factory=Protocol)
 
 
-#: In which order a published protocol is mended, and what each step takes away.
+#: In which order a published protocol is corrected, and what each step takes away.
 STEPS = {
     "choose": "the test set no longer chooses the epoch",
     "copies": "copies of training clips only",
