@@ -141,15 +141,18 @@ class Client:
 
     def models(self) -> list[dict[str, Any]]:
         """The models at hand: ``name``, ``default``, ``labels``, ``card``."""
-        return self._json("GET", "/v1/models")["models"]
+        found: list[dict[str, Any]] = self._json("GET", "/v1/models")["models"]
+        return found
 
     def labels(self, model: str | None = None) -> dict[str, Any]:
         """The ``labels`` of a model, and the ``maps`` that can be made of them."""
-        return self._json("GET", "/v1/labels", params={"model": model} if model else {})
+        found: dict[str, Any] = self._json("GET", "/v1/labels", params={"model": model} if model else {})
+        return found
 
     def settings(self) -> dict[str, Any]:
         """Limits of the server, and its notice on what happens with recordings."""
-        return self._json("GET", "/v1/settings")
+        found: dict[str, Any] = self._json("GET", "/v1/settings")
+        return found
 
     def predict(
         self,
@@ -205,7 +208,8 @@ class Client:
 
     def job(self, name: str) -> dict[str, Any]:
         """The ``state`` of a job, its ``progress``, and when it is done its results, for :func:`results_of`."""
-        return self._json("GET", f"/v1/jobs/{name}")
+        found: dict[str, Any] = self._json("GET", f"/v1/jobs/{name}")
+        return found
 
     def stop_job(self, name: str) -> None:
         """Stop and forget a job."""
@@ -320,4 +324,5 @@ def _event(message: str | bytes) -> dict[str, Any]:
     event = json.loads(message)
     if event.get("type") == "error":
         raise ServerError(event.get("reason", "the server broke off."))
-    return event
+    found: dict[str, Any] = event
+    return found

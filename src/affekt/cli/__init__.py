@@ -46,7 +46,8 @@ class Commands(click.Group):
         """The command of a name, or None."""
         if cmd_name not in COMMANDS:
             return None
-        return getattr(import_module(f"affekt.cli.{COMMANDS[cmd_name]}"), cmd_name)
+        found: click.Command | None = getattr(import_module(f"affekt.cli.{COMMANDS[cmd_name]}"), cmd_name)
+        return found
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -109,7 +109,8 @@ def stream(
 
 
 def _contained(source: str, stack: ExitStack, warn: Callable[[str], None]) -> Arriving:
-    from affekt.speech.audio import SAMPLING_RATE, blocks
+    from affekt.speech.audio import blocks
+    from affekt.speech.decode import SAMPLING_RATE
     from affekt.speech.pipe import Arriving, contained
 
     if source != "-":

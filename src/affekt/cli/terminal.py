@@ -58,7 +58,7 @@ def shown(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
 
 
-class Target(click.ParamType):
+class Target(click.ParamType):  # type: ignore[type-arg]  # no generic at run time before click 8.2
     """Where to write: a file, or a folder, which a slash at the end makes if need be."""
 
     name = "path"

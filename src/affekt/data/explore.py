@@ -14,7 +14,8 @@ from affekt.data.counts import name_of, names_of, natural
 from affekt.data.maps import Map, Measures, map_of
 from affekt.data.splits import draw_evenly
 from affekt.errors import AudioError, InputError
-from affekt.speech.audio import SAMPLING_RATE, blocks
+from affekt.speech.audio import blocks
+from affekt.speech.decode import SAMPLING_RATE
 from affekt.speech.functionals import VECTORS
 from affekt.speech.pitch import f0
 from affekt.speech.spectral import Spectra, hann
@@ -53,7 +54,8 @@ class Groups:
 
     def percentiles(self, group: tuple[str, str], shares: Sequence[float]) -> list[float]:
         """The numbers that so many per cent of a group's clips are below."""
-        return np.percentile(self.values[group], shares).tolist()
+        found: list[float] = np.percentile(self.values[group], shares).tolist()
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -294,7 +296,8 @@ def third_octaves(signal: Signal) -> NDArray[np.float64]:
     power = spectra.power.mean(axis=0, dtype=np.float64) * scale
     edges = CENTRES[:, None] * 2.0 ** (np.array([-1, 1]) / 6)
     inside = (spectra.frequencies >= edges[:, :1]) & (spectra.frequencies < edges[:, 1:])
-    return inside @ power
+    found: NDArray[np.float64] = inside @ power
+    return found
 
 
 def _decibels(power: float | NDArray[np.float64]) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -43,7 +44,7 @@ class Evidence:
         If ``copy_sides`` names no side.
     """
 
-    features: Mapping[str, NDArray] = field(default_factory=dict)
+    features: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     hashes: Mapping[str, str] = field(default_factory=dict)
     copies: Mapping[str, str] = field(default_factory=dict)
     copy_sides: Mapping[str, str] = field(default_factory=dict)

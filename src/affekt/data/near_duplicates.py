@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from affekt.data.findings import Evidence
 from affekt.errors import InputError
-from affekt.speech.audio import SAMPLING_RATE, read
+from affekt.speech.audio import read
+from affekt.speech.decode import SAMPLING_RATE
 from affekt.speech.stretch import bounds
 from affekt.types import Sample
 
@@ -106,7 +107,8 @@ def _bands(window: int, sampling_rate: int) -> NDArray[np.float32]:
     hertz = np.fft.rfftfreq(window, 1 / sampling_rate)[:, None]
     edges = np.geomspace(_LOWEST, _HIGHEST, _BANDS + 2)
     inside = (hertz >= edges[:-1]) & (hertz < edges[1:])
-    return (inside / np.maximum(inside.sum(axis=0), 1)).astype(np.float32)
+    found: NDArray[np.float32] = (inside / np.maximum(inside.sum(axis=0), 1)).astype(np.float32)
+    return found
 
 
 def _pooled(power: NDArray[Any]) -> NDArray[np.float64]:
@@ -224,7 +226,8 @@ def _signs(packed: NDArray[Any]) -> NDArray[np.float32]:
     bits = np.unpackbits(packed, axis=1).astype(np.float32)
     signs = (2 * bits - 1) / np.sqrt(4 * DUPLICATE_BITS * bits.shape[1]).astype(np.float32)
     signs[~packed.any(axis=1)] = np.nan  # silence is like nothing
-    return signs
+    found: NDArray[np.float32] = signs
+    return found
 
 
 def _scaled(a: NDArray[Any], b: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]] | None:
@@ -256,4 +259,5 @@ def _nearest(a: NDArray[Any], b: NDArray[Any]) -> Iterator[tuple[int, int]]:
 
 
 def _squared_distances(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
-    return (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2 * a @ b.T
+    found: NDArray[Any] = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2 * a @ b.T
+    return found

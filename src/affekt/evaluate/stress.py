@@ -271,7 +271,7 @@ def _clips(
         reason = f" The first: {failures[0].source}: {failures[0].reason}" if failures else ""
         raise CorpusError(f"none of {len(chosen)} clips can be read.{reason}")
     sources = ((signal, RATE) for signal in signals.values())
-    outcomes = predict_many(recognizer, sources, jobs=options.jobs)  # type: ignore[arg-type]
+    outcomes = predict_many(recognizer, sources, jobs=options.jobs)
     clips = [
         _Clip(chosen[i], signal, _summary(chosen[i], outcome), i)
         for (i, signal), outcome in zip(signals.items(), outcomes, strict=True)
@@ -324,7 +324,7 @@ class _StressTest:
                     touched.append(i)
                     yield signal, rate
 
-        outcomes = predict_many(self.recognizer, sources(), jobs=self.options.jobs)  # type: ignore[arg-type]
+        outcomes = predict_many(self.recognizer, sources(), jobs=self.options.jobs)
         answers = self.clean
         for i, outcome in enumerate(outcomes):
             clip = self.clips[touched[i]]

@@ -160,7 +160,8 @@ def label_score(recognizer: Recognizer, label: str) -> Score:
 def _log_sum(logits: NDArray[np.floating]) -> NDArray[np.float64]:
     """Logarithm of the sum of exponentials of each row (b, k), (b,)."""
     top = logits.max(axis=1).astype(np.float64)
-    return top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
+    found: NDArray[np.float64] = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
+    return found
 
 
 @dataclass(frozen=True, eq=False)

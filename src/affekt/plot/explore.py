@@ -14,7 +14,7 @@ from affekt.data.explore import Bands, Example, Groups
 from affekt.data.maps import Map
 from affekt.errors import InputError, UnknownName
 from affekt.plot.colours import colours, ink
-from affekt.speech.audio import SAMPLING_RATE
+from affekt.speech.decode import SAMPLING_RATE
 from affekt.speech.pitch import STEP
 from affekt.speech.spectral import hertz_to_mel
 
@@ -318,7 +318,8 @@ def new_figure(height: float) -> Figure:
     """A figure as wide as a page, without a window; ``height`` in inches."""
     figure = require("matplotlib.figure", extra="plot").Figure(figsize=(WIDTH, height), dpi=DPI)
     figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.05)
-    return figure
+    found: Figure = figure
+    return found
 
 
 def _axes(ax: Axes | None) -> Axes:

@@ -33,7 +33,7 @@ class Store:
         """Keep a recording as it came; what the client calls it stands in the results only."""
         with atomic_write(self._path(".recording"), "wb") as file:
             upload.seek(0)
-            shutil.copyfileobj(upload, file)  # type: ignore[misc]
+            shutil.copyfileobj(upload, file)
         upload.seek(0)
 
     def results(self, results: Sequence[Result]) -> None:

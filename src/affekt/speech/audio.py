@@ -182,7 +182,8 @@ def _seekable(file: Any, stack: ExitStack) -> IO[bytes]:
     if not hasattr(file, "read"):
         raise InputError(f"a {type(file).__name__} is not a recording: give a path, bytes, a file or (array, rate).")
     if getattr(file, "seekable", lambda: False)():
-        return file
+        found: IO[bytes] = file
+        return found
     spool = stack.enter_context(tempfile.SpooledTemporaryFile(max_size=1 << 25))  # noqa: SIM115
     while chunk := file.read(1 << 20):
         if not isinstance(chunk, bytes):
@@ -191,7 +192,7 @@ def _seekable(file: Any, stack: ExitStack) -> IO[bytes]:
             raise AudioError(f"{name_of(file)}: goes on after {_LARGEST_SPOOL >> 30} GiB; give it as a file instead.")
         spool.write(chunk)
     spool.seek(0)
-    return spool  # type: ignore[return-value]
+    return spool
 
 
 def _resampled(parts: Iterator[NDArray[np.float32]], given: int, wanted: int) -> Iterator[NDArray[np.float32]]:

@@ -29,7 +29,8 @@ def add_noise(signal: Signal, noise: Signal, snr: float) -> Signal:
     power, noise_power = np.mean(signal * signal), np.mean(noise * noise)
     if power <= 0 or noise_power <= 1e-12:
         return signal
-    return signal + noise * np.sqrt(power / noise_power * 10 ** (-snr / 10)).astype(np.float32)
+    found: Signal = signal + noise * np.sqrt(power / noise_power * 10 ** (-snr / 10)).astype(np.float32)
+    return found
 
 
 def coloured_noise(samples: int, power: float, rng: np.random.Generator) -> Signal:
@@ -38,7 +39,8 @@ def coloured_noise(samples: int, power: float, rng: np.random.Generator) -> Sign
     slope = np.arange(1, length // 2 + 2, dtype=np.float32) ** (-power / 2)
     real, imaginary = rng.standard_normal((2, length // 2 + 1), dtype=np.float32) * slope
     noise = np.fft.irfft(real + 1j * imaginary, length)[:samples].astype(np.float32)
-    return noise / (np.sqrt(np.mean(noise * noise)) + 1e-9)
+    found: Signal = noise / (np.sqrt(np.mean(noise * noise)) + 1e-9)
+    return found
 
 
 Value = float | int | str
@@ -275,10 +277,13 @@ def _draw_value(name: str, parameter: Parameter, given: object, rng: np.random.G
     values: list[Any] = [parameter.checked(name, value) for value in spec]
     if not values:
         raise InputError(f"{name} has nothing to draw from; give a value, two numbers or several words.")
+    chosen: Value
     if len(values) == 1:
-        return values[0]
+        chosen = values[0]
+        return chosen
     if isinstance(values[0], str) or len(values) > 2:
-        return values[int(rng.integers(len(values)))]
+        chosen = values[int(rng.integers(len(values)))]
+        return chosen
     low, high = values
     if low > high:
         raise InputError(f"{name} is drawn from {low} to {high}; give the lower one first.")

@@ -66,7 +66,7 @@ def denoise(signal: Signal, sampling_rate: int, *, stationary: bool = True, amou
     window = 1 << round(math.log2(0.032 * sampling_rate))
     if len(signal) < 2 * window or not signal.any():
         return signal
-    return (
+    found: Signal = (
         require("noisereduce", extra="lab")
         .reduce_noise(
             y=signal,
@@ -80,6 +80,7 @@ def denoise(signal: Signal, sampling_rate: int, *, stationary: bool = True, amou
         )
         .astype(np.float32)
     )
+    return found
 
 
 def trim(
@@ -182,7 +183,8 @@ def loudness(signal: Signal, sampling_rate: int, *, target: float = -23.0) -> Si
         return signal
     gain = 10 ** ((target - now) / 20)
     # The clip is for float32, whose rounding may end just above 1.
-    return np.clip(signal * min(gain, 1 / float(np.abs(signal).max())), -1, 1).astype(np.float32)
+    found: Signal = np.clip(signal * min(gain, 1 / float(np.abs(signal).max())), -1, 1).astype(np.float32)
+    return found
 
 
 def pre_emphasise(signal: Signal, sampling_rate: int, *, coefficient: float = 0.97) -> Signal:

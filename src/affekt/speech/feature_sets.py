@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from affekt._files import atomic_write
 from affekt._optional import require
 from affekt.errors import AudioError, InputError, UnknownName
-from affekt.speech.audio import SAMPLING_RATE
+from affekt.speech.decode import SAMPLING_RATE
 from affekt.speech.functionals import SEQUENCES, VECTORS
 from affekt.speech.stretch import read_stretch
 from affekt.types import Sample
@@ -46,7 +46,8 @@ def egemaps(signal: NDArray[np.floating], sampling_rate: int) -> NDArray[np.floa
     MissingExtra
         If the package ``opensmile`` is not installed.
     """
-    return _smile().process_signal(signal, sampling_rate).to_numpy(np.float32)[0]
+    found: NDArray[np.float32] = _smile().process_signal(signal, sampling_rate).to_numpy(np.float32)[0]
+    return found
 
 
 @functools.cache

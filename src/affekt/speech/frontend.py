@@ -138,4 +138,5 @@ def pitch_salience(signal: NDArray[np.floating], front: FrontEnd) -> NDArray[np.
     """
     basis = salience_basis(front)
     amplitude = np.sqrt(power_spectrum(signal, front)[:, : len(basis)])
-    return amplitude @ basis / np.maximum(amplitude.sum(axis=1, keepdims=True), 1e-12)
+    found: NDArray[np.float64] = amplitude @ basis / np.maximum(amplitude.sum(axis=1, keepdims=True), 1e-12)
+    return found

@@ -104,7 +104,8 @@ def _pitch_numbers(voice: Voice) -> list[float]:
         *_moments(known[:, None]), change.mean() * voice.sampling_rate / voice.hop if len(change) else 0.0, share,
         voice.jitter, voice.shimmer, float(np.nanmean(voice.harmonicity)),
     ]  # fmt: skip
-    return np.nan_to_num(numbers).tolist()
+    found: list[float] = np.nan_to_num(numbers).tolist()
+    return found
 
 
 def _moments(tracks: NDArray[np.floating]) -> NDArray[np.floating]:

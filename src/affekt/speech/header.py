@@ -53,7 +53,8 @@ def is_truncated(file: IO[bytes]) -> bool:
 def _riff_end(file: IO[bytes], size: int) -> int:
     outer, kind = struct.unpack("<4xI4s", file.read(12))
     if kind != b"WAVE":
-        return 8 + outer
+        found: int = 8 + outer
+        return found
     long_size = 0
     for _ in range(_MOST_CHUNKS):
         header = file.read(8)

@@ -209,7 +209,8 @@ class Known(nn.Module):
 
     def forward(self, embedding: Tensor, difference: Tensor) -> Tensor:
         """Embedding and its difference from baseline, both (..., d), to logits (..., k)."""
-        return self.layers(torch.cat([embedding, difference], dim=-1))
+        found: Tensor = self.layers(torch.cat([embedding, difference], dim=-1))
+        return found
 
 
 def masked(x: Tensor, mask: Tensor | None) -> Tensor:
@@ -311,12 +312,14 @@ class VoiceNetwork(nn.Module):
         pooled = F.avg_pool1d(stack, size, hop).transpose(1, 2)
         sums, totals = pooled.split([2 * frames.shape[1], weights.shape[1]], dim=-1)
         flat = self._embedding(sums.flatten(0, 1), totals.flatten(0, 1))
-        return flat.unflatten(0, pooled.shape[:2])
+        found: Tensor = flat.unflatten(0, pooled.shape[:2])
+        return found
 
     def _embedding(self, sums: Tensor, totals: Tensor) -> Tensor:
         """Weighted sums (n, 2c) and sums of weights (n, heads) to embeddings (n, d)."""
         means = sums / totals.repeat_interleave(sums.shape[1] // 2 // totals.shape[1], dim=1).repeat(1, 2)
-        return self.narrow_embedding(moments(*means.chunk(2, dim=1)))
+        found: Tensor = self.narrow_embedding(moments(*means.chunk(2, dim=1)))
+        return found
 
     def evaluate(self, embedding: Tensor, baseline: Tensor) -> Tensor:
         """Embeddings (b, w, d) to logits (b, w, k); baseline (b, 1 + d) as for :meth:`forward`."""
@@ -324,7 +327,8 @@ class VoiceNetwork(nn.Module):
         logits = self.head(embedding)
         for number, name in enumerate(BASELINES, 1):
             logits = torch.where(kind == number, self.known[name](embedding, embedding - mean), logits)
-        return logits
+        found: Tensor = logits
+        return found
 
     def forward(self, signal: Tensor, baseline: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Signal (b, n) at 16 kHz to logits of the whole (b, k), logits (b, w, k) and embeddings (b, w, d) of windows.
@@ -369,4 +373,5 @@ class ActivityNetwork(nn.Module):
         x = self.norm(log_mel.transpose(1, 2))
         for layer in self.layers:
             x = layer(x)
-        return self.head(x)[:, 0]
+        found: Tensor = self.head(x)[:, 0]
+        return found

@@ -190,7 +190,8 @@ class Voice:
         rows = np.pad(self.signal.astype(np.float64), half)
         first = np.round(times * self.sampling_rate).astype(int)
         windows = sliding_window_view(rows, 2 * half + 1)[first]
-        return np.sqrt(windows**2 @ shape / shape.sum())
+        found: Track = np.sqrt(windows**2 @ shape / shape.sum())
+        return found
 
 
 def f0(signal: Signal, sampling_rate: int, *, low: float = 65.0, high: float = 500.0) -> Track:
@@ -226,7 +227,8 @@ def _autocorrelation(frames: NDArray[np.float32], lags: int, finer: int) -> NDAr
     raw, own = (
         np.fft.irfft(np.abs(np.fft.rfft(part, length)) ** 2, finer * length)[..., :lags] for part in (centred, shape)
     )
-    return raw / np.maximum(raw[:, :1], 1e-20) / (own / own[0])
+    found: NDArray[np.float32] = raw / np.maximum(raw[:, :1], 1e-20) / (own / own[0])
+    return found
 
 
 def _parabola(before: Track, middle: Track, after: Track) -> tuple[Track, Track]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import cache, cached_property, lru_cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -170,11 +171,15 @@ class Spectra:
         negative = padded < -1e-10
         changes = np.concatenate([[0], np.cumsum(negative[1:] != negative[:-1])])
         starts = np.arange(len(self._frames)) * self.hop
-        return ((changes[starts + self.window - 1] - changes[starts]) / self.window).astype(np.float32)[:, None]
+        found: Matrix = ((changes[starts + self.window - 1] - changes[starts]) / self.window).astype(np.float32)[
+            :, None
+        ]
+        return found
 
     def rms(self) -> Matrix:
         """Root of the mean square of each frame, (t, 1)."""
-        return np.sqrt(np.einsum("tn,tn->t", self._frames, self._frames) / np.float32(self.window))[:, None]
+        found: Matrix = np.sqrt(np.einsum("tn,tn->t", self._frames, self._frames) / np.float32(self.window))[:, None]
+        return found
 
     def centroid(self) -> Matrix:
         """Mean frequency, weighted by the magnitude, in hertz, (t, 1)."""
@@ -183,18 +188,21 @@ class Spectra:
     def bandwidth(self) -> Matrix:
         """Deviation of the frequencies from their centroid, weighted by the magnitude, in hertz, (t, 1)."""
         square = (self.frequencies.astype(np.float32) - self.centroid()) ** 2
-        return np.sqrt(np.einsum("tf,tf->t", self._shares, square))[:, None]
+        found: Matrix = np.sqrt(np.einsum("tf,tf->t", self._shares, square))[:, None]
+        return found
 
     def rolloff(self, share: float = 0.85) -> Matrix:
         """The frequency below which lies this share of the magnitude, in hertz, (t, 1)."""
         total = np.cumsum(self.magnitude, axis=1)
         bins = np.argmax(total >= np.float32(share) * total[:, -1:], axis=1)
-        return self.frequencies[bins].astype(np.float32)[:, None]
+        found: Matrix = self.frequencies[bins].astype(np.float32)[:, None]
+        return found
 
     def flatness(self) -> Matrix:
         """Geometric by arithmetic mean of the power: near 1 for white noise, near 0 for a tone, (t, 1)."""
         power = np.maximum(self.power, np.float32(1e-10))
-        return (np.exp(np.log(power).mean(axis=1)) / power.mean(axis=1))[:, None]
+        found: Matrix = (np.exp(np.log(power).mean(axis=1)) / power.mean(axis=1))[:, None]
+        return found
 
     @cached_property
     def _shares(self) -> Matrix:
@@ -299,7 +307,7 @@ def _divided(matrix: Matrix, length: Matrix) -> Matrix:
     return matrix / safe
 
 
-def _frozen(array: NDArray) -> NDArray:
+def _frozen(array: NDArray[Any]) -> NDArray[Any]:
     """As float32 that nobody can write to, because many share it."""
     out = np.ascontiguousarray(array, dtype=np.float32)
     out.flags.writeable = False

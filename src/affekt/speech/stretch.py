@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affekt.errors import AudioError
-from affekt.speech.audio import SAMPLING_RATE, Source, Warn, blocks, warn_user
+from affekt.speech.audio import Source, blocks, warn_user
+from affekt.speech.decode import SAMPLING_RATE, Warn
 from affekt.types import Sample
 
 

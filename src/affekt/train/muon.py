@@ -77,4 +77,5 @@ def orthogonal(matrix: Tensor, iterations: int = 5) -> Tensor:
     for _ in range(iterations):
         square = x @ x.T
         x = one * x + (three * square + five * square @ square) @ x
-    return (x.T if tall else x).to(matrix.dtype)
+    found: Tensor = (x.T if tall else x).to(matrix.dtype)
+    return found

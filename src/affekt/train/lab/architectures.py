@@ -77,7 +77,8 @@ class Recurrent(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         states, _ = self.layer(x)
         if not self.last:
-            return states
+            found: Tensor = states
+            return found
         # Backwards in time, the state that has seen everything stands at the first step.
         return torch.cat([states[:, -1, : self.units], states[:, 0, self.units :]], dim=1)
 
@@ -93,7 +94,8 @@ class Attention(nn.Module):
         self.layers = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layers(self.project(x) + self.place[: x.shape[1]]).mean(1)
+        found: Tensor = self.layers(self.project(x) + self.place[: x.shape[1]]).mean(1)
+        return found
 
 
 def dense(sizes: Sequence[int], dropouts: Sequence[float] = ()) -> list[nn.Module]:
@@ -193,7 +195,8 @@ def _planes(planes: Sequence[int]) -> list[nn.Module]:
 def _width(layers: Sequence[nn.Module], shape: Shape) -> int:
     """Size of the last axis behind some layers."""
     with torch.no_grad():
-        return nn.Sequential(*layers).eval()(torch.zeros(1, *shape)).shape[-1]
+        found: int = nn.Sequential(*layers).eval()(torch.zeros(1, *shape)).shape[-1]
+        return found
 
 
 ARCHITECTURES: dict[str, Callable[[Shape, int], nn.Module]] = {

@@ -174,7 +174,8 @@ class Head(nn.Module):
 
     def whole(self, states: Tensor) -> Tensor:
         """The first of the two alone, which is all that training needs."""
-        return self.output(self._pooled(self._sums(states).mean(1)))
+        found: Tensor = self.output(self._pooled(self._sums(states).mean(1)))
+        return found
 
     def _sums(self, states: Tensor) -> Tensor:
         """Weight, weighted frame and weighted square of every frame, (b, t, 1 + 2 * size)."""
@@ -200,7 +201,8 @@ class EncoderNetwork(nn.Module):
         self.encoder, self.head = encoder, head
 
     def forward(self, signal: Tensor) -> tuple[Tensor, Tensor]:
-        return self.head(self.encoder(signal))
+        found: tuple[Tensor, Tensor] = self.head(self.encoder(signal))
+        return found
 
     def whole(self, signal: Tensor) -> Tensor:
         """Logits of the whole (b, k)."""

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -109,7 +110,7 @@ def load_views(
 
 
 def _views(
-    samples: Sequence[Sample], facts: Sequence[tuple[int, str]], values: NDArray, shape: tuple[int, ...]
+    samples: Sequence[Sample], facts: Sequence[tuple[int, str]], values: NDArray[Any], shape: tuple[int, ...]
 ) -> Views:
     unread = tuple(reason for _, reason in facts if reason)
     if 2 * len(unread) > len(samples):
@@ -143,7 +144,8 @@ def states_of(encoder: Encoder, signal: NDArray[np.float32]) -> NDArray[np.float
     """Hidden states (t, l, d) of a signal (n,)."""
     device = next(encoder.parameters()).device
     with torch.no_grad():
-        return encoder(torch.from_numpy(signal)[None].to(device))[0].cpu().numpy()
+        found: NDArray[np.float32] = encoder(torch.from_numpy(signal)[None].to(device))[0].cpu().numpy()
+        return found
 
 
 def weights_hash(encoder: Encoder) -> str:

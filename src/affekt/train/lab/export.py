@@ -39,7 +39,8 @@ class Scaled(nn.Module):
         self.register_buffer("deviation", torch.from_numpy(deviation))
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.network((features - self.mean) / self.deviation)
+        found: Tensor = self.network((features - self.mean) / self.deviation)
+        return found
 
 
 class Nearest(nn.Module):
@@ -62,7 +63,12 @@ class Nearest(nn.Module):
 
 
 def export_fitted(
-    fitted: Fitted, scale: tuple[NDArray[np.float32], NDArray[np.float32]], card: Card, path: Path, *, probe: NDArray
+    fitted: Fitted,
+    scale: tuple[NDArray[np.float32], NDArray[np.float32]],
+    card: Card,
+    path: Path,
+    *,
+    probe: NDArray[Any],
 ) -> float:
     """Write a fitted model with its card, and compare the two.
 
@@ -113,13 +119,13 @@ def _as_network(fitted: Fitted) -> nn.Module | None:
     return None
 
 
-def _difference(fitted: Fitted, scale: tuple[NDArray, NDArray], path: Path, probe: NDArray) -> float:
+def _difference(fitted: Fitted, scale: tuple[NDArray[Any], NDArray[Any]], path: Path, probe: NDArray[Any]) -> float:
     (logits,) = open_model(path).run(probe)
     wanted = fitted.scores(((probe - scale[0]) / scale[1]).astype(np.float32))
     return float(np.abs(softmax(logits) - wanted).max())
 
 
-def _torch_graph(network: nn.Module, probe: NDArray) -> bytes:
+def _torch_graph(network: nn.Module, probe: NDArray[Any]) -> bytes:
     file = io.BytesIO()
     with warnings.catch_warnings():
         # Deprecated in favour of an exporter that needs two more packages for the same graph.
@@ -137,7 +143,7 @@ def _torch_graph(network: nn.Module, probe: NDArray) -> bytes:
     return file.getvalue()
 
 
-def _classical(classifier: Any, scale: tuple[NDArray, NDArray], probe: NDArray) -> bytes:
+def _classical(classifier: Any, scale: tuple[NDArray[Any], NDArray[Any]], probe: NDArray[Any]) -> bytes:
     """scaler -> flatten -> classifier -> logarithm, as one graph."""
     onnx, compose = require("onnx", extra="train"), require("onnx.compose", extra="train")
     helper, types = onnx.helper, onnx.TensorProto
@@ -170,7 +176,8 @@ def _classical(classifier: Any, scale: tuple[NDArray, NDArray], probe: NDArray) 
         helper.make_model(graph, opset_imports=opsets, ir_version=body.ir_version) for graph in (front, back)
     )
     joined = compose.merge_models(front, body, io_map=[("flat", "rows")], outputs=[scores])
-    return compose.merge_models(joined, back, io_map=[(scores, "given")]).SerializeToString()
+    found: bytes = compose.merge_models(joined, back, io_map=[(scores, "given")]).SerializeToString()
+    return found
 
 
 def _converted(classifier: Any, width: int) -> tuple[Any, str, bool]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -194,11 +195,14 @@ class Work:
     tick: Tick
 
 
-def _answers(fold: Fold, material: Material, labels: tuple[str, ...], *, protocol: Protocol, work: Work) -> dict:
+def _answers(
+    fold: Fold, material: Material, labels: tuple[str, ...], *, protocol: Protocol, work: Work
+) -> dict[str, Any]:
     """Scores (n, k) of the test rows, calibrated or not, and the history; kept in a file when done."""
     path = work.folder / "answers.json"
     if path.exists():
-        return json.loads(path.read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return found
     fitted, arrays = fit_fold(fold, material, labels, protocol=protocol, work=work)
     answers = {
         "scores": np.round(fitted.scores(arrays["test"].inputs), 6).tolist(),

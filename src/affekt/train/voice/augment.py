@@ -105,13 +105,15 @@ def apply(signal: Signal, change: Change, *, sounds: Sequence[Signal] = (), resp
         signal = filtered(signal, change, response)
     if change.snr is not None:
         signal = add_noise(signal, _noise(len(signal), change, sounds), change.snr)
-    return np.clip(signal * 10 ** (change.gain / 20), -4, 4).astype(np.float32)
+    found: Signal = np.clip(signal * 10 ** (change.gain / 20), -4, 4).astype(np.float32)
+    return found
 
 
 def resample_linear(signal: Signal, speed: float) -> Signal:
     """Play a signal faster (speed > 1) or slower: tempo and pitch change together. Linear interpolation."""
     positions = np.arange(int(len(signal) / speed), dtype=np.float32) * speed
-    return np.interp(positions, np.arange(len(signal), dtype=np.float32), signal).astype(np.float32)
+    found: Signal = np.interp(positions, np.arange(len(signal), dtype=np.float32), signal).astype(np.float32)
+    return found
 
 
 def filtered(signal: Signal, change: Change, response: Signal | None = None) -> Signal:

@@ -16,6 +16,7 @@ from affekt.speech.stretch import is_stretch, read_stretch
 from affekt.types import Sample
 
 Progress = Callable[[str], None]
+Trim = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def load_clips(
     sources: Sequence[str | Sample],
     cache: Path,
     *,
-    trim: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None,
+    trim: Trim | None = None,
 ) -> Clips:
     """Decode recordings to a cache folder, or open what an earlier call left there.
 
@@ -88,7 +89,7 @@ def load_clips(
     return Clips(np.memmap(signal_file, np.int16, "r", shape=(int(starts[-1]),)), starts[:-1], starts[1:])
 
 
-def _decode_all(sources: Sequence[str | Sample], starts_file: Path, signal_file: Path, trim: Callable | None) -> None:
+def _decode_all(sources: Sequence[str | Sample], starts_file: Path, signal_file: Path, trim: Trim | None) -> None:
     starts = [0]
     with signal_file.open("wb") as file:
         for source in sources:

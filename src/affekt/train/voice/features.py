@@ -47,7 +47,8 @@ class Features:
     front: FrontEnd
 
     def __len__(self) -> int:
-        return self.starts.shape[1]
+        found: int = self.starts.shape[1]
+        return found
 
     @property
     def ways(self) -> int:
@@ -57,7 +58,8 @@ class Features:
     @property
     def lengths(self) -> NDArray[np.int64]:
         """Frames of each clip as recorded."""
-        return self.ends[0] - self.starts[0]
+        found: NDArray[np.int64] = self.ends[0] - self.starts[0]
+        return found
 
     def get(self, clip: int, way: int = 0) -> NDArray[np.float16]:
         """A clip heard in a way, (frames, bands + lags)."""

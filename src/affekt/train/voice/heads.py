@@ -131,7 +131,8 @@ def _transplanted(head: nn.Module, clips: Tensor, means: Tensor, rng: np.random.
     difference = clips - means
     moved = torch.from_numpy(rng.random((len(clips), 1)) < TRANSPLANTED)
     clips = torch.where(moved, difference + means[torch.from_numpy(rng.permutation(len(means)))], clips)
-    return head(F.dropout(clips, 0.2), F.dropout(difference, 0.2))
+    found: Tensor = head(F.dropout(clips, 0.2), F.dropout(difference, 0.2))
+    return found
 
 
 def some_of(rows: NDArray[np.int64], fewest: int, rng: np.random.Generator) -> NDArray[np.int64]:

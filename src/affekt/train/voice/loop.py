@@ -76,7 +76,7 @@ class Batch:
     clips: Tensor  # (b,)
 
 
-class EpochBatches(Dataset):
+class EpochBatches(Dataset[Any]):
     """The batches of one epoch; each is a function of (seed, epoch, number) alone, so that a run can resume."""
 
     def __init__(self, material: Material, recipe: Recipe, epoch: int) -> None:
@@ -140,7 +140,8 @@ def draw_weights(material: Material, balance: float) -> NDArray[np.float64]:
         for label in classes:
             group = of_corpus & (material.labels == label)
             weights[group] = of_corpus.sum() ** balance / len(classes) / group.sum()
-    return weights / weights.sum()
+    found: NDArray[np.float64] = weights / weights.sum()
+    return found
 
 
 def crop(frames: NDArray[np.float16], longest: int, rng: np.random.Generator) -> NDArray[np.float16]:
@@ -403,7 +404,8 @@ def clip_logits(
         if baseline is not None:
             mean, has = own_baselines(found, material, label=material.neutral if baseline == "neutral" else None)
             logits[has] = network.known[baseline](found[has], (found - mean)[has])
-    return logits.numpy()
+    result: NDArray[np.float32] = logits.numpy()
+    return result
 
 
 def corpus_recalls(logits: NDArray[np.float32], material: Material, names: Sequence[str]) -> dict[str, float]:
@@ -458,6 +460,6 @@ def kept_epoch(run: Path) -> dict[str, int]:
     return {"kept_epoch": best["epoch"], "epochs_run": len(lines)}
 
 
-def _history(run: Path) -> list[dict]:
+def _history(run: Path) -> list[dict[str, Any]]:
     path = run / "log.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

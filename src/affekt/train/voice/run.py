@@ -103,7 +103,8 @@ def started(start: Path, output: Path) -> dict[str, torch.Tensor]:
         raise InputError(f"{start}: cannot be read as weights ({str(error)[:80]}); give best.pt of a run.") from None
     with atomic_write(output / "start.json") as file:
         file.write(json.dumps({"start": hashlib.sha256(data).hexdigest()}) + "\n")
-    return state
+    found: dict[str, torch.Tensor] = state
+    return found
 
 
 def finish(recipe: Recipe, split: Split, dev: Material, output: Path, *, report: Report) -> Path:
