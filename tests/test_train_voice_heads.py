@@ -11,7 +11,7 @@ from affekt.train.voice import heads
 from affekt.train.voice.heads import Embedded, some_of, taught, teach_heads
 from affekt.train.voice.loop import Material
 
-from .test_train import TINY, make_material
+from .test_train_voice_run import TINY, make_material
 
 SIZE, NEUTRAL = 8, 2
 

@@ -232,7 +232,7 @@ def test_two_ways_to_know_a_speaker_are_one_too_many(clips):
 
 def test_a_model_that_cannot_be_told_says_which_can(clips, tmp_path):
     pytest.importorskip("onnx")
-    from .test_onnx import tiny
+    from .test_models_onnx import tiny
 
     deaf = tmp_path / "deaf.onnx"
     deaf.write_bytes(tiny().SerializeToString())
