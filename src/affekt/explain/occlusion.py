@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affekt.errors import InputError, UnknownName
-from affekt.models.onnx import Model
 from affekt.recognize.recognizer import Recognizer
 from affekt.speech.masks import RATE, MapOptions, Masker, Signal
 from affekt.types import Prediction
@@ -135,7 +134,7 @@ def segment_map(
 
 
 def label_score(recognizer: Recognizer, label: str) -> Score:
-    """The log-probability that a recogniser gives a label, on signals (b, n) heard as wholes.
+    """The log-probability that a recogniser gives a label, on whole signals (b, n).
 
     Raises
     ------
@@ -149,9 +148,7 @@ def label_score(recognizer: Recognizer, label: str) -> Score:
     asked = [recognizer.card.labels.index(source) for group in table.sources.values() for source in group]
 
     def score(signals: Signal) -> NDArray[np.float64]:
-        # A model of features takes one signal at a time.
-        batches = [signals] if isinstance(model, Model) else [row[None] for row in signals]
-        logits = np.concatenate([model.run(batch)[0] for batch in batches]) / recognizer.card.temperature
+        logits = model.run(signals)[0] / recognizer.card.temperature
         return _log_sum(logits[:, members]) - _log_sum(logits[:, asked])
 
     return score

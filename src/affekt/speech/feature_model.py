@@ -49,13 +49,14 @@ class FeatureModel:
     def run(
         self, signal: NDArray[np.float32], baseline: None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Logits of the mean window (1, k) and of every window (1, w, k) of a signal (1, n) at 16 kHz; no baseline."""
+        """Logits of the mean window (b, k) and of every window (b, w, k) of signals (b, n) at 16 kHz; no baseline."""
         given, rate = self.input, self._inputs.sampling_rate
         count = 1 + max(0, math.ceil((signal.shape[1] - given.window) / given.hop))
         starts = np.arange(count) * given.hop
-        windows = [signal[0, start : start + given.window] for start in starts]
+        windows = [row[start : start + given.window] for row in signal for start in starts]
         if rate != given.sampling_rate:
             windows = [soxr.resample(window, given.sampling_rate, rate) for window in windows]
         rows = np.stack([input_of(np.ascontiguousarray(window, np.float32), self._inputs) for window in windows])
         (logits,) = self._model.run(rows)
-        return logits.mean(axis=0, keepdims=True), logits[None]
+        logits = logits.reshape(len(signal), count, -1)
+        return logits.mean(axis=1), logits
