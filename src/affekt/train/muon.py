@@ -18,7 +18,8 @@ class Muon(torch.optim.Optimizer):
     which a small network on few clips needs: here it took half of the
     passes that AdamW took. Tensors of more axes are matrices of what one output
     channel sees. For hidden layers only; biases and heads are for another
-    optimiser.
+    optimiser. ``torch.optim.Muon`` takes matrices only, and orthogonalises in
+    bfloat16: after five steps of 0.02 its weights are up to 0.001 away from these.
 
     Parameters
     ----------
