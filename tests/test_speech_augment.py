@@ -153,7 +153,7 @@ def test_brown_noise_can_be_heard(voice):
 def test_notebook_noise_is_what_the_notebooks_write():
     data = speech_like(1, np.random.default_rng(0))
     noise_amp = 0.035 * 0.4 * np.amax(data)
-    expected = data + noise_amp * np.random.default_rng(9).baseline(size=data.shape[0])
+    expected = data + noise_amp * np.random.default_rng(9).normal(size=data.shape[0])
     changed = apply_steps(data, 16_000, [Step("notebook-noise", {"amount": 0.035 * 0.4, "seed": 9})])
     np.testing.assert_allclose(changed, expected, atol=1e-6)
 

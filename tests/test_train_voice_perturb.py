@@ -17,7 +17,7 @@ class Fixed:
     def __init__(self, deviations):
         self.deviations = deviations
 
-    def baseline(self, mean, size, count):
+    def normal(self, mean, size, count):
         return np.full(count, mean + size * self.deviations)
 
 

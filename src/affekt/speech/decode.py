@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import numbers
 import os
@@ -145,7 +146,7 @@ def _from_av(file: IO[bytes], reason: str, stack: ExitStack) -> Decoded:
         options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "none"}
         container = stack.enter_context(av.open(file, "r", options=options, metadata_errors="replace"))
     except (av.FFmpegError, ValueError, OSError) as error:
-        why = "no format it may open" if isinstance(error, av.error.ArgumentError) else words(error)
+        why = "no format it may open" if getattr(error, "errno", None) == errno.EINVAL else words(error)
         raise DecodingError(f"soundfile: {reason}; PyAV: {why}") from None
     if not container.streams.audio:
         raise DecodingError("it has no sound track")
