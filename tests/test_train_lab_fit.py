@@ -25,7 +25,7 @@ from affekt.train.lab.classifiers import CLASSIFIERS
 from affekt.train.lab.experiment import Experiment, Fit, Protocol, ladder
 from affekt.train.lab.export import export_fitted
 from affekt.train.lab.fit import Arrays, Task, fit, scaling
-from affekt.train.lab.folds import COPY, make_folds, run_protocol
+from affekt.train.lab.folds import COPY, array_learner, make_folds, run_protocol
 from affekt.train.lab.material import load_material, read_samples
 from affekt.train.lab.model import card_of
 from affekt.train.lab.reproduce import Asked, Progress, reproduce, reproduction_table, rows
@@ -377,7 +377,8 @@ def test_every_model_of_crema_d_mel_runs(layouts, tmp_path):
     short = dataclasses.replace(experiment, fit=Fit(epochs=1, batch=32))
     for model in experiment.models:
         place = tmp_path / model
-        outcome = run_protocol(short, protocol, material, model=model, folder=place, tick=lambda line: None)
+        learner = array_learner(short, material, model=model, tick=lambda line: None)
+        outcome = run_protocol(short, protocol, material.samples, learner=learner, folder=place)
         assert 0 <= outcome.report.metrics["UAR"].value <= 1
 
 

@@ -2,7 +2,7 @@
 
 import { best, long, percent, answer } from "./words.js";
 
-const STATES = { live: "recording", finishing: "finishing", waiting: "waiting", running: "being heard" };
+const STATES = { live: "recording", finishing: "finishing", waiting: "waiting", running: "running" };
 
 /** Draw the list; `acts` has choose(recording), retry(recording) and cancel(recording). */
 export function drawRecordings(list, recordings, { chosen, acts }) {

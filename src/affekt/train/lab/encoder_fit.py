@@ -16,6 +16,7 @@ from affekt._files import atomic_write
 from affekt.train.lab.encoder import EncoderNetwork, Head
 from affekt.train.lab.encoder_clips import Views
 from affekt.train.lab.experiment import Fit
+from affekt.train.lab.fit import epoch_line, is_done
 
 #: How much slower the encoder learns than its head, which begins with random weights.
 ENCODER_SHARE = 0.02
@@ -26,7 +27,7 @@ Trained = Head | EncoderNetwork
 
 
 @dataclass(frozen=True)
-class Lesson:
+class ClipTask:
     """What one network is fitted on: clips by their number, and the class of each.
 
     Parameters
@@ -45,27 +46,27 @@ class Lesson:
     seed: int
 
 
-class Training:
+class ClipTraining:
     """A network in training, with everything that a checkpoint has to bring back."""
 
-    def __init__(self, network: Trained, lesson: Lesson, options: Fit) -> None:
-        self.network, self.lesson, self.options = network.to(device()), lesson, options
+    def __init__(self, network: Trained, task: ClipTask, options: Fit) -> None:
+        self.network, self.task, self.options = network.to(device()), task, options
         self.optimizer = torch.optim.Adam(_groups(network, options.learning_rate))
         self.history: list[dict[str, float]] = []
         self.best = -1.0
 
     def epoch(self) -> bool:
         """One pass in an order that depends on the seed and the epoch alone; returns whether it is the best so far."""
-        number, lesson = len(self.history), self.lesson
-        torch.manual_seed(lesson.seed * 100_003 + number)
-        order = lesson.train[torch.randperm(len(lesson.train)).numpy()]
+        number, task = len(self.history), self.task
+        torch.manual_seed(task.seed * 100_003 + number)
+        order = task.train[torch.randperm(len(task.train)).numpy()]
         self.network.train()
         loss = hits = 0.0
         for start in range(0, len(order), self.options.batch):
             one, other = self._step(order[start : start + self.options.batch])
             loss, hits = loss + one, hits + other
         self.history.append({"epoch": number + 1, "loss": loss / len(order), "accuracy": hits / len(order)})
-        if len(lesson.watch):
+        if len(task.watch):
             self.history[-1] |= self._watched()
         gained = self.history[-1].get("watched accuracy", float(number))
         is_best = gained > self.best
@@ -77,7 +78,7 @@ class Training:
         self.optimizer.zero_grad()
         loss_sum = hits = 0.0
         for clip in clips:
-            logits, truth = logits_of(self.network, self.lesson.views[int(clip)]), int(self.lesson.classes[clip])
+            logits, truth = logits_of(self.network, self.task.views[int(clip)]), int(self.task.classes[clip])
             loss = nn.functional.cross_entropy(logits[None], torch.tensor([truth], device=logits.device))
             (loss / len(clips)).backward()
             loss_sum, hits = loss_sum + loss.item(), hits + float(logits.argmax().item() == truth)
@@ -86,18 +87,10 @@ class Training:
         return loss_sum, hits
 
     def _watched(self) -> dict[str, float]:
-        logits = torch.from_numpy(all_logits(self.network, self.lesson.views, self.lesson.watch))
-        classes = torch.from_numpy(self.lesson.classes[self.lesson.watch])
+        logits = torch.from_numpy(all_logits(self.network, self.task.views, self.task.watch))
+        classes = torch.from_numpy(self.task.classes[self.task.watch])
         accuracy = (logits.argmax(1) == classes).float().mean().item()
         return {"watched loss": nn.functional.cross_entropy(logits, classes).item(), "watched accuracy": accuracy}
-
-    @property
-    def done(self) -> bool:
-        """Whether the epochs, or the patience, are used up."""
-        values = [entry.get("watched accuracy", 0.0) for entry in self.history]
-        since_best = len(values) - 1 - values.index(max(values)) if values else 0
-        out_of_patience = len(self.lesson.watch) > 0 and 0 < self.options.patience <= since_best
-        return len(self.history) >= self.options.epochs or out_of_patience
 
     def save(self, path: Path) -> None:
         """Everything that the next epoch depends on."""
@@ -113,7 +106,7 @@ class Training:
 
 
 def fit_clips(
-    network: Trained, lesson: Lesson, options: Fit, *, folder: Path, tick: Callable[[str], None]
+    network: Trained, task: ClipTask, options: Fit, *, folder: Path, tick: Callable[[str], None]
 ) -> tuple[dict[str, float], ...]:
     """Fit a network, or go on with it; its best epoch is left in it, and in the folder as ``best.pt``.
 
@@ -123,15 +116,15 @@ def fit_clips(
         One entry per epoch: loss, accuracy, watched loss and accuracy.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    training, checkpoint, best = Training(network, lesson, options), folder / "checkpoint.pt", folder / "best.pt"
+    training, checkpoint, best = ClipTraining(network, task, options), folder / "checkpoint.pt", folder / "best.pt"
     if checkpoint.exists():
         training.load(checkpoint)
-    while not training.done:
+    while not is_done(training.history, options):
         # Before the checkpoint: a run that is interrupted between the two repeats the epoch, and finds the same.
         if training.epoch():
             _write(network.state_dict(), best)
         training.save(checkpoint)
-        tick(_line(training.history[-1]))
+        tick(epoch_line(training.history[-1]))
     load_best(network, best)
     return tuple(training.history)
 
@@ -170,9 +163,3 @@ def _groups(network: Trained, learning_rate: float) -> list[dict[str, Any]]:
 def _write(state: dict[str, Any], path: Path) -> None:
     with atomic_write(path, "wb") as file:
         torch.save(state, file)
-
-
-def _line(entry: dict[str, float]) -> str:
-    words = [f"epoch {entry['epoch']:.0f}", f"loss {entry['loss']:.3f}", f"accuracy {entry['accuracy']:.3f}"]
-    words += [f"watched {entry['watched accuracy']:.3f}"] if "watched accuracy" in entry else []
-    return ", ".join(words)

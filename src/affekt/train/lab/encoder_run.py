@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,14 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from affekt._files import atomic_write
-from affekt.data.audit import audit_folds
 from affekt.data.labelling import relabel
 from affekt.errors import ModelError
 from affekt.metrics.calibration import fit_temperature
-from affekt.metrics.report import report
 from affekt.models.card import Card
 from affekt.models.onnx import LARGEST, softmax
 from affekt.train.export import export
@@ -25,10 +20,19 @@ from affekt.train.lab.architectures import parameter_count
 from affekt.train.lab.checkpoint import load_encoder
 from affekt.train.lab.encoder import FRAME, HOP_FRAMES, WINDOW_FRAMES, Encoder, EncoderNetwork, Head
 from affekt.train.lab.encoder_clips import Views, load_views, weights_hash
-from affekt.train.lab.encoder_fit import Lesson, Trained, all_logits, device, fit_clips, load_best
-from affekt.train.lab.experiment import EncoderRecipe, Experiment, Protocol
+from affekt.train.lab.encoder_fit import ClipTask, Trained, all_logits, device, fit_clips, load_best
+from affekt.train.lab.experiment import EncoderRecipe, Experiment
 from affekt.train.lab.fit import Tick
-from affekt.train.lab.folds import Fold, Outcome, describe, make_folds
+from affekt.train.lab.folds import (
+    Fold,
+    Learner,
+    classes_of,
+    fold_report,
+    kept_answers,
+    labels_of,
+    make_folds,
+    run_protocol,
+)
 from affekt.train.lab.material import Material, read_samples
 from affekt.train.lab.reproduce import AS_PUBLISHED, HONEST, Progress, Reproduction, claim, protocols_of, slug
 from affekt.train.sources import LICENCE, split_hash, training_data
@@ -46,7 +50,7 @@ LIMITS = (
 
 
 @dataclass(frozen=True)
-class Bench:
+class EncoderRun:
     """Everything that the folds of a run have in common.
 
     Parameters
@@ -105,12 +109,16 @@ def run_encoder(
     """
     experiment = as_experiment(recipe)
     chosen = protocols_of(experiment, protocols)
-    bench, warnings = _bench(recipe, folders, output, progress)
-    size = 4 * sum(p.numel() for p in bench.encoder.parameters())
+    run, warnings = _prepared(recipe, folders, output, progress)
+    size = 4 * sum(p.numel() for p in run.encoder.parameters())
     if size > LARGEST:
         warnings += (f"{_too_large(recipe, size)} It can be scored, not exported.",)
-    outcomes = {name: {model_name(recipe): _outcome(bench, protocol, name)} for name, protocol in chosen.items()}
-    views = bench.views
+    learner, views, outcomes = _learner(run), run.views, {}
+    for name, protocol in chosen.items():
+        folder = output / slug(name) / learner.name
+        outcomes[name] = {
+            learner.name: run_protocol(experiment, protocol, views.samples, learner=learner, folder=folder)
+        }
     material = Material(views.samples, np.zeros((1, len(views.samples), 0), np.float32), views.unread)
     return Reproduction(experiment, outcomes, material, warnings)
 
@@ -143,26 +151,26 @@ def export_encoder(
     ModelError
         If the file would be too large to be opened, or differs from the network.
     """
-    bench, _ = _bench(recipe, folders, output, progress)
-    size = 4 * sum(p.numel() for p in bench.encoder.parameters())
+    run, _ = _prepared(recipe, folders, output, progress)
+    size = 4 * sum(p.numel() for p in run.encoder.parameters())
     if size > LARGEST:
         raise ModelError(f"{_too_large(recipe, size)} Choose a smaller checkpoint.")
-    asked, name = bench.experiment.protocol(protocol), HONEST if protocol == "honest" else AS_PUBLISHED
-    samples = relabel(bench.views.samples, asked.labels)
-    labels = _labels(samples)
-    fold = make_folds(bench.experiment, asked, samples)[0]
-    place = _place(bench, name, 1)
-    scores = np.array(_answers(bench, fold, samples, protocol=asked, place=place)["scores"])
-    trained = _trained(bench, len(labels))
+    asked, name = run.experiment.protocol(protocol), HONEST if protocol == "honest" else AS_PUBLISHED
+    samples = relabel(run.views.samples, asked.labels)
+    labels = labels_of(samples)
+    fold = make_folds(run.experiment, asked, samples)[0]
+    place = output / slug(name) / model_name(recipe) / "fold-1"
+    answers = kept_answers(_learner(run), fold, samples, place)
+    trained = _trained(run, len(labels))
     load_best(trained, place / "best.pt")
-    logits = all_logits(trained, bench.views, fold.rows["dev"][:, 1]) if len(fold.rows["dev"]) else None
-    truth = _classes(samples, labels)[fold.rows["dev"][:, 1]]
+    logits = all_logits(trained, run.views, fold.rows["dev"][:, 1]) if len(fold.rows["dev"]) else None
+    truth = classes_of(samples, labels)[fold.rows["dev"][:, 1]]
     temperature = 1.0 if logits is None else fit_temperature(logits, truth)
-    scores = softmax(np.log(np.maximum(scores, 1e-9)), temperature)
-    judged = _report(bench, (fold,), samples, protocol=asked, scores=scores)
-    card = replace(_card(bench, fold, judged, labels=labels, name=name), temperature=temperature)
+    scores = softmax(np.log(np.maximum(np.array(answers["scores"]), 1e-9)), temperature)
+    found = fold_report(run.experiment, (fold,), samples, [{**answers, "scores": scores}])
+    card = replace(_card(run, fold, found, labels=labels, name=name), temperature=temperature)
     path = output / f"{recipe.name}.onnx"
-    network = EncoderNetwork(bench.encoder, trained) if isinstance(trained, Head) else trained
+    network = EncoderNetwork(run.encoder, trained) if isinstance(trained, Head) else trained
     return path, export(network.cpu(), card, path)
 
 
@@ -185,9 +193,9 @@ def model_name(recipe: EncoderRecipe) -> str:
     return Path(recipe.checkpoint).name or "encoder"
 
 
-def _bench(
+def _prepared(
     recipe: EncoderRecipe, folders: dict[str, Path], output: Path, progress: Progress
-) -> tuple[Bench, tuple[str, ...]]:
+) -> tuple[EncoderRun, tuple[str, ...]]:
     experiment = as_experiment(recipe)
     encoder = load_encoder(recipe.checkpoint).to(device())
     samples, warnings = read_samples(experiment, folders)
@@ -201,92 +209,45 @@ def _bench(
         tick=progress.clips(len(samples)),
     )
     warnings += tuple(f"left out: {line}" for line in views.unread)
-    return Bench(recipe, experiment, encoder, views, output, progress.line), warnings
+    return EncoderRun(recipe, experiment, encoder, views, output, progress.line), warnings
 
 
-def _outcome(bench: Bench, protocol: Protocol, name: str) -> Outcome:
-    samples = relabel(bench.views.samples, protocol.labels)
-    made = make_folds(bench.experiment, protocol, samples)
-    answers = [
-        _answers(bench, fold, samples, protocol=protocol, place=_place(bench, name, number))
-        for number, fold in enumerate(made, start=1)
-    ]
-    scores = np.concatenate([answer["scores"] for answer in answers])
-    judged = _report(bench, made, samples, protocol=protocol, scores=scores)
-    parameters = parameter_count(_trained(bench, len(_labels(samples))))
-    histories = tuple(tuple(answer["history"]) for answer in answers)
-    return Outcome(model_name(bench.recipe), protocol, judged, parameters, histories)
+def _learner(run: EncoderRun) -> Learner:
+    """The head on frozen states, or the whole network, fitted clip by clip."""
+
+    def learn(fold: Fold, samples: Sequence[Sample], place: Path) -> dict[str, Any]:
+        protocol, labels = fold.protocol, labels_of(samples)
+        watch = fold.rows[protocol.choose][:, 1] if protocol.choose != "last" else np.zeros(0, np.int64)
+        task = ClipTask(run.views, classes_of(samples, labels), fold.rows["train"][:, 1], watch, run.recipe.seed)
+        trained = _trained(run, len(labels))
+        where = f"{place.parent.parent.name}, {place.name}"
+        history = fit_clips(trained, task, run.recipe.fit, folder=place, tick=lambda text: run.tick(f"{where}: {text}"))
+        logits = all_logits(trained, run.views, fold.rows["test"][:, 1])
+        # Three times the size of the network, and of no more use: all epochs are done.
+        (place / "checkpoint.pt").unlink()
+        return {"scores": np.round(softmax(logits), 6).tolist(), "calibrated": True, "history": list(history)}
+
+    return Learner(model_name(run.recipe), learn, lambda classes: parameter_count(_trained(run, classes)))
 
 
-def _place(bench: Bench, name: str, number: int) -> Path:
-    return bench.output / slug(name) / model_name(bench.recipe) / f"fold-{number}"
-
-
-def _answers(bench: Bench, fold: Fold, samples: Sequence[Sample], *, protocol: Protocol, place: Path) -> dict[str, Any]:
-    """Scores (n, k) of the test clips and the history; kept in a file when done."""
-    path = place / "answers.json"
-    if path.exists():
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return found
-    labels = _labels(samples)
-    watch = fold.rows[protocol.choose][:, 1] if protocol.choose != "last" else np.zeros(0, np.int64)
-    lesson = Lesson(bench.views, _classes(samples, labels), fold.rows["train"][:, 1], watch, bench.recipe.seed)
-    trained = _trained(bench, len(labels))
-    where = f"{place.parent.parent.name}, {place.name}"
-    history = fit_clips(
-        trained, lesson, bench.recipe.fit, folder=place, tick=lambda text: bench.tick(f"{where}: {text}")
-    )
-    logits = all_logits(trained, bench.views, fold.rows["test"][:, 1])
-    answers = {"scores": np.round(softmax(logits), 6).tolist(), "history": list(history)}
-    with atomic_write(path) as file:
-        json.dump(answers, file)
-    # Three times the size of the network, and of no more use.
-    (place / "checkpoint.pt").unlink()
-    return answers
-
-
-def _trained(bench: Bench, classes: int) -> Trained:
+def _trained(run: EncoderRun, classes: int) -> Trained:
     """What a fold trains, as it is at first: the head, or a copy of the whole network."""
-    torch.manual_seed(bench.recipe.seed)
-    head = Head(bench.encoder.layers, bench.encoder.width, classes)
-    if bench.recipe.frozen:
+    torch.manual_seed(run.recipe.seed)
+    head = Head(run.encoder.layers, run.encoder.width, classes)
+    if run.recipe.frozen:
         return head
-    encoder = load_encoder(bench.recipe.checkpoint)
+    encoder = load_encoder(run.recipe.checkpoint)
     encoder.thaw()
     return EncoderNetwork(encoder, head)
 
 
-def _report(
-    bench: Bench, made: Sequence[Fold], samples: Sequence[Sample], *, protocol: Protocol, scores: NDArray[np.float64]
-) -> Report:
-    """The test sides of some folds together; scores (n, k)."""
-    labels = _labels(samples)
-    return report(
-        [samples[int(i)] for fold in made for i in fold.rows["test"][:, 1]],
-        [labels[i] for i in scores.argmax(1)],
-        rng=np.random.default_rng(0),
-        protocol=describe(bench.experiment, protocol, made),
-        scores=[dict(zip(labels, row.tolist(), strict=True)) for row in scores],
-        findings=audit_folds([(fold.split, fold.evidence) for fold in made]),
-    )
-
-
-def _labels(samples: Sequence[Sample]) -> tuple[str, ...]:
-    return tuple(sorted({str(s.label) for s in samples}))
-
-
-def _classes(samples: Sequence[Sample], labels: Sequence[str]) -> NDArray[np.int64]:
-    number = {label: i for i, label in enumerate(labels)}
-    return np.array([number[str(s.label)] for s in samples], np.int64)
-
-
-def _card(bench: Bench, fold: Fold, judged: Report, *, labels: tuple[str, ...], name: str) -> Card:
+def _card(run: EncoderRun, fold: Fold, report: Report, *, labels: tuple[str, ...], name: str) -> Card:
     corpora = sorted({str(s.corpus) for s in fold.split.train})
     kept = ("UAR", "WA")
-    scores = {name: (e.value, e.low, e.high, e.n) for name, e in judged.metrics.items() if name in kept}
-    stamped = tuple(f"Its scores are stamped: {stamp}." for stamp in judged.stamps)
+    scores = {name: (e.value, e.low, e.high, e.n) for name, e in report.metrics.items() if name in kept}
+    stamped = tuple(f"Its scores are stamped: {stamp}." for stamp in report.stamps)
     return Card(
-        name=bench.recipe.name,
+        name=run.recipe.name,
         modality="speech",
         labels=labels,
         input={
@@ -299,9 +260,9 @@ def _card(bench: Bench, fold: Fold, judged: Report, *, labels: tuple[str, ...], 
         data=training_data(fold.split, corpora),
         split=split_hash(fold.split),
         scores={f"{' + '.join(corpora)}, {name}": scores},
-        licence=f"{LICENCE}; the terms of {model_name(bench.recipe)} apply, too",
+        licence=f"{LICENCE}; the terms of {model_name(run.recipe)} apply, too",
         limits=(*stamped, *LIMITS),
-        recipe={**asdict(bench.recipe), "checkpoint": model_name(bench.recipe), "encoder": weights_hash(bench.encoder)},
+        recipe={**asdict(run.recipe), "checkpoint": model_name(run.recipe), "encoder": weights_hash(run.encoder)},
     )
 
 

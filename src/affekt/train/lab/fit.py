@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -170,14 +170,6 @@ class _Training:
             self.best = gained
             self.kept = {name: value.clone() for name, value in self.network.state_dict().items()}
 
-    @property
-    def done(self) -> bool:
-        """Whether the epochs, or the patience, are used up."""
-        values = [entry.get("watched accuracy", 0.0) for entry in self.history]
-        since_best = len(values) - 1 - values.index(max(values)) if values else 0
-        out_of_patience = self.task.watch is not None and 0 < self.options.patience <= since_best
-        return len(self.history) >= self.options.epochs or out_of_patience
-
     def save(self, path: Path) -> None:
         """Everything that the next epoch depends on."""
         state = {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict(), "kept": self.kept}
@@ -206,13 +198,13 @@ def _fit_network(
         training.load(checkpoint)
     folder.mkdir(parents=True, exist_ok=True)
     saved = monotonic()
-    while not training.done:
+    while not is_done(training.history, options):
         training.epoch()
         # Small networks take less time for an epoch than for a checkpoint.
-        if training.done or monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
+        if is_done(training.history, options) or monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
             training.save(checkpoint)
             saved = monotonic()
-        tick(_line(training.history[-1]))
+        tick(epoch_line(training.history[-1]))
     network.load_state_dict(training.kept)
     with atomic_write(folder / "log.jsonl") as file:
         file.write("".join(json.dumps(entry) + "\n" for entry in training.history))
@@ -225,7 +217,15 @@ def _logits(network: nn.Module, inputs: NDArray[np.float32], *, batch: int = 256
         return torch.cat([network(torch.from_numpy(inputs[i : i + batch])) for i in range(0, len(inputs), batch)])
 
 
-def _line(entry: dict[str, float]) -> str:
+def is_done(history: Sequence[Mapping[str, float]], options: Fit) -> bool:
+    """Whether the epochs, or the patience with what is watched, are used up."""
+    values = [entry["watched accuracy"] for entry in history if "watched accuracy" in entry]
+    since_best = len(values) - 1 - values.index(max(values)) if values else 0
+    return len(history) >= options.epochs or 0 < options.patience <= since_best
+
+
+def epoch_line(entry: Mapping[str, float]) -> str:
+    """An epoch as a line of progress."""
     words = [f"epoch {entry['epoch']:.0f}", f"loss {entry['loss']:.3f}", f"accuracy {entry['accuracy']:.3f}"]
     words += [f"watched {entry['watched accuracy']:.3f}"] if "watched accuracy" in entry else []
     return ", ".join(words)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from affekt.data.splits import KEYS, Split, folds, split_by_clip
 from affekt.metrics.report import report
 from affekt.train.lab.architectures import ARCHITECTURES, parameter_count
 from affekt.train.lab.experiment import Experiment, Protocol
-from affekt.train.lab.fit import Arrays, Fitted, Task, Tick, fit, scaling
+from affekt.train.lab.fit import Arrays, Task, Tick, fit, scaling
 from affekt.train.lab.material import Material
 from affekt.types import Report, Sample
 
@@ -56,13 +56,33 @@ class Fold:
     Rows are (copy, sample) pairs, shape (n, 2).
     """
 
+    protocol: Protocol
     split: Split
     evidence: Evidence
     rows: dict[str, NDArray[np.int64]]
 
 
+@dataclass(frozen=True)
+class Learner:
+    """One kind of model, as a protocol needs it: fitted to a fold, then asked about its test clips.
+
+    Parameters
+    ----------
+    name : str
+    learn : callable
+        Takes a fold, the relabelled samples and the folder of the fold's checkpoints. Returns ``scores``
+        (n, k) of the test rows, whether they are ``calibrated``, and the ``history`` of the epochs: ready for JSON.
+    parameters : callable
+        Number of classes to the number of parameters; None for what is no network.
+    """
+
+    name: str
+    learn: Callable[[Fold, Sequence[Sample], Path], dict[str, Any]]
+    parameters: Callable[[int], int | None]
+
+
 def run_protocol(
-    experiment: Experiment, protocol: Protocol, material: Material, *, model: str, folder: Path, tick: Tick
+    experiment: Experiment, protocol: Protocol, samples: Sequence[Sample], *, learner: Learner, folder: Path
 ) -> Outcome:
     """Fit and test one model under one protocol.
 
@@ -70,44 +90,74 @@ def run_protocol(
     ----------
     experiment : Experiment
     protocol : Protocol
-    material : Material
-    model : str
-        A key of ``ARCHITECTURES`` or ``CLASSIFIERS``.
+    samples : sequence of Sample
+        Of the material, as read.
+    learner : Learner
     folder : Path
         For checkpoints and answers; what is there is not computed again.
-    tick : callable
-        Takes a line of progress.
 
     Returns
     -------
     Outcome
     """
-    samples = relabel(material.samples, protocol.labels)
-    labels = tuple(sorted({str(s.label) for s in samples}))
-    tested: list[Sample] = []
-    scores, histories, calibrated = [], [], True
+    samples = relabel(samples, protocol.labels)
+    labels = labels_of(samples)
     made = make_folds(experiment, protocol, samples)
-    for number, fold in enumerate(made, start=1):
-        place = folder / f"fold-{number}"
-        answers = _answers(fold, material, labels, protocol=protocol, work=Work(experiment, model, place, tick))
-        for copy, index in fold.rows["test"].tolist():
-            tested.append(_copy(samples[index], copy) if copy else samples[index])
-        scores.append(np.array(answers["scores"]))
-        histories.append(tuple(answers["history"]))
-        calibrated = calibrated and answers["calibrated"]
-    table = np.concatenate(scores)
-    predicted = [labels[i] for i in table.argmax(1)]
-    found = audit_folds([(fold.split, fold.evidence) for fold in made])
-    judged = report(
+    answers = [
+        kept_answers(learner, fold, samples, folder / f"fold-{number}") for number, fold in enumerate(made, start=1)
+    ]
+    found = fold_report(experiment, made, samples, answers)
+    histories = tuple(tuple(answer["history"]) for answer in answers if answer["history"])
+    return Outcome(learner.name, protocol, found, learner.parameters(len(labels)), histories)
+
+
+def kept_answers(learner: Learner, fold: Fold, samples: Sequence[Sample], place: Path) -> dict[str, Any]:
+    """What a learner answers to the test clips of a fold; kept in a file of its folder when done."""
+    path = place / "answers.json"
+    if path.exists():
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+    answers = learner.learn(fold, samples, place)
+    place.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as file:
+        json.dump(answers, file)
+    return answers
+
+
+def fold_report(
+    experiment: Experiment,
+    made: Sequence[Fold],
+    samples: Sequence[Sample],
+    answers: Sequence[Mapping[str, Any]],
+) -> Report:
+    """The report over the test sides of some folds together."""
+    labels = labels_of(samples)
+    tested = [
+        _copy(samples[index], copy) if copy else samples[index]
+        for fold in made
+        for copy, index in fold.rows["test"].tolist()
+    ]
+    table = np.concatenate([np.array(answer["scores"]) for answer in answers])
+    return report(
         tested,
-        predicted,
+        [labels[i] for i in table.argmax(1)],
         rng=np.random.default_rng(0),
-        protocol=describe(experiment, protocol, made),
-        scores=table if calibrated else None,
+        protocol=describe(experiment, made[0].protocol, made),
+        scores=table if all(answer["calibrated"] for answer in answers) else None,
         labels=labels,
-        findings=found,
+        findings=audit_folds([(fold.split, fold.evidence) for fold in made]),
     )
-    return Outcome(model, protocol, judged, _size(model, material, len(labels)), tuple(h for h in histories if h))
+
+
+def labels_of(samples: Sequence[Sample]) -> tuple[str, ...]:
+    """The classes, in the order of their numbers."""
+    return tuple(sorted({str(sample.label) for sample in samples}))
+
+
+def classes_of(samples: Sequence[Sample], labels: Sequence[str]) -> NDArray[np.int64]:
+    """The number of each sample's class, (n,)."""
+    number = {label: i for i, label in enumerate(labels)}
+    return np.array([number[str(sample.label)] for sample in samples], np.int64)
 
 
 def make_folds(experiment: Experiment, protocol: Protocol, samples: Sequence[Sample]) -> tuple[Fold, ...]:
@@ -172,7 +222,7 @@ def _fold(split: Split, row_of: dict[str, tuple[int, int]], protocol: Protocol, 
         fitted_on=_fitted_on(protocol, sides),
         chosen_on=tuple(s.id for s in getattr(split, protocol.choose)) if protocol.choose != "last" else (),
     )
-    return Fold(split, evidence, rows)
+    return Fold(protocol, split, evidence, rows)
 
 
 def _fitted_on(protocol: Protocol, sides: dict[str, str]) -> dict[str, tuple[str, ...]]:
@@ -185,52 +235,36 @@ def _copy(sample: Sample, number: int) -> Sample:
     return replace(sample, id=f"{sample.id}{COPY}{number}")
 
 
-@dataclass(frozen=True)
-class Work:
-    """Which model is fitted, where its checkpoints lie, and whom to tell."""
+def array_learner(experiment: Experiment, material: Material, *, model: str, tick: Tick) -> Learner:
+    """A model of ``ARCHITECTURES`` or ``CLASSIFIERS`` that learns from the arrays of a material."""
 
-    experiment: Experiment
-    model: str
-    folder: Path
-    tick: Tick
+    def learn(fold: Fold, samples: Sequence[Sample], place: Path) -> dict[str, Any]:
+        task, arrays = task_of(fold, material, samples, seed=experiment.seed)
+        fitted = fit(model, task, experiment.fit, folder=place, tick=tick)
+        scores = np.round(fitted.scores(arrays["test"].inputs), 6).tolist()
+        tick(f"{model}, {place.name}: done")
+        return {"scores": scores, "calibrated": fitted.calibrated, "history": list(fitted.history)}
 
+    def parameters(classes: int) -> int | None:
+        if model not in ARCHITECTURES:
+            return None
+        return parameter_count(ARCHITECTURES[model](material.inputs.shape[2:], classes))
 
-def _answers(
-    fold: Fold, material: Material, labels: tuple[str, ...], *, protocol: Protocol, work: Work
-) -> dict[str, Any]:
-    """Scores (n, k) of the test rows, calibrated or not, and the history; kept in a file when done."""
-    path = work.folder / "answers.json"
-    if path.exists():
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return found
-    fitted, arrays = fit_fold(fold, material, labels, protocol=protocol, work=work)
-    answers = {
-        "scores": np.round(fitted.scores(arrays["test"].inputs), 6).tolist(),
-        "calibrated": fitted.calibrated,
-        "history": list(fitted.history),
-    }
-    work.folder.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as file:
-        json.dump(answers, file)
-    work.tick(f"{work.model}, {work.folder.name}: done")
-    return answers
+    return Learner(model, learn, parameters)
 
 
-def fit_fold(
-    fold: Fold, material: Material, labels: tuple[str, ...], *, protocol: Protocol, work: Work
-) -> tuple[Fitted, dict[str, Arrays]]:
-    """Scale the arrays of a fold as the protocol says and fit the model."""
-    samples = relabel(material.samples, protocol.labels)
-    number = {label: i for i, label in enumerate(labels)}
+def task_of(fold: Fold, material: Material, samples: Sequence[Sample], *, seed: int) -> tuple[Task, dict[str, Arrays]]:
+    """What a model of arrays is fitted on in a fold, scaled as the protocol says, and the arrays of all sides."""
+    protocol, labels = fold.protocol, labels_of(samples)
+    numbers = classes_of(samples, labels)
     raw = {side: material.inputs[rows[:, 0], rows[:, 1]] for side, rows in fold.rows.items()}
-    classes = {
-        side: np.array([number[str(samples[i].label)] for _, i in rows], np.int64) for side, rows in fold.rows.items()
-    }
     mean, deviation = scale_of(raw, protocol)
-    arrays = {side: Arrays(((raw[side] - mean) / deviation).astype(np.float32), classes[side]) for side in raw}
+    arrays = {
+        side: Arrays(((raw[side] - mean) / deviation).astype(np.float32), numbers[rows[:, 1]])
+        for side, rows in fold.rows.items()
+    }
     watch = arrays[protocol.choose] if protocol.choose != "last" and len(arrays[protocol.choose].inputs) else None
-    task = Task(arrays["train"], watch, len(labels), work.experiment.seed)
-    return fit(work.model, task, work.experiment.fit, folder=work.folder, tick=work.tick), arrays
+    return Task(arrays["train"], watch, len(labels), seed), arrays
 
 
 def scale_of(
@@ -262,9 +296,3 @@ def describe(experiment: Experiment, protocol: Protocol, made: Sequence[Fold]) -
     chosen = {"dev": "epoch chosen on dev", "test": "epoch chosen on test", "last": "last epoch"}[protocol.choose]
     scaler = f"scaler fitted on {protocol.scaler}" if protocol.scaler != "none" else "no scaler"
     return f"{corpora}; label: {protocol.labels}; {tested}; {copies}; {scaler}; {chosen}"
-
-
-def _size(model: str, material: Material, classes: int) -> int | None:
-    if model not in ARCHITECTURES:
-        return None
-    return parameter_count(ARCHITECTURES[model](material.inputs.shape[2:], classes))

@@ -11,7 +11,8 @@ from affekt.data.labelling import relabel
 from affekt.models.card import STAMPED, Card
 from affekt.train.lab.experiment import Experiment, Protocol
 from affekt.train.lab.export import export_fitted
-from affekt.train.lab.folds import Fold, Outcome, Work, fit_fold, make_folds, scale_of
+from affekt.train.lab.fit import fit
+from affekt.train.lab.folds import Fold, Outcome, labels_of, make_folds, scale_of, task_of
 from affekt.train.lab.material import Material
 from affekt.train.sources import LICENCE, split_hash, training_data
 from affekt.types import Report
@@ -51,10 +52,10 @@ def write_model(
     """
     protocol = outcome.protocol
     samples = relabel(material.samples, protocol.labels)
-    labels = tuple(sorted({str(s.label) for s in samples}))
+    labels = labels_of(samples)
     fold = make_folds(experiment, protocol, samples)[0]
-    work = Work(experiment, outcome.model, folder / "fold-1", lambda line: None)
-    fitted, _ = fit_fold(fold, material, labels, protocol=protocol, work=work)
+    task, _ = task_of(fold, material, samples, seed=experiment.seed)
+    fitted = fit(outcome.model, task, experiment.fit, folder=folder / "fold-1", tick=lambda line: None)
     raw = {side: material.inputs[rows[:, 0], rows[:, 1]] for side, rows in fold.rows.items()}
     card = card_of(experiment, protocol, fold, report=outcome.report, labels=labels)
     rng = np.random.default_rng(0)

@@ -17,7 +17,7 @@ from affekt.train.lab.architectures import ARCHITECTURES
 from affekt.train.lab.classifiers import CLASSIFIERS
 from affekt.train.lab.experiment import EncoderRecipe, Experiment, Protocol, ladder
 from affekt.train.lab.fit import Tick
-from affekt.train.lab.folds import Outcome, fitted_to, run_protocol
+from affekt.train.lab.folds import Outcome, array_learner, fitted_to, run_protocol
 from affekt.train.lab.material import Material, load_material, read_samples
 from affekt.types import Estimate
 from affekt.write.report import record as report_record
@@ -122,7 +122,8 @@ def _models(
     found = {}
     for model in asked.models or experiment.models:
         tell = partial(_tell, line, f"{folder.name}, {model}")
-        found[model] = run_protocol(experiment, protocol, material, model=model, folder=folder / model, tick=tell)
+        learner = array_learner(experiment, material, model=model, tick=tell)
+        found[model] = run_protocol(experiment, protocol, material.samples, learner=learner, folder=folder / model)
     return found
 
 
