@@ -61,14 +61,14 @@ def main(folder: Path) -> None:
             result.duration,
             trace.envelope,
             trace.regions,
-            trace.cells,
+            trace.hops,
             result.predictions,
             result.labels,
             truth,
         )
     )
     figure.savefig(folder / "timeline.png", dpi=110)
-    share = right_share(trace.cells, truth)
+    share = right_share(trace.hops, truth)
     print(f"{share:.0%} of the speech was heard as it was meant (guessing among 8 emotions: 12 %).")
     print(f"Picture: {folder / 'timeline.png'}")
 

@@ -395,7 +395,7 @@ def test_any_chunks_give_the_same_answers_with_a_threshold(conversation):
 def test_cells_and_glances(conversation):
     recognizer, trace = Recognizer(threshold=1.0), Trace()
     recognizer.analyse((conversation[:64_000], 16_000), trace=trace)
-    assert trace.cells and all(cell.label is not None for cell in trace.cells)
+    assert trace.hops and all(hop.label is not None for hop in trace.hops)
     stream, glances = Recognizer(threshold=1.0, options=LIVE).stream(), []
     for part in np.split(conversation[:64_000], 20):
         stream.feed(part)

@@ -476,7 +476,7 @@ def _save_plot(result: Result, trace: Trace, path: Path) -> None:
         duration=result.duration,
         envelope=trace.envelope,
         activity=trace.regions,
-        windows=trace.cells,
+        windows=trace.hops,
         segments=list(result.predictions),
         labels=list(result.labels),
     )

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from affekt.speech.pipe import Arriving
 
 #: The events without --events: levels come ten times a second, and are for meters.
-TOLD = ("speech_start", "speech_end", "partial", "segment", "summary")
+USUAL = ("speech_start", "speech_end", "partial", "segment", "summary")
 #: Seconds that are read at a time.
 PIECE = 0.1
 #: Samples that fit in a WAV file, whose sizes have 32 bits.
@@ -68,7 +68,9 @@ def live_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Keep the sound (16 bits). Only with the consent of everyone who can be heard.",
         ),
         click.option("-o", "--output", type=Target(), metavar="FILE.jsonl", help="Events, a line each; - is stdout."),
-        click.option("--events", metavar="TYPES", help=f"Such as partial,segment; or all. [default: {','.join(TOLD)}]"),
+        click.option(
+            "--events", metavar="TYPES", help=f"Such as partial,segment; or all. [default: {','.join(USUAL)}]"
+        ),
     ]
     for option in reversed(options):
         command = option(command)
@@ -167,7 +169,7 @@ def event_types(events: str | None) -> tuple[str, ...]:
     from affekt.recognize.live import TYPES
 
     if events is None:
-        return TOLD
+        return USUAL
     if events.strip() == "all":
         return TYPES
     names = tuple(name.strip() for name in events.split(","))

@@ -10,13 +10,13 @@ from affekt.types import Prediction
 
 
 class Trace:
-    """Collects what a picture of a recording needs: envelope, regions of speech, scores of every cell.
+    """Collects what a picture of a recording needs: envelope, regions of speech, scores of every hop.
 
     Memory grows by some 150 kB per minute.
     """
 
     def __init__(self) -> None:
-        self.cells: list[Prediction] = []
+        self.hops: list[Prediction] = []
         self.regions: list[tuple[float, float]] = []
         self._envelope: list[NDArray[np.float32]] = []
         self._rest = np.zeros(0, np.float32)
@@ -24,7 +24,7 @@ class Trace:
     @property
     def listener(self) -> Listener:
         """To be given to the stream."""
-        return Listener(hop=self.cells.append, region=lambda start, end: self.regions.append((start, end)))
+        return Listener(hop=self.hops.append, region=lambda start, end: self.regions.append((start, end)))
 
     @property
     def envelope(self) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ export function cardParts({ name, labels, card = {} }) {
   const scores = Object.entries(card.scores ?? {}).filter(([, entry]) => entry.UAR);
   if (scores.length) {
     const rows = scores.map(([corpus, { UAR: [value, low, high, n] }]) => [corpus, `${value.toFixed(2)} [${low.toFixed(2)}, ${high.toFixed(2)}]`, n]);
-    parts.push(text("On speakers it never heard: mean recall over the emotions, with a 95 % interval."), table(["tested on", "recall", "clips"], rows));
+    parts.push(text("On unseen speakers: mean recall over the emotions, with a 95 % interval."), table(["tested on", "recall", "clips"], rows));
   }
   const data = Object.entries(card.data ?? {});
   if (data.length) parts.push(text(`Learned from ${data.map(([corpus, d]) => (d?.clips ? `${corpus} (${d.clips} clips, ${d.speakers} speakers)` : corpus)).join(", ")}.`));

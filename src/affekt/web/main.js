@@ -73,10 +73,10 @@ function summed({ summary, segments: { length } }) {
   return `All in all: ${answer(summary).toLowerCase()}, ${percent(summary.confidence)}; ${length} ${length === 1 ? "segment" : "segments"}.`;
 }
 
-/** What stands in "Now": while one speaks the newest cell; later the segment at the place that is heard. */
+/** What stands in "Now": while one speaks the newest window; later the segment at the playhead. */
 function pointed() {
   if (!chosen) return null;
-  if (chosen.state === "live") return chosen.cells.at(-1) ?? null;
+  if (chosen.state === "live") return chosen.windows.at(-1) ?? null;
   const at = chosen.segments.find((s) => s.start <= timeline.time && timeline.time < s.end);
   return at ?? (timeline.time > 0 || player.playing ? null : chosen.summary);
 }
@@ -165,18 +165,18 @@ function drawLevel(level) {
   find("level-fill").classList.toggle("hot", shown > -1);
 }
 
-function heardPiece({ detail: piece }) {
+function onPiece({ detail: piece }) {
   let peak = 0;
   for (const x of piece) peak = Math.max(peak, Math.abs(x));
   if (live.listening) drawLevel(20 * Math.log10(peak + 1e-6));
   find("clock").textContent = clock(live.recording.duration);
   if (chosen !== live.recording) return;
   timeline.draw();
-  const late = live.behind > 3 && !live.gone ? `, heard ${Math.round(live.behind)} s later: the server is busy` : "";
+  const late = live.behind > 3 && !live.gone ? `, shown ${Math.round(live.behind)} s later: the server is busy` : "";
   if (live.listening) find("view-name").textContent = `${chosen.name}${late}`;
 }
 
-function heardEvent({ detail: event }) {
+function onEvent({ detail: event }) {
   if (chosen !== live.recording || event.type === "level") return;
   timeline.draw();
   drawNow();
@@ -198,8 +198,8 @@ function finished() {
   announce(best(summary) ? `Done. All in all ${answer(summary)}, ${percent(summary.confidence)}.` : "Done. No speech was found.");
 }
 
-live.addEventListener("changed", heardPiece);
-live.addEventListener("event", heardEvent);
+live.addEventListener("changed", onPiece);
+live.addEventListener("event", onEvent);
 live.addEventListener("ready", drawNow);
 live.addEventListener("stopped", stopped);
 live.addEventListener("done", finished);

@@ -1,13 +1,13 @@
-// Probabilities over time as stacked areas: every cell a column, the labels in their order from below.
+// Probabilities over time as stacked areas: every window a column, the labels in their order from below.
 
 import { paper } from "./canvas.js";
 
-export function drawProbabilities(canvas, cells, { from, to, labels, palette }) {
+export function drawProbabilities(canvas, windows, { from, to, labels, palette }) {
   const sheet = paper(canvas);
   if (!sheet) return;
   const { context, width, height } = sheet;
   const at = (time) => ((time - from) / (to - from)) * width;
-  for (const { start, end, scores, skipped } of cells) {
+  for (const { start, end, scores, skipped } of windows) {
     if (end <= from || start >= to || skipped) continue;
     const [left, right] = [at(start), at(end)];
     let bottom = height;

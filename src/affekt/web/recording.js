@@ -1,4 +1,4 @@
-// One recording in the page, from the microphone or a file: its sound, what was heard, and where it stands.
+// One recording in the page, from the microphone or a file: its sound, what was recognised, and where it stands.
 
 import { colours } from "./colours.js";
 import { Mel } from "./mel.js";
@@ -19,7 +19,7 @@ export class Recording {
   labels = [];
   palette = {};
   segments = [];
-  cells = [];
+  windows = [];
   speech = [];
   unstable = null;
   summary = null;
@@ -50,7 +50,7 @@ export class Recording {
     this.mel = new Mel(samples);
   }
 
-  /** What the server heard, as a WAV file. */
+  /** What the server received, as a WAV file. */
   wav() {
     return wav(this.samples.slice(0), RATE);
   }
@@ -86,15 +86,15 @@ export class Recording {
     const { type, time, stable, ...fields } = event;
     if (type === "speech_start") this.speech.push({ start: fields.start });
     else if (type === "speech_end") this.#close(fields);
-    else if (type === "partial") this.cells.push(fields);
+    else if (type === "partial") this.windows.push(fields);
     else if (type === "segment" && !stable) this.unstable = { ...fields, unstable: true };
     else if (type === "segment") this.#settle(fields);
     else if (type === "summary") [this.unstable, this.summary] = [null, fields.summary ?? fields];
   }
 
-  /** Forget what was heard: the stream begins anew. */
+  /** Forget what was recognised: the stream begins anew. */
   restart() {
-    [this.segments, this.cells, this.speech, this.unstable, this.summary] = [[], [], [], null, null];
+    [this.segments, this.windows, this.speech, this.unstable, this.summary] = [[], [], [], null, null];
   }
 
   /** As the file format has it. */
@@ -119,9 +119,9 @@ export class Recording {
   #settle(segment) {
     this.unstable = null;
     this.segments = [...this.segments, segment];
-    // The last cell stands for what little came behind it.
-    const cell = this.cells.at(-1);
-    if (cell && cell.start >= segment.start && cell.end < segment.end) cell.end = segment.end;
+    // The last window stands for what little came behind it.
+    const window = this.windows.at(-1);
+    if (window && window.start >= segment.start && window.end < segment.end) window.end = segment.end;
   }
 
   #close({ start, end }) {

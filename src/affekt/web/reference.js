@@ -77,7 +77,7 @@ export class Reference {
   async #send(file) {
     this.#say("Measuring this voice …");
     try {
-      if (!(await this.adapt())) throw new Error("No model of this server can be told how a voice usually sounds.");
+      if (!(await this.adapt())) throw new Error("No model of this server takes a voice reference.");
       const { reference, seconds, expires } = await this.api.makeReference(file, { model: this.model() });
       this.id = reference;
       this.#find("forget").hidden = false;

@@ -1,4 +1,4 @@
-// The segments as a list: what was heard, how surely, and why not more surely. Each one plays.
+// The segments as a list: what was recognised, how surely, and why not more surely. Each one plays.
 
 import { reasons } from "./reasons.js";
 import { best, clock, named, percent, strength } from "./words.js";
@@ -30,7 +30,7 @@ export class Segments {
     }
   }
 
-  /** Mark the one that is heard at a time. */
+  /** Mark the one at a time. */
   mark(time) {
     for (const [segment, item] of this.#shown) {
       item.firstChild.setAttribute("aria-current", String(segment.start <= time && time < segment.end));

@@ -32,7 +32,7 @@ export class Settings extends EventTarget {
     return this.#models.find((m) => m.name === this.#find("model").value);
   }
 
-  /** Choose a model that can be told how the speaker sounds, if the present one cannot; false where there is none. */
+  /** Choose a model that takes a speaker baseline, if the present one cannot; false where there is none. */
   async chooseAdaptive() {
     if (this.model?.card.baseline) return true;
     const other = this.#models.find((m) => m.card.baseline);

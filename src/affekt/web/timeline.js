@@ -103,7 +103,7 @@ export class Timeline extends EventTarget {
     const window = { from: this.from, to: this.to, speech: recording?.speech ?? [], labels: recording?.labels ?? [], palette: recording?.palette ?? {} };
     drawWaveform(this.waveform, recording?.samples, window);
     drawSpectrogram(this.spectrogram, recording?.mel, window);
-    drawProbabilities(this.probabilities, recording?.cells.length ? recording.cells : (recording?.segments ?? []), window);
+    drawProbabilities(this.probabilities, recording?.windows.length ? recording.windows : (recording?.segments ?? []), window);
     this.#drawSpans(recording ? [...recording.segments, ...(recording.unstable ? [recording.unstable] : [])] : []);
     this.#drawAxis();
     this.#placePlayhead();
