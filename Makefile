@@ -30,7 +30,7 @@ bench: .venv/bench.done
 	$(BIN)/python benchmarks/speed.py
 
 # The pages and pictures that the program writes itself.
-docs: .venv/demo.done
+docs: .venv/demo.done .venv/test.done
 	$(BIN)/python benchmarks/voice/run.py write
 	$(BIN)/affekt info activity --format markdown > docs/model-cards/activity.md
 	$(BIN)/python examples/demo.py demo-output

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any
 
-from affekt.cli.predict import word
+from affekt.cli.predict_table import word
 from affekt.cli.terminal import clock, percent, shown
 from affekt.plot.colours import colours, ink
 from affekt.recognize.live import Event

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from affekt._files import atomic_write
 from affekt._optional import require
 from affekt.cli.explained import beside, check_form, explaining_writer, print_explained, save_maps
-from affekt.cli.terminal import SOME_FAILED, Target, clock, console, in_all, percent, polite, progress, shown
+from affekt.cli.predict_table import NEXT_BEST, NOTHING, Also, answer, print_overview, print_timeline
+from affekt.cli.terminal import SOME_FAILED, Target, percent, polite, progress, shown
 from affekt.errors import AudioError, InputError
 from affekt.labels import parse_labels
-from affekt.types import Prediction, Result
+from affekt.types import Result
 from affekt.write.predictions import ONE_RECORDING, SUFFIXES, WRITERS
 
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from affekt.recognize.batch import Failure
     from affekt.recognize.recognizer import Recognizer
     from affekt.recognize.trace import Trace
-
-
-NOTHING = Prediction(0.0, 0.0, {})
 
 
 @dataclass(frozen=True)
@@ -203,7 +201,7 @@ class Session:
         if self.job.form == "table" and self.job.explain:
             self._print_explained([result])
         elif self.job.form == "table":
-            _print_timeline(result, self._also())
+            print_timeline(result, self._also())
         else:
             self._write([result])
 
@@ -213,7 +211,7 @@ class Session:
         if self.job.form == "table" and self.job.explain:
             self._print_explained(list(results))
         elif self.job.form == "table":
-            _print_overview(list(results), self._also())
+            print_overview(list(results), self._also())
         elif self._folder():
             for result in results:
                 self._write([result])
@@ -360,105 +358,6 @@ def _line_file(path: Path) -> Iterator[Any]:
             with open(path, "rb+") as file:
                 file.truncate(file.read().rfind(b"\n") + 1)
         raise
-
-
-class Also(NamedTuple):
-    """What is said beside the best guess: the heading of its column, the words before it in a line, and what it is."""
-
-    heading: str
-    lead: str
-    of: Callable[[Prediction], str]
-
-
-def _print_timeline(result: Result, also: Also) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    spoken = sum(p.duration for p in result.predictions)
-    heading = f"{shown(result.source)}: {clock(result.duration)} long, {clock(spoken)} of speech"
-    table = Table(
-        "start",
-        "end",
-        "emotion",
-        "confidence",
-        "quality",
-        also.heading,
-        box=None,
-        pad_edge=False,
-        title_justify="left",
-    )
-    weak = any(p.reason for p in result.predictions)
-    if weak:
-        table.add_column("weak because")
-    for p in result.predictions:
-        why = [Text(p.reason)] if weak else []
-        table.add_row(
-            clock(p.start),
-            clock(p.end),
-            Text(word(p)),
-            percent(p.confidence),
-            percent(p.quality),
-            Text(also.of(p)),
-            *why,
-        )
-    screen = console()
-    screen.print(Text(heading))
-    if result.predictions:
-        screen.print(table)
-    screen.print(Text(in_all(result.summary, answer(result.summary, also))))
-
-
-def _print_overview(results: Sequence[Result], also: Also) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    if not results:
-        return
-    table = Table(
-        "recording", "length", "speech", "segments", "emotion", "confidence", also.heading, box=None, pad_edge=False
-    )
-    weak = any(result.summary.reason for result in results)
-    if weak:
-        table.add_column("weak because")
-    for result in results:
-        spoken = clock(sum(p.duration for p in result.predictions))
-        p = result.summary
-        label = Text(word(p))
-        row = (
-            clock(result.duration),
-            spoken,
-            str(len(result.predictions)),
-            label,
-            percent(p.confidence),
-            Text(also.of(p)),
-        )
-        why = [Text(p.reason)] if weak else []
-        table.add_row(Text(shown(result.source)), *row, *why)
-    console().print(table)
-
-
-def answer(prediction: Prediction, also: Also) -> str:
-    """A prediction in words."""
-    if not prediction.scores:
-        return word(prediction)
-    return f"{word(prediction)} ({percent(prediction.confidence)}), {also.lead} {also.of(prediction)}"
-
-
-def word(prediction: Prediction) -> str:
-    """The label; or "not sure" with the best guess; or "no speech"."""
-    if prediction.unsure:
-        return f"not sure, perhaps {prediction.best}"
-    return prediction.label or "no speech"
-
-
-def others(prediction: Prediction) -> str:
-    """The two next best labels with their probabilities."""
-    ranked = sorted(prediction.scores.items(), key=lambda item: -item[1])[1:3]
-    return ", ".join(f"{label} {percent(p)}" for label, p in ranked)
-
-
-#: The next best labels.
-NEXT_BEST = Also("also possible", "then", others)
 
 
 def _picture_form(path: Path) -> str:

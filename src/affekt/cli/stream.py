@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from affekt._files import atomic_write
-from affekt.cli.predict import NEXT_BEST, answer
+from affekt.cli.predict_table import NEXT_BEST, answer
 from affekt.cli.terminal import INTERRUPTED, Target, polite, shown
 from affekt.errors import AffektError, InputError, UnknownName
 from affekt.labels import parse_labels
