@@ -45,7 +45,7 @@ def protocol(
     output: Path,
     threads: int,
 ) -> int:
-    """Train and judge by the protocol NAME.
+    """Train and evaluate by the protocol NAME.
 
     \b
     ravdess            EmoBox's six speaker folds; the other corpora first
