@@ -1,4 +1,4 @@
-"""Is a corpus all there, and can every clip be heard? Every recording is decoded once, one at a time."""
+"""Is a corpus all there, and can every clip be read? Every recording is decoded once, one at a time."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def _first(names: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True)
-class _Heard:
+class _ClipFacts:
     """What decoding a clip gave; ``cut`` and ``odd`` are sentences, and ``failure`` is why there is nothing else."""
 
     sample: Sample
@@ -210,18 +210,18 @@ def check_reading(name: str, reading: Reading, *, tick: Callable[[], object] = l
     recordings: dict[str, list[Sample]] = defaultdict(list)
     for sample in reading.samples:
         recordings[sample.path].append(sample)
-    heard = []
+    clips = []
     for samples in recordings.values():
-        heard += _hear(samples)
+        clips += _read_clips(samples)
         for _ in samples:
             tick()
-    return _summed(CORPORA[name], reading, heard)
+    return _summed(CORPORA[name], reading, clips)
 
 
-def _summed(corpus: Corpus, reading: Reading, heard: Sequence[_Heard]) -> Check:
+def _summed(corpus: Corpus, reading: Reading, clips: Sequence[_ClipFacts]) -> Check:
     labels = Counter(str(sample.label) for sample in reading.samples)
     speakers = Counter(sample.speaker for sample in reading.samples if sample.speaker is not None)
-    readable = [clip for clip in heard if not clip.failure]
+    readable = [clip for clip in clips if not clip.failure]
     rates = Counter(clip.rate for clip in readable if clip.rate)
     usual = rates.most_common(1)[0][0] if rates else None
     expected = corpus.labels if corpus.clips else ()
@@ -235,7 +235,7 @@ def _summed(corpus: Corpus, reading: Reading, heard: Sequence[_Heard]) -> Check:
         per_speaker=dict(sorted(speakers.items())),
         missing_labels=tuple(label for label in expected if label not in labels),
         missing_speakers=tuple(speaker for speaker in SPEAKERS.get(corpus.name, ()) if speaker not in speakers),
-        unreadable=tuple(f"{clip.sample.id}: {clip.failure}" for clip in heard if clip.failure),
+        unreadable=tuple(f"{clip.sample.id}: {clip.failure}" for clip in clips if clip.failure),
         cut_short=tuple(f"{clip.sample.id}: {reason}" for clip in readable for reason in clip.cut),
         odd_levels=tuple(f"{clip.sample.id}: {reason}" for clip in readable for reason in clip.odd),
         duplicates=tuple(_duplicates(readable)),
@@ -254,9 +254,9 @@ def _summed(corpus: Corpus, reading: Reading, heard: Sequence[_Heard]) -> Check:
     )
 
 
-def _duplicates(heard: Iterable[_Heard]) -> Iterator[Duplicate]:
+def _duplicates(clips: Iterable[_ClipFacts]) -> Iterator[Duplicate]:
     groups: dict[str, list[Sample]] = defaultdict(list)
-    for clip in heard:
+    for clip in clips:
         groups[clip.digest].append(clip.sample)
     for samples in groups.values():
         if len(samples) > 1:
@@ -264,12 +264,12 @@ def _duplicates(heard: Iterable[_Heard]) -> Iterator[Duplicate]:
             yield Duplicate(ids, labels, speakers)
 
 
-class _Ear:
+class _ClipReader:
     """Takes in one clip while its recording goes by."""
 
     def __init__(self, sample: Sample, rate: int) -> None:
         self.sample, self.rate = sample, rate
-        self.digest, self.heard, self.peak = hashlib.sha256(str(rate).encode()), 0, 0.0
+        self.digest, self.length, self.peak = hashlib.sha256(str(rate).encode()), 0, 0.0
         self.start, end = bounds(sample, rate)
         self.end = math.inf if end is None else end
 
@@ -277,17 +277,17 @@ class _Ear:
         """A block (n,) that comes ``done`` samples after the start of the recording."""
         part = block[max(0, self.start - done) : int(min(len(block), max(0, self.end - done)))]
         self.digest.update(np.ascontiguousarray(part).data)
-        self.heard += len(part)
+        self.length += len(part)
         self.peak = max(self.peak, float(np.abs(part).max(initial=0.0)))
 
-    def result(self, rate: int | None) -> _Heard:
+    def result(self, rate: int | None) -> _ClipFacts:
         """What it was; ``rate`` is what the header says."""
-        sample, seconds = self.sample, self.heard / self.rate
-        if not self.heard:
-            return _Heard(sample, failure=f"starts at {sample.start:g} s, after the end of the recording.")
+        sample, seconds = self.sample, self.length / self.rate
+        if not self.length:
+            return _ClipFacts(sample, failure=f"starts at {sample.start:g} s, after the end of the recording.")
         ends = sample.start + seconds
         cut = sample.end is not None and sample.end - ends > LATE
-        return _Heard(
+        return _ClipFacts(
             sample,
             self.digest.hexdigest(),
             seconds,
@@ -297,24 +297,24 @@ class _Ear:
         )
 
 
-def _hear(samples: Sequence[Sample]) -> list[_Heard]:
+def _read_clips(samples: Sequence[Sample]) -> list[_ClipFacts]:
     """Decode one recording once, whatever the number of clips in it."""
     path, done = samples[0].path, 0
-    told: list[str] = []
+    sentences: list[str] = []
     stated = _own_rate(path)
     rate = stated if stated and LOWEST_RATE <= stated <= HIGHEST_RATE else SAMPLING_RATE
-    ears = [_Ear(sample, rate) for sample in samples]
+    readers = [_ClipReader(sample, rate) for sample in samples]
     try:
-        for block in blocks(path, sampling_rate=rate, warn=told.append):
-            for ear in ears:
-                ear.take(block, done)
+        for block in blocks(path, sampling_rate=rate, warn=sentences.append):
+            for reader in readers:
+                reader.take(block, done)
             done += len(block)
     except AudioError as error:
-        return [_Heard(sample, failure=_without(path, str(error))) for sample in samples]
-    first, *others = [ear.result(stated) for ear in ears]
-    told = [_without(path, sentence) for sentence in told]
-    cut = tuple(sentence for sentence in told if sentence.startswith(TRUNCATED))
-    odd = tuple(sentence for sentence in told if not sentence.startswith(TRUNCATED))
+        return [_ClipFacts(sample, failure=_without(path, str(error))) for sample in samples]
+    first, *others = [reader.result(stated) for reader in readers]
+    sentences = [_without(path, sentence) for sentence in sentences]
+    cut = tuple(sentence for sentence in sentences if sentence.startswith(TRUNCATED))
+    odd = tuple(sentence for sentence in sentences if not sentence.startswith(TRUNCATED))
     return [replace(first, cut=cut + first.cut, odd=odd + first.odd), *others]
 
 

@@ -28,7 +28,7 @@ CHECKS: tuple[Callable[[Split, Evidence], Iterable[Finding]], ...] = (
 def audit(split: Split, evidence: Evidence = NOTHING_ELSE) -> tuple[Finding, ...]:
     """Look for everything that makes a score say what is not so.
 
-    It looks at what is known of the samples, and hears nothing by itself: pass
+    It looks at what is known of the samples, and decodes nothing by itself: pass
     the evidence of :func:`affekt.data.near_duplicates.evidence_of` to compare their sound.
 
     Parameters

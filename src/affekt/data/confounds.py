@@ -282,7 +282,7 @@ def label_names_more(split: Split, evidence: Evidence) -> Iterator[Finding]:
 
 
 def label_given_away(split: Split, evidence: Evidence) -> Iterator[Finding]:
-    """Fields that tell the label of test clips to somebody who hears nothing."""
+    """Fields from which the label of test clips can be guessed without sound."""
     table = _table(split, evidence)
     traits = {key for some in evidence.traits.values() for key in some}
     emotions, told = _mostly_emotions(table.labels), 0.0
@@ -320,7 +320,7 @@ def _given_away(table: _Table, field: str, found: Guess) -> Finding:
     return Finding(
         f"the {field} gives the label away",
         "severe" if severe else "warning",
-        f"Knowing only the {field}, and hearing nothing, one names the label of test clips with a recall (UAR) of "
+        f"Guessing from the {field} alone, without sound, names the label of test clips with a recall (UAR) of "
         f"{_percent(found.recall)}; chance is {_percent(found.chance)}."
         + (f" Of its {len(set(pure) - {None})} values, {len(single)} go with one label only." if single else ""),
         tuple(f"{field} {_some([value])}: always {label}" for value, label in single[:3]),
@@ -355,7 +355,7 @@ def speakers_of_one_label(split: Split, evidence: Evidence) -> Iterator[Finding]
     yield Finding(
         "the speaker gives the label away",
         "warning",
-        f"Knowing only who speaks, one names the label with a recall (UAR) of {_percent(found.recall)}; chance is "
+        f"Guessing from the speaker alone names the label with a recall (UAR) of {_percent(found.recall)}; chance is "
         f"{_percent(found.chance)}. Speakers with one label only: {len(single)} of {len(spoken)}.",
         tuple(f"{speaker[-1]}: always {next(iter(spoken[speaker]))}" for speaker in single[:3]),
         "a score on speakers that were learned; and on others the score of a class is that of a few voices",
