@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from affekt.recognize.live import Event
 from affekt.speech.pitch import f0
-from affekt.types import Prediction
+from affekt.timeline.summary import Summary
 from affekt.write.fields import table_of
 
 #: Hertz between low and high.
@@ -41,8 +41,7 @@ class PitchFilter:
         self._rest = np.zeros(0, np.float32)
         self._track = np.zeros(0, np.float32)
         self._begin = 0
-        self._length = self._quality = 0.0
-        self._scores: dict[str, float] = {}
+        self._kept = Summary()
 
     def feed(self, signal: NDArray[np.float32]) -> None:
         """Take the next piece of signal (n,)."""
@@ -66,33 +65,23 @@ class PitchFilter:
         """An event as JSON has it; segments of the other range are skipped, and the summary is of the rest."""
         table = event.as_table()
         if event.type == "summary":
-            return {**table, **self._summary(event.prediction)}
+            # What was said of the whole is said anew of what was kept.
+            table = {key: value for key, value in table.items() if key not in ("unsure", "best", "reason")}
+            kept, whole = self._kept.prediction(), event.prediction
+            if not kept.scores or whole is None:
+                return {**table, **_NOTHING}
+            # Of what was kept, over the time of all that was said.
+            fields = table_of(replace(kept, start=whole.start, end=whole.end))
+            del fields["modality"]
+            return {**table, **fields}
         if event.type != "segment":
             return table
         hertz = self.pitch(table["start"], table["end"])
         if hertz is not None and (hertz > BORDER) != (self._wanted == "high"):
-            kept = {key: value for key, value in table.items() if key not in ("unsure", "best")}
-            return {**kept, "skipped": True, "label": None}
-        if table["stable"]:
-            self._add(table)
-        return table
-
-    def _add(self, table: dict[str, Any]) -> None:
-        length = table["end"] - table["start"]
-        self._length += length
-        self._quality += length * table["quality"]
-        for label, p in table["scores"].items():
-            self._scores[label] = self._scores.get(label, 0.0) + length * p
-
-    def _summary(self, whole: Prediction | None) -> dict[str, Any]:
-        """The mean of what counted, weighted by length."""
-        total = sum(self._scores.values())
-        if not total or whole is None:
-            return _NOTHING
-        scores = {label: x / total for label, x in self._scores.items()}
-        quality = min(1.0, self._quality / self._length)
-        table = table_of(replace(whole, scores=scores, quality=quality))
-        del table["modality"]
+            left = {key: value for key, value in table.items() if key not in ("unsure", "best")}
+            return {**left, "skipped": True, "label": None}
+        if table["stable"] and event.prediction:
+            self._kept.add(event.prediction)
         return table
 
 
