@@ -133,5 +133,7 @@ def test_explore_and_the_audit(pair):
 
     reader = _Reader()
     np.testing.assert_array_equal(*(reader.signal(sample) for sample in pair))
+    with pytest.raises(AudioError, match="ends before c/stretch starts, at 99 s"):
+        evidence_of([replace(pair[0], start=99.0, end=None)])
     evidence = evidence_of(pair)
     assert evidence.hashes["c/stretch"] == evidence.hashes["c/alone"]

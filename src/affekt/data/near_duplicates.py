@@ -16,7 +16,7 @@ from affekt.data.findings import Evidence
 from affekt.errors import InputError
 from affekt.speech.audio import read
 from affekt.speech.decode import SAMPLING_RATE
-from affekt.speech.stretch import bounds
+from affekt.speech.stretch import bounds, starts_too_late
 from affekt.types import Sample
 
 # 64 slots of time and 16 of frequency, 1,024 bits: coarse enough to survive codecs, fine enough to tell takes apart.
@@ -138,13 +138,16 @@ def evidence_of(samples: Iterable[Sample], *, tick: Callable[[], object] = lambd
     Raises
     ------
     AudioError
-        If a recording cannot be read.
+        If a recording cannot be read, or ends before a sample starts.
     """
     features, hashes, traits = {}, {}, {}
     for path, group in groupby(samples, key=lambda sample: sample.path):
         audio, file = read(path), _file_traits(path)
         for sample in group:
             signal = audio.signal[slice(*bounds(sample, audio.sampling_rate))]
+            if not len(signal) and sample.start:
+                # All empty signals have one hash: they would pass for copies of one another.
+                raise starts_too_late(sample, audio.duration)
             features[sample.id], hashes[sample.id] = fingerprint(signal, audio.sampling_rate), content_hash(signal)
             traits[sample.id] = {**file, **_signal_traits(signal, audio.sampling_rate)}
             tick()

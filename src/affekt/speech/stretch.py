@@ -25,6 +25,13 @@ def bounds(sample: Sample, sampling_rate: int) -> tuple[int, int | None]:
     return round(sample.start * sampling_rate), end
 
 
+def starts_too_late(sample: Sample, seconds: float) -> AudioError:
+    """What is wrong with a sample that starts where its recording, so many seconds long, ends, or behind that."""
+    return AudioError(
+        f"{sample.path}: is {seconds:.2f} s long and ends before {sample.id} starts, at {sample.start:g} s."
+    )
+
+
 def is_stretch(sample: Sample) -> bool:
     """Whether a sample is less than its whole recording, as far as can be said without reading it."""
     return sample.start > 0 or sample.end is not None
@@ -69,10 +76,7 @@ def stretch_blocks(
         if end is not None and length >= end:
             break
     if not taken and start:
-        seconds = length / sampling_rate
-        raise AudioError(
-            f"{source.path}: is {seconds:.2f} s long and ends before {source.id} starts, at {source.start:g} s."
-        )
+        raise starts_too_late(source, length / sampling_rate)
 
 
 def read_stretch(sample: Sample, *, sampling_rate: int = SAMPLING_RATE, warn: Warn = warn_user) -> NDArray[np.float32]:
