@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+import soundfile
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -25,9 +26,10 @@ from affekt.train.lab import checkpoint as checkpoints
 from affekt.train.lab.checkpoint import load_encoder, needs_download
 from affekt.train.lab.encoder import FRAME, HOP_FRAMES, WINDOW_FRAMES, EncoderNetwork, Head, WhisperMel
 from affekt.train.lab.encoder_clips import load_views
-from affekt.train.lab.encoder_run import export_encoder, run_encoder
+from affekt.train.lab.encoder_learner import write_encoder
 from affekt.train.lab.experiment import EncoderRecipe, Fit, Protocol
-from affekt.train.lab.reproduce import Progress
+from affekt.train.lab.fit import Training
+from affekt.train.lab.reproduce import Progress, Selection, reproduce, slug
 from affekt.train.recipe import load_recipe
 from affekt.types import Sample
 
@@ -119,6 +121,18 @@ def listen(lines=None, *, interrupt_after=None):
             raise KeyboardInterrupt
 
     return Progress(lambda total: lambda: None, line)
+
+
+def run_encoder(recipe, folders, output, *, protocols=("as-published", "honest"), progress):
+    return reproduce(recipe, folders, output, selection=Selection(tuple(protocols)), progress=progress)
+
+
+def export_encoder(recipe, folders, output, *, protocol="honest", progress):
+    """Run one protocol and write its model file."""
+    done = run_encoder(recipe, folders, output, protocols=[protocol], progress=progress)
+    ((name, outcomes),) = done.outcomes.items()
+    ((model, outcome),) = outcomes.items()
+    return write_encoder(done.clips, outcome, folder=output / slug(name) / model, path=output / "encoder.onnx")
 
 
 def noise(seconds, rows=1):
@@ -241,8 +255,33 @@ def test_fine_tuning_changes_the_layers_and_not_the_front(kind, front, folders, 
     assert not any(f"model.{front}" in name or "mel." in name or name == "rates" for name in changed)
 
 
+def test_the_encoder_learns_slower_than_its_head(folders, tones, tmp_path, monkeypatch):
+    rates = []
+    monkeypatch.setattr(Training, "load", lambda self, path: rates.extend(g["lr"] for g in self.optimizer.param_groups))
+    place = tmp_path / "as-published" / "wav2vec2-tiny" / "fold-1"
+    place.mkdir(parents=True)
+    (place / "checkpoint.pt").touch()
+    recipe = recipe_of(folders["wav2vec2"], frozen=False)
+    run_encoder(recipe, tones, tmp_path, protocols=["as-published"], progress=listen())
+    assert rates == pytest.approx([1e-2, 2e-4])
+
+
+def test_clips_that_are_stretches_of_a_file_give_the_states_of_the_stretch(folders, tones, tmp_path):
+    encoder = load_encoder(str(folders["hubert"]))
+    first = affekt.read_corpus("ravdess", tones["ravdess"]).samples[0]
+    audio = read(first.path)
+    path = tmp_path / "two.wav"
+    soundfile.write(path, np.concatenate([np.zeros(8_000, np.float32), audio.signal]), audio.sampling_rate)
+    begin = 8_000 / audio.sampling_rate
+    stretch = dataclasses.replace(first, id="ravdess/stretch", path=str(path), start=begin, end=None)
+    options = {"frozen": False, "seconds": 1.0, "tick": lambda: None}
+    views = load_views([first, stretch], encoder, tmp_path, **options)
+    np.testing.assert_allclose(views[0], views[1], atol=2e-4)
+
+
 @pytest.mark.parametrize("frozen", [True, False])
-def test_an_interrupted_run_ends_as_one_that_was_not(frozen, folders, tones, tmp_path):
+def test_an_interrupted_run_ends_as_one_that_was_not(frozen, folders, tones, tmp_path, monkeypatch):
+    monkeypatch.setattr("affekt.train.lab.fit.SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     recipe = recipe_of(folders["wav2vec2"], frozen=frozen, fit=Fit(epochs=3, batch=4, learning_rate=1e-2))
     ask = {"protocols": ["as-published"]}
     run_encoder(recipe, tones, tmp_path / "whole", **ask, progress=listen())

@@ -24,11 +24,11 @@ from affekt.train.lab.architectures import ARCHITECTURES, Recurrent, parameter_c
 from affekt.train.lab.classifiers import CLASSIFIERS
 from affekt.train.lab.experiment import Experiment, Fit, Protocol, ladder
 from affekt.train.lab.export import export_fitted
-from affekt.train.lab.fit import Arrays, Task, fit, scaling
+from affekt.train.lab.fit import Arrays, Task, Training, fit, scaling
 from affekt.train.lab.folds import COPY, array_learner, make_folds, run_protocol
 from affekt.train.lab.material import load_material, read_samples
 from affekt.train.lab.model import card_of
-from affekt.train.lab.reproduce import Asked, Progress, reproduce, reproduction_table, rows
+from affekt.train.lab.reproduce import Progress, Selection, reproduce, reproduction_table, rows
 from affekt.train.recipe import load_recipe, recipe_names
 from affekt.types import Estimate, Report, Sample
 
@@ -304,6 +304,42 @@ def test_an_interrupted_fit_goes_on_as_if_nothing_had_happened(tmp_path, monkeyp
     np.testing.assert_array_equal(rest.scores(given.train.inputs), whole.scores(given.train.inputs))
 
 
+def test_clips_one_by_one_are_learned_from_as_in_a_batch():
+    given = task()
+    alone = Arrays(given.train.inputs, given.train.classes)
+    object.__setattr__(alone, "one_by_one", True)
+    histories = []
+    for train in (given.train, alone):
+        torch.manual_seed(0)
+        network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(given.train.inputs[0].size, 3))
+        training = Training(network, dataclasses.replace(given, train=train), Fit(batch=16))
+        for _ in range(3):
+            training.epoch()
+        histories.append([entry["loss"] for entry in training.history])
+    assert histories[0] == pytest.approx(histories[1], rel=1e-4)
+    assert histories[0][-1] < histories[0][0]
+
+
+def test_gradients_are_cut_to_the_longest_that_is_allowed():
+    given = task()
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(given.train.inputs[0].size, 3))
+    for longest, low, high in ((None, 0.1, 1e9), (0.01, 0.0099, 0.0101)):
+        training = Training(network, dataclasses.replace(given, longest_gradient=longest), Fit(batch=120))
+        training.epoch()
+        norm = torch.cat([p.grad.flatten() for p in network.parameters()]).norm().item()
+        assert low < norm < high
+
+
+def test_a_finished_fit_is_opened_and_not_made_again(tmp_path):
+    given = task()
+    first = fit("dnn180", given, Fit(epochs=2), folder=tmp_path, tick=lambda line: None)
+    lines = []
+    second = fit("dnn180", given, Fit(epochs=2), folder=tmp_path, tick=lines.append)
+    assert not lines and second.history == first.history
+    assert not (tmp_path / "checkpoint.pt").exists()
+    np.testing.assert_array_equal(second.scores(given.train.inputs), first.scores(given.train.inputs))
+
+
 def test_patience_ends_a_run_that_does_not_gain(tmp_path):
     given = task()
     fitted = fit("dnn180", given, Fit(epochs=200, patience=3), folder=tmp_path, tick=lambda line: None)
@@ -332,7 +368,7 @@ def small(name, **changes):
 
 
 def run(experiment, layouts, output, corpus, **asked):
-    return reproduce(experiment, {corpus: layouts / corpus}, output, asked=Asked(**asked), progress=QUIET)
+    return reproduce(experiment, {corpus: layouts / corpus}, output, selection=Selection(**asked), progress=QUIET)
 
 
 def test_crema_d_with_field_two_as_label_is_stamped_and_the_honest_protocol_is_not(layouts, tmp_path):
@@ -356,7 +392,7 @@ def test_a_second_call_computes_nothing_again(layouts, tmp_path):
         experiment,
         {"tess": layouts / "tess"},
         tmp_path / "run",
-        asked=Asked(),
+        selection=Selection(),
         progress=Progress(lambda total: lambda: lines.append("clip"), lines.append),
     )
     assert rows(again) == rows(first)
@@ -388,7 +424,7 @@ def test_broken_clips_are_counted_and_the_rest_goes_on(layouts, tmp_path):
     broken = sorted(folder.rglob("*.wav"))[0]
     broken.write_bytes(b"RIFF no sound")
     experiment = small("tess-conv1d")
-    done = reproduce(experiment, {"tess": folder}, tmp_path / "run", asked=Asked(("honest",)), progress=QUIET)
+    done = reproduce(experiment, {"tess": folder}, tmp_path / "run", selection=Selection(("honest",)), progress=QUIET)
     assert any(str(broken) in warning for warning in done.warnings)
     (row,) = rows(done)
     assert row.recall.n == len(list(folder.rglob("*.wav"))) - 1

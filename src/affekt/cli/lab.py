@@ -71,6 +71,7 @@ def run_lab(job: LabJob) -> int:
     """Run protocols of a recipe, write the reports (and the models), print the comparison."""
     require("torch", extra="lab").set_num_threads(job.threads)
     from affekt.train.lab.experiment import EncoderRecipe, Experiment
+    from affekt.train.lab.reproduce import Selection, reproduce
     from affekt.train.recipe import load_recipe
 
     recipe = load_recipe(job.recipe)
@@ -79,26 +80,23 @@ def run_lab(job: LabJob) -> int:
     if job.checkpoint and not isinstance(recipe, EncoderRecipe):
         raise InputError(f"--checkpoint is for encoder recipes; {job.recipe} is none.")
     recipe = replace(recipe, sex=job.sex) if job.sex else recipe
-    done, models = _encoder(job, recipe) if isinstance(recipe, EncoderRecipe) else _experiment(job, recipe)
+    if isinstance(recipe, EncoderRecipe):
+        recipe = _with_checkpoint(job, recipe)
+    models = job.models or (recipe.models[:1] if job.export and isinstance(recipe, Experiment) else ())
+    with lab_progress() as progress:
+        selection = Selection(job.protocols, models)
+        done = reproduce(recipe, folders(job.corpora), job.output, selection=selection, progress=progress)
+    files = [job.output / name for name in ("index.html", "report.md", "report.json", "recipe.toml")]
+    files += write_models(done, job.output) if job.export else []
     write_comparison(done, job.output)
     print_comparison(done)
-    files = [job.output / name for name in ("index.html", "report.md", "report.json", "recipe.toml")]
-    click.echo(f"written: {', '.join(str(file) for file in [*files, *models])}")
+    click.echo(f"written: {', '.join(map(str, files))}")
     return SOME_FAILED if any(warning.startswith("left out") for warning in done.warnings) else 0
 
 
-def _experiment(job: LabJob, recipe: Any) -> tuple[Reproduction, list[Path]]:
-    from affekt.train.lab.reproduce import Asked, reproduce
-
-    asked = Asked(job.protocols, job.models or (recipe.models[:1] if job.export else ()))
-    with lab_progress() as progress:
-        done = reproduce(recipe, folders(job.corpora), job.output, asked=asked, progress=progress)
-    return done, write_models(done, job.output) if job.export else []
-
-
-def _encoder(job: LabJob, recipe: Any) -> tuple[Reproduction, list[Path]]:
+def _with_checkpoint(job: LabJob, recipe: Any) -> Any:
+    """The recipe with the checkpoint asked for, downloaded if it is not there."""
     from affekt.train.lab.checkpoint import download_checkpoint, needs_download
-    from affekt.train.lab.encoder_run import export_encoder, run_encoder
 
     if job.models:
         raise InputError(f"{job.recipe} has one model: leave --model out, or choose another with --checkpoint.")
@@ -106,30 +104,26 @@ def _encoder(job: LabJob, recipe: Any) -> tuple[Reproduction, list[Path]]:
     if needs_download(recipe.checkpoint):
         click.echo(f"downloading {recipe.checkpoint} from huggingface.co, once", err=True)
         download_checkpoint(recipe.checkpoint)
-    given = (recipe, folders(job.corpora), job.output)
-    with lab_progress() as progress:
-        done = run_encoder(*given, protocols=job.protocols, progress=progress)
-        if not job.export:
-            return done, []
-        return done, [export_encoder(*given, protocol=job.protocols[0], progress=progress)[0]]
+    return recipe
 
 
 def write_models(done: Reproduction, output: Path) -> list[Path]:
     """One ONNX file for each model of the (only) protocol of a run."""
+    from affekt.train.lab.encoder_learner import EncoderRun, write_encoder
     from affekt.train.lab.model import write_model
     from affekt.train.lab.reproduce import slug
 
     ((protocol, outcomes),) = done.outcomes.items()
-    return [
-        write_model(
-            done.experiment,
-            outcome,
-            done.material,
-            folder=output / slug(protocol) / model,
-            path=output / f"{done.experiment.name}{'' if len(outcomes) == 1 else f'-{model}'}.onnx",
-        )[0]
-        for model, outcome in outcomes.items()
-    ]
+    written = []
+    for model, outcome in outcomes.items():
+        folder = output / slug(protocol) / model
+        path = output / f"{done.experiment.name}{'' if len(outcomes) == 1 else f'-{model}'}.onnx"
+        if isinstance(done.clips, EncoderRun):
+            write_encoder(done.clips, outcome, folder=folder, path=path)
+        else:
+            write_model(done.experiment, outcome, done.clips, folder=folder, path=path)
+        written.append(path)
+    return written
 
 
 @contextmanager

@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from affekt._files import atomic_write
-from affekt.errors import AffektError, InputError
+from affekt.errors import AffektError
 from affekt.speech.stretch import read_stretch
 from affekt.train.lab.encoder import RATE, Encoder
+from affekt.train.lab.material import cache_key, check_unread
 from affekt.train.voice.run import speech_only
 from affekt.types import Sample
 
@@ -58,6 +60,25 @@ class Views:
         return self.values[start : self.ends[index]].astype(np.float32).reshape(-1, *self.shape)
 
 
+@dataclass(frozen=True)
+class EncoderClips:
+    """Some of the views with their class numbers (n,): what a head, or an encoder with its head, is fitted on.
+
+    Clips differ in length and none is padded, so that they go through the network one by one.
+    """
+
+    views: Views
+    rows: NDArray[np.int64]
+    classes: NDArray[np.int64]
+    one_by_one: bool = field(default=True, init=False)
+
+    def logits(self, network: nn.Module, rows: Tensor) -> Tensor:
+        """Logits (len(rows), k) of some of the clips."""
+        device = next(network.parameters()).device
+        whole: Callable[[Tensor], Tensor] = network.whole  # type: ignore[assignment]
+        return torch.cat([whole(torch.from_numpy(self.views[int(self.rows[row])])[None].to(device)) for row in rows])
+
+
 def load_views(
     samples: Sequence[Sample], encoder: Encoder, cache: Path, *, frozen: bool, seconds: float, tick: Tick
 ) -> Views:
@@ -85,16 +106,17 @@ def load_views(
         If fewer than half of the clips can be read.
     """
     kind, shape = (np.float16, (encoder.layers, encoder.width)) if frozen else (np.float32, ())
-    path = cache / f"{_key(samples, encoder, frozen=frozen, seconds=seconds)}.bin"
+    facts = {"version": VERSION, "weights": weights_hash(encoder) if frozen else "", "seconds": seconds}
+    path = cache / f"{cache_key(facts, samples)}.bin"
     cache.mkdir(parents=True, exist_ok=True)
     size = np.dtype(kind).itemsize
-    facts = _facts(path, size)
+    ends = _ends(path, size)
     with path.open("ab") as values, path.with_suffix(".jsonl").open("a", encoding="utf-8") as notes:
-        values.truncate(size * (facts[-1][0] if facts else 0))
-        for _ in facts:
+        values.truncate(size * (ends[-1][0] if ends else 0))
+        for _ in ends:
             tick()
-        for sample in samples[len(facts) :]:
-            end, reason = (facts[-1][0] if facts else 0), ""
+        for sample in samples[len(ends) :]:
+            end, reason = (ends[-1][0] if ends else 0), ""
             try:
                 view = _view(sample, encoder, frozen=frozen, seconds=seconds)
                 values.write(view.astype(kind).tobytes())
@@ -104,22 +126,21 @@ def load_views(
             values.flush()
             notes.write(json.dumps([end, reason]) + "\n")
             notes.flush()
-            facts.append((end, reason))
+            ends.append((end, reason))
             tick()
-    return _views(samples, facts, np.memmap(path, kind, "r") if facts[-1][0] else np.zeros(0, kind), shape)
+    return _views(samples, ends, np.memmap(path, kind, "r") if ends[-1][0] else np.zeros(0, kind), shape)
 
 
 def _views(
     samples: Sequence[Sample], facts: Sequence[tuple[int, str]], values: NDArray[Any], shape: tuple[int, ...]
 ) -> Views:
     unread = tuple(reason for _, reason in facts if reason)
-    if 2 * len(unread) > len(samples):
-        raise InputError(f"{len(unread)} of {len(samples)} clips cannot be read. The first: {unread[0]}")
+    check_unread(unread, samples)
     kept = [(sample, end) for sample, (end, reason) in zip(samples, facts, strict=True) if not reason]
     return Views(tuple(s for s, _ in kept), values, tuple(end for _, end in kept), shape, unread)
 
 
-def _facts(path: Path, size: int) -> list[tuple[int, str]]:
+def _ends(path: Path, size: int) -> list[tuple[int, str]]:
     """Where each clip ends in the file, and why it is not there, of those that were written whole."""
     notes = path.with_suffix(".jsonl")
     if not (notes.exists() and path.exists()):
@@ -154,20 +175,3 @@ def weights_hash(encoder: Encoder) -> str:
     for name, value in sorted(encoder.state_dict().items()):
         digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-def _key(samples: Sequence[Sample], encoder: Encoder, *, frozen: bool, seconds: float) -> str:
-    facts = {
-        "version": VERSION,
-        "weights": weights_hash(encoder) if frozen else "",
-        "seconds": seconds,
-        "clips": [(s.id, s.path, s.start, s.end, _size(s.path)) for s in samples],
-    }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _size(path: str) -> int:
-    try:
-        return Path(path).stat().st_size
-    except OSError:
-        return -1

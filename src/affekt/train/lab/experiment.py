@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
 from affekt.errors import InputError, UnknownName
 from affekt.speech.inputs import Inputs
 
+#: How the two protocols of a recipe are shown.
+AS_PUBLISHED, HONEST = "as published", "honest"
 SPLITS = ("speaker", "clip", "sentence", "corpus")
 COPIES = ("train", "before split", "none")
 SCALERS = ("train", "all", "none")
@@ -190,6 +193,25 @@ class EncoderRecipe:
     honest: Protocol = field(default_factory=Protocol)
 
 
+def as_experiment(recipe: EncoderRecipe) -> Experiment:
+    """An encoder recipe as the other lab recipes are written: one model, no copies, no scaler.
+
+    Examples
+    --------
+    >>> as_experiment(EncoderRecipe(checkpoint="facebook/hubert-base-ls960")).models
+    ('hubert-base-ls960',)
+    """
+    shared = {key: getattr(recipe, key) for key in ("name", "title", "corpora", "optional", "keep", "merge")}
+    shared |= {key: getattr(recipe, key) for key in ("sex", "seed", "published", "fit")}
+    plain = {key: replace(getattr(recipe, key), copies="none", scaler="none") for key in ("as_published", "honest")}
+    return Experiment(kind=recipe.kind, models=(model_name(recipe),), **shared, **plain)
+
+
+def model_name(recipe: EncoderRecipe) -> str:
+    """The checkpoint's own name, without whose it is or where it lies."""
+    return Path(recipe.checkpoint).name or "encoder"
+
+
 #: In which order a published protocol is corrected, and what each step takes away.
 STEPS = {
     "choose": "the test set no longer chooses the epoch",
@@ -209,7 +231,7 @@ def ladder(experiment: Experiment) -> dict[str, Protocol]:
         What a step takes away, to the protocol after it; begins with
         ``as published`` and ends with the honest protocol.
     """
-    rungs = {"as published": experiment.as_published}
+    rungs = {AS_PUBLISHED: experiment.as_published}
     protocol, goal = experiment.as_published, experiment.honest
     for name, words in STEPS.items():
         if getattr(protocol, name) != getattr(goal, name):

@@ -1,13 +1,13 @@
-"""Fitting one model of a lab recipe on arrays, and asking it for scores."""
+"""Fitting one model of a lab recipe, and asking it for scores: the one training loop of all its networks."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -22,8 +22,28 @@ from affekt.train.lab.classifiers import CLASSIFIERS
 from affekt.train.lab.experiment import Fit
 
 Tick = Callable[[str], None]
+History = tuple[dict[str, float], ...]
 
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
+
+C = TypeVar("C", bound="Clips")
+
+
+class Clips(Protocol):
+    """Clips that a network learns from: what :class:`Training` asks of them.
+
+    ``classes`` are their class numbers, (n,). Those of different lengths go through the network ``one_by_one``.
+    """
+
+    @property
+    def classes(self) -> NDArray[np.int64]: ...
+
+    @property
+    def one_by_one(self) -> bool: ...
+
+    def logits(self, network: nn.Module, rows: Tensor) -> Tensor:
+        """Logits (len(rows), k) of some of the clips."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -32,26 +52,43 @@ class Arrays:
 
     inputs: NDArray[np.float32]
     classes: NDArray[np.int64]
+    one_by_one: bool = field(default=False, init=False)
+
+    def logits(self, network: nn.Module, rows: Tensor) -> Tensor:
+        """Logits (len(rows), k) of some rows."""
+        found: Tensor = network(torch.from_numpy(self.inputs)[rows])
+        return found
+
+
+def one_group(network: nn.Module, learning_rate: float) -> list[dict[str, Any]]:
+    """All parameters of a network, for the optimizer, with one learning rate."""
+    return [{"params": list(network.parameters()), "lr": learning_rate}]
 
 
 @dataclass(frozen=True)
-class Task:
+class Task(Generic[C]):
     """What one model is fitted on.
 
     Parameters
     ----------
-    train : Arrays
-    watch : Arrays or None
+    train : Arrays, or other Clips
+    watch : the same, or None
         What chooses the epoch; ``None``: the last one is kept.
     count : int
         Number of classes.
     seed : int
+    groups : callable
+        Network and learning rate to the parameter groups of the optimizer.
+    longest_gradient : float or None
+        Gradients are cut to this norm; ``None``: they are not.
     """
 
-    train: Arrays
-    watch: Arrays | None
+    train: C
+    watch: C | None
     count: int
     seed: int
+    groups: Callable[[nn.Module, float], list[dict[str, Any]]] = one_group
+    longest_gradient: float | None = None
 
 
 @dataclass(frozen=True)
@@ -72,11 +109,11 @@ class Fitted:
 
     scores: Callable[[NDArray[np.float32]], NDArray[np.float64]]
     calibrated: bool
-    history: tuple[dict[str, float], ...]
+    history: History
     model: Any
 
 
-def fit(name: str, task: Task, options: Fit, *, folder: Path, tick: Tick) -> Fitted:
+def fit(name: str, task: Task[Arrays], options: Fit, *, folder: Path, tick: Tick) -> Fitted:
     """Fit a model by its name.
 
     Parameters
@@ -97,13 +134,28 @@ def fit(name: str, task: Task, options: Fit, *, folder: Path, tick: Tick) -> Fit
         If there is no such model.
     """
     if name in ARCHITECTURES:
-        return _fit_network(ARCHITECTURES[name], task, options, folder=folder, tick=tick)
+        network = _network(ARCHITECTURES[name], task)
+        history = fit_network(network, task, options, folder=folder, tick=tick)
+
+        def scores(inputs: NDArray[np.float32]) -> NDArray[np.float64]:
+            return softmax(all_logits(network, Arrays(inputs, np.zeros(len(inputs), np.int64))).numpy())
+
+        return Fitted(scores, True, history, network)
     if name in CLASSIFIERS:
         return _fit_classifier(CLASSIFIERS[name](task.seed), task)
     raise UnknownName("model", name, [*ARCHITECTURES, *CLASSIFIERS])
 
 
-def _fit_classifier(classifier: Any, task: Task) -> Fitted:
+def _network(make: Callable[[tuple[int, ...], int], nn.Module], task: Task[Arrays]) -> nn.Module:
+    torch.manual_seed(task.seed)
+    shape = task.train.inputs.shape[1:]
+    try:
+        return make(shape, task.count)
+    except RuntimeError as error:
+        raise InputError(f"the network cannot take inputs of shape {shape} ({error}); check [inputs].") from None
+
+
+def _fit_classifier(classifier: Any, task: Task[Arrays]) -> Fitted:
     flat = task.train.inputs.reshape(len(task.train.inputs), -1)
     # Some classifiers want the classes numbered without gaps, and a training set may lack one.
     present, numbered = np.unique(task.train.classes, return_inverse=True)
@@ -125,96 +177,120 @@ def _probabilities(classifier: Any, rows: NDArray[np.float32], count: int) -> ND
     return softmax(np.column_stack([-decision, decision]) if count == 2 else decision)
 
 
-class _Training:
+class Training:
     """A network in training, with everything that a checkpoint has to bring back."""
 
-    def __init__(self, network: nn.Module, task: Task, options: Fit) -> None:
+    def __init__(self, network: nn.Module, task: Task[Any], options: Fit) -> None:
         self.network, self.task, self.options = network, task, options
-        self.optimizer = torch.optim.Adam(network.parameters(), options.learning_rate)
+        groups = task.groups(network, options.learning_rate)
+        self.optimizer = torch.optim.Adam(groups, options.learning_rate)
         self.history: list[dict[str, float]] = []
         self.best, self.kept = -1.0, network.state_dict()
 
     def epoch(self) -> None:
-        """One pass in an order that depends on the seed and the epoch alone."""
-        number, data = len(self.history), self.task.train
+        """One pass in an order that depends on the seed and the epoch alone; the best epoch so far is kept."""
+        number, train = len(self.history), self.task.train
         torch.manual_seed(self.task.seed * 100_003 + number)
-        order = torch.randperm(len(data.inputs))
-        inputs, classes = torch.from_numpy(data.inputs), torch.from_numpy(data.classes)
+        order = torch.randperm(len(train.classes))
         self.network.train()
         loss_sum = hits = 0.0
         for batch in order.split(self.options.batch):
-            if len(batch) == 1 and len(order) > 1:
+            if len(batch) == 1 and len(order) > 1 and not train.one_by_one:
                 continue  # a batch norm cannot be trained on one clip
-            logits = self.network(inputs[batch])
-            loss = nn.functional.cross_entropy(logits, classes[batch])
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
-            loss_sum += loss.item() * len(batch)
-            hits += (logits.argmax(1) == classes[batch]).sum().item()
-        entry = {"epoch": number + 1, "loss": loss_sum / len(order), "accuracy": hits / len(order)}
-        self.history.append(entry | self._watched())
-        self._keep()
-
-    def _watched(self) -> dict[str, float]:
-        watch = self.task.watch
-        if watch is None:
-            return {}
-        logits, classes = _logits(self.network, watch.inputs), torch.from_numpy(watch.classes)
-        loss = nn.functional.cross_entropy(logits, classes).item()
-        return {"watched loss": loss, "watched accuracy": (logits.argmax(1) == classes).float().mean().item()}
-
-    def _keep(self) -> None:
+            loss, right = self._step(batch)
+            loss_sum, hits = loss_sum + loss, hits + right
+        self.history.append({"epoch": number + 1, "loss": loss_sum / len(order), "accuracy": hits / len(order)})
+        if self.task.watch is not None:
+            self.history[-1] |= self._watched(self.task.watch)
         gained = self.history[-1].get("watched accuracy", float(len(self.history)))
         if gained > self.best:
             self.best = gained
             self.kept = {name: value.clone() for name, value in self.network.state_dict().items()}
 
+    def _step(self, batch: Tensor) -> tuple[float, float]:
+        """One step of the optimizer; returns the sum of the losses and the number of hits."""
+        train = self.task.train
+        self.optimizer.zero_grad()
+        loss_sum = hits = 0.0
+        for part in batch.split(1) if train.one_by_one else (batch,):
+            logits = train.logits(self.network, part)
+            classes = torch.from_numpy(train.classes)[part].to(logits.device)
+            loss = nn.functional.cross_entropy(logits, classes)
+            (loss * len(part) / len(batch)).backward()
+            loss_sum += loss.item() * len(part)
+            hits += (logits.argmax(1) == classes).sum().item()
+        if self.task.longest_gradient is not None:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.task.longest_gradient)
+        self.optimizer.step()
+        return loss_sum, hits
+
+    def _watched(self, watch: Clips) -> dict[str, float]:
+        logits, classes = all_logits(self.network, watch), torch.from_numpy(watch.classes)
+        loss = nn.functional.cross_entropy(logits, classes).item()
+        return {"watched loss": loss, "watched accuracy": (logits.argmax(1) == classes).float().mean().item()}
+
     def save(self, path: Path) -> None:
         """Everything that the next epoch depends on."""
         state = {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict(), "kept": self.kept}
-        with atomic_write(path, "wb") as file:
-            torch.save(state | {"history": self.history, "best": self.best}, file)
+        _save(state | {"history": self.history, "best": self.best}, path)
 
     def load(self, path: Path) -> None:
         """Go on where :meth:`save` stopped."""
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, weights_only=True, map_location=next(self.network.parameters()).device)
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.kept, self.history, self.best = state["kept"], state["history"], state["best"]
 
 
-def _fit_network(
-    make: Callable[[tuple[int, ...], int], nn.Module], task: Task, options: Fit, *, folder: Path, tick: Tick
-) -> Fitted:
-    torch.manual_seed(task.seed)
-    try:
-        network = make(task.train.inputs.shape[1:], task.count)
-    except RuntimeError as error:
-        shape = task.train.inputs.shape[1:]
-        raise InputError(f"the network cannot take inputs of shape {shape} ({error}); check [inputs].") from None
-    training, checkpoint = _Training(network, task, options), folder / "checkpoint.pt"
+def fit_network(network: nn.Module, task: Task[Any], options: Fit, *, folder: Path, tick: Tick) -> History:
+    """Fit a network, or go on with it. Its best epoch is left in it, and in the folder as ``best.pt``.
+
+    Returns
+    -------
+    tuple of dict
+        One entry per epoch: loss, accuracy, watched loss and accuracy.
+    """
+    best, log, checkpoint = (folder / name for name in ("best.pt", "log.jsonl", "checkpoint.pt"))
+    if best.exists() and log.exists():
+        load_best(network, folder)
+        return tuple(json.loads(line) for line in log.read_text(encoding="utf-8").splitlines())
+    folder.mkdir(parents=True, exist_ok=True)
+    training = Training(network, task, options)
     if checkpoint.exists():
         training.load(checkpoint)
-    folder.mkdir(parents=True, exist_ok=True)
     saved = monotonic()
     while not is_done(training.history, options):
         training.epoch()
         # Small networks take less time for an epoch than for a checkpoint.
-        if is_done(training.history, options) or monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
+        if monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
             training.save(checkpoint)
             saved = monotonic()
         tick(epoch_line(training.history[-1]))
     network.load_state_dict(training.kept)
-    with atomic_write(folder / "log.jsonl") as file:
+    _save(training.kept, best)
+    with atomic_write(log) as file:
         file.write("".join(json.dumps(entry) + "\n" for entry in training.history))
-    return Fitted(lambda inputs: softmax(_logits(network, inputs).numpy()), True, tuple(training.history), network)
+    # Up to four times the size of the network, and of no more use: all epochs are done.
+    checkpoint.unlink(missing_ok=True)
+    return tuple(training.history)
 
 
-def _logits(network: nn.Module, inputs: NDArray[np.float32], *, batch: int = 256) -> Tensor:
+def load_best(network: nn.Module, folder: Path) -> None:
+    """Bring back what :func:`fit_network` kept."""
+    network.load_state_dict(torch.load(folder / "best.pt", weights_only=True, map_location="cpu"))
+
+
+def all_logits(network: nn.Module, clips: Clips, *, batch: int = 256) -> Tensor:
+    """Logits (n, k) of some clips, in evaluation mode."""
     network.eval()
     with torch.no_grad():
-        return torch.cat([network(torch.from_numpy(inputs[i : i + batch])) for i in range(0, len(inputs), batch)])
+        parts = torch.arange(len(clips.classes)).split(1 if clips.one_by_one else batch)
+        return torch.cat([clips.logits(network, part).cpu() for part in parts])
+
+
+def _save(state: dict[str, Any], path: Path) -> None:
+    with atomic_write(path, "wb") as file:
+        torch.save(state, file)
 
 
 def is_done(history: Sequence[Mapping[str, float]], options: Fit) -> bool:

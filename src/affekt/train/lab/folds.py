@@ -253,7 +253,9 @@ def array_learner(experiment: Experiment, material: Material, *, model: str, tic
     return Learner(model, learn, parameters)
 
 
-def task_of(fold: Fold, material: Material, samples: Sequence[Sample], *, seed: int) -> tuple[Task, dict[str, Arrays]]:
+def task_of(
+    fold: Fold, material: Material, samples: Sequence[Sample], *, seed: int
+) -> tuple[Task[Arrays], dict[str, Arrays]]:
     """What a model of arrays is fitted on in a fold, scaled as the protocol says, and the arrays of all sides."""
     protocol, labels = fold.protocol, labels_of(samples)
     numbers = classes_of(samples, labels)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,8 +127,7 @@ def load_material(experiment: Experiment, samples: Sequence[Sample], cache: Path
         except AffektError as error:
             unread.append(str(error))
         tick()
-    if 2 * len(rows) < len(samples):
-        raise InputError(f"{len(unread)} of {len(samples)} clips cannot be read. The first: {unread[0]}")
+    check_unread(unread, samples)
     inputs = np.stack(rows, axis=1)
     cache.mkdir(parents=True, exist_ok=True)
     with atomic_write(array_file, "wb") as file:
@@ -157,13 +157,19 @@ def _key(experiment: Experiment, samples: Sequence[Sample]) -> str:
         "inputs": asdict(experiment.inputs),
         "copies": [dict(chain) for chain in experiment.copies],
         "seed": experiment.seed,
-        "clips": [(s.id, s.path, s.start, s.end, _size(s.path)) for s in samples],
     }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+    return cache_key(facts, samples)
 
 
-def _size(path: str) -> int:
-    try:
-        return Path(path).stat().st_size
-    except OSError:
-        return -1
+def cache_key(facts: Mapping[str, Any], samples: Sequence[Sample]) -> str:
+    """The name of a cache file: another one when the facts, the clips, their stretches or their sizes change."""
+    clips = [
+        (s.id, s.path, s.start, s.end, Path(s.path).stat().st_size if Path(s.path).exists() else -1) for s in samples
+    ]
+    return hashlib.sha256(json.dumps({**facts, "clips": clips}, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def check_unread(unread: Sequence[str], samples: Sequence[Sample]) -> None:
+    """Refuse a run if more than half of its clips cannot be read."""
+    if 2 * len(unread) > len(samples):
+        raise InputError(f"{len(unread)} of {len(samples)} clips cannot be read. The first: {unread[0]}")

@@ -9,7 +9,7 @@ import numpy as np
 
 from affekt.data.labelling import relabel
 from affekt.models.card import STAMPED, Card
-from affekt.train.lab.experiment import Experiment, Protocol
+from affekt.train.lab.experiment import AS_PUBLISHED, HONEST, Experiment, Protocol
 from affekt.train.lab.export import export_fitted
 from affekt.train.lab.fit import fit
 from affekt.train.lab.folds import Fold, Outcome, labels_of, make_folds, scale_of, task_of
@@ -66,7 +66,7 @@ def write_model(
 def card_of(experiment: Experiment, protocol: Protocol, fold: Fold, *, report: Report, labels: tuple[str, ...]) -> Card:
     """The card: whoever opens the file sees the stamps before the scores."""
     corpora = sorted({str(s.corpus) for s in fold.split.train})
-    name = "as published" if protocol == experiment.as_published else "honest"
+    name = AS_PUBLISHED if protocol == experiment.as_published else HONEST
     stamped = tuple(f"{STAMPED}: {stamp}." for stamp in report.stamps)
     scores = {metric: (e.value, e.low, e.high, e.n) for metric, e in report.metrics.items() if metric in ("UAR", "WA")}
     return Card(

@@ -14,15 +14,17 @@ from affekt._files import atomic_write
 from affekt._optional import require
 from affekt.errors import InputError, UnknownName
 from affekt.train.lab.architectures import ARCHITECTURES
+from affekt.train.lab.checkpoint import load_encoder
 from affekt.train.lab.classifiers import CLASSIFIERS
-from affekt.train.lab.experiment import EncoderRecipe, Experiment, Protocol, ladder
+from affekt.train.lab.encoder_clips import load_views, weights_hash
+from affekt.train.lab.encoder_learner import EncoderRun, device, encoder_learner
+from affekt.train.lab.experiment import AS_PUBLISHED, HONEST, EncoderRecipe, Experiment, Protocol, as_experiment, ladder
 from affekt.train.lab.fit import Tick
 from affekt.train.lab.folds import Outcome, array_learner, fitted_to, run_protocol
 from affekt.train.lab.material import Material, load_material, read_samples
-from affekt.types import Estimate
+from affekt.types import Estimate, Sample
 from affekt.write.report import record as report_record
 
-AS_PUBLISHED, HONEST = "as published", "honest"
 #: Keys of a recipe that no number depends on, nor on which models are asked for.
 WORDS = ("title", "published", "parameters", "models")
 
@@ -37,19 +39,21 @@ class Reproduction:
     outcomes : mapping of str to mapping of str to Outcome
         Protocol name to model to outcome; the first protocol is the published
         one, the last the honest one.
+    clips : Material or EncoderRun
+        What the models learned from; an encoder recipe has no arrays.
     warnings : tuple of str
         What differs from the published experiment, and clips that could not be read.
     """
 
     experiment: Experiment
     outcomes: Mapping[str, Mapping[str, Outcome]]
-    material: Material
+    clips: Material | EncoderRun
     warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a reproduction is asked for.
+class Selection:
+    """What of a recipe is run.
 
     Parameters
     ----------
@@ -72,19 +76,24 @@ class Progress:
 
 
 def reproduce(
-    experiment: Experiment, folders: dict[str, Path], output: Path, *, asked: Asked, progress: Progress
+    recipe: Experiment | EncoderRecipe,
+    folders: dict[str, Path],
+    output: Path,
+    *,
+    selection: Selection,
+    progress: Progress,
 ) -> Reproduction:
-    """Run a recipe's protocols on the same clips.
+    """Run a recipe's protocols on the same clips. Nothing is downloaded.
 
     Parameters
     ----------
-    experiment : Experiment
+    recipe : Experiment or EncoderRecipe
     folders : dict of str to Path
         Corpus name to where it is.
     output : Path
         Folder of the run: the complete recipe, the arrays, checkpoints and
         answers. The same call goes on where an interrupted one stopped.
-    asked : Asked
+    selection : Selection
     progress : Progress
 
     Returns
@@ -94,37 +103,50 @@ def reproduce(
     Raises
     ------
     InputError
-        If a corpus is missing, or the folder holds a run of another recipe or other clips.
+        If a corpus or the checkpoint is missing, or the folder holds a run of another recipe, weights or clips.
     UnknownName
-        If there is no such model in the recipe.
+        If there is no such model in the recipe, no such protocol, or the checkpoint is of an unknown architecture.
     """
-    for name in experiment.models:
+    experiment = as_experiment(recipe) if isinstance(recipe, EncoderRecipe) else recipe
+    for name in () if isinstance(recipe, EncoderRecipe) else experiment.models:
         if name not in (*ARCHITECTURES, *CLASSIFIERS):
             raise UnknownName("model", name, [*ARCHITECTURES, *CLASSIFIERS])
-    for name in asked.models:
+    for name in selection.models:
         if name not in experiment.models:
             raise UnknownName(f"model of {experiment.name}", name, experiment.models)
     samples, warnings = read_samples(experiment, folders)
-    protocols, changes = fitted_to(experiment, protocols_of(experiment, asked.protocols), samples)
-    claim(output, experiment, [s.id for s in samples])
-    material = load_material(experiment, samples, output / "cache", tick=progress.clips(len(samples)))
-    warnings += changes + tuple(f"left out: {line}" for line in material.unread)
-    outcomes = {
-        name: _models(experiment, protocol, material, asked=asked, folder=output / slug(name), line=progress.line)
-        for name, protocol in protocols.items()
-    }
-    return Reproduction(experiment, outcomes, material, warnings)
+    protocols, changes = fitted_to(experiment, protocols_of(experiment, selection.protocols), samples)
+    clips = _load(recipe, samples, output, tick=progress.clips(len(samples)))
+    read = clips if isinstance(clips, Material) else clips.views
+    warnings += changes + tuple(f"left out: {line}" for line in read.unread)
+    if isinstance(clips, EncoderRun) and clips.too_large:
+        warnings += (f"{clips.too_large} It can be scored, not exported.",)
+    outcomes: dict[str, dict[str, Outcome]] = {name: {} for name in protocols}
+    for name, protocol in protocols.items():
+        folder = output / slug(name)
+        for model in selection.models or experiment.models:
+            tick = partial(_tell, progress.line, f"{folder.name}, {model}")
+            if isinstance(clips, Material):
+                learner = array_learner(experiment, clips, model=model, tick=tick)
+            else:
+                learner = encoder_learner(clips, tick=tick)
+            outcomes[name][model] = run_protocol(
+                experiment, protocol, read.samples, learner=learner, folder=folder / model
+            )
+    return Reproduction(experiment, outcomes, clips, warnings)
 
 
-def _models(
-    experiment: Experiment, protocol: Protocol, material: Material, *, asked: Asked, folder: Path, line: Tick
-) -> dict[str, Outcome]:
-    found = {}
-    for model in asked.models or experiment.models:
-        tell = partial(_tell, line, f"{folder.name}, {model}")
-        learner = array_learner(experiment, material, model=model, tick=tell)
-        found[model] = run_protocol(experiment, protocol, material.samples, learner=learner, folder=folder / model)
-    return found
+def _load(
+    recipe: Experiment | EncoderRecipe, samples: Sequence[Sample], output: Path, *, tick: Callable[[], object]
+) -> Material | EncoderRun:
+    ids, cache = [s.id for s in samples], output / "cache"
+    if isinstance(recipe, Experiment):
+        claim(output, recipe, ids)
+        return load_material(recipe, samples, cache, tick=tick)
+    encoder = load_encoder(recipe.checkpoint).to(device())
+    claim(output, recipe, [weights_hash(encoder), *ids])
+    views = load_views(samples, encoder, cache, frozen=recipe.frozen, seconds=recipe.seconds, tick=tick)
+    return EncoderRun(recipe, encoder, views)
 
 
 def _tell(line: Tick, where: str, text: str) -> None:
