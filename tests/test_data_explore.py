@@ -376,7 +376,7 @@ def test_a_stretch_of_a_file_is_what_is_measured(tmp_path):
     got = explore(samples, np.random.default_rng(0))
     assert got.lengths == {"before": 1.0, "in": 0.5}
     assert {m.sample.id: round(m.level) for m in got.measures} == {"before": -120, "in": -6}
-    assert "begins at 5 s, and the file is 3 s long" in got.unreadable["beyond"]
+    assert "is 3.00 s long and ends before beyond starts, at 5 s" in got.unreadable["beyond"]
 
 
 def test_a_clip_that_is_cut_short_is_read_and_told(clips, tmp_path):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from affekt.errors import InputError
 from affekt.speech.audio import read
-from affekt.speech.pitch import Voice, f0
+from affekt.speech.pitch import PitchTrack, f0
 
 RATES = (8000, 16_000, 22_050, 48_000)
 
@@ -67,7 +67,7 @@ def test_noise_and_silence_have_no_pitch(seed):
     noise = 0.1 * np.random.default_rng(seed).standard_normal(16_000)
     assert np.mean(np.isnan(f0(noise, 16_000))) > 0.95
     assert np.isnan(f0(np.zeros(16_000), 16_000)).all()
-    quiet = Voice(np.zeros(4000, np.float32), 16_000)
+    quiet = PitchTrack(np.zeros(4000, np.float32), 16_000)
     assert np.isnan(quiet.jitter) and np.isnan(quiet.shimmer) and np.isnan(quiet.harmonicity).all()
     assert quiet.pulses == []
 
@@ -84,14 +84,14 @@ def test_pauses_have_no_pitch_and_speech_has():
 def test_jitter_and_shimmer_are_those_that_were_put_in(rate, hertz, jitter, shimmer):
     """Within a tenth of them, or 0.0003 and 0.003."""
     signal, times, heights = pulses(hertz, rate, np.random.default_rng(hertz), jitter=jitter, shimmer=shimmer)
-    voice = Voice(signal, rate)
+    voice = PitchTrack(signal, rate)
     assert voice.jitter == pytest.approx(variation(np.diff(times)), rel=0.1, abs=3e-4)
     assert voice.shimmer == pytest.approx(variation(heights), rel=0.1, abs=3e-3)
 
 
 def test_the_pulses_are_where_they_were_put():
     signal, times, _ = pulses(120, 16_000, jitter=0.02)
-    (found,) = Voice(signal, 16_000).pulses
+    (found,) = PitchTrack(signal, 16_000).pulses
     nearest = np.abs(found[:, None] - times).min(axis=1)
     assert len(found) >= len(times) - 4 and nearest.max() < 1e-4
 
@@ -101,7 +101,7 @@ def test_the_pulses_are_where_they_were_put():
 def test_the_harmonicity_is_the_ratio_that_was_mixed(hertz, decibels):
     """Within 2 dB: noise has some periodicity of its own within a frame, and high harmonics round the peak."""
     noise = np.random.default_rng(hertz).standard_normal(16_000) * 10 ** (-decibels / 20)
-    voice = Voice(harmonics(hertz, 16_000) + noise, 16_000)
+    voice = PitchTrack(harmonics(hertz, 16_000) + noise, 16_000)
     assert np.nanmean(voice.harmonicity) == pytest.approx(decibels, abs=2)
 
 
@@ -109,13 +109,13 @@ def test_the_harmonicity_is_the_ratio_that_was_mixed(hertz, decibels):
 @settings(max_examples=10, deadline=None)
 def test_gain_and_offset_change_nothing(gain, offset):
     signal = harmonics(180, 16_000, 0.3) + 0.1 * np.random.default_rng(1).standard_normal(4800)
-    one, two = Voice(signal, 16_000), Voice(gain * (signal + offset), 16_000)
+    one, two = PitchTrack(signal, 16_000), PitchTrack(gain * (signal + offset), 16_000)
     np.testing.assert_allclose(two.f0[3:-3], one.f0[3:-3], rtol=0.01)
 
 
 @pytest.mark.parametrize("samples", [1, 2, 10, 159, 160, 161, 1000])
 def test_the_shortest_signals_have_frames(samples):
-    voice = Voice(np.random.default_rng(samples).standard_normal(samples), 16_000)
+    voice = PitchTrack(np.random.default_rng(samples).standard_normal(samples), 16_000)
     assert len(voice.f0) == len(voice.harmonicity) == samples // 160 + 1
     assert isinstance(voice.jitter, float) and isinstance(voice.shimmer, float)
 

@@ -1,11 +1,11 @@
-"""Heads that know the speaker, taught on the embeddings of a finished encoder."""
+"""Speaker-conditioned heads, trained on the embeddings of a finished encoder."""
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from affekt.speech.network import Known, VoiceNetwork, VoiceShape
+from affekt.speech.network import SpeakerConditionedHead, VoiceNetwork, VoiceShape
 from affekt.train.recipe import Recipe
 from affekt.train.voice import heads
 from affekt.train.voice.heads import Embedded, some_of, taught, teach_heads
@@ -56,7 +56,7 @@ def test_a_transplanted_difference_teaches_a_head_not_to_trust_levels(monkeypatc
         monkeypatch.setattr(heads, "TRANSPLANTED", share)
         torch.manual_seed(0)
         baseline = ("neutral", learned.others("neutral"))
-        head = heads._taught(Known(SIZE, shape), learned, baseline, Recipe(labels=shape.labels))
+        head = heads._taught(SpeakerConditionedHead(SIZE, shape), learned, baseline, Recipe(labels=shape.labels))
         right[share] = share_right(head, unseen)
     assert right[0.5] > right[0.0] + 0.1
 

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from affekt.errors import InputError, UnknownName
 from affekt.train.recipe import Network, Recipe, Schedule, recipe_digest
 from affekt.train.sources import Sources
-from affekt.train.voice.protocols import LEFT_OUT, PLANS, Effort, Job, Plan, between, fold_rows, run_protocol
+from affekt.train.voice.protocols import LEFT_OUT, PLANS, Budget, Job, Plan, between, fold_rows, run_protocol
 from affekt.types import Sample
 
 from .conftest import speech_like
@@ -79,8 +79,8 @@ def job(tmp_path_factory):
         for emotion in ("a01", "h01", "sa01"):
             soundfile.write(root / "savee" / f"{speaker}_{emotion}.wav", speech_like(0.8, rng), 16_000)
     sources = Sources({name: root / name for name in ("ravdess", "savee")})
-    told: list[str] = []
-    return Job(TINY, sources, tmp_path_factory.mktemp("run"), Effort(others=1, folds=1, batch=8), told.append)
+    lines: list[str] = []
+    return Job(TINY, sources, tmp_path_factory.mktemp("run"), Budget(others=1, folds=1, batch=8), lines.append)
 
 
 def test_a_protocol_reports_all_ways_to_know_the_speaker(job):
@@ -116,7 +116,7 @@ def test_weights_go_some_of_the_way_and_the_head_all_of_it():
 
 def test_a_second_call_trains_nothing_and_says_the_same(job):
     first, lines = run_protocol("savee", job), []
-    again = run_protocol("savee", Job(job.recipe, job.sources, job.output, job.effort, lines.append))
+    again = run_protocol("savee", Job(job.recipe, job.sources, job.output, job.budget, lines.append))
     assert again == first
     assert not [line for line in lines if line.startswith("{")]
 
@@ -140,6 +140,6 @@ def test_a_corpus_left_out_alone_leaves_the_rows_of_the_others(job):
 def test_an_unknown_protocol_and_a_missing_corpus_are_named(job):
     with pytest.raises(InputError, match="allowed: ravdess, "):
         run_protocol("ravdes", job)
-    alone = Job(TINY, Sources({"savee": job.sources.corpora["savee"]}), job.output, job.effort, str)
+    alone = Job(TINY, Sources({"savee": job.sources.corpora["savee"]}), job.output, job.budget, str)
     with pytest.raises(InputError, match="needs ravdess"):
         run_protocol("savee", alone)

@@ -61,7 +61,7 @@ def protocols_figure(kept: Kept) -> Any:
     marks |= {
         "frozen WavLM-large (EmoBox)": {short["ravdess"]: 0.720},
         "frozen Whisper-large-v3 (EmoBox)": {short["ravdess"]: 0.753},
-        "small network, 47 k parameters": {short["ravdess-alone"]: 0.623},
+        "small network, 47 k parameters": {short["ravdess-scratch"]: 0.623},
         "better of two frozen encoders (EmoBox)": {short["savee"]: 0.741},
         "MFCC, random forest": {short["tess"]: 0.17},
     }

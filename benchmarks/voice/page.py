@@ -34,7 +34,7 @@ PLANS = {
         "RAVDESS, after\nother corpora",
         "RAVDESS, six speaker folds; the other eight corpora first, then the training folds",
     ),
-    "ravdess-alone": ("RAVDESS alone", "RAVDESS, six speaker folds; learned from RAVDESS alone"),
+    "ravdess-scratch": ("RAVDESS from scratch", "RAVDESS, six speaker folds; trained on RAVDESS from scratch"),
     "ravdess-sentences": ("RAVDESS, the\nsentence unseen", "RAVDESS, six speaker folds, and the sentence unseen, too"),
     "savee": ("SAVEE", "SAVEE, four speaker folds (one man each); the other corpora first"),
     "tess": ("TESS", "TESS, each actress unseen; the other corpora first, then the other actress"),
@@ -48,7 +48,7 @@ OTHERS = {
         "frozen WavLM-large, same folds (EmoBox)": 0.720,
         "frozen Whisper-large-v3, same folds (EmoBox)": 0.753,
     },
-    "ravdess-alone": {"best small network published (47 k parameters, five other speaker folds)": 0.623},
+    "ravdess-scratch": {"best small network published (47 k parameters, five other speaker folds)": 0.623},
     "savee": {
         "two frozen large encoders, one speaker left out (EmoBox): the lower": 0.667,
         "two frozen large encoders, one speaker left out (EmoBox): the higher": 0.741,
@@ -105,7 +105,7 @@ class Aim:
 
 AIMS = (
     Aim("RAVDESS, six speaker folds, the other corpora first", "ravdess", "none", 0.70),
-    Aim("RAVDESS, six speaker folds, alone", "ravdess-alone", "none", 0.63),
+    Aim("RAVDESS, six speaker folds, trained from scratch", "ravdess-scratch", "none", 0.63),
     Aim("SAVEE, four speaker folds", "savee", "none", 0.70),
     Aim("TESS, across actresses", "tess", "none", 0.80),
     Aim("nEMO, fixed test speakers", "nemo", "none", 0.55),

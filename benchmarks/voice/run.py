@@ -30,7 +30,7 @@ from affekt.types import Estimate, Sample
 
 ROOT = Path(__file__).parent.parent.parent
 KEPT = ROOT / "benchmarks" / "results"
-PROTOCOLS = ("ravdess", "ravdess-alone", "ravdess-sentences", "savee", "tess", "left-out")
+PROTOCOLS = ("ravdess", "ravdess-scratch", "ravdess-sentences", "savee", "tess", "left-out")
 WAYS = ("none", "any", "neutral", "running")
 CARD = (
     "name", "labels", "input", "temperature", "data", "split", "licence", "limits", "baseline",

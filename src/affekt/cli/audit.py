@@ -142,7 +142,7 @@ def _counts(split: Split) -> str:
     return f"split by {split.by}: {', '.join(sides)} clips"
 
 
-def _verdict(findings: Sequence[Finding]) -> str:
+def _conclusion(findings: Sequence[Finding]) -> str:
     from affekt.data.audit import stamps
 
     if words := stamps(findings):
@@ -159,7 +159,7 @@ def _text(split: Split, findings: Sequence[Finding]) -> str:
         lines += [f"    {example}" for example in finding.examples]
         lines += [f"  inflates: {finding.inflates}.", f"  remedy: {finding.remedy}."]
         blocks.append("\n".join(shown(line) for line in lines))
-    return "\n\n".join([*blocks, _verdict(findings)])
+    return "\n\n".join([*blocks, _conclusion(findings)])
 
 
 def _markdown(split: Split, findings: Sequence[Finding]) -> str:
@@ -169,7 +169,7 @@ def _markdown(split: Split, findings: Sequence[Finding]) -> str:
         lines += [f"- `{example}`" for example in finding.examples]
         lines += [f"- inflates: {finding.inflates}.", f"- remedy: {finding.remedy}."]
         blocks.append("\n".join(shown(line) for line in lines))
-    return "\n\n".join([*blocks, f"**{_verdict(findings)}**"])
+    return "\n\n".join([*blocks, f"**{_conclusion(findings)}**"])
 
 
 def _json(split: Split, findings: Sequence[Finding]) -> str:
@@ -179,7 +179,7 @@ def _json(split: Split, findings: Sequence[Finding]) -> str:
         "split": {"by": split.by, **{side: len(getattr(split, side)) for side in ("train", "dev", "test")}},
         "findings": [asdict(finding) for finding in findings],
         "stamps": stamps(findings),
-        "evaluation": _verdict(findings),
+        "evaluation": _conclusion(findings),
     }
     return json.dumps(record, indent=2, ensure_ascii=False)
 

@@ -49,7 +49,7 @@ def protocol(
 
     \b
     ravdess            EmoBox's six speaker folds; the other corpora first
-    ravdess-alone      the same folds, trained on RAVDESS alone
+    ravdess-scratch    the same folds, trained on RAVDESS from scratch
     ravdess-sentences  the same folds, with the sentence unseen, too
     savee              EmoBox's four speaker folds; the other corpora first
     tess               each actress unseen; the other corpora first
@@ -58,16 +58,16 @@ def protocol(
     require("torch", extra="train").set_num_threads(threads)
     from affekt.train.recipe import Recipe, load_recipe
     from affekt.train.sources import Sources, noise_paths, response_paths
-    from affekt.train.voice.protocols import LEFT_OUT, Effort, Job, run_protocol
+    from affekt.train.voice.protocols import LEFT_OUT, Budget, Job, run_protocol
 
     loaded = load_recipe(recipe)
     if not isinstance(loaded, Recipe):
         raise InputError(f"{recipe} is no recipe of a voice model; its protocols are run by affekt reproduce.")
     sources = Sources(folders(corpora), noise_paths(sounds), response_paths(responses))
-    effort = Effort(seeds=seeds, others=others, folds=epochs)
+    budget = Budget(seeds=seeds, others=others, folds=epochs)
     output.mkdir(parents=True, exist_ok=True)
     if only and name != LEFT_OUT:
         raise InputError(f"--only is for {LEFT_OUT}; {name} has one corpus.")
-    run_protocol(name, Job(loaded, sources, output, effort, lambda line: click.echo(line, err=True), only))
+    run_protocol(name, Job(loaded, sources, output, budget, lambda line: click.echo(line, err=True), only))
     click.echo(output / f"{name}.json")
     return 0

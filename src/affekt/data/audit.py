@@ -66,7 +66,7 @@ def audit_folds(folds: Sequence[tuple[Split, Evidence]]) -> tuple[Finding, ...]:
     Returns
     -------
     tuple of Finding
-        Severe ones first. A finding that several folds have is told once, with
+        Severe ones first. A finding that several folds have is listed once, with
         the counts of the first; whether there are enough speakers and clips in
         test is asked of all test sides together.
     """

@@ -1,4 +1,4 @@
-"""Giveaways: what tells the label without any emotion being heard, and labels that are something else.
+"""Confounds: what names the label without the emotion, and labels that are something else.
 
 All rests on one number: how well one thing is guessed from another, by someone
 who has seen the training clips and always names what went with it there most
@@ -94,7 +94,7 @@ def guess(clue: Sequence[Any], truth: Sequence[Any], *, known: Sequence[bool]) -
     Parameters
     ----------
     clue, truth : sequence, shape (n,)
-        Anything that can be told apart; where the clue is None, or was never
+        Anything hashable; where the clue is None, or was never
         seen, one guesses at random.
     known : sequence of bool, shape (n,)
         The clips that one has seen; the others are asked. If all are known or
@@ -159,14 +159,14 @@ class _Table:
         """How well the label of test clips is guessed from a field."""
         return guess(self.fields[field], self.labels, known=self.known)
 
-    def told(self, field: str) -> Guess:
+    def guessed_from_label(self, field: str) -> Guess:
         """How well a field is guessed from the label, each clip given all others."""
         some = [i for i, value in enumerate(self.fields[field]) if value is not None]
         return guess([self.labels[i] for i in some], [self.fields[field][i] for i in some], known=[True] * len(some))
 
     def is_label(self, field: str) -> bool:
         """Whether a field and the label are one thing under two names."""
-        return self.tells_within(field).skill >= IS <= self.told(field).skill
+        return self.tells_within(field).skill >= IS <= self.guessed_from_label(field).skill
 
     def tells_within(self, field: str) -> Guess:
         """How well the label is guessed from a field, each clip given all others, whatever its side."""
@@ -266,13 +266,14 @@ def label_names_more(split: Split, evidence: Evidence) -> Iterator[Finding]:
     """Classes such as female_angry: whoever recognises the sex gets half of the answer for nothing."""
     table = _table(split, evidence)
     for field in ("speaker", "sex", "sentence"):
-        told = table.told(field)
-        if told.skill >= IS and table.tells_within(field).skill < IS:
+        from_label = table.guessed_from_label(field)
+        if from_label.skill >= IS and table.tells_within(field).skill < IS:
             labels = _usual(table, field)
             yield Finding(
                 f"classes that name the {field}",
                 "severe",
-                f"Each of the {len(labels)} labels goes with one {field} (in {_percent(told.right)} of the clips).",
+                f"Each of the {len(labels)} labels goes with one {field} "
+                f"(in {_percent(from_label.right)} of the clips).",
                 tuple(f"{label}: {field} {_some([value])}" for label, value in list(labels.items())[:3]),
                 f"accuracy: recognising the {field}, which is easy, is counted as recognising emotion",
                 f"take the emotion alone for the label, and report the scores for each {field} beside it",
@@ -285,15 +286,15 @@ def label_given_away(split: Split, evidence: Evidence) -> Iterator[Finding]:
     """Fields from which the label of test clips can be guessed without sound."""
     table = _table(split, evidence)
     traits = {key for some in evidence.traits.values() for key in some}
-    emotions, told = _mostly_emotions(table.labels), 0.0
+    emotions, said = _mostly_emotions(table.labels), 0.0
     for field in table.fields:
         if field == "speaker" or (emotions and field.lower() in ANNOTATIONS):
             continue  # speakers have a check of their own
         found = table.tells(field)
         # The finer field must tell more than the coarser ones before it: a sentence also tells its corpus.
-        if found.skill < max(LEAST_SKILL.get(field.lower(), TELLS), told + 0.1 if told else 0):
+        if found.skill < max(LEAST_SKILL.get(field.lower(), TELLS), said + 0.1 if said else 0):
             continue
-        told = max(told, found.skill)
+        said = max(said, found.skill)
         if not table.is_label(field):
             yield _given_away(table, field, found)
         elif emotions and field not in FIELDS:
@@ -325,13 +326,13 @@ def _given_away(table: _Table, field: str, found: Guess) -> Finding:
         + (f" Of its {len(set(pure) - {None})} values, {len(single)} go with one label only." if single else ""),
         tuple(f"{field} {_some([value])}: always {label}" for value, label in single[:3]),
         f"every score: a model may recognise the {field} instead of the emotion",
-        REMEDIES.get(field, f"make the {field} the same for all labels, or judge only clips where it tells nothing"),
+        REMEDIES.get(field, f"make the {field} the same for all labels, or test only on clips where it tells nothing"),
         STAMPS.get(field, f"the {field} tells the label") if severe else "",
     )
 
 
 REMEDIES = {
-    "sentence": "judge the voice on sentences that are spoken in all emotions, or on sentences that training lacks",
+    "sentence": "test on sentences that are spoken in all emotions, or on sentences that training lacks",
     "corpus": "score each corpus by itself, over the classes that it has",
     "file format": "bring all files to one format and sampling rate before anything else",
     "sampling rate": "bring all files to one format and sampling rate before anything else",
@@ -345,7 +346,7 @@ def speakers_of_one_label(split: Split, evidence: Evidence) -> Iterator[Finding]
     """Voices that tell the label, as where most speakers spoke in one emotion only."""
     table = _table(split, evidence)
     found = table.tells_within("speaker")
-    if found.skill < TELLS or table.told("speaker").skill >= IS:
+    if found.skill < TELLS or table.guessed_from_label("speaker").skill >= IS:
         return
     spoken: dict[Any, set[str]] = {}
     for speaker, label in zip(table.fields["speaker"], table.labels, strict=True):

@@ -19,7 +19,7 @@ from affekt.speech.decode import SAMPLING_RATE
 from affekt.speech.functionals import VECTORS
 from affekt.speech.pitch import f0
 from affekt.speech.spectral import Spectra, hann
-from affekt.speech.stretch import read_stretch
+from affekt.speech.stretch import read_stretch, starts_too_late
 from affekt.types import Sample
 
 #: What the map is made of: logarithmic, so that no loud clip outweighs the rest.
@@ -210,7 +210,10 @@ class _Reader:
         """Note length (seconds) and sampling rate of a clip; whether there is a clip."""
         try:
             length, rate = _length_and_rate(sample.path)
-            self.headers[sample.id] = _inside(sample, length), rate
+            end = length if sample.end is None else min(sample.end, length)
+            if sample.start >= end:
+                raise starts_too_late(sample, length)
+            self.headers[sample.id] = end - sample.start, rate
         except AudioError as error:
             self._leave_out(sample, error)
         return sample.id in self.headers
@@ -240,14 +243,6 @@ def _length_and_rate(path: str) -> tuple[float, int]:
     # What soundfile does not know, the other decoder may; or it says what is wrong.
     samples = sum(len(block) for block in blocks(path, warn=lambda _: None))
     return samples / SAMPLING_RATE, SAMPLING_RATE
-
-
-def _inside(sample: Sample, length: float) -> float:
-    """Seconds from the start to the end of a sample in a file of some length."""
-    end = length if sample.end is None else min(sample.end, length)
-    if sample.start >= end:
-        raise AudioError(f"begins at {sample.start:g} s, and the file is {length:g} s long.")
-    return end - sample.start
 
 
 def measure(sample: Sample, signal: Signal) -> Measures:

@@ -1,4 +1,4 @@
-"""What to look out for in a corpus, in sentences: what would mislead who trains or judges on it."""
+"""What to look out for in a corpus, in sentences: what would mislead training or evaluation on it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from affekt.data.counts import UNKNOWN, count, name_of, names_of, natural
 from affekt.data.explore import Exploration
 from affekt.types import Sample
 
-# From which ratio, and below which number of speakers, a student should be told.
+# From which ratio, and below which number of speakers, a student should be warned.
 UNEVEN, FEW_SPEAKERS = 1.5, 10
 ENOUGH_FOR_LENGTH = 5  # clips of a label, before its median length says anything
 
@@ -31,7 +31,7 @@ def _uneven_labels(samples: Sequence[Sample]) -> Iterator[str]:
     elif largest >= UNEVEN * smallest:
         yield (
             f"The classes are unbalanced: {most} has {_clips(largest)}, {least} {smallest}. Always answering {most} is "
-            f"right {_share(largest, len(samples))} of the time, so judge by the mean recall of the classes (UAR)."
+            f"right {_share(largest, len(samples))} of the time, so report the mean recall of the classes (UAR)."
         )
     if unlabelled := dict(sizes).get(UNKNOWN):
         yield f"{_of(unlabelled, samples)} have no label."

@@ -12,7 +12,7 @@ from affekt.data.near_duplicates import near_duplicates_of
 from affekt.data.splits import Split
 from affekt.types import Sample
 
-#: Two sides that must not meet, the judged one last. A meeting with test spoils the score; one with dev, the choices.
+#: Two sides that must not meet, the tested one last. An overlap with test spoils the score; one with dev, the choices.
 PAIRS = (("train", "test"), ("dev", "test"), ("train", "dev"))
 
 #: What may be fitted on dev: it says how sure the model is, or when it answers, not what it answers.
@@ -33,11 +33,11 @@ _COPY = re.compile(
 
 
 @dataclass(frozen=True)
-class Meeting:
-    """What two sides have in common: ``things`` of the ``of`` in ``judged`` are also in ``other``."""
+class Overlap:
+    """What two sides have in common: ``things`` of the ``of`` in ``tested`` are also in ``other``."""
 
     other: str
-    judged: str
+    tested: str
     things: int
     of: int
     clips: int
@@ -50,55 +50,55 @@ def sides_of(split: Split) -> dict[str, tuple[Sample, ...]]:
     return {side: getattr(split, side) for side in SIDES}
 
 
-def meetings(split: Split, key_of: Callable[[Sample], Hashable | None]) -> list[Meeting]:
+def overlaps(split: Split, key_of: Callable[[Sample], Hashable | None]) -> list[Overlap]:
     """Where samples of two sides have the same key; None is like nothing else.
 
     Examples
     --------
     >>> a, b = Sample("a", "a.wav", speaker="1"), Sample("b", "b.wav", speaker="1")
-    >>> [(m.other, m.judged, m.things) for m in meetings(Split((a,), (), (b,), by="clip"), lambda s: s.speaker)]
+    >>> [(m.other, m.tested, m.things) for m in overlaps(Split((a,), (), (b,), by="clip"), lambda s: s.speaker)]
     [('train', 'test', 1)]
     """
     found, sides = [], sides_of(split)
-    for other, judged in PAIRS:
+    for other, tested in PAIRS:
         there: dict[Hashable, Sample] = {}
         for sample in sides[other]:
             there.setdefault(key_of(sample), sample)
         there.pop(None, None)
-        keys = [key_of(sample) for sample in sides[judged]]
+        keys = [key_of(sample) for sample in sides[tested]]
         met: dict[Hashable, Sample] = {}
-        for key, sample in zip(keys, sides[judged], strict=True):
+        for key, sample in zip(keys, sides[tested], strict=True):
             if key in there:
                 met.setdefault(key, sample)
         if met:
             clips, known = sum(key in met for key in keys), len({*keys} - {None})
-            examples = tuple(f"{met[k].id} ({judged}) and {there[k].id} ({other})" for k in list(met)[:3])
-            found.append(Meeting(other, judged, len(met), known, clips, len(keys), examples))
+            examples = tuple(f"{met[k].id} ({tested}) and {there[k].id} ({other})" for k in list(met)[:3])
+            found.append(Overlap(other, tested, len(met), known, clips, len(keys), examples))
     return found
 
 
-def _severity(found: Sequence[Meeting], *, spared: float = 0.0) -> str:
-    tested = [meeting for meeting in found if meeting.judged == "test"]
-    return "severe" if any(meeting.clips > spared * meeting.of_clips for meeting in tested) else "warning"
+def _severity(found: Sequence[Overlap], *, spared: float = 0.0) -> str:
+    tested = [overlap for overlap in found if overlap.tested == "test"]
+    return "severe" if any(overlap.clips > spared * overlap.of_clips for overlap in tested) else "warning"
 
 
 def _stamp(severity: str, stamp: str) -> str:
     return stamp if severity == "severe" else ""
 
 
-def _clips(found: Sequence[Meeting], what: str) -> str:
+def _clips(found: Sequence[Overlap], what: str) -> str:
     # Worded so that it reads well for one clip and for many.
-    return "; ".join(f"Clips in {m.judged} {what} {m.other}: {m.clips} of {m.of_clips}" for m in found) + "."
+    return "; ".join(f"Clips in {m.tested} {what} {m.other}: {m.clips} of {m.of_clips}" for m in found) + "."
 
 
 def shared_speakers(split: Split, _: Evidence) -> Iterator[Finding]:
     """The same voice on both sides."""
-    if found := meetings(split, lambda s: None if s.speaker is None else (s.corpus, s.speaker)):
+    if found := overlaps(split, lambda s: None if s.speaker is None else (s.corpus, s.speaker)):
         yield Finding(
             "shared speakers",
             _severity(found),
             "; ".join(
-                f"Speakers in {m.judged} who are also in {m.other}: {m.things} of {m.of}, "
+                f"Speakers in {m.tested} who are also in {m.other}: {m.things} of {m.of}, "
                 f"with {m.clips} of {m.of_clips} clips"
                 for m in found
             )
@@ -139,13 +139,13 @@ def one_speaker_two_names(split: Split, _: Evidence) -> Iterator[Finding]:
             if sample.speaker is not None:
                 spellings.setdefault(_plain(sample), set()).add(sample.speaker)
     twice = {key for key, names in spellings.items() if len(names) > 1}
-    found = meetings(split, lambda s: _plain(s) if s.speaker is not None and _plain(s) in twice else None)
+    found = overlaps(split, lambda s: _plain(s) if s.speaker is not None and _plain(s) in twice else None)
     # Where the very same name stands on both sides, that is reported already.
-    if found and not meetings(split, lambda s: None if s.speaker is None else (s.corpus, s.speaker)):
+    if found and not overlaps(split, lambda s: None if s.speaker is None else (s.corpus, s.speaker)):
         yield Finding(
             "one speaker, two names",
             "warning",
-            "; ".join(f"Speakers in {m.judged} with nearly the name of one in {m.other}: {m.things}" for m in found)
+            "; ".join(f"Speakers in {m.tested} with nearly the name of one in {m.other}: {m.things}" for m in found)
             + f" ({'; '.join(' and '.join(sorted(spellings[key])) for key in list(twice)[:3])}).",
             found[0].examples,
             "every score, if they are the same people",
@@ -164,7 +164,7 @@ def same_recording(split: Split, evidence: Evidence) -> Iterator[Finding]:
         "that are cut from a file which is also in": lambda s: s.path or None,
     }
     for what, key in keys.items():
-        if found := meetings(split, key):
+        if found := overlaps(split, key):
             severity = _severity(found, spared=_SPARED)
             yield Finding(
                 "same recording on both sides",
@@ -185,7 +185,7 @@ def repeated_takes(split: Split, _: Evidence) -> Iterator[Finding]:
         # Where the sentence was taken for the label, every clip of a speaker would be a near-duplicate.
         return None if None in key[1:] or sample.label == sample.sentence else key
 
-    if found := meetings(split, take):
+    if found := overlaps(split, take):
         severity = _severity(found, spared=_SPARED)
         yield Finding(
             "near-duplicates on both sides",
@@ -201,18 +201,18 @@ def repeated_takes(split: Split, _: Evidence) -> Iterator[Finding]:
 def sounding_alike(split: Split, evidence: Evidence) -> Iterator[Finding]:
     """Clips on two sides that are nearly the same by their features or fingerprints."""
     found, sides = [], sides_of(split)
-    for other, judged in PAIRS:
+    for other, tested in PAIRS:
         pairs = [
             (a, b)
             for a, b in near_duplicates_of(
-                evidence.features, [s.id for s in sides[judged]], [s.id for s in sides[other]]
+                evidence.features, [s.id for s in sides[tested]], [s.id for s in sides[other]]
             )
             if evidence.hashes.get(a, a) != evidence.hashes.get(b, b)
         ]
         if pairs:
-            examples = tuple(f"{a} ({judged}) and {b} ({other})" for a, b in pairs[:3])
+            examples = tuple(f"{a} ({tested}) and {b} ({other})" for a, b in pairs[:3])
             clips = len({a for a, _ in pairs})
-            found.append(Meeting(other, judged, clips, clips, clips, len(sides[judged]), examples))
+            found.append(Overlap(other, tested, clips, clips, clips, len(sides[tested]), examples))
     if found:
         severity = _severity(found, spared=_SPARED)
         yield Finding(
@@ -245,7 +245,7 @@ def crossing_copies(split: Split, evidence: Evidence) -> Iterator[Finding]:
         "; ".join(f"Copies in {to} that were made of clips in {of}: {len(some)}" for (to, of), some in moves.items())
         + ".",
         tuple(example for some in moves.values() for example in some)[:3],
-        "every score: clips of one side are heard on the other, slightly changed. This is what augmenting "
+        "every score: clips of one side stand on the other, slightly changed. This is what augmenting "
         "before splitting does",
         "split first, then augment the training clips only",
         "augmented copies in test" if bad else "",
@@ -299,7 +299,7 @@ def fitted_on_the_wrong_side(split: Split, evidence: Evidence) -> Iterator[Findi
 
 def _fitted(what: str, severity: str, ids: Sequence[str], side: str) -> Finding:
     inflates = {
-        "test": "every score: the model was shaped by clips that it is judged on",
+        "test": "every score: the model was shaped by clips that it is tested on",
         "dev": "the scores on dev, and with them every choice made by them",
         "train": "how sure the model says it is: on clips that it has learned it is nearly always right",
     }[side]
@@ -339,7 +339,7 @@ def chosen_on_the_wrong_side(split: Split, evidence: Evidence) -> Iterator[Findi
 def shared_sessions(split: Split, _: Evidence) -> Iterator[Finding]:
     """Sessions, dialogues or films that stand on both sides."""
     for key in SESSIONS:
-        if found := meetings(split, partial(_session, key=key)):
+        if found := overlaps(split, partial(_session, key=key)):
             yield Finding(
                 f"shared {key}s",
                 "note",
@@ -356,8 +356,8 @@ def _session(sample: Sample, *, key: str) -> Hashable | None:
 
 def shared_sentences(split: Split, _: Evidence) -> Iterator[Finding]:
     """The same words in training and in test; harmless where every emotion says them."""
-    found = meetings(split, lambda s: None if s.sentence is None else (s.corpus, s.sentence))
-    if found and found[0].judged == "test":
+    found = overlaps(split, lambda s: None if s.sentence is None else (s.corpus, s.sentence))
+    if found and found[0].tested == "test":
         yield Finding(
             "shared sentences",
             "note",

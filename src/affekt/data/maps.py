@@ -88,7 +88,7 @@ class Map:
 
     @property
     def tied(self) -> float:
-        """Share of the clips whose speaker is heard in one emotion only: there, voice and emotion are one."""
+        """Share of the clips whose speaker has one emotion only: there, speaker and emotion are confounded."""
         labels_of: dict[str | None, set[str | None]] = {}
         for sample in self.samples:
             labels_of.setdefault(sample.speaker, set()).add(sample.label)

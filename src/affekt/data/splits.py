@@ -34,7 +34,7 @@ class Split:
     by : str
         What stands on one side only: ``speaker``, ``sentence``, ``corpus`` or
         ``clip``. Only the first measures what the model is worth for people it
-        has not heard; ``clip`` is there to show what published figures measure.
+        was not trained on; ``clip`` is there to show what published figures measure.
 
     Raises
     ------

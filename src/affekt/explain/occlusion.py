@@ -40,7 +40,7 @@ class Map:
         masked, in nats; negative where the patch speaks against the label.
     label : str
     sound : float array, shape (t', 257)
-        Level of what was heard in dB, from 0 to 8 kHz, evenly over the same time.
+        Level of the input in dB, from 0 to 8 kHz, evenly over the same time.
     """
 
     times: NDArray[np.float64]

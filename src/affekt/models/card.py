@@ -48,7 +48,7 @@ class Card:
     limits : tuple of str
         What it must not be used for, and where it fails.
     baseline : int
-        Values of an embedding, for a model that can be told how the speaker
+        Values of an embedding, for a model that can be given how the speaker
         usually sounds; 0 for one that cannot.
     threshold : float
         Confidence below which it says that it is not sure, 0 to 1; 0 always answers.

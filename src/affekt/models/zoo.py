@@ -11,7 +11,7 @@ from affekt.models.onnx import Model, open_model
 
 #: Name to file in ``affekt/models/weights`` and what it does.
 MODELS: dict[str, tuple[str, str]] = {
-    "voice": ("voice.onnx", "eight emotions in the voice; can be told how the speaker usually sounds"),
+    "voice": ("voice.onnx", "eight emotions in the voice; takes a speaker baseline"),
     "activity": ("activity.onnx", "where somebody speaks"),
 }
 

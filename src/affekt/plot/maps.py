@@ -113,7 +113,7 @@ def draw_maps(data: Maps, *, figure: Figure | None = None) -> Figure:
 def sound(data: Maps, *, row: int = 0, ax: Axes | None = None) -> Axes:
     """Draw the spectrogram of a segment, the louder the darker."""
     found = data.maps[row]
-    ax = _axes(ax, f"what was heard, {found.times[0]:.1f} to {found.times[-1]:.1f} s")
+    ax = _axes(ax, f"input, {found.times[0]:.1f} to {found.times[-1]:.1f} s")
     frames, bins = found.sound.shape
     times = np.linspace(found.times[0], found.times[-1], frames + 1)
     hertz = np.linspace(0, HERTZ[-1], bins + 1)

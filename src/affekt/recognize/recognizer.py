@@ -107,7 +107,7 @@ class Recognizer:
         Parameters
         ----------
         listener : Listener, optional
-            Told more than segments.
+            Notified of more than segments.
         **form
             What is said of the signal in its modality: of speech ``sampling_rate``, hertz of what is fed.
         """

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affekt.errors import InputError
-from affekt.speech.pitch import Voice
+from affekt.speech.pitch import PitchTrack
 from affekt.speech.spectral import Spectra
 
 Signal = NDArray[np.float32]
@@ -118,7 +118,7 @@ def measure_cues(signal: Signal) -> dict[str, float]:
         raise InputError(f"a signal of shape {signal.shape}; allowed: (n,), mono at 16 kHz.")
     if len(signal) < SHORTEST * RATE or not signal.any():
         return dict.fromkeys(CUES, float("nan"))
-    voice, spectra = Voice(signal, RATE), Spectra(signal, RATE, window=_WINDOW, hop=_HOP)
+    voice, spectra = PitchTrack(signal, RATE), Spectra(signal, RATE, window=_WINDOW, hop=_HOP)
     voiced = ~np.isnan(voice.f0)
     known = {
         "level": _level(spectra),

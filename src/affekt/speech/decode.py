@@ -73,13 +73,13 @@ def decode(file: IO[bytes], name: Named, stack: ExitStack) -> Decoded:
         try:
             decoded = _from_av(file, str(error).rsplit(": ", 1)[-1].rstrip("."), stack)
         except DecodingError as broken:
-            raise AudioError(f"{name}: {_verdict(file, cut)} ({broken}). {READABLE}") from None
+            raise AudioError(f"{name}: {_diagnosis(file, cut)} ({broken}). {READABLE}") from None
     except DecodingError:
         raise AudioError(f"{name}: holds no samples. Copy or export it again.") from None
     return Decoded(decoded.sampling_rate, _as_promised(decoded, cut, name))
 
 
-def _verdict(file: IO[bytes], cut: bool) -> str:
+def _diagnosis(file: IO[bytes], cut: bool) -> str:
     file.seek(0)
     head = file.read(64).lstrip(b"\xef\xbb\xbf \r\n")
     if head.startswith((b"#EXTM3U", b"ffconcat", b"[playlist]")):
@@ -258,7 +258,7 @@ def mono_blocks(decoded: Decoded, name: Named) -> Iterator[NDArray[np.float32]]:
     """The mean of the channels, block by block; raises AudioError for samples that are no numbers, or none."""
     done, peak, clipped = 0, 0.0, 0.0
     for block in decoded.blocks:
-        with np.errstate(over="ignore", invalid="ignore"):  # told below, in our words
+        with np.errstate(over="ignore", invalid="ignore"):  # raised below as our own error
             mono = (block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)).astype(np.float32, copy=False)
         usable = np.abs(mono) < _ABSURD  # NaN is not
         if not usable.all():

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affekt.errors import InputError
-from affekt.speech.pitch import Voice
+from affekt.speech.pitch import PitchTrack
 from affekt.speech.spectral import Spectra, decibels, deltas
 
 Matrix = NDArray[np.float32]
@@ -82,7 +82,7 @@ def voice_312(signal: Signal, sampling_rate: int) -> Matrix:
     >>> voice_312(np.zeros(16000, np.float32), 16000).shape
     (312,)
     """
-    spectra, voice = Spectra(signal, sampling_rate), Voice(signal, sampling_rate)
+    spectra, voice = Spectra(signal, sampling_rate), PitchTrack(signal, sampling_rate)
     mfcc = spectra.mfcc(30)
     tracks = np.concatenate([mfcc, _short_deltas(mfcc)], axis=1)
     nearest = np.round(np.arange(len(mfcc)) * spectra.hop / voice.hop).astype(int)
@@ -92,7 +92,7 @@ def voice_312(signal: Signal, sampling_rate: int) -> Matrix:
     return np.concatenate([_moments(tracks[voiced] if voiced.sum() > 1 else tracks), rest]).astype(np.float32)
 
 
-def _pitch_numbers(voice: Voice) -> list[float]:
+def _pitch_numbers(voice: PitchTrack) -> list[float]:
     """Ten numbers of a voice, 0 where it has none."""
     semitones = 12 * np.log2(voice.f0 / 27.5)
     known, changes = semitones[~np.isnan(semitones)], np.diff(semitones)

@@ -129,7 +129,7 @@ class VoiceShape:
     embedding : int
         Values of an embedding.
     hidden : int
-        Of the heads that know the speaker.
+        Of the speaker-conditioned heads.
     """
 
     labels: tuple[str, ...]
@@ -195,7 +195,7 @@ class Dilated(nn.Module):
 BASELINES = ("any", "neutral")
 
 
-class Known(nn.Module):
+class SpeakerConditionedHead(nn.Module):
     """Logits of a clip of which the speaker's baseline, the mean embedding of other speech, is known."""
 
     def __init__(self, size: int, shape: VoiceShape) -> None:
@@ -268,7 +268,7 @@ class VoiceNetwork(nn.Module):
         )
         self.dropout = nn.Dropout(shape.dropout)
         self.head = nn.Linear(self.size, len(shape.labels))
-        self.known = nn.ModuleDict({kind: Known(self.size, shape) for kind in BASELINES})
+        self.known = nn.ModuleDict({kind: SpeakerConditionedHead(self.size, shape) for kind in BASELINES})
         self.corpus_heads = nn.ModuleDict({c: nn.Linear(self.size, len(shape.labels)) for c in shape.corpora})
 
     @property

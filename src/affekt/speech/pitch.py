@@ -33,7 +33,7 @@ _FINE = 32_000
 _PERIOD_FACTOR, _AMPLITUDE_FACTOR = 1.3, 1.6
 
 
-class Voice:
+class PitchTrack:
     """A signal's voice source; each measure is computed when first asked for.
 
     Parameters
@@ -53,7 +53,7 @@ class Voice:
     Examples
     --------
     >>> time = np.arange(16000) / 16000
-    >>> voice = Voice(sum(np.sin(2 * np.pi * 200 * k * time) / k for k in range(1, 9)), 16000)
+    >>> voice = PitchTrack(sum(np.sin(2 * np.pi * 200 * k * time) / k for k in range(1, 9)), 16000)
     >>> round(float(np.nanmedian(voice.f0)), 1), voice.jitter < 0.001
     (200.0, True)
     """
@@ -215,7 +215,7 @@ def f0(signal: Signal, sampling_rate: int, *, low: float = 65.0, high: float = 5
     >>> bool(np.isnan(f0(np.zeros(16000), 16000)).all())
     True
     """
-    return Voice(signal, sampling_rate, low=low, high=high).f0
+    return PitchTrack(signal, sampling_rate, low=low, high=high).f0
 
 
 def _autocorrelation(frames: NDArray[np.float32], lags: int, finer: int) -> NDArray[np.float32]:

@@ -140,7 +140,7 @@ class Stream:
     sampling_rate : int
         Hertz of what will be fed; resampled to 16 kHz as it comes.
     listener : Listener, optional
-        Told more than segments.
+        Notified of more than segments.
 
     Raises
     ------
@@ -370,7 +370,7 @@ class _RegionReader:
         return self._setup.network.run(signal[None], baseline.row if baseline else None)  # type: ignore[arg-type]
 
     def _read(self, state: Region, buffer: Buffer, end: int, count: int, *, final: bool = True) -> list[Prediction]:
-        """Run the model over the next windows of a region, up to a sample; only what is final is told and kept."""
+        """Run the model over the next windows of a region, up to a sample; only what is final is passed on and kept."""
         first = state.start + state.count * self._hop
         start = max(state.start, first - self._context)
         signal = buffer.take(start, end)

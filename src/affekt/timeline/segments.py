@@ -169,7 +169,7 @@ class Region:
         return self._rows[-1]
 
     def copy(self) -> Region:
-        """To try what would come of it; nobody is told of its hops."""
+        """To try what would come of it; its hops go to no listener."""
         other = copy(self)
         other._on_hop, other._current, other._change = None, copy(self._current), copy(self._change)
         return other

@@ -97,7 +97,7 @@ def parity(network: nn.Module, path: Path) -> float:
 
 
 def _baselines(card: Card, rng: np.random.Generator) -> list[NDArray[np.float32] | None]:
-    """What a model may be told of a speaker: nothing, and each of the kinds; or that it is never told."""
+    """The kinds of speaker baseline that a model takes, and none."""
     if not card.baseline:
         return [None]
     mean = 0.5 * rng.standard_normal(card.baseline)
@@ -105,8 +105,8 @@ def _baselines(card: Card, rng: np.random.Generator) -> list[NDArray[np.float32]
 
 
 def _given(signal: NDArray[np.float32], baseline: NDArray[np.float32] | None) -> tuple[torch.Tensor, ...]:
-    told = () if baseline is None else (torch.from_numpy(np.tile(baseline, (len(signal), 1))),)
-    return (torch.from_numpy(signal), *told)
+    given = () if baseline is None else (torch.from_numpy(np.tile(baseline, (len(signal), 1))),)
+    return (torch.from_numpy(signal), *given)
 
 
 def _graph(network: nn.Module, card: Card) -> bytes:

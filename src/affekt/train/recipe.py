@@ -84,7 +84,7 @@ class Objective:
     corpus_heads : float
         Weight of the per-corpus heads, a training aid that is not exported.
     baselines : float
-        Weight of each of the heads that know the speaker's baseline.
+        Weight of each of the speaker-conditioned heads.
     formants, pitch : float
         Standard deviations of the logarithms by which each speaker's are changed; 0: none.
     frequency_mask, time_mask : int
@@ -212,9 +212,9 @@ def _plain(default: Any) -> Any:
 
 def recipe_digest(recipe: Recipe) -> str:
     """Twelve digits that recipes share which differ in corpora, labels, seed, steps and rates alone."""
-    told = as_table(recipe)
-    told["schedule"] = {key: getattr(recipe.schedule, key) for key in ("group", "seconds", "ways", "unchanged")}
-    kept = {key: told[key] for key in ("balance", "network", "schedule", "objective", "augment")}
+    table = as_table(recipe)
+    table["schedule"] = {key: getattr(recipe.schedule, key) for key in ("group", "seconds", "ways", "unchanged")}
+    kept = {key: table[key] for key in ("balance", "network", "schedule", "objective", "augment")}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -27,7 +27,7 @@ class Published:
     metric : str
         ``WA`` or ``UAR``.
     low, high : float
-        The figure, between 0 and 1, as a range where several are told.
+        The figure, between 0 and 1, as a range where several are given.
     what : str
         Of what, in words.
     corpora : tuple of str
@@ -80,7 +80,7 @@ class Protocol:
     labels : str
         A key of ``affekt.data.labelling.LABELLINGS``: ``emotion``, ``sex-emotion``, ...
     split : str
-        ``speaker``: every speaker is tested once by a model that never heard
+        ``speaker``: every speaker is tested once by a model not trained on
         them. ``clip``: clips are drawn, whoever speaks. ``sentence``, ``corpus``.
     folds : int
         Number of folds of a split that is not by clip.

@@ -286,9 +286,9 @@ def describe(experiment: Experiment, protocol: Protocol, made: Sequence[Fold]) -
     corpora = " + ".join(sorted({str(s.corpus) for fold in made for s in fold.split.test}))
     tested = {
         "clip": f"{100 * protocol.test:g} % of the clips drawn at random",
-        "speaker": f"{len(made)} folds, every speaker tested by a model that never heard them",
-        "sentence": f"{len(made)} folds, every sentence tested by a model that never heard it",
-        "corpus": f"{len(made)} folds, every corpus tested by a model that never heard it",
+        "speaker": f"{len(made)} folds, every speaker tested by a model not trained on them",
+        "sentence": f"{len(made)} folds, every sentence tested by a model not trained on it",
+        "corpus": f"{len(made)} folds, every corpus tested by a model not trained on it",
     }[protocol.split]
     copies = {
         "train": "augmented copies of training clips only",

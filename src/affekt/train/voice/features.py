@@ -31,7 +31,7 @@ SHORTEST = 4_000
 
 @dataclass(frozen=True)
 class Features:
-    """Log-mel bands and pitch salience of every clip, heard in one or more ways.
+    """Log-mel bands and pitch salience of every clip, in one or more ways.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Features:
         return found
 
     def get(self, clip: int, way: int = 0) -> NDArray[np.float16]:
-        """A clip heard in a way, (frames, bands + lags)."""
+        """A clip in one way, (frames, bands + lags)."""
         return self.values[self.starts[way, clip] : self.ends[way, clip]]
 
     def take(self, rows: NDArray[np.int64]) -> Features:
@@ -157,8 +157,8 @@ def _signals(clips: Clips, speakers: NDArray[np.int64], changes: Changes) -> Ite
 
 
 def _key(clips: Clips, speakers: NDArray[np.int64], changes: Changes, front: FrontEnd) -> str:
-    told = [changes.ways, changes.seed, asdict(changes.chances), asdict(front)]
-    digest = hashlib.sha256(json.dumps(told if changes.ways else told[-1:]).encode())
+    facts = [changes.ways, changes.seed, asdict(changes.chances), asdict(front)]
+    digest = hashlib.sha256(json.dumps(facts if changes.ways else facts[-1:]).encode())
     for part in (clips.starts, clips.ends, speakers if changes.ways else speakers[:0]):
         digest.update(np.ascontiguousarray(part).tobytes())
     # Lengths and some of the sound stand for all of it: reading a gigabyte to name a file would take its time.

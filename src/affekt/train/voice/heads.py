@@ -1,7 +1,7 @@
 """The heads, taught once more on the embeddings of the finished encoder.
 
 A batch has few clips of a speaker, so while the encoder learns, the heads that
-know the speaker see poor baselines and learn to make little of them. Embeddings
+are conditioned on the speaker see poor baselines and learn to make little of them. Embeddings
 are cheap: here a baseline comes from as many clips as a user would have.
 """
 
@@ -16,14 +16,14 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from affekt.speech.network import Known, VoiceNetwork
+from affekt.speech.network import SpeakerConditionedHead, VoiceNetwork
 from affekt.train.recipe import Recipe
 from affekt.train.voice.loop import Material, clip_embeddings, draw_weights
 from affekt.train.voice.losses import masked_cross_entropy, smooth_targets
 
 #: Steps for each head, clips of a step, and the highest rate.
 STEPS, CLIPS, RATE = 600, 256, 2e-3
-#: In how many ways clips are heard: as recorded, and changed.
+#: In how many ways each clip is seen: as recorded, and changed.
 WAYS = 2
 #: How often a clip's difference from its speaker's baseline is set onto the baseline of another speaker.
 TRANSPLANTED = 0.5
@@ -35,7 +35,7 @@ ALL, MOST = 0.4, 12
 
 @dataclass(frozen=True)
 class Embedded:
-    """Embeddings of clips heard in several ways, and the clips of each speaker that a baseline may come from.
+    """Embeddings of clips in several ways, and the clips of each speaker that a baseline may come from.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def taught(network: VoiceNetwork, material: Material, recipe: Recipe, run: Path)
 
 
 def teach_heads(network: VoiceNetwork, material: Material, recipe: Recipe) -> None:
-    """Teach the heads that know the speaker anew; the encoder and the head that knows nothing stay as they are.
+    """Train the speaker-conditioned heads anew; the encoder and the unconditioned head stay as they are.
 
     In half of the clips the difference from the speaker's baseline is set onto
     another speaker's baseline. Where a new microphone, language or corpus moves
@@ -100,11 +100,15 @@ def teach_heads(network: VoiceNetwork, material: Material, recipe: Recipe) -> No
     for kind in network.known:
         others = embedded.others(kind)
         if any(map(len, others)):
-            network.known[kind] = _taught(Known(network.size, network.shape), embedded, (kind, others), recipe)
+            network.known[kind] = _taught(
+                SpeakerConditionedHead(network.size, network.shape), embedded, (kind, others), recipe
+            )
     network.eval()
 
 
-def _taught(head: Known, embedded: Embedded, baseline: tuple[str, list[NDArray[np.int64]]], recipe: Recipe) -> Known:
+def _taught(
+    head: SpeakerConditionedHead, embedded: Embedded, baseline: tuple[str, list[NDArray[np.int64]]], recipe: Recipe
+) -> SpeakerConditionedHead:
     kind, others = baseline
     material, rng = embedded.material, np.random.default_rng(recipe.seed)
     usable = np.flatnonzero([len(rows) > 0 for rows in others])

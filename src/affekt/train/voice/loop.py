@@ -89,12 +89,12 @@ class EpochBatches(Dataset[Any]):
     def __getitem__(self, number: int) -> Batch:
         rng = np.random.default_rng([self.recipe.seed, self.epoch, number])
         features, longest = self.material.features, int(self.recipe.schedule.seconds * SECOND)
-        heard = []
+        crops = []
         for group in self.plan[number]:
             # Clips of one speaker keep voice and room, as those of one conversation do.
             way = 0 if rng.random() < self.recipe.schedule.unchanged else int(rng.integers(features.ways))
-            heard += [crop(features.get(int(index), way), longest, rng) for index in group]
-        return collate(heard, self.material, self.plan[number].reshape(-1))
+            crops += [crop(features.get(int(index), way), longest, rng) for index in group]
+        return collate(crops, self.material, self.plan[number].reshape(-1))
 
 
 def plan_epoch(material: Material, recipe: Recipe, rng: np.random.Generator) -> list[NDArray[np.int64]]:
@@ -156,14 +156,14 @@ def crop(frames: NDArray[np.float16], longest: int, rng: np.random.Generator) ->
     return frames[start : start + size]
 
 
-def collate(heard: Sequence[NDArray[np.float16]], material: Material, indices: NDArray[np.int64]) -> Batch:
+def collate(crops: Sequence[NDArray[np.float16]], material: Material, indices: NDArray[np.int64]) -> Batch:
     """Pad clips to one length; at least one second, so that every layer has something to see."""
-    bands, longest = material.features.front.bands, max(SECOND, *(len(frames) for frames in heard))
+    bands, longest = material.features.front.bands, max(SECOND, *(len(frames) for frames in crops))
     # Each new length costs the convolutions new machine code, a tenth of a run's time.
     longest = -(-longest // ROUNDED) * ROUNDED
-    padded = np.zeros((len(heard), longest, heard[0].shape[1]), np.float16)
-    mask = np.zeros((len(heard), 1, longest), np.float32)
-    for row, frames in enumerate(heard):
+    padded = np.zeros((len(crops), longest, crops[0].shape[1]), np.float16)
+    mask = np.zeros((len(crops), 1, longest), np.float32)
+    for row, frames in enumerate(crops):
         padded[row, : len(frames)] = frames
         mask[row, 0, : len(frames)] = 1
     values = torch.from_numpy(padded).float().transpose(1, 2)
@@ -357,7 +357,7 @@ class Trainer:
 
 
 def clip_embeddings(network: VoiceNetwork, material: Material, *, way: int = 0, batch: int = 32) -> Tensor:
-    """Embedding of every clip as a whole, heard in one way, (clips, d); in evaluation mode."""
+    """Embedding of every clip as a whole, in one way, (clips, d); in evaluation mode."""
     order = np.argsort(material.features.lengths, kind="stable")
     found = torch.zeros(len(order), network.size)
     network.eval()

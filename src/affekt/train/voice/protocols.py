@@ -1,7 +1,7 @@
 """Protocols of the voice model: what its recipe is worth on speakers, sentences and corpora it never met.
 
 One pass over the other corpora serves several protocols: the network that has
-not met RAVDESS is judged on all of it (``left-out``), and is where the folds of
+not met RAVDESS is tested on all of it (``left-out``), and is where the folds of
 RAVDESS start from.
 """
 
@@ -66,7 +66,9 @@ class Plan:
 
 PLANS: Mapping[str, Plan] = {
     "ravdess": Plan("ravdess", words="EmoBox's six speaker folds; the other corpora first, then the training folds"),
-    "ravdess-alone": Plan("ravdess", start=False, words="EmoBox's six speaker folds; trained on RAVDESS alone"),
+    "ravdess-scratch": Plan(
+        "ravdess", start=False, words="EmoBox's six speaker folds; trained on RAVDESS from scratch"
+    ),
     "savee": Plan("savee", words="EmoBox's four speaker folds; the other corpora first, then the training folds"),
     "tess": Plan("tess", words="each actress unseen; the other corpora first, then the other actress"),
     "ravdess-sentences": Plan("ravdess", "sentence", words="six speaker folds, and the sentence unseen, too"),
@@ -75,7 +77,7 @@ LEFT_OUT = "left-out"
 
 
 @dataclass(frozen=True)
-class Effort:
+class Budget:
     """How long the parts of a protocol are trained.
 
     Parameters
@@ -111,7 +113,7 @@ class Job:
     recipe : Recipe
     sources : Sources
     output : Path
-    effort : Effort
+    budget : Budget
     tell : callable
         Takes a line of progress.
     only : tuple of str
@@ -121,7 +123,7 @@ class Job:
     recipe: Recipe
     sources: Sources
     output: Path
-    effort: Effort
+    budget: Budget
     tell: Tell
     only: tuple[str, ...] = ()
 
@@ -188,7 +190,7 @@ def _left_out_rows(job: Job) -> list[dict[str, Any]]:
     for corpus in chosen:
         network, temperature = without(corpus, job)
         tested = np.array([i for i, sample in enumerate(job.samples) if sample.corpus == corpus])
-        rows += _rows(LEFT_OUT, corpus, [_Tested(job, network, tested, temperature)], words="a corpus never met")
+        rows += _rows(LEFT_OUT, corpus, [_TestedFold(job, network, tested, temperature)], words="a corpus never met")
         job.tell(_told(rows[-6:] if rows[-1]["labels"] == "four" else rows[-3:]))
     return rows
 
@@ -196,14 +198,14 @@ def _left_out_rows(job: Job) -> list[dict[str, Any]]:
 def _fold_rows(name: str, plan: Plan, job: Job) -> list[dict[str, Any]]:
     state = without(plan.corpus, job)[0].state_dict() if plan.start else None
     tested = []
-    for seed in range(1, job.effort.seeds + 1):
+    for seed in range(1, job.budget.seeds + 1):
         for fold, (learned, held) in fold_rows(plan, job.samples).items():
             output = job.output / name / f"{fold}-seed{seed}"
             recipe = _tuned(job, plan, clips=len(learned), seed=seed)
             network = _trained(recipe, job, learned, output, state=state)
-            tested.append(_Tested(job, network, held, 1.0))
+            tested.append(_TestedFold(job, network, held, 1.0))
             job.tell(f"{name} {fold} seed {seed}: {_told(_rows(name, plan.corpus, tested[-1:]))}")
-    rows = _rows(name, plan.corpus, tested, words=plan.words, seeds=job.effort.seeds)
+    rows = _rows(name, plan.corpus, tested, words=plan.words, seeds=job.budget.seeds)
     job.tell(_told(rows))
     return rows
 
@@ -211,7 +213,7 @@ def _fold_rows(name: str, plan: Plan, job: Job) -> list[dict[str, Any]]:
 def without(corpus: str, job: Job) -> tuple[VoiceNetwork, float]:
     """The network that learned from the training speakers of the other corpora, and its temperature on dev speakers."""
     corpora = tuple(name for name in job.recipe.corpora if name != corpus)
-    schedule = replace(job.recipe.schedule, epochs=job.effort.others)
+    schedule = replace(job.recipe.schedule, epochs=job.budget.others)
     recipe = replace(job.recipe, corpora=corpora, name=f"without-{corpus}", schedule=schedule)
     split = fixed_split([sample for sample in job.samples if sample.corpus != corpus])
     learned, dev = job.rows(split.train), job.rows(split.dev)
@@ -253,10 +255,10 @@ def fold_rows(plan: Plan, samples: Sequence[Sample]) -> dict[str, tuple[NDArray[
 def _tuned(job: Job, plan: Plan, *, clips: int, seed: int) -> Recipe:
     """The recipe for the training folds of one corpus."""
     schedule = job.recipe.schedule
-    share = job.effort.rate if plan.start else 1.0
+    share = job.budget.rate if plan.start else 1.0
     # A short run must not be averaged over all of itself.
     averaging = 0.98 if plan.start else 0.99
-    schedule = replace(schedule, epochs=job.effort.folds, clips=clips, batch=job.effort.batch)
+    schedule = replace(schedule, epochs=job.budget.folds, clips=clips, batch=job.budget.batch)
     schedule = replace(schedule, averaging=averaging, learning_rate=share * schedule.learning_rate)
     schedule = replace(schedule, encoder_rate=share * schedule.encoder_rate)
     return replace(job.recipe, corpora=(plan.corpus,), schedule=schedule, seed=seed)
@@ -280,7 +282,7 @@ def _trained(
     if teach:
         return taught(trainer.averaged, trainer.material, recipe, output)
     learned_state = torch.load(output / "best.pt", weights_only=True)
-    trainer.averaged.load_state_dict(learned_state if state is None else between(state, learned_state, job.effort.way))
+    trainer.averaged.load_state_dict(learned_state if state is None else between(state, learned_state, job.budget.way))
     return trainer.averaged.eval()
 
 
@@ -316,7 +318,7 @@ def _of_corpora(material: Material, recipe: Recipe, other: Recipe) -> Material:
 
 
 @dataclass(frozen=True)
-class _Tested:
+class _TestedFold:
     """A network, and the rows that it may be tested on."""
 
     job: Job
@@ -340,7 +342,7 @@ class _Tested:
 
 
 def _rows(
-    protocol: str, corpus: str, tested: Sequence[_Tested], *, words: str = "", seeds: int = 1
+    protocol: str, corpus: str, tested: Sequence[_TestedFold], *, words: str = "", seeds: int = 1
 ) -> list[dict[str, Any]]:
     """Reports of all tested rows together: one for each set of labels and each way of with_baseline the speaker."""
     job = tested[0].job
@@ -355,10 +357,10 @@ def _rows(
             parts = [part.probabilities(labels, baseline) for part in tested]
             samples = [sample for part, _ in parts for sample in part]
             scores = np.concatenate([values for _, values in parts])
-            judged = _report(samples, scores, labels, protocol=f"{corpus}: {words}")
+            found_report = _report(samples, scores, labels, protocol=f"{corpus}: {words}")
             row = {"protocol": protocol, "corpus": corpus, "baseline": baseline or "none", "labels": name}
-            told = {"classes": list(labels), "seeds": seeds, "words": words, "recipe": recipe_digest(job.recipe)}
-            found.append({**row, **told, **_numbers(judged)})
+            facts = {"classes": list(labels), "seeds": seeds, "words": words, "recipe": recipe_digest(job.recipe)}
+            found.append({**row, **facts, **_numbers(found_report)})
     return found
 
 
@@ -368,11 +370,11 @@ def _report(samples: Sequence[Sample], scores: NDArray[np.float64], labels: Sequ
     return report(samples, given, rng=rng, protocol=protocol, scores=scores, labels=labels)
 
 
-def _numbers(judged: Report) -> dict[str, Any]:
-    metrics = {name: estimate_record(judged.metrics[name]) for name in ("UAR", "WA", "macro F1", "ECE")}
-    worst = worst_speaker(judged)
-    told = {"speaker": worst[0], "UAR": worst[1].value} if worst else None
-    return {"speakers": judged.speakers, "metrics": metrics, "worst_speaker": told}
+def _numbers(report: Report) -> dict[str, Any]:
+    metrics = {name: estimate_record(report.metrics[name]) for name in ("UAR", "WA", "macro F1", "ECE")}
+    worst = worst_speaker(report)
+    named = {"speaker": worst[0], "UAR": worst[1].value} if worst else None
+    return {"speakers": report.speakers, "metrics": metrics, "worst_speaker": named}
 
 
 def _told(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -83,7 +83,7 @@ def run(recipe: Recipe, sources: Sources, output: Path, *, report: Report, start
     state = started(start, output) if start else None
     trainer = Trainer(recipe, material, state=state)
     train(trainer, dev if len(split.dev) else None, output, report=report)
-    report("the encoder is done; the heads that know the speaker are taught on its embeddings")
+    report("the encoder is done; the speaker-conditioned heads are trained on its embeddings")
     taught(trainer.averaged, material, recipe, output)
     return finish(recipe, split, dev, output, report=report)
 
