@@ -25,7 +25,7 @@ from affekt.cli.stream import cut
 from affekt.errors import AudioError, InputError, UnknownName
 from affekt.recognize.live import STEPS, TYPES, Live
 from affekt.recognize.recognizer import Recognizer
-from affekt.speech.pipe import contained, raw
+from affekt.speech.pipe import RawForm, contained, raw
 from affekt.speech.stream import LIVE
 from affekt.timeline.summary import summarise
 from affekt.write.fields import table_of
@@ -226,7 +226,7 @@ class TestPipes:
         soundfile.write(file, conversation, 16_000, format=form)
         pipe = Unfinished(file.getvalue(), least)
         with ExitStack() as stack:
-            sound = contained(pipe, stack, name="pipe", warn=print)
+            sound = contained(pipe, stack, named=("pipe", print))
             first = next(sound.pieces)
             pipe.there = len(file.getvalue())
             total = len(first) + sum(map(len, sound.pieces))
@@ -237,7 +237,7 @@ class TestPipes:
         file = io.BytesIO()
         soundfile.write(file, conversation, 16_000, format="wav")
         with ExitStack() as stack, pytest.raises(TooEarly):
-            list(contained(Unfinished(file.getvalue(), 200_000), stack, name="pipe", warn=print).pieces)
+            list(contained(Unfinished(file.getvalue(), 200_000), stack, named=("pipe", print)).pieces)
 
     @pytest.mark.parametrize(
         ("data", "said"),
@@ -245,7 +245,7 @@ class TestPipes:
     )
     def test_what_is_no_recording_is_an_audio_error(self, data, said):
         with ExitStack() as stack, pytest.raises(AudioError, match=said):
-            contained(io.BytesIO(data), stack, name="pipe", warn=print)
+            contained(io.BytesIO(data), stack, named=("pipe", print))
 
     @pytest.mark.parametrize(("kind", "channels"), [("pcm16", 1), ("pcm16", 2), ("float32", 1), ("float32", 3)])
     def test_bare_samples_are_what_they_were(self, kind, channels, tmp_path):
@@ -255,7 +255,7 @@ class TestPipes:
         path = tmp_path / "x.raw"
         path.write_bytes(data.tobytes() + b"\1")
         with open(path, "rb", buffering=1_001) as file:
-            sound = raw(file, kind=kind, sampling_rate=16_000, channels=channels, named=("x", said.append))
+            sound = raw(file, RawForm(kind, 16_000, channels), named=("x", said.append))
             found = np.concatenate(list(sound.pieces))
         np.testing.assert_allclose(found, (samples / 32768).mean(axis=1), atol=1e-6)
         assert "1 bytes of a sample" in said[0]
@@ -263,7 +263,7 @@ class TestPipes:
     def test_what_cannot_be_a_form_of_samples_is_refused(self, tmp_path):
         for kind, rate, channels in (("pcm24", 16_000, 1), ("pcm16", 100, 1), ("pcm16", 16_000, 0)):
             with pytest.raises(InputError):
-                raw(None, kind=kind, sampling_rate=rate, channels=channels, named=("x", print))
+                raw(None, RawForm(kind, rate, channels), named=("x", print))
 
     def test_cut_loses_nothing(self):
         pieces = [np.arange(n, dtype=np.float32) for n in (0, 1, 1_599, 1_600, 9_000)]

@@ -96,7 +96,8 @@ def test_lossy_formats_of_soundfile_sound_the_same(tmp_path, form, subtype):
     truth = tones()
     soundfile.write(tmp_path / "a", truth, RATE, format=form, subtype=subtype)
     signal = read(tmp_path / "a").signal
-    assert abs(len(signal) - len(truth)) <= 2
+    # FFmpeg does not give the last block of Vorbis, 16 ms here.
+    assert abs(len(signal) - len(truth)) <= (256 if subtype == "VORBIS" else 2)
     assert likeness(signal, truth, 2) > 0.99
 
 
@@ -140,12 +141,17 @@ def test_what_the_new_rate_cannot_hold_is_filtered_out_not_folded_back():
     assert np.abs(read((np.sin(2 * np.pi * 13_000 * time), 48_000)).signal[500:-500]).max() < 1e-3
 
 
-@pytest.mark.parametrize("channels", [1, 2, 8])
+@pytest.mark.parametrize("channels", [1, 2, 4, 6, 8])
 @pytest.mark.parametrize("form", ["WAV", "FLAC"])
-def test_channels_are_averaged(tmp_path, channels, form):
+def test_channels_are_mixed_as_a_player_mixes_them(tmp_path, channels, form):
+    """The centre counts as much as a side does in both ears, what is behind less, and the subwoofer nothing."""
+    weights = {6: [1, 1, 1.414, 0, 0.708, 0.708], 8: [1, 1, 1.414, 0, 0.708, 0.708, 0.708, 0.708]}
+    weight = np.array(weights.get(channels, [1] * channels), float)
+    if channels == 4 and form == "FLAC":  # front and back, says its layout
+        weight = np.array([1, 1, 0.708, 0.708])
     parts = np.stack([tones() * (i + 1) / channels for i in range(channels)], axis=1)
     soundfile.write(tmp_path / "a", parts, RATE, format=form, subtype="PCM_16")
-    assert np.abs(read(tmp_path / "a").signal - parts.mean(axis=1)).max() < 1e-3
+    assert np.abs(read(tmp_path / "a").signal - parts @ (weight / weight.sum())).max() < 1e-3
 
 
 class Pipe(io.RawIOBase):

@@ -119,7 +119,7 @@ def test_segments_end_with_the_signal_and_none_is_short_but_a_whole_region(recog
     start = int(np.random.default_rng(seed).integers(0, 300_000))
     for length in (4000, 5000, 6000, 9000, 60_000, 200_000):
         signal, trace = conversation[start : start + length], Trace()
-        stream = recognizer.stream(listener=trace.listener)
+        stream = recognizer.stream(listener=trace.listener())
         for p in stream.feed(signal) + stream.flush():
             assert 0 <= p.start < p.end <= len(signal) / 16_000
             begin, end = next(region for region in trace.regions if region[0] <= p.start < region[1])

@@ -47,6 +47,8 @@ class Job:
     reference: str | None = None
     speaker_from: str | None = None
     one_speaker: bool = False
+    channel: str = "mix"
+    track: str | None = None
 
 
 @click.command()
@@ -85,6 +87,14 @@ class Job:
     is_flag=True,
     help="One person speaks in each recording: compare what they say with what they said before.",
 )
+@click.option(
+    "--channel",
+    default="mix",
+    show_default=True,
+    metavar="mix|left|right|1..n|each",
+    help="Of stereo and more; with each every channel (a caller, an agent) gets its own timeline.",
+)
+@click.option("--track", metavar="N|LANGUAGE", help="Sound track of a video. [default: the one that players play]")
 @click.option("-r", "--recursive", is_flag=True, help="Look into the folders of a folder, too.")
 @polite
 def predict(**options: Any) -> int:
@@ -103,6 +113,8 @@ def predict(**options: Any) -> int:
     _check(job, len(sources))
     _spare_inputs(job, sources)
     recognizer = Recognizer(job.model, labels=parse_labels(job.labels), threshold=job.threshold)
+    if job.channel != "mix" or job.track:
+        recognizer = recognizer.reading(channel=job.channel, track=job.track)
     if job.coverage is not None:
         recognizer.label_set(NOTHING, job.coverage)  # says at once when the model cannot
     session = Session(job, with_baseline(job, recognizer), sources, failures)

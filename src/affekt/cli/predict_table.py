@@ -26,9 +26,11 @@ def print_timeline(result: Result, also: Also) -> None:
 
     spoken = sum(p.duration for p in result.predictions)
     heading = f"{shown(result.source)}: {clock(result.duration)} long, {clock(spoken)} of speech"
+    people = any(p.who for p in result.predictions)
     table = Table(
         "start",
         "end",
+        *(["who"] if people else []),
         "emotion",
         "confidence",
         "quality",
@@ -45,6 +47,7 @@ def print_timeline(result: Result, also: Also) -> None:
         table.add_row(
             clock(p.start),
             clock(p.end),
+            *([Text(shown(p.who or ""))] if people else []),
             Text(word(p)),
             percent(p.confidence),
             percent(p.quality),
@@ -55,7 +58,10 @@ def print_timeline(result: Result, also: Also) -> None:
     screen.print(Text(heading))
     if result.predictions:
         screen.print(table)
-    screen.print(Text(in_all(result.summary, answer(result.summary, also))))
+    if not people:
+        screen.print(Text(in_all(result.summary, answer(result.summary, also))))
+    for who, summary in result.summaries.items():
+        screen.print(Text(f"{shown(who)}, {in_all(summary, answer(summary, also))}"))
 
 
 def print_overview(results: Sequence[Result], also: Also) -> None:

@@ -112,7 +112,7 @@ def stream(
 
 def _contained(source: str, stack: ExitStack, warn: Callable[[str], None]) -> Arriving:
     from affekt.speech.audio import blocks
-    from affekt.speech.decode import SAMPLING_RATE
+    from affekt.speech.decoded import SAMPLING_RATE
     from affekt.speech.pipe import Arriving, contained
 
     if source != "-":
@@ -120,16 +120,15 @@ def _contained(source: str, stack: ExitStack, warn: Callable[[str], None]) -> Ar
     file = _standard_input()
     if file.seekable():
         return Arriving("standard input", SAMPLING_RATE, blocks(file, warn=warn))
-    return contained(file, stack, name="standard input", warn=warn)
+    return contained(file, stack, named=("standard input", warn))
 
 
 def _raw(source: str, form: tuple[str, int, int], stack: ExitStack, warn: Callable[[str], None]) -> Arriving:
-    from affekt.speech.pipe import raw
+    from affekt.speech.pipe import RawForm, raw
 
     file = _standard_input() if source == "-" else stack.enter_context(open(source, "rb"))  # noqa: SIM115
     name = "standard input" if source == "-" else source
-    kind, sampling_rate, channels = form
-    return raw(file, kind=kind, sampling_rate=sampling_rate, channels=channels, named=(name, warn))
+    return raw(file, RawForm(*form), named=(name, warn))
 
 
 def _standard_input() -> Any:

@@ -17,7 +17,8 @@ from affekt.corpora import CORPORA, read_corpus
 from affekt.corpora.corpus import Corpus, Reading
 from affekt.errors import AudioError, UnknownName
 from affekt.speech.audio import blocks
-from affekt.speech.decode import HIGHEST_RATE, LOWEST_RATE, SAMPLING_RATE
+from affekt.speech.decode import HIGHEST_RATE, LOWEST_RATE
+from affekt.speech.decoded import SAMPLING_RATE
 from affekt.speech.stretch import bounds
 from affekt.types import Sample
 

@@ -15,7 +15,7 @@ from affekt.data.maps import Map, Measures, map_of
 from affekt.data.splits import draw_evenly
 from affekt.errors import AudioError, InputError
 from affekt.speech.audio import blocks
-from affekt.speech.decode import SAMPLING_RATE
+from affekt.speech.decoded import SAMPLING_RATE
 from affekt.speech.functionals import VECTORS
 from affekt.speech.pitch import f0
 from affekt.speech.spectral import Spectra, hann

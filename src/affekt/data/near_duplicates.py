@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from affekt.data.findings import Evidence
 from affekt.errors import InputError
 from affekt.speech.audio import read
-from affekt.speech.decode import SAMPLING_RATE
+from affekt.speech.decoded import SAMPLING_RATE
 from affekt.speech.stretch import bounds, starts_too_late
 from affekt.types import Sample
 

@@ -14,7 +14,7 @@ from affekt.data.explore import Bands, Example, Groups
 from affekt.data.maps import Map
 from affekt.errors import InputError, UnknownName
 from affekt.plot.colours import colours, ink
-from affekt.speech.decode import SAMPLING_RATE
+from affekt.speech.decoded import SAMPLING_RATE
 from affekt.speech.pitch import STEP
 from affekt.speech.spectral import hertz_to_mel
 

@@ -96,6 +96,12 @@ class Timeline:
         return list(dict.fromkeys(p.who for p in self.segments if p.who is not None))
 
     @property
+    def lanes(self) -> list[str | None]:
+        """Who has a lane, from the top; None is who is not told apart."""
+        nobody = not self.people or any(p.who is None for p in self.segments)
+        return [*([None] if nobody else []), *self.people]
+
+    @property
     def colours(self) -> dict[str, str]:
         """The colour of each label, the model's first, then those that only the truth has."""
         return colours([*self.labels, *(label for _, _, label in self.truth)])
@@ -129,7 +135,8 @@ def draw_timeline(data: Timeline, *, figure: Figure | None = None) -> Figure:
     ['waveform', 'probability', 'emotion']
     """
     heights = {name: height for name, height in HEIGHTS.items() if name != "truth" or data.truth}
-    heights["predicted"] *= max(1, len(data.people) + any(p.who is None for p in data.segments) * bool(data.people))
+    heights["predicted"] *= len(data.lanes)
+    heights["probabilities"] *= max(1, 0.6 * len(data.lanes))
     if figure is None:
         size = (WIDTH, sum(heights.values()) + AROUND)
         figure = require("matplotlib.figure", extra="plot").Figure(figsize=size)
@@ -164,23 +171,30 @@ def waveform(data: Timeline, *, ax: Axes | None = None) -> Axes:
 def probabilities(data: Timeline, *, ax: Axes | None = None) -> Axes:
     """Draw the probability of each label over time, stacked; a gap means no prediction.
 
-    Of a long recording, where windows are narrower than the eye can tell
-    apart, neighbours are drawn as their mean.
+    Where windows say who it is, each person has a lane from 0 to 1. Of a long
+    recording, where windows are narrower than the eye can tell apart,
+    neighbours are drawn as their mean.
     """
     ax = _axes(data, "probability", ax)
     ax.set_ylim(0, 1)
     ax.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
-    times, scores = _steps(_thinned(data.windows, data.duration), data.labels)
-    if not len(times):
+    if not any(p.scores for p in data.windows):
         words = "no prediction" if data.activity else "no speech"
         ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", color=WAVE)
         return ax
-    tops = np.cumsum(scores, axis=0)  # (k, t)
-    colour_of = data.colours
-    for label, low, high in zip(data.labels, tops - scores, tops, strict=True):
-        colour = colour_of[label]
-        # The thin line closes the seam that anti-aliasing leaves between neighbours.
-        ax.fill_between(times, low, high, facecolor=colour, edgecolor=colour, linewidth=0.2)
+    colour_of, lanes = data.colours, data.lanes
+    for number, who in enumerate(lanes):
+        shown = [p for p in data.windows if p.who == who]
+        times, scores = _steps(_thinned(shown, data.duration), data.labels)
+        if not len(times):
+            continue
+        tops = (np.cumsum(scores, axis=0) + len(lanes) - number - 1) / len(lanes)  # (k, t)
+        for label, low, high in zip(data.labels, tops - scores / len(lanes), tops, strict=True):
+            colour = colour_of[label]
+            # The thin line closes the seam that anti-aliasing leaves between neighbours.
+            ax.fill_between(times, low, high, facecolor=colour, edgecolor=colour, linewidth=0.2)
+    if data.people:
+        _name_lanes(ax, lanes)
     return ax
 
 
@@ -193,8 +207,7 @@ def predicted(data: Timeline, *, ax: Axes | None = None) -> Axes:
     Text is fitted to the size that the figure has now.
     """
     ax = _axes(data, "emotion", ax)
-    nobody = not data.people or any(p.who is None for p in data.segments)
-    lanes: list[str | None] = [*([None] if nobody else []), *data.people]
+    lanes = data.lanes
     for number, who in enumerate(lanes):
         lane = (1 - (number + 1) / len(lanes), 1 / len(lanes))
         decided = [p for p in data.segments if p.best is not None and p.who == who]
@@ -205,13 +218,7 @@ def predicted(data: Timeline, *, ax: Axes | None = None) -> Axes:
         details = [f"{100 * p.confidence:.0f} %{'?' * p.unsure}" for p in decided]
         _write_names(ax, spans, details, data.colours, lane=lane)
     if data.people:
-        middles = [1 - (number + 0.5) / len(lanes) for number in range(len(lanes))]
-        ax.set_yticks(middles, ["" if who is None else _name(who, 12) for who in lanes])
-        ax.tick_params(axis="y", length=0)
-        for label in ax.get_yticklabels():
-            label.set_parse_math(False)
-        for number in range(1, len(lanes)):
-            ax.axhline(number / len(lanes), color="white", linewidth=3)
+        _name_lanes(ax, lanes)
     return ax
 
 
@@ -221,6 +228,16 @@ def truth(data: Timeline, *, ax: Axes | None = None) -> Axes:
     _band(ax, data.truth, data.colours)
     _write_names(ax, data.truth, [""] * len(data.truth), data.colours)
     return ax
+
+
+def _name_lanes(ax: Axes, lanes: Sequence[str | None]) -> None:
+    middles = [1 - (number + 0.5) / len(lanes) for number in range(len(lanes))]
+    ax.set_yticks(middles, ["" if who is None else _name(who, 12) for who in lanes])
+    ax.tick_params(axis="y", length=0)
+    for label in ax.get_yticklabels():
+        label.set_parse_math(False)
+    for number in range(1, len(lanes)):
+        ax.axhline(number / len(lanes), color="white", linewidth=3)
 
 
 def _axes(data: Timeline, name: str, ax: Axes | None) -> Axes:

@@ -36,6 +36,8 @@ class Modality:
         What must be installed beside the base.
     baseline : bool
         Whether a person's own baseline can be given.
+    channels : bool
+        Whether its files have channels and tracks to choose from.
     """
 
     extensions: str
@@ -48,6 +50,7 @@ class Modality:
     page: str
     extra: str | None = None
     baseline: bool = False
+    channels: bool = False
 
     def load(self, part: str) -> Any:
         """The thing that a field names, such as ``load("reader")``."""
@@ -66,6 +69,7 @@ MODALITIES: dict[str, Modality] = {
         formats=("pcm16", "float32"),
         page="recorder.js",
         baseline=True,
+        channels=True,
     ),
 }
 

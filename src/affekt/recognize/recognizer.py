@@ -6,7 +6,7 @@ import copy
 import os
 import threading
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from affekt.recognize.modalities import modality
 from affekt.recognize.trace import Trace
 from affekt.speech.audio import Source, name_of
 from affekt.speech.baseline import LEAST_SECONDS, Accumulator, Baseline
+from affekt.speech.channels import ReadOptions, channel_names
 from affekt.speech.stream import Stream, StreamOptions
 from affekt.timeline.segments import Listener
 from affekt.timeline.summary import summaries, summarise
@@ -83,6 +84,7 @@ class Recognizer:
         )
         self.threshold = self.card.threshold if threshold is None else threshold
         setup = self._modality.load("setup")
+        self._reading: dict[str, Any] = {}
         self._setup = setup(opened, self.label_map, threshold=self.threshold, options=options, threads=threads)
 
     @property
@@ -164,8 +166,8 @@ class Recognizer:
             If it cannot be read.
         """
         stream = self._checked_for_baseline().with_baseline(None).stream()
-        for block in self._modality.load("reader")(source):
-            stream.feed(block)
+        for block in self._modality.load("reader")(source, **self._reading):
+            stream.feed(block if block.ndim == 1 else block.mean(axis=1))
         stream.flush()
         return stream.accumulator
 
@@ -177,6 +179,34 @@ class Recognizer:
         """
         other = copy.copy(self._checked_for_baseline() if baseline or running else self)
         other._setup = replace(self._setup, baseline=baseline, running=running)
+        return other
+
+    def reading(self, *, channel: str = "mix", track: str | int | None = None) -> Recognizer:
+        """A recogniser that shares the opened model and reads other channels or another sound track.
+
+        Parameters
+        ----------
+        channel : str
+            ``mix``, the default: all channels in one, as players mix them. ``left``, ``right``, ``1`` to ``n``: one.
+            ``each``: every channel has its own timeline, and ``who`` of a prediction is the channel.
+        track : str or int, optional
+            Number (from 1) or language of the sound track of a video; by default the one that players play.
+
+        Raises
+        ------
+        InputError
+            If there is no such channel, or the model is none of speech.
+
+        Examples
+        --------
+        >>> call = np.zeros((16000, 2), np.float32)
+        >>> Recognizer().reading(channel="each").predict((call, 16000))
+        []
+        """
+        if not self._modality.channels:
+            raise InputError(f"channels and tracks are of sound; {self.card.name} is a model of {self.card.modality}.")
+        other = copy.copy(self)
+        other._reading = {"options": ReadOptions(channel, None if track is None else str(track))}
         return other
 
     def _checked_for_baseline(self) -> Recognizer:
@@ -261,36 +291,49 @@ class Recognizer:
             If it was stopped.
         """
         problems: list[str] = []
-        stream = self.stream(listener=trace.listener if trace else None)
+        streams: list[Stream] = []
+        names: tuple[str | None, ...] = (None,)
         predictions: list[Prediction] = []
-        for block in self._modality.load("reader")(source, warn=problems.append):
+        for block in self._modality.load("reader")(source, warn=problems.append, **self._reading):
             if stop and stop.is_set():
                 raise InterruptedError("stopped before its end")
-            predictions += stream.feed(block)
+            columns = (block,) if block.ndim == 1 else block.T
+            if not streams:
+                names = (None,) if block.ndim == 1 else channel_names(len(columns))
+                streams = [self.stream(listener=trace.listener(who) if trace else None) for who in names]
+            for who, stream, column in zip(names, streams, columns, strict=True):
+                predictions += _by(who, stream.feed(column))
             if trace:
                 trace.see(block)
-        predictions += stream.flush()
+        streams = streams or [self.stream()]
+        for who, stream in zip(names, streams, strict=True):
+            predictions += _by(who, stream.flush())
+        predictions.sort(key=lambda p: p.start)
         if self.label_map.lost:
             problems.insert(0, loss_of(self.label_map.lost, self.labels))
         for problem in problems[bool(self.label_map.lost) :]:
             warnings.warn(problem, AudioWarning, stacklevel=3)
         return Result(
             name_of(source),
-            stream.position,
+            streams[0].position,
             tuple(predictions),
             summarise(predictions),
             self.card.name,
             self.labels,
             tuple(problems),
-            self._baseline_of(stream),
+            self._baseline_of(streams),
             summaries(predictions),
         )
 
-    def _baseline_of(self, stream: Stream) -> str:
+    def _baseline_of(self, streams: Sequence[Stream]) -> str:
         """The kind of baseline used; a speaker who says too little has none, however long the recording."""
         if self._setup.running:
-            return "running" if stream.speaker_known else "none"
+            return "running" if any(stream.speaker_known for stream in streams) else "none"
         return self._setup.baseline.kind if self._setup.baseline else "none"
+
+
+def _by(who: str | None, predictions: list[Prediction]) -> list[Prediction]:
+    return predictions if who is None else [replace(p, who=who) for p in predictions]
 
 
 def several(clips: Source | Iterable[Source]) -> list[Source]:
@@ -302,7 +345,7 @@ def several(clips: Source | Iterable[Source]) -> list[Source]:
 
 
 def predict(
-    source: Source, *, model: str | os.PathLike[str] = "voice", labels: Labels | None = None
+    source: Source, *, model: str | os.PathLike[str] = "voice", labels: Labels | None = None, channel: str = "mix"
 ) -> list[Prediction]:
     """Emotions over time in one recording.
 
@@ -313,6 +356,8 @@ def predict(
     source : path, bytes, binary file, "-" or (array, sampling_rate)
     model : str or path
     labels : str, sequence or mapping, optional
+    channel : str
+        ``mix``, ``left``, ``right``, ``1`` to ``n``, or ``each``: see :meth:`Recognizer.reading`.
 
     Returns
     -------
@@ -330,4 +375,5 @@ def predict(
     >>> predict((np.zeros(16000), 16000))
     []
     """
-    return Recognizer(model, labels=labels).predict(source)
+    recognizer = Recognizer(model, labels=labels)
+    return (recognizer if channel == "mix" else recognizer.reading(channel=channel)).predict(source)

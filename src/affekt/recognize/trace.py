@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,10 +23,13 @@ class Trace:
         self._envelope: list[NDArray[np.float32]] = []
         self._rest = np.zeros(0, np.float32)
 
-    @property
-    def listener(self) -> Listener:
-        """To be given to the stream."""
-        return Listener(hop=self.hops.append, region=lambda start, end: self.regions.append((start, end)))
+    def listener(self, who: str | None = None) -> Listener:
+        """To be given to the stream, or to that of one channel."""
+
+        def hop(prediction: Prediction) -> None:
+            self.hops.append(prediction if who is None else replace(prediction, who=who))
+
+        return Listener(hop=hop, region=lambda start, end: self.regions.append((start, end)))
 
     @property
     def envelope(self) -> NDArray[np.float32]:
@@ -32,8 +37,8 @@ class Trace:
         return np.concatenate(self._envelope) if self._envelope else np.zeros((0, 2), np.float32)
 
     def see(self, signal: NDArray[np.float32], *, step: int = 160) -> None:
-        """Take the next piece of signal (n,)."""
-        signal = np.concatenate([self._rest, signal])
+        """Take the next piece of signal, (n,) or (n, channels)."""
+        signal = np.concatenate([self._rest, signal if signal.ndim == 1 else signal.mean(axis=1)])
         whole = len(signal) // step * step
         frames = signal[:whole].reshape(-1, step)
         self._envelope.append(

@@ -102,8 +102,7 @@ class ProgressTrace(Trace):
         self._upload, self._limit, self._notify = upload, seconds, notify
         self._samples = 0
 
-    @property
-    def listener(self) -> Listener:
+    def listener(self, who: str | None = None) -> Listener:
         """Nothing is kept."""
         return Listener()
 

@@ -1,7 +1,8 @@
 """Recordings in: any common format, rate and number of channels to mono float32, block by block.
 
-soundfile reads wav, flac, ogg, opus and mp3; PyAV reads the rest (m4a, webm,
-the sound track of mp4, mov, mkv). Neither starts a process or touches the network.
+soundfile reads bare samples (wav, aiff, au, caf); PyAV reads all that is
+compressed (mp3, opus, m4a, the sound track of mp4, mov, mkv). Neither starts a
+process or touches the network.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,29 +22,32 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from affekt.errors import AudioError, AudioWarning, InputError
+from affekt.errors import AffektError, AudioError, AudioWarning, InputError
+from affekt.speech.channels import ReadOptions
 from affekt.speech.decode import (
-    SAMPLING_RATE,
-    Named,
-    Warn,
+    READABLE,
     check_rate,
     check_sampling_rate,
+    checked_blocks,
     decode,
     from_array,
-    mono_blocks,
 )
+from affekt.speech.decoded import SAMPLING_RATE, Named, Warn
 from affekt.types import Audio, Sample
 
 #: What a folder run takes for a recording.
 # fmt: off
 EXTENSIONS = frozenset([
-    "3gp", "aac", "aif", "aifc", "aiff", "amr", "au", "avi", "caf", "flac", "m4a", "m4v", "mka", "mkv", "mov", "mp3",
-    "mp4", "oga", "ogg", "opus", "rf64", "w64", "wav", "wave", "webm", "wma",
+    "3g2", "3gp", "aac", "ac3", "aif", "aifc", "aiff", "amr", "asf", "au", "avi", "caf", "dts", "eac3", "flac", "flv",
+    "m2ts", "m4a", "m4b", "m4v", "mka", "mkv", "mov", "mp2", "mp3", "mp4", "mpeg", "mpg", "mpga", "mts", "mxf", "oga",
+    "ogg", "opus", "rf64", "snd", "sph", "ts", "vob", "w64", "wav", "wave", "weba", "webm", "wma", "wmv",
 ])
 # fmt: on
 
 # What standard input may bring: more is no recording but a mistake, and would fill the disk.
 _LARGEST_SPOOL = 16 << 30
+
+MIX = ReadOptions()
 
 Source = str | os.PathLike[str] | bytes | IO[bytes] | tuple[NDArray[Any], int] | Audio
 
@@ -53,7 +57,7 @@ def warn_user(sentence: str) -> None:
     warnings.warn(sentence, AudioWarning, stacklevel=4)
 
 
-def read(source: Source, *, sampling_rate: int = SAMPLING_RATE) -> Audio:
+def read(source: Source, *, sampling_rate: int = SAMPLING_RATE, options: ReadOptions = MIX) -> Audio:
     """Read a whole recording into memory.
 
     For long recordings use :func:`blocks`, whose memory does not grow.
@@ -65,16 +69,20 @@ def read(source: Source, *, sampling_rate: int = SAMPLING_RATE) -> Audio:
         with full scale [-1, 1] or integers with their type's full scale.
     sampling_rate : int
         Hertz of the result.
+    options : ReadOptions
+        The channel, and of a video the sound track; by default the mix of all channels.
 
     Returns
     -------
     Audio
-        Channels are averaged.
+        One channel.
 
     Raises
     ------
     AudioError
         If there is no such file, or no recording in it; says what was tried.
+    InputError
+        If ``each`` channel is asked for: that is for :func:`blocks`.
 
     Examples
     --------
@@ -82,12 +90,14 @@ def read(source: Source, *, sampling_rate: int = SAMPLING_RATE) -> Audio:
     >>> read((np.zeros(8000), 8000)).duration
     1.0
     """
-    parts = list(blocks(source, sampling_rate=sampling_rate))
+    if options.channel == "each":
+        raise InputError("channel is 'each'; an Audio is one channel: give mix, left, right or a number.")
+    parts = list(blocks(source, sampling_rate=sampling_rate, options=options))
     return Audio(np.concatenate(parts) if parts else np.zeros(0, np.float32), sampling_rate)
 
 
 def blocks(
-    source: Source, *, sampling_rate: int = SAMPLING_RATE, warn: Warn = warn_user
+    source: Source, *, sampling_rate: int = SAMPLING_RATE, warn: Warn = warn_user, options: ReadOptions = MIX
 ) -> Iterator[NDArray[np.float32]]:
     """Read a recording block by block, in memory that does not grow with its length.
 
@@ -98,11 +108,13 @@ def blocks(
     warn : callable
         Takes a sentence when the recording is odd but readable (it ends before
         its header says); by default it becomes an :class:`AudioWarning`.
+    options : ReadOptions
+        The channel, and of a video the sound track; by default the mix of all channels.
 
     Yields
     ------
-    float32 array, shape (n,)
-        Mono, at ``sampling_rate``; n varies.
+    float32 array, shape (n,); of ``each`` channel (n, channels)
+        At ``sampling_rate``; n varies. Sample i is at ``i / sampling_rate`` seconds of the container's clock.
 
     Raises
     ------
@@ -114,13 +126,36 @@ def blocks(
     check_sampling_rate(sampling_rate)
     name = Named(name_of(source), warn)
     source = (source.signal, source.sampling_rate) if isinstance(source, Audio) else source
-    with ExitStack() as stack:
+    with failing_as(name.name), ExitStack() as stack:
         if isinstance(source, tuple):
             decoded = from_array(source)
         else:
-            decoded = decode(_open(source, name.name, stack), name, stack)
+            decoded = decode(_open(source, name.name, stack), name, stack, options)
         check_rate(decoded.sampling_rate, name.name)
-        yield from _resampled(mono_blocks(decoded, name), decoded.sampling_rate, sampling_rate)
+        parts = _resampled(checked_blocks(decoded, options, name), decoded.sampling_rate, sampling_rate)
+        yield from parts if options.channel == "each" else (part[:, 0] for part in parts)
+
+
+@contextmanager
+def failing_as(name: str) -> Iterator[None]:
+    """Whatever a parser or decoder raises in the block is the failure of the recording of that name, and nobody else's.
+
+    The one place where this is decided: files of strangers raise what no author of a decoder has thought of.
+    The cause stays in the traceback.
+
+    Raises
+    ------
+    AudioError
+        In place of any other error; affekt's own errors and warnings pass.
+    """
+    try:
+        yield
+    except (AffektError, Warning):
+        raise
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        words = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+        raise AudioError(f"{name}: cannot be read ({words[:200]}). {READABLE}") from error
 
 
 def name_of(source: Source | Sample) -> str:
@@ -199,9 +234,12 @@ def _resampled(parts: Iterator[NDArray[np.float32]], given: int, wanted: int) ->
     if given == wanted:
         yield from parts
         return
-    stream = soxr.ResampleStream(given, wanted, 1, dtype="float32", quality="HQ")
+    stream, channels = None, 1
     for part in parts:
+        if stream is None:
+            channels = part.shape[1]
+            stream = soxr.ResampleStream(given, wanted, channels, dtype="float32", quality="HQ")
         if len(out := stream.resample_chunk(part)):
             yield out
-    if len(out := stream.resample_chunk(np.zeros(0, np.float32), last=True)):
+    if stream is not None and len(out := stream.resample_chunk(np.zeros((0, channels), np.float32), last=True)):
         yield out

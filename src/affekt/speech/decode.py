@@ -1,14 +1,13 @@
-"""What the decoders give, of files and of pipes alike: blocks of samples, checked and averaged to mono."""
+"""Which decoder reads a recording, and what all of them have in common: samples that are checked."""
 
 from __future__ import annotations
 
-import errno
 import io
 import numbers
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import IO, Any
 
 import numpy as np
@@ -16,17 +15,13 @@ import soundfile
 from numpy.typing import NDArray
 
 from affekt.errors import AudioError, InputError
-from affekt.speech.header import is_truncated
+from affekt.speech.channels import USUAL, ReadOptions, selected
+from affekt.speech.container import decode_track, open_container
+from affekt.speech.decoded import SAMPLING_RATE, Decoded, DecodingError, Named
+from affekt.speech.header import has_bare_samples, is_truncated, repaired
 
-SAMPLING_RATE = 16_000
 LOWEST_RATE, HIGHEST_RATE = 4_000, 768_000
 BLOCK_SECONDS = 10.0
-
-# Containers PyAV may open. Playlists (hls, concat, dash, ...) are not among
-# them: they make the decoder open other files and addresses.
-CONTAINERS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,aac,mp3,ogg,flac,wav,w64,aiff,caf,au,amr,amrnb,amrwb,asf,avi,mpeg,mpegts"
-)
 
 # Above this, floats are integers that nobody scaled; above that, they are no sound at all.
 _LOUD, _ABSURD = 100.0, 1e12
@@ -35,48 +30,35 @@ _FULL, _CLIPPED = 0.99, 0.005
 
 READABLE = "Readable are wav, flac, ogg, opus, mp3, aiff, m4a, mp4, mov, mkv, webm and the like; convert it to one."
 
-Warn = Callable[[str], None]
+_NO_SAMPLES = "no samples"
 
 
-@dataclass(frozen=True)
-class Decoded:
-    """Blocks of one recording as its decoder gives them: shape (n, channels), any real type."""
+def decode(file: IO[bytes], name: Named, stack: ExitStack, options: ReadOptions) -> Decoded:
+    """What soundfile reads of bare samples, and PyAV of all the rest; raises AudioError where neither can.
 
-    sampling_rate: int
-    blocks: Iterator[NDArray[Any]]
-    promised: float = 0.0  # seconds; 0 where the header does not say
-
-
-class DecodingError(Exception):
-    """The decoder cannot go on."""
-
-
-@dataclass(frozen=True)
-class Named:
-    """What to call a recording, and whom to tell that it is odd."""
-
-    name: str
-    warn: Warn
-
-    def __str__(self) -> str:
-        return self.name
-
-
-def decode(file: IO[bytes], name: Named, stack: ExitStack) -> Decoded:
-    """What soundfile reads of a file or, where it cannot, PyAV; raises AudioError where neither can."""
+    libsndfile reads bare samples fastest. Of what is compressed it follows the
+    length that the header states or that it guesses, and gives up at the first
+    damaged packet; PyAV reads to the end, by the clock of the container.
+    """
     cut = is_truncated(file)
-    try:
-        sound = stack.enter_context(soundfile.SoundFile(_number(file), closefd=False))
-        # A size of 0 in the header may mean that its writer could not go back to fill it in; PyAV reads on.
-        decoded = _from_sound(sound) if sound.frames else _from_av(file, "no samples", stack)
-    except (soundfile.SoundFileError, TypeError, ValueError, ZeroDivisionError) as error:
+    reasons = []
+    readers = (_from_sound, _from_av) if has_bare_samples(file) else (_from_av, _from_sound)
+    for reader in readers:
         try:
-            decoded = _from_av(file, str(error).rsplit(": ", 1)[-1].rstrip("."), stack)
-        except DecodingError as broken:
-            raise AudioError(f"{name}: {_diagnosis(file, cut)} ({broken}). {READABLE}") from None
-    except DecodingError:
-        raise AudioError(f"{name}: holds no samples. Copy or export it again.") from None
-    return Decoded(decoded.sampling_rate, _as_promised(decoded, cut, name))
+            decoded = reader(file, name, stack, options)
+            return replace(decoded, blocks=_as_promised(decoded, cut, name))
+        except (soundfile.SoundFileError, DecodingError, TypeError, ValueError, ZeroDivisionError) as error:
+            reasons.append(_reason(error))
+    if _NO_SAMPLES in reasons:
+        raise AudioError(f"{name}: holds no samples. Copy or export it again.")
+    why = "; ".join(dict.fromkeys(reasons))
+    raise AudioError(f"{name}: {_diagnosis(file, cut)} ({why}). {READABLE}")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, DecodingError):
+        return str(error)
+    return f"soundfile: {str(error).rsplit(': ', 1)[-1].rstrip('.')}"
 
 
 def _diagnosis(file: IO[bytes], cut: bool) -> str:
@@ -114,10 +96,12 @@ def _as_promised(decoded: Decoded, cut: bool, name: Named) -> Iterator[NDArray[A
         name.warn(f"{name}: is truncated; only {seconds:.1f} s{more} can be read.")
 
 
-def _from_sound(sound: soundfile.SoundFile) -> Decoded:
-    # Only FLAC states its length; what libsndfile says of the others it has counted or guessed.
-    stated = sound.format == "FLAC" and sound.frames < 1 << 60
-    return Decoded(sound.samplerate, _sound_blocks(sound), sound.frames / sound.samplerate if stated else 0.0)
+def _from_sound(file: IO[bytes], name: Named, stack: ExitStack, options: ReadOptions) -> Decoded:
+    source = repaired(file) or _number(file)
+    sound = stack.enter_context(soundfile.SoundFile(source, closefd=False))
+    if not sound.frames:
+        raise DecodingError(_NO_SAMPLES)
+    return Decoded(sound.samplerate, _sound_blocks(sound), speakers=USUAL.get(sound.channels, ()))
 
 
 def _sound_blocks(sound: soundfile.SoundFile) -> Iterator[NDArray[Any]]:
@@ -136,82 +120,9 @@ def _sound_blocks(sound: soundfile.SoundFile) -> Iterator[NDArray[Any]]:
         yield block
 
 
-def _from_av(file: IO[bytes], reason: str, stack: ExitStack) -> Decoded:
-    import av  # 70 ms, and most recordings never need it
-
-    av.logging.set_level(av.logging.PANIC)
+def _from_av(file: IO[bytes], name: Named, stack: ExitStack, options: ReadOptions) -> Decoded:
     file.seek(0)
-    try:
-        # Belt and braces: no format that names other files, and no way to open one.
-        options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "none"}
-        container = stack.enter_context(av.open(file, "r", options=options, metadata_errors="replace"))
-    except (av.FFmpegError, ValueError, OSError) as error:
-        why = "no format it may open" if getattr(error, "errno", None) == errno.EINVAL else words(error)
-        raise DecodingError(f"soundfile: {reason}; PyAV: {why}") from None
-    if not container.streams.audio:
-        raise DecodingError("it has no sound track")
-    stream = container.streams.audio[0]
-    if stream.codec_context is None:
-        raise DecodingError(f"soundfile: {reason}; PyAV: a kind of sound that it does not know")
-    return Decoded(
-        int(stream.codec_context.sample_rate or 0),
-        accumulator(av_parts(container), SAMPLING_RATE),
-        _stated_seconds(container),
-    )
-
-
-def words(error: Exception) -> str:
-    """What went wrong, in the decoder's words."""
-    return str(getattr(error, "strerror", None) or error)
-
-
-def _stated_seconds(container: Any) -> float:
-    """What the header states; other containers estimate from the size, which is no promise."""
-    stream = container.streams.audio[0]
-    if not container.format.name.startswith(("mov", "asf")) or not stream.duration:
-        return 0.0
-    return float(stream.duration * stream.time_base)
-
-
-def accumulator(parts: Iterator[NDArray[Any]], samples: int) -> Iterator[NDArray[Any]]:
-    """Join the small parts (n, channels) that a decoder gives; each comes with a cost of its own further on."""
-    held: list[NDArray[Any]] = []
-    try:
-        for part in parts:
-            if held and held[0].shape[1] != part.shape[1]:
-                yield np.concatenate(held)
-                held = []
-            held.append(part)
-            if sum(map(len, held)) >= samples:
-                yield np.concatenate(held)
-                held = []
-    except DecodingError:
-        if held:
-            yield np.concatenate(held)
-        raise
-    if held:
-        yield np.concatenate(held)
-
-
-def av_parts(container: Any) -> Iterator[NDArray[Any]]:
-    """The parts (n, channels) that PyAV decodes; raises DecodingError where it stumbles."""
-    import av
-
-    stream = container.streams.audio[0]
-    rate, resampler, kind = stream.codec_context.sample_rate, None, None
-    frames = container.decode(stream)
-    while True:
-        try:
-            frame = next(frames, None)
-        except (av.FFmpegError, OSError) as error:
-            raise DecodingError(words(error)) from None
-        if frame is None:
-            return
-        now = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if resampler is None or now != kind:  # broadcasts change from mono to stereo and back
-            resampler, kind = av.AudioResampler(format="flt", layout=frame.layout, rate=rate), now
-        for part in resampler.resample(frame):
-            yield part.to_ndarray().reshape(part.samples, -1)
+    return decode_track(open_container(file, stack), options, name)
 
 
 def from_array(source: tuple[Any, ...]) -> Decoded:
@@ -254,23 +165,23 @@ def check_rate(rate: float, name: str) -> None:
         )
 
 
-def mono_blocks(decoded: Decoded, name: Named) -> Iterator[NDArray[np.float32]]:
-    """The mean of the channels, block by block; raises AudioError for samples that are no numbers, or none."""
+def checked_blocks(decoded: Decoded, options: ReadOptions, name: Named) -> Iterator[NDArray[np.float32]]:
+    """The channels asked for, (n, 1) or (n, channels); raises AudioError for samples that are no numbers, or none."""
     done, peak, clipped = 0, 0.0, 0.0
-    for block in decoded.blocks:
+    for block in selected(decoded, options, name):
         with np.errstate(over="ignore", invalid="ignore"):  # raised below as our own error
-            mono = (block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)).astype(np.float32, copy=False)
-        usable = np.abs(mono) < _ABSURD  # NaN is not
+            block = block.astype(np.float32, copy=False)
+        level = np.abs(block)
+        usable = (level < _ABSURD).all(axis=1)  # NaN is not
         if not usable.all():
             when = (done + int(np.argmin(usable))) / decoded.sampling_rate
             raise AudioError(
                 f"{name}: holds NaN, infinite or absurd samples, the first at {when:.3f} s. Export it again."
             )
-        level = np.abs(block)
-        done, peak = done + len(mono), max(peak, float(level.max(initial=0.0)))
+        done, peak = done + len(block), max(peak, float(level.max(initial=0.0)))
         # A loud sine touches full scale, too, but does not stay there.
         clipped += float(((level[1:] >= _FULL) & (block[1:] == block[:-1])).sum()) / block.shape[1]
-        yield mono
+        yield block
     if not done:
         raise AudioError(f"{name}: holds no samples. Copy or export it again.")
     _tell_level(name, peak, clipped / done)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from affekt._files import atomic_write
 from affekt._optional import require
 from affekt.errors import AudioError, InputError, UnknownName
-from affekt.speech.decode import SAMPLING_RATE
+from affekt.speech.decoded import SAMPLING_RATE
 from affekt.speech.functionals import SEQUENCES, VECTORS
 from affekt.speech.stretch import read_stretch
 from affekt.types import Sample

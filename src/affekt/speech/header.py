@@ -1,16 +1,18 @@
-"""What the header of a recording promises, and whether the file still holds it.
+"""What the header of a recording promises, whether the file still holds it, and whether it holds more.
 
 Decoders read what is there and say nothing when half a file is missing: a copy
-that stopped, a recorder that was switched off. Most formats write down their
-own length, so it can be noticed without decoding anything.
+that stopped, a recorder that was switched off. They also stop where the header
+says, when a recorder did not come to update it. Most formats write down their
+own length, so both can be noticed without decoding anything.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 from collections.abc import Callable
-from typing import IO
+from typing import IO, Any
 
 # A header that is nothing but tiny chunks must not keep us walking for minutes.
 _MOST_CHUNKS = 10_000
@@ -44,10 +46,158 @@ def is_truncated(file: IO[bytes]) -> bool:
                 end = promised_end(file, size)
             except (struct.error, IndexError):  # too short for even this much of a header
                 end = size + 2
+            except (OverflowError, OSError, ValueError):  # a number that is no place in a file: the header is damaged
+                end = 0
             file.seek(0)
             # A last padding byte is often forgotten.
             return end > size + 1
     return False
+
+
+#: The first bytes of formats that hold bare samples, mostly; and where their kind is named.
+_BARE = (b"RIFF", b"RF64", b"FORM", b".snd", b"caff", b"riff", b"NIST", b"Creative")
+#: So many bytes behind the end of the sound are sound, too, unless they are one of these.
+_LEAST_REST = 4096
+_TAGS = (b"ID3", b"TAG", b"APETAGEX", b"<?xml", b"LIST")
+
+
+def has_bare_samples(file: IO[bytes]) -> bool:
+    """Whether a file is of a format that mostly holds samples as they are: wav, aiff, au, caf, w64, sphere.
+
+    Examples
+    --------
+    >>> has_bare_samples(io.BytesIO(b"RIFF....WAVE"))
+    True
+    """
+    file.seek(0)
+    head = file.read(12)
+    file.seek(0)
+    return head.startswith(_BARE) and head[8:11] != b"AVI"
+
+
+def repaired(file: IO[bytes]) -> io.RawIOBase | None:
+    """The file with the length in its header as it is, where the header says less; else None.
+
+    A recorder that is switched off before it updates its header leaves one that
+    says 0 or 2 s before an hour of sound. Only of wav, au, aiff and caf.
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    head = file.read(4)
+    try:
+        changes = _REPAIRS[head](file, size) if head in _REPAIRS else {}
+    except (struct.error, IndexError, OverflowError, OSError, ValueError):
+        changes = {}
+    file.seek(0)
+    return _Changed(file, size, changes) if changes else None
+
+
+def _chunks(file: IO[bytes], size: int, form: str) -> dict[bytes, tuple[int, int]]:
+    """Name to (start of its content, length) of the chunks of a RIFF (``<``), AIFF (``>``) or CAF file."""
+    found: dict[bytes, tuple[int, int]] = {}
+    header = struct.Struct(">4sq" if form == "caf" else f"{form}4sI")
+    place = 8 if form == "caf" else 12
+    for _ in range(_MOST_CHUNKS):
+        file.seek(place)
+        head = file.read(header.size)
+        if len(head) < header.size:
+            break
+        name, length = header.unpack(head)
+        # Chunks behind the sound: anything else there is sound that the header does not know of.
+        if not name.isascii() or not name.strip().isalnum() or length < 0 or place + header.size + length > size + 1:
+            if name in (b"data", b"SSND"):
+                found[name] = (place + header.size, length)
+            break
+        found.setdefault(name, (place + header.size, length))
+        place += header.size + length + (length % 2 if form != "caf" else 0)
+    found[b""] = (place, size - place)
+    return found
+
+
+def _has_more(file: IO[bytes], chunks: dict[bytes, tuple[int, int]], name: bytes) -> bool:
+    """Whether what follows the last chunk that makes sense is more of the chunk with the sound."""
+    if name not in chunks:
+        return False
+    start, length = chunks[name]
+    place, rest = chunks[b""]
+    last = max(begin for key, (begin, _) in chunks.items() if key)
+    file.seek(place)
+    return start == last and length >= 0 and rest >= _LEAST_REST and not file.read(8).startswith(_TAGS)
+
+
+def _wav_repair(file: IO[bytes], size: int) -> dict[int, bytes]:
+    chunks = _chunks(file, size, "<")
+    if b"ds64" in chunks or not _has_more(file, chunks, b"data"):
+        return {}
+    start = chunks[b"data"][0]
+    return {
+        4: struct.pack("<I", min(size - 8, 0xFFFFFFFF)),
+        start - 4: struct.pack("<I", min(size - start, 0xFFFFFFFF)),
+    }
+
+
+def _aiff_repair(file: IO[bytes], size: int) -> dict[int, bytes]:
+    chunks = _chunks(file, size, ">")
+    if not _has_more(file, chunks, b"SSND") or b"COMM" not in chunks:
+        return {}
+    start, common = chunks[b"SSND"][0], chunks[b"COMM"][0]
+    file.seek(common)
+    channels, _, bits = struct.unpack(">hIh", file.read(8))
+    frames = (size - start - 8) // (channels * -(-bits // 8))
+    return {
+        4: struct.pack(">I", min(size - 8, 0xFFFFFFFF)),
+        common + 2: struct.pack(">I", min(frames, 0xFFFFFFFF)),
+        start - 4: struct.pack(">I", min(size - start, 0xFFFFFFFF)),
+    }
+
+
+def _au_repair(file: IO[bytes], size: int) -> dict[int, bytes]:
+    file.seek(4)
+    start, length = struct.unpack(">II", file.read(8))
+    return {8: b"\xff" * 4} if length != 0xFFFFFFFF and size - start - length >= _LEAST_REST else {}
+
+
+def _caf_repair(file: IO[bytes], size: int) -> dict[int, bytes]:
+    chunks = _chunks(file, size, "caf")
+    if not _has_more(file, chunks, b"data"):
+        return {}
+    start = chunks[b"data"][0]
+    return {start - 8: struct.pack(">q", size - start)}
+
+
+_REPAIRS = {b"RIFF": _wav_repair, b"FORM": _aiff_repair, b".snd": _au_repair, b"caff": _caf_repair}
+
+
+class _Changed(io.RawIOBase):
+    """A file with other bytes in some places of its header."""
+
+    def __init__(self, file: IO[bytes], size: int, changes: dict[int, bytes]) -> None:
+        self._file, self._size, self._changes, self._place = file, size, changes, 0
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._place = max(0, offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence])
+        return self._place
+
+    def readinto(self, buffer: Any) -> int:
+        self._file.seek(self._place)
+        part = bytearray(self._file.read(len(buffer)))
+        for place, new in self._changes.items():
+            first = place - self._place
+            if -len(new) < first < len(part):
+                kept = new[max(0, -first) : max(0, len(part) - first)]
+                part[max(0, first) : max(0, first) + len(kept)] = kept
+        buffer[: len(part)] = part
+        self._place += len(part)
+        return len(part)
 
 
 def _riff_end(file: IO[bytes], size: int) -> int:

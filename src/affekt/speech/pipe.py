@@ -4,28 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from affekt.errors import AudioError, InputError, UnknownName
-from affekt.speech.decode import (
-    CONTAINERS,
-    READABLE,
-    Decoded,
-    DecodingError,
-    Named,
-    Warn,
-    accumulator,
-    av_parts,
-    check_rate,
-    check_sampling_rate,
-    full_scale,
-    mono_blocks,
-    words,
-)
+from affekt.speech.audio import MIX, failing_as
+from affekt.speech.channels import ReadOptions
+from affekt.speech.container import decode_track, open_container
+from affekt.speech.decode import READABLE, check_rate, check_sampling_rate, checked_blocks, full_scale
+from affekt.speech.decoded import Decoded, Named, Warn
 
 #: Kinds of bare samples, little endian.
 RAW = {"pcm16": "<i2", "float32": "<f4"}
@@ -45,8 +35,8 @@ class Arriving:
         What to call it.
     sampling_rate : int
         Hertz.
-    pieces : iterator of float32 array, shape (n,)
-        Mono; n varies. The next one may be long in coming.
+    pieces : iterator of float32 array, shape (n,); of ``each`` channel (n, channels)
+        n varies. The next one may be long in coming.
     """
 
     name: str
@@ -54,8 +44,10 @@ class Arriving:
     pieces: Iterator[NDArray[np.float32]]
 
 
-def contained(file: Any, stack: ExitStack, *, name: str, warn: Warn) -> Arriving:
+def contained(file: Any, stack: ExitStack, *, named: tuple[str, Warn], options: ReadOptions = MIX) -> Arriving:
     """What a pipe brings in a container: wav, ogg, webm, mp3, flac, aac, mpegts and the like.
+
+    A damaged packet costs that packet, and is said at the end.
 
     Parameters
     ----------
@@ -63,55 +55,49 @@ def contained(file: Any, stack: ExitStack, *, name: str, warn: Warn) -> Arriving
         Read as it comes, never moved about in; needs ``read1``.
     stack : ExitStack
         Closes the decoder.
-    name : str
-        For messages.
-    warn : callable
-        Takes a sentence when the signal is odd.
+    named : (str, callable)
+        What to call it, and who takes a sentence when it is odd.
+    options : ReadOptions
+        The channel, and of a video the sound track.
 
     Raises
     ------
     AudioError
         If it is empty, no recording, or a container that has to be whole to be read.
     """
-    import av
-
-    av.logging.set_level(av.logging.PANIC)
-    pipe = _Pipe(file)
-    options = {
-        "format_whitelist": CONTAINERS,
-        "protocol_whitelist": "none",
-        "probesize": str(_PROBE),
-        "analyzeduration": "0",
-    }
+    pipe, name = _Pipe(file), Named(*named)
     try:
-        container = stack.enter_context(av.open(pipe, "r", options=options, metadata_errors="replace"))
-        stream = container.streams.audio[0]
-        rate = int(stream.codec_context.sample_rate)
-    except (av.FFmpegError, ValueError, OSError, IndexError, AttributeError) as error:
+        container = open_container(pipe, stack, probesize=str(_PROBE), analyzeduration="0")
+        decoded = decode_track(container, options, name, at_once=1 / _PIECES)
+    except AudioError:
+        raise
+    except Exception as error:  # as failing_as has it, in words about pipes
         pipe.check()
-        why = "is empty (0 bytes)" if not pipe.done else f"cannot be read as it arrives ({words(error)})"
+        why = "is empty (0 bytes)" if not pipe.done else f"cannot be read as it arrives ({error})"
         more = f" {READABLE} An mp4 has to be whole first: save it to a file." if pipe.done else ""
         raise AudioError(f"{name}: {why}.{more}") from None
-    check_rate(rate, name)
-    parts = _told(accumulator(av_parts(container), rate // _PIECES), pipe, Named(name, warn))
-    return Arriving(name, rate, mono_blocks(Decoded(rate, parts), Named(name, warn)))
+    check_rate(decoded.sampling_rate, name.name)
+    checked = replace(decoded, blocks=_interruptible(decoded.blocks, pipe, name))
+    return Arriving(name.name, decoded.sampling_rate, _pieces(checked, options, name))
 
 
-def raw(file: Any, *, kind: str, sampling_rate: int, channels: int, named: tuple[str, Warn]) -> Arriving:
-    """Bare samples without a header.
+def _pieces(decoded: Decoded, options: ReadOptions, name: Named) -> Iterator[NDArray[np.float32]]:
+    blocks = checked_blocks(decoded, options, name)
+    return blocks if options.channel == "each" else (block[:, 0] for block in blocks)
+
+
+@dataclass(frozen=True)
+class RawForm:
+    """How bare samples are written.
 
     Parameters
     ----------
-    file : binary file
-        Read as it comes; needs ``read1``.
     kind : str
         A key of :data:`RAW`.
     sampling_rate : int
         Hertz.
     channels : int
-        Interleaved; they are averaged.
-    named : (str, callable)
-        What to call it, and who takes a sentence when it is odd.
+        Interleaved.
 
     Raises
     ------
@@ -119,22 +105,43 @@ def raw(file: Any, *, kind: str, sampling_rate: int, channels: int, named: tuple
         If there is no such kind.
     InputError
         If the rate or the number of channels is not allowed.
+    """
+
+    kind: str
+    sampling_rate: int
+    channels: int = 1
+
+    def __post_init__(self) -> None:
+        if self.kind not in RAW:
+            raise UnknownName("kind of samples", self.kind, RAW)
+        if not 1 <= self.channels <= 32:
+            raise InputError(f"channels is {self.channels}; allowed: 1 to 32.")
+        check_sampling_rate(self.sampling_rate)
+
+
+def raw(file: Any, form: RawForm, *, named: tuple[str, Warn], options: ReadOptions = MIX) -> Arriving:
+    """Bare samples without a header.
+
+    Parameters
+    ----------
+    file : binary file
+        Read as it comes; needs ``read1``.
+    form : RawForm
+    named : (str, callable)
+        What to call it, and who takes a sentence when it is odd.
+    options : ReadOptions
+        The channel.
 
     Examples
     --------
     >>> import io
-    >>> sound = raw(io.BytesIO(b"\\0\\x40" * 3), kind="pcm16", sampling_rate=8000, channels=1, named=("x", print))
+    >>> sound = raw(io.BytesIO(b"\\0\\x40" * 3), RawForm("pcm16", 8000), named=("x", print))
     >>> [piece.tolist() for piece in sound.pieces]
     [[0.5, 0.5, 0.5]]
     """
-    if kind not in RAW:
-        raise UnknownName("kind of samples", kind, RAW)
-    if not 1 <= channels <= 32:
-        raise InputError(f"channels is {channels}; allowed: 1 to 32.")
-    check_sampling_rate(sampling_rate)
     name = Named(*named)
-    parts = _raw_parts(file, np.dtype(RAW[kind]), channels, name)
-    return Arriving(name.name, sampling_rate, mono_blocks(Decoded(sampling_rate, parts), name))
+    parts = _raw_parts(file, np.dtype(RAW[form.kind]), form.channels, name)
+    return Arriving(name.name, form.sampling_rate, _pieces(Decoded(form.sampling_rate, parts), options, name))
 
 
 def _raw_parts(file: Any, kind: np.dtype, channels: int, name: Named) -> Iterator[NDArray[Any]]:
@@ -149,20 +156,13 @@ def _raw_parts(file: Any, kind: np.dtype, channels: int, name: Named) -> Iterato
         name.warn(f"{name}: ends with {len(rest)} bytes of a sample of {size}; is it {kind.name}, {channels} channels?")
 
 
-def _told(parts: Iterator[NDArray[Any]], pipe: _Pipe, name: Named) -> Iterator[NDArray[Any]]:
-    """Pass parts on; tell when the decoder stumbles, and let Ctrl-C through."""
-    done = 0
-    try:
+def _interruptible(parts: Iterator[NDArray[Any]], pipe: _Pipe, name: Named) -> Iterator[NDArray[Any]]:
+    """Pass parts on, and let Ctrl-C through."""
+    with failing_as(name.name):
         for part in parts:
             pipe.check()
-            done += len(part)
             yield part
-    except DecodingError as error:
         pipe.check()
-        if not done:
-            raise AudioError(f"{name}: cannot be decoded ({error}). {READABLE}") from None
-        name.warn(f"{name}: broke off; what came after it cannot be decoded ({error}).")
-    pipe.check()
 
 
 class _Pipe:

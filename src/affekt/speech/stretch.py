@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affekt.errors import AudioError
-from affekt.speech.audio import Source, blocks, warn_user
-from affekt.speech.decode import SAMPLING_RATE, Warn
+from affekt.speech.audio import MIX, Source, blocks, warn_user
+from affekt.speech.channels import ReadOptions
+from affekt.speech.decoded import SAMPLING_RATE, Warn
 from affekt.types import Sample
 
 
@@ -38,7 +39,11 @@ def is_stretch(sample: Sample) -> bool:
 
 
 def stretch_blocks(
-    source: Source | Sample, *, sampling_rate: int = SAMPLING_RATE, warn: Warn = warn_user
+    source: Source | Sample,
+    *,
+    sampling_rate: int = SAMPLING_RATE,
+    warn: Warn = warn_user,
+    options: ReadOptions = MIX,
 ) -> Iterator[NDArray[np.float32]]:
     """Read a recording, or the stretch of it that a sample is, block by block.
 
@@ -52,11 +57,13 @@ def stretch_blocks(
         Hertz of the result.
     warn : callable
         Takes what is odd about the recording.
+    options : ReadOptions
+        The channel, and of a video the sound track.
 
     Yields
     ------
-    float32 array, shape (n,)
-        Mono. The i-th value of a stretch is at ``start + i / sampling_rate`` seconds of the recording.
+    float32 array, shape (n,); of ``each`` channel (n, channels)
+        The i-th value of a stretch is at ``start + i / sampling_rate`` seconds of the recording.
 
     Raises
     ------
@@ -64,11 +71,11 @@ def stretch_blocks(
         If the recording cannot be read, or ends before the stretch begins.
     """
     if not isinstance(source, Sample):
-        yield from blocks(source, sampling_rate=sampling_rate, warn=warn)
+        yield from blocks(source, sampling_rate=sampling_rate, warn=warn, options=options)
         return
     start, end = bounds(source, sampling_rate)
     length = taken = 0
-    for block in blocks(source.path, sampling_rate=sampling_rate, warn=warn):
+    for block in blocks(source.path, sampling_rate=sampling_rate, warn=warn, options=options):
         part = block[max(0, start - length) : None if end is None else max(0, end - length)]
         length, taken = length + len(block), taken + len(part)
         if len(part):
