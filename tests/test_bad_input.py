@@ -392,6 +392,37 @@ def test_a_playlist_behind_other_words_is_no_recording_either(tmp_path):
 # ---- Many recordings, some of them broken
 
 
+#: Bytes on which a parser raised what nobody had thought of: numbers of a header that went into a seek.
+HEADERS = {
+    "size.mkv": bytes.fromhex("1a45dfa300") + b"\xff" * 8 + bytes(64),
+    "box.mp4": struct.pack(">I4s", 16, b"ftyp") + b"isommp42" + struct.pack(">I4sQ", 1, b"mdat", 2**64 - 1) + bytes(64),
+    "chunk.caf": b"caff\0\1\0\0" + b"desc" + struct.pack(">q", 2**62) + bytes(64),
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_a_file_on_which_a_parser_breaks_costs_the_others_nothing(tmp_path, good, name):
+    (tmp_path / "sound").mkdir()
+    shutil.copy(good, tmp_path / "sound" / "good.wav")
+    (tmp_path / "sound" / name).write_bytes(HEADERS[name])
+    done = affekt("--format", "csv", tmp_path / "sound", status=1)
+    assert "good.wav" in done.stdout and name in done.stderr
+
+
+def test_whatever_reading_raises_is_the_failure_of_that_file():
+    class Strange(io.BytesIO):
+        name = "strange.wav"
+
+        def seek(self, *_):
+            raise OverflowError("Python int too large to convert to C long")
+
+    from affekt.errors import AudioError
+    from affekt.speech.audio import read
+
+    with pytest.raises(AudioError, match="strange.wav: cannot be read .*OverflowError"):
+        read(Strange(b"RIFF"))
+
+
 @pytest.fixture
 def folder(tmp_path, good):
     """Two good recordings around a broken one."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affekt.errors import AudioError, InputError, UnknownName
+from affekt.speech.audio import failing_as
 from affekt.speech.decode import (
     CONTAINERS,
     READABLE,
@@ -87,7 +88,7 @@ def contained(file: Any, stack: ExitStack, *, name: str, warn: Warn) -> Arriving
         container = stack.enter_context(av.open(pipe, "r", options=options, metadata_errors="replace"))
         stream = container.streams.audio[0]
         rate = int(stream.codec_context.sample_rate)
-    except (av.FFmpegError, ValueError, OSError, IndexError, AttributeError) as error:
+    except Exception as error:  # as failing_as has it, in words about pipes
         pipe.check()
         why = "is empty (0 bytes)" if not pipe.done else f"cannot be read as it arrives ({words(error)})"
         more = f" {READABLE} An mp4 has to be whole first: save it to a file." if pipe.done else ""
@@ -152,17 +153,18 @@ def _raw_parts(file: Any, kind: np.dtype, channels: int, name: Named) -> Iterato
 def _told(parts: Iterator[NDArray[Any]], pipe: _Pipe, name: Named) -> Iterator[NDArray[Any]]:
     """Pass parts on; tell when the decoder stumbles, and let Ctrl-C through."""
     done = 0
-    try:
-        for part in parts:
+    with failing_as(name.name):
+        try:
+            for part in parts:
+                pipe.check()
+                done += len(part)
+                yield part
+        except DecodingError as error:
             pipe.check()
-            done += len(part)
-            yield part
-    except DecodingError as error:
+            if not done:
+                raise AudioError(f"{name}: cannot be decoded ({error}). {READABLE}") from None
+            name.warn(f"{name}: broke off; what came after it cannot be decoded ({error}).")
         pipe.check()
-        if not done:
-            raise AudioError(f"{name}: cannot be decoded ({error}). {READABLE}") from None
-        name.warn(f"{name}: broke off; what came after it cannot be decoded ({error}).")
-    pipe.check()
 
 
 class _Pipe:
