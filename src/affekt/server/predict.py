@@ -20,6 +20,7 @@ from affekt.recognize.recognizer import Recognizer
 from affekt.recognize.trace import Trace
 from affekt.server.refusals import Failure, Refusal, documented
 from affekt.server.service import Service
+from affekt.server.slots import client_of
 from affekt.server.uploads import Form, Upload, read_form
 from affekt.speech.waveform import RATE
 from affekt.timeline.segments import Listener
@@ -225,7 +226,7 @@ def routes(service: Service) -> APIRouter:
         response_class=Response,
     )
     async def predict(request: Request) -> Response:
-        with service.recordings.one():
+        with service.recordings.one(client_of(request.scope)):
             form = await read_form(request, service.settings.limits)
             ask = ask_of(form)
             results, failures = await _in_time(service, form, ask)
