@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -148,11 +149,29 @@ def test_store_keeps_what_came_and_what_was_answered_under_names_of_its_own(clip
     with serving(store=tmp_path) as server:
         assert server.get("/v1/settings").json()["store"] is True
         server.post("/v1/predict", files=[("files", ("../mine.wav", clips[0].read_bytes()))])
+        server.post("/v1/predict", files={"files": ("notes.txt", b"dear diary")})  # no recording: nothing is kept
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
     (recording,) = tmp_path.glob("*.recording")
     (results,) = tmp_path.glob("*.json")
     assert recording.read_bytes() == clips[0].read_bytes()
     assert json.loads(results.read_text())["results"][0]["source"] == "../mine.wav"
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_full_store_keeps_nothing_more_and_says_so(clips, tmp_path, caplog):
+    with caplog.at_level(logging.ERROR), serving(store=tmp_path, limits=Limits(store_bytes=100)) as server:
+        assert server.post("/v1/predict", files=parts(clips[0])).status_code == 200
+    assert list(tmp_path.iterdir()) == [] and "store is full" in caplog.messages
+
+
+def test_what_a_killed_server_left_in_the_store_is_swept(tmp_path):
+    old, new = tmp_path / ".a.json.0123.part", tmp_path / ".b.json.4567.part"
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    make_app(Settings(store=tmp_path))
+    assert list(tmp_path.iterdir()) == [new]
 
 
 def test_too_large_is_a_413_whether_or_not_the_length_is_said(clips):
@@ -332,6 +351,8 @@ def test_converting_is_what_asking_for_the_format_gives(server, clips, form):
         b"[" + b"[]," * 300_000 + b"[]]", b'{"results": 3}', b'{"results": [3]}', b'{"results": [{}]}', b"[" * 100_000,
         b'{"results": [{"source": "a", "duration": NaN, "segments": [], "summary": {}, "model": "m", "labels": []}]}',
         b'{"schema": "other/1", "results": []}',
+        b'{"results": [{"source": "a", "duration": 1e308, "segments": [], "summary": {"start": 0, "end": 1, '
+        b'"quality": 1, "scores": {}}, "model": "m", "labels": []}]}',
     ],
 )  # fmt: skip
 def test_what_is_no_result_is_not_converted(server, body):

@@ -203,10 +203,10 @@ class RequestWork:
 
     def _one(self, recognizer: Recognizer, index: int) -> Result | Failure:
         upload, count = self.form.uploads[index], len(self.form.uploads)
-        if self.service.store:
-            self.service.store.recording(upload)
         watch = ProgressTrace(upload, self.seconds, lambda share: self.notify((index + share) / count))
         outcome = recognise(recognizer, upload, watch=watch, stop=self.stop)
+        if self.service.store and isinstance(outcome, Result):
+            self.service.store.recording(upload)
         self.service.metrics.recording(outcome.duration if isinstance(outcome, Result) else None)
         return outcome
 

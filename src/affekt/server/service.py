@@ -37,7 +37,7 @@ class Service:
         self.references = References(limits.references, limits.kept, share=limits.share)
         self.sessions = Sessions(limits.streams, share=limits.share)
         self.metrics.streams.set_function(lambda: len(self.sessions))
-        self.store = Store(settings.store) if settings.store else None
+        self.store = Store(settings.store, limit=limits.store_bytes) if settings.store else None
         self.closing = False
 
     def recognizer(

@@ -58,6 +58,8 @@ class Limits:
         Bytes a second that a body comes at, and an answer is read at, at the least.
     convert_bytes : int
         Of results to be converted; an hour of speech is about one million.
+    store_bytes : int
+        Of all files in the folder of ``store``; what comes then is not kept.
 
     Raises
     ------
@@ -86,6 +88,7 @@ class Limits:
     header: float = 10.0
     rate: float = 2048.0
     convert_bytes: int = 8 << 20
+    store_bytes: int = 10 << 30
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
