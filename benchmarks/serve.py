@@ -90,7 +90,7 @@ def main(quick: bool, streams: str, seconds: float, workers: int, output: Path |
 @contextmanager
 def server(streams: int, workers: int) -> Any:
     """`affekt serve` as people start it; yields its address and process."""
-    arguments = ["--port", "0", "--limit", f"streams={streams}", "--workers", str(workers)]
+    arguments = ["--port", "0", "--limit", f"streams={streams}", "--limit", "share=1", "--workers", str(workers)]
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen([sys.executable, "-m", "affekt", "serve", *arguments], stderr=log)
         try:

@@ -174,7 +174,7 @@ def test_the_javascript_examples_run(url, folder, code):
 
 
 def test_the_table_of_limits_is_that_of_the_code():
-    cells = dict(re.findall(r"\| `(\w+)` \| (\d+) ", DOCS))
+    cells = dict(re.findall(r"\| `(\w+)` \| ([\d.]+) ", DOCS))
     assert {name: float(number) for name, number in cells.items()} == vars(Limits())
 
 

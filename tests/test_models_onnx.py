@@ -137,6 +137,18 @@ def test_a_foreign_model_is_refused(save):
             '{"name": "x", "modality": "speech", "labels": ["a", "b"], "scores": {"x": {"UAR": [1]}}}',
             "value, low, high",
         ),
+        (
+            '{"name": "x", "modality": "speech", "labels": ["a", "b"], "scores": {"x": {"UAR": [NaN, 0, 1, 2]}}}',
+            "infinite or NaN",
+        ),
+        ('{"name": "x", "modality": "speech", "labels": ["a", "b"], "input": {"hop": 1e999}}', "infinite or NaN"),
+        ('{"name": "x", "modality": "speech", "labels": ["a", "b"], "recipe": {"a": [{"b": -Infinity}]}}', "NaN"),
+        ('{"name": "x", "modality": "speech", "labels": ["a", "b"], "threshold": NaN}', "NaN"),
+        (
+            '{"name": "x", "modality": "speech", "labels": ["a", "b"], '
+            '"data": {"x": {"clips": 1, "speakers": 1, "licence": "\\u001b[31m"}}}',
+            "control characters",
+        ),
         ('{"name": "x", "modality": "speech", "labels": ["a"]}', "two or more different names"),
         ('{"name": "x", "modality": "speech", "labels": ["a", "b"], "schema": 99}', "upgrade affekt"),
         ('{"name": "x", "modality": "speech", "labels": ["a", "b"], "temperature": 0}', "temperature 0 is not between"),
@@ -255,3 +267,75 @@ def test_a_card_of_the_first_schema_still_opens():
     features = Card.from_json(json.dumps({**old, "modality": "features", "normal": 0, "input": {"kind": "mfcc-20"}}))
     assert features.input["features"] == {"kind": "mfcc-20"}
     assert Card.from_json(card.to_json()) == card
+
+
+def varint(number, *, spare=0):
+    """A number as protobuf writes it, in more bytes than it needs."""
+    data = bytearray()
+    while number > 127:
+        data.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*data, number]) if not spare else bytes([*data, number | 128, *[128] * (spare - 1), 0])
+
+
+def field(number, content, *, key=None):
+    return (key or varint(number << 3 | 2)) + varint(len(content)) + content
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        (varint((4 << 3 | 2) | 1 << 32), "too large"),  # protobuf cuts a tag to 32 bits: it reads field 4
+        (varint((4 << 3 | 2) | 1 << 63), "too large"),
+        (varint(4 << 3 | 2, spare=1), "more bytes than it needs"),
+        (varint(4 << 3 | 2, spare=4), "more bytes than it needs"),
+        (varint(2), "without a number"),
+    ],
+)
+def test_what_protobuf_reads_in_another_way_is_refused(key, says):
+    node = field(2, b"logits") + field(4, b"Loop", key=key)
+    model = field(7, field(1, node))
+    with pytest.raises(ModelError, match=says):
+        inspect(model)
+
+
+def test_a_location_that_protobuf_cuts_to_external_is_refused():
+    tensor = field(8, b"w") + varint(14 << 3) + varint(1 | 1 << 32)
+    with pytest.raises(ModelError, match="refers to another file"):
+        inspect(field(7, field(5, tensor)))
+
+
+def test_products_of_constants_are_not_computed_when_a_model_is_opened(save):
+    shape = helper.make_tensor("shape", onnx.TensorProto.INT64, [2], [6000, 6000])
+    nodes = [helper.make_node("ConstantOfShape", ["shape"], ["c0"])]
+    nodes += [helper.make_node("MatMul", [f"c{i}", f"c{i}"], [f"c{i + 1}"]) for i in range(60)]
+    nodes += [helper.make_node("Concat", ["signal", "c60"], ["logits"], axis=1)]
+    with pytest.raises(ModelError, match=r"constants alone \(MatMul\)"):
+        open_model(save(tiny(nodes=nodes, initializers=[shape], outputs=("logits",))))
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        helper.make_node("Tile", ["one", "many"], ["x"]),
+        helper.make_node("Expand", ["one", "many"], ["x"]),
+        helper.make_node("ConstantOfShape", ["many"], ["x"]),
+        helper.make_node("Range", ["one", "many", "one"], ["x"]),
+        helper.make_node("RandomNormal", [], ["x"], shape=[1 << 40]),
+        helper.make_node("HannWindow", ["many"], ["x"]),
+        helper.make_node("Tile", ["one", "unseen"], ["x"]),
+    ],
+    ids=lambda node: node.op_type,
+)
+def test_constants_that_are_made_large_are_refused(node):
+    many = helper.make_tensor("many", onnx.TensorProto.INT64, [1], [1 << 40])
+    unseen = [helper.make_node("Mul", ["many", "many"], ["unseen"])]
+    with pytest.raises(ModelError, match="constants alone"):
+        inspect(tiny(nodes=[*unseen, node], initializers=[many]).SerializeToString())
+
+
+def test_a_card_is_read_without_loading_the_graph(save):
+    path = save(tiny(nodes=[helper.make_node("NoSuchOperator", ["signal"], ["logits"])]))
+    assert read_card(path) == CARD
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        open_model(path)

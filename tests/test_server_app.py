@@ -1,15 +1,18 @@
 """The server over HTTP: what it answers is what the command line writes, and it says no in time and with a reason."""
 
+import asyncio
 import io
 import json
 import logging
 import os
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import numpy as np
@@ -146,11 +149,29 @@ def test_store_keeps_what_came_and_what_was_answered_under_names_of_its_own(clip
     with serving(store=tmp_path) as server:
         assert server.get("/v1/settings").json()["store"] is True
         server.post("/v1/predict", files=[("files", ("../mine.wav", clips[0].read_bytes()))])
+        server.post("/v1/predict", files={"files": ("notes.txt", b"dear diary")})  # no recording: nothing is kept
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
     (recording,) = tmp_path.glob("*.recording")
     (results,) = tmp_path.glob("*.json")
     assert recording.read_bytes() == clips[0].read_bytes()
     assert json.loads(results.read_text())["results"][0]["source"] == "../mine.wav"
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_full_store_keeps_nothing_more_and_says_so(clips, tmp_path, caplog):
+    with caplog.at_level(logging.ERROR), serving(store=tmp_path, limits=Limits(store_bytes=100)) as server:
+        assert server.post("/v1/predict", files=parts(clips[0])).status_code == 200
+    assert list(tmp_path.iterdir()) == [] and "store is full" in caplog.messages
+
+
+def test_what_a_killed_server_left_in_the_store_is_swept(tmp_path):
+    old, new = tmp_path / ".a.json.0123.part", tmp_path / ".b.json.4567.part"
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    make_app(Settings(store=tmp_path))
+    assert list(tmp_path.iterdir()) == [new]
 
 
 def test_too_large_is_a_413_whether_or_not_the_length_is_said(clips):
@@ -262,7 +283,7 @@ def test_a_job_that_fails_says_why(server):
 
 
 def test_a_job_can_be_stopped_and_no_more_are_held_than_allowed(clips):
-    with serving(limits=Limits(jobs=2), threads=1) as server:
+    with serving(limits=Limits(jobs=2, share=1), threads=1) as server:
         long = {"files": ("long.wav", silence(1200, 8000))}
         names = [server.post("/v1/jobs", files=long).json()["job"] for _ in range(2)]
         more = server.post("/v1/jobs", files=parts(clips[0]))
@@ -326,9 +347,12 @@ def test_converting_is_what_asking_for_the_format_gives(server, clips, form):
 @pytest.mark.parametrize(
     "body",
     [
-        b"", b"[]", b"{", b'{"results": 3}', b'{"results": [3]}', b'{"results": [{}]}', b"[" * 100_000,
+        b"", b"[]", b"{",
+        b"[" + b"[]," * 300_000 + b"[]]", b'{"results": 3}', b'{"results": [3]}', b'{"results": [{}]}', b"[" * 100_000,
         b'{"results": [{"source": "a", "duration": NaN, "segments": [], "summary": {}, "model": "m", "labels": []}]}',
         b'{"schema": "other/1", "results": []}',
+        b'{"results": [{"source": "a", "duration": 1e308, "segments": [], "summary": {"start": 0, "end": 1, '
+        b'"quality": 1, "scores": {}}, "model": "m", "labels": []}]}',
     ],
 )  # fmt: skip
 def test_what_is_no_result_is_not_converted(server, body):
@@ -378,9 +402,11 @@ def test_the_log_has_lines_of_json_and_nothing_of_the_content(server, clips):
     try:
         server.post("/v1/predict?labels=angry,sad", files=[("files", ("secret-name.wav", clips[0].read_bytes()))])
         server.get("/v1/jobs/secret-number")
+        server.get("/healthz")  # a line is written when the answer is out, and before the next request is read
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
+    lines = [line for line in lines if "/metrics" not in line and "/healthz" not in line]
     assert len(lines) == 2 and '"status": 200' in lines[0]
     assert not any(word in line for line in lines for word in ("secret", "angry", "127.0.0.1"))
 
@@ -517,3 +543,212 @@ def test_a_port_that_is_taken_is_told(server):
 
 def test_the_application_can_be_made_without_settings():
     assert make_app().state.service.settings == Settings()
+
+
+@contextmanager
+def another_client(url):
+    """Somebody else: this machine has many addresses of its own."""
+    with httpx.Client(base_url=url, timeout=60, transport=httpx.HTTPTransport(local_address="127.0.0.2")) as client:
+        yield client
+
+
+def sent(url, data, *, source="127.0.0.1"):
+    """A socket on which these bytes were sent."""
+    url = httpx.URL(url)
+    connection = socket.create_connection((url.host, url.port), timeout=30, source_address=(source, 0))
+    connection.sendall(data)
+    return connection
+
+
+@pytest.mark.parametrize("data", [b"", b"GET /healthz HT", b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"])
+def test_whoever_sends_no_request_or_half_of_one_is_hung_up_on(data):
+    with running(Settings(limits=Limits(header=0.2))) as url:
+        answer = read_all(sent(url, data))
+        assert answer == b"" if not data else answer.startswith(b"HTTP/1.1 408") and b'"slow"' in answer
+
+
+def test_a_header_that_comes_in_drops_has_one_deadline():
+    with running(Settings(limits=Limits(header=0.3))) as url, sent(url, b"GET / HTTP/1.1\r\n") as connection:
+        connection.settimeout(0.05)
+        answer = b""
+        while b"408" not in answer:  # for ever, where each drop gives more time
+            connection.sendall(b"X: y\r\n")
+            with suppress(TimeoutError):
+                answer = connection.recv(1000)
+
+
+def test_a_request_after_another_has_the_same_deadline():
+    with running(Settings(limits=Limits(header=0.2))) as url:
+        answer = read_all(sent(url, b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET /he"))
+        assert answer.startswith(b"HTTP/1.1 200") and b"HTTP/1.1 408" in answer
+
+
+def test_a_body_that_comes_in_drops_is_a_408_long_before_the_time_for_an_upload(clips):
+    with serving(limits=Limits(header=0.2, rate=1e6)) as server:
+        connection, _ = half_a_request(server.base_url, clips[0])
+        assert b"408" in read_all(connection)[:20]
+
+
+def test_one_client_that_uploads_in_drops_leaves_places_for_others(clips):
+    with serving(limits=Limits(queue=4)) as server:
+        held = [half_a_request(server.base_url, clips[0])[0] for _ in range(4)]
+        codes = set()
+        while 429 not in codes:  # until the server has begun to read the half ones
+            codes.add(server.post("/v1/predict", files=parts(clips[0])).status_code)
+        with another_client(server.base_url) as other:
+            assert other.post("/v1/predict", files=parts(clips[0])).status_code == 200
+        for connection in held:
+            connection.close()
+
+
+def test_one_client_cannot_have_all_jobs_and_references(clips):
+    with serving(limits=Limits(jobs=2, references=2), threads=1) as server, another_client(server.base_url) as other:
+        long = {"files": ("long.wav", silence(1200, 8000))}
+        name = server.post("/v1/jobs", files=long).json()["job"]
+        assert server.post("/v1/jobs", files=long).status_code == 429
+        assert other.post("/v1/jobs", files=parts(clips[0])).status_code == 202
+        assert server.delete(f"/v1/jobs/{name}").status_code == 204
+    from affekt.server.references import References
+    from affekt.server.refusals import Refusal
+
+    held = References(2, 60.0, share=0.5)
+    held.add(np.zeros(16_000 * 6, np.float32), "a")
+    with pytest.raises(Refusal, match="1 references of yours"):
+        held.add(np.zeros(16_000 * 6, np.float32), "a")
+    held.add(np.zeros(16_000 * 6, np.float32), "b")
+
+
+def test_connections_that_send_nothing_shut_nobody_out():
+    with running(Settings(limits=Limits(connections=8))) as url, another_client(url) as other:
+        held = [sent(url, b"") for _ in range(60)]
+        held += [sent(url, b"GET /he", source="127.0.0.3") for _ in range(60)]
+        assert other.get("/healthz").status_code == 200
+        assert other.get("/v1/settings").status_code == 200
+        assert httpx.get(f"{url}/healthz").status_code == 200  # the client that holds them gets in, too
+        for connection in held:
+            connection.close()
+
+
+def test_health_is_told_when_every_connection_works():
+    head = "POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+    head += "Content-Length: 99\r\nExpect: 100-continue\r\n\r\n"
+    with running(Settings(limits=Limits(connections=2, share=1))) as url:
+        held = [sent(url, head.encode()) for _ in range(2)]
+        assert all(connection.recv(99).startswith(b"HTTP/1.1 100") for connection in held)
+        with another_client(url) as other:
+            assert other.get("/v1/settings").status_code == 429
+            assert other.get("/healthz").status_code == other.get("/readyz").status_code == 200
+        for connection in held:
+            connection.close()
+
+
+def test_whoever_reads_no_answer_is_hung_up_on():
+    with running(Settings(limits=Limits(header=0.2, stall=0.2))) as url, sent(url, b"") as connection:
+        connection.settimeout(1)
+        with suppress(OSError):
+            while True:  # until nothing more is taken, because nobody reads the answers
+                connection.sendall(100 * b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        with suppress(ConnectionError):
+            while connection.recv(1 << 20):  # what lay in the kernel, and then no more
+                pass
+
+
+def test_a_reused_connection_is_answered_at_once(server):
+    server.get("/healthz")
+    took = []
+    for _ in range(9):
+        began = time.perf_counter()
+        server.get("/healthz")
+        took.append(time.perf_counter() - began)
+    assert sorted(took)[4] < 0.03  # 44 ms where a small packet waits for the other side's acknowledgement
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "localhost.evil", "[x"]
+)
+def test_a_name_that_is_not_the_servers_gets_nothing(server, clips, host):
+    # A page whose own name leads to this machine is of one origin with what answers here.
+    answer = server.post("/v1/predict", files=parts(clips[0]), headers={"Host": host, "Origin": f"http://{host}"})
+    assert answer.status_code == 403 and "--allowed-hosts" in answer.json()["reason"]
+    assert server.get("/", headers={"Host": host}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost:1", "LOCALHOST", "a.localhost", "127.0.0.1", "[::1]:80", "192.0.2.1", "me.home"]
+)
+def test_addresses_localhost_and_names_that_were_told_are_the_servers(host):
+    with serving(hosts=("me.home",)) as server:
+        assert server.get("/v1/settings", headers={"Host": host}).status_code == 200
+
+
+def test_behind_a_proxy_that_is_known_each_of_its_clients_counts(clips):
+    with serving(limits=Limits(jobs=2), threads=1, proxies=("127.0.0.1",)) as server:
+        long = {"files": ("long.wav", silence(1200, 8000))}
+        told = [
+            server.post("/v1/jobs", files=long, headers={"X-Forwarded-For": address})
+            for address in ("192.0.2.1", "192.0.2.1", "192.0.2.2")
+        ]
+        assert [answer.status_code for answer in told] == [202, 429, 202]
+        for answer in told[::2]:
+            server.delete(f"/v1/jobs/{answer.json()['job']}")
+
+
+def test_converting_has_places_a_size_and_a_thread_of_its_own(clips):
+    with serving(limits=Limits(convert_bytes=100_000)) as server:
+        answer = server.post("/v1/convert?format=csv", content=bytes(200_000))
+        assert answer.status_code == 413 and "0.1 MB" in answer.json()["reason"]
+        head = b"POST /v1/convert?format=csv HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\n{"
+        held = [sent(server.base_url, head) for _ in range(2)]
+        codes = set()
+        while 429 not in codes:
+            codes.add(server.post("/v1/convert?format=csv", json={"results": []}).status_code)
+        for connection in held:
+            connection.close()
+
+
+def test_a_large_conversion_stops_nobody_else(server, clips):
+    document = server.post("/v1/predict", files=parts(clips[4])).json()
+    document["results"] *= (7 << 20) // len(json.dumps(document))
+    body, over, took = json.dumps(document).encode(), threading.Event(), []
+
+    def watch():
+        with httpx.Client(base_url=server.base_url, timeout=60) as client:
+            while not over.is_set():
+                began = time.perf_counter()
+                client.get("/healthz")
+                took.append(time.perf_counter() - began)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    answer = server.post("/v1/convert?format=csv", content=body)
+    over.set()
+    thread.join()
+    assert answer.status_code == 200 and max(took) < 1.0
+
+
+def test_what_breaks_is_told_in_json_under_the_policy_and_logged_with_its_cause(caplog):
+    app = make_app(Settings())
+
+    @app.get("/v1/break")
+    async def broken():
+        raise ZeroDivisionError("a secret")
+
+    async def ask():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+            return await client.get("/v1/break")
+
+    with caplog.at_level(logging.ERROR, "affekt.server"):
+        answer = asyncio.run(ask())
+    assert answer.status_code == 500 and answer.json()["code"] == "broken" and "secret" not in answer.text
+    assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+    (record,) = [record for record in caplog.records if record.name == "affekt.server" and record.exc_info]
+    assert record.exc_info[0] is ZeroDivisionError
+
+
+def test_a_client_that_hangs_up_is_not_logged_as_an_exception(clips, caplog):
+    with caplog.at_level(logging.WARNING), serving() as server:
+        connection, _ = half_a_request(server.base_url, clips[0])
+        connection.close()
+        while 'status="499"' not in server.get("/metrics").text:
+            pass
+    assert [record.getMessage() for record in caplog.records] == []

@@ -6,6 +6,7 @@ import threading
 from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -446,3 +447,43 @@ def test_lag_and_length_of_streams_are_counted(speech):
 def test_the_client_of_the_package_streams(url, speech):
     events = list(Client(url).stream(speech[i : i + 5_000] for i in range(0, len(speech), 5_000)))
     assert stable(events) == stable(as_events(Recognizer(options=LIVE), speech))
+
+
+def test_a_page_whose_name_leads_here_gets_no_stream(url):
+    here = socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])))
+    with connect("ws://evil.example/v1/stream", sock=here, origin="http://evil.example") as stream:
+        events, code = rest_of(stream)
+    assert code == 1008 and "--allowed-hosts" in events[-1]["reason"]
+
+
+def test_streams_that_were_dropped_shut_nobody_out():
+    with limited(streams=2, share=1) as url:
+        for _ in range(5):
+            with greeted(url) as (stream, _):
+                stream.socket.shutdown(socket.SHUT_RDWR)  # without a word: they may be resumed
+
+
+def test_one_client_cannot_have_all_streams():
+    from affekt.server.refusals import Refusal
+    from affekt.server.sessions import Sessions
+
+    def session(name, client):
+        return SimpleNamespace(name=name, client=client)
+
+    held = Sessions(4, share=0.5)
+    held.add(session("a1", "a"))
+    held.add(session("a2", "a"))
+    with pytest.raises(Refusal, match="2 streams of yours"):
+        held.add(session("a3", "a"))
+    held.add(session("b1", "b"))
+
+
+@pytest.mark.parametrize(
+    "hello",
+    [{"format": ["pcm16"]}, {"format": {}}, {"voices": ["low"]}, {"model": 3}, {"labels": {}}, {"sampling_rate": [1]}],
+)
+def test_a_hello_of_wrong_types_is_refused_in_words(url, hello):
+    with opened(url) as stream:
+        stream.send(json.dumps({**HELLO, **hello}))
+        events, code = rest_of(stream)
+    assert code == 1008 and events[-1]["reason"].startswith("hello: ")

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from affekt._files import atomic_write
+from affekt._files import atomic_write, sweep
 from affekt._optional import require
 from affekt.errors import AffektError, InputError, LossWarning, MissingExtra, UnknownName
 from affekt.labels import LABEL_SETS, VOICE, label_map
@@ -157,3 +157,31 @@ def current_umask():
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def test_an_atomic_write_leaves_the_umask_alone_and_obeys_it(tmp_path, monkeypatch):
+    before = os.umask(0o027)
+    try:
+        monkeypatch.setattr(os, "umask", None)  # it is of the whole process: other threads would make open files
+        with atomic_write(tmp_path / "a") as file:
+            file.write("a")
+        with atomic_write(tmp_path / "b", private=True) as file:
+            file.write("b")
+    finally:
+        monkeypatch.undo()
+        os.umask(before)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in "ab"] == [0o640, 0o600]
+
+
+def test_what_a_killed_run_left_is_swept_when_the_file_is_written_again(tmp_path):
+    left, fresh, other = (tmp_path / name for name in (".a.json.01.part", ".a.json.02.part", ".b.json.03.part"))
+    for path in (left, fresh, other):
+        path.write_text("half")
+    for path in (left, other):
+        os.utime(path, (0, 0))
+    with atomic_write(tmp_path / "a.json") as file:
+        (held,) = set(tmp_path.glob(".a.json.*.part")) - {fresh}
+        os.utime(held, (0, 0))
+        sweep(tmp_path)  # one that is being written stays, however old
+        file.write("whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".a.json.02.part", "a.json"]

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
-import tempfile
+import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+#: How the name of a file ends that is not complete yet.
+PART = ".part"
+#: Seconds after which one that nobody holds is what a killed run left.
+STALE = 60.0
+
 
 @contextmanager
-def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
+def atomic_write(path: str | os.PathLike[str], mode: str = "w", *, private: bool = False) -> Iterator[IO[Any]]:
     """Open a file that appears under its name only when it is complete.
 
-    On any error, a full disk or Ctrl-C among them, the old file (or none) stays.
+    On any error, a full disk or Ctrl-C among them, the old file (or none) stays. What a killed run left of the same
+    file is removed.
+
+    Parameters
+    ----------
+    path : path
+    mode : str
+        ``"w"`` or ``"wb"``.
+    private : bool
+        Nobody but the owner may read it; by default the permissions are those of a plain ``open()``.
 
     Raises
     ------
@@ -31,17 +52,48 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
         return
     if not target.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "no such folder; make it first", str(target.parent))
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:40]}.")
+    start = f".{target.name[:40]}."
+    sweep(target.parent, start)
+    name = target.parent / f"{start}{secrets.token_hex(6)}{PART}"
+    # The kernel takes the umask off; to ask for it here would change it for all threads.
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+    handle = os.open(name, flags, 0o600 if private else 0o666)
     try:
         with open(handle, mode, encoding=encoding, newline=newline) as file:
+            if fcntl:
+                with contextlib.suppress(OSError):  # a file system without locks
+                    fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield file
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes private files; a result should have the permissions a plain open() gives.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
         os.replace(name, target)
     except BaseException:
         os.unlink(name)
         raise
+
+
+def sweep(folder: Path, start: str = ".") -> None:
+    """Remove incomplete files that a killed run left in a folder: old ones that no process holds.
+
+    Parameters
+    ----------
+    folder : Path
+    start : str
+        How their names begin.
+    """
+    if fcntl is None:
+        return
+    for entry in folder.iterdir():
+        if not (entry.name.startswith(start) and entry.name.endswith(PART)):
+            continue
+        # Whatever cannot be opened, locked or removed is not ours, or is being written.
+        with contextlib.suppress(OSError):
+            if time.time() - entry.lstat().st_mtime < STALE:
+                continue
+            with open(entry, "rb", opener=_unfollowed) as file:
+                fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+                entry.unlink()
+
+
+def _unfollowed(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)

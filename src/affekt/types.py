@@ -6,7 +6,6 @@ half-open, scores are probabilities.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -76,6 +75,10 @@ class Sample:
             raise InputError(f"{self.id}: sex is {self.sex!r}; allowed: 'female', 'male', None.")
 
 
+#: Seconds whose milliseconds a float still tells apart.
+_LONGEST = 1e12
+
+
 @dataclass(frozen=True)
 class Prediction:
     """What a model thinks of ``[start, end)`` of a recording.
@@ -135,7 +138,7 @@ class Prediction:
     box: tuple[float, float, float, float] | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.start <= self.end < math.inf:
+        if not 0 <= self.start <= self.end <= _LONGEST:
             raise InputError(f"start {self.start} and end {self.end} are not an interval in seconds.")
         if not 0 <= self.quality <= 1:
             raise InputError(f"quality is {self.quality}; allowed: 0 to 1.")
@@ -238,8 +241,8 @@ class Result:
     summaries: Mapping[str, Prediction] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.duration < math.inf:
-            raise InputError(f"{self.source!r}: duration is {self.duration}; give seconds, 0 or more.")
+        if not 0 <= self.duration <= _LONGEST:
+            raise InputError(f"{self.source!r}: duration is {self.duration}; give seconds, 0 to {_LONGEST:g}.")
         for label in (label for p in (*self.predictions, self.summary, *self.summaries.values()) for label in p.scores):
             if label not in self.labels:
                 raise UnknownName("label", label, self.labels)

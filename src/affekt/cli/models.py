@@ -43,7 +43,7 @@ def info(model: str, form: str) -> None:
     card = read_card(model_path(model))
     takes = modality(card.modality).load("takes")(card)
     if form == "json":
-        click.echo(json.dumps(card.record(), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(card.record(), indent=2, ensure_ascii=False, allow_nan=False))
         return
     if form == "markdown":
         click.echo(to_markdown(card, takes), nl=False)

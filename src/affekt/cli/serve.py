@@ -23,6 +23,20 @@ from affekt.errors import InputError
 @click.option("--token", envvar="AFFEKT_TOKEN", help="What clients have to know; better in AFFEKT_TOKEN.")
 @click.option("--cors", "origins", multiple=True, metavar="ORIGIN", help="Another site whose pages may use the server.")
 @click.option(
+    "--allowed-hosts",
+    "hosts",
+    multiple=True,
+    metavar="NAME",
+    help="A name that the server may be called by, besides addresses, localhost and --host; * is any.",
+)
+@click.option(
+    "--proxy",
+    "proxies",
+    multiple=True,
+    metavar="ADDRESS",
+    help="A proxy whose X-Forwarded-For says who asks; without it all its clients are one.",
+)
+@click.option(
     "--store",
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder to keep recordings and results in; without it nothing is stored.",
@@ -47,6 +61,8 @@ def serve(**options: Any) -> None:
         models=_models(options["models"]),
         token=options["token"] or None,
         origins=options["origins"],
+        hosts=_names((options["host"], *options["hosts"])),
+        proxies=_names(options["proxies"]),
         store=options["store"],
         threads=options["threads"],
         workers=options["workers"],
@@ -58,6 +74,11 @@ def serve(**options: Any) -> None:
     if settings.token is None and host not in ("127.0.0.1", "::1"):
         click.echo("warning: anyone who can reach this machine can use the server; --token asks for a word.", err=True)
     (serve if settings.workers == 1 else serve_many)(settings, listening)
+
+
+def _names(given: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of hosts, several in one option with commas."""
+    return tuple(name.strip().lower() for text in given for name in text.split(",") if name.strip())
 
 
 def _models(given: tuple[str, ...]) -> dict[str, str]:

@@ -141,6 +141,10 @@ def _problems(card: Card) -> dict[str, bool]:
     if type(card.baseline) is not int or type(card.temperature) not in (int, float):
         return {"baseline must be a whole number, and its temperature a number": True}
     return {
+        "a number is infinite or NaN, or a text has control characters": not all(
+            _is_plain(value) for key, value in vars(card).items() if key != "recipe"
+        )
+        or not _is_plain(card.recipe, texts=False),
         "labels must be two or more different names": len(set(card.labels)) < max(2, len(card.labels)),
         f"schema {card.schema} is not {SCHEMA}; upgrade affekt": card.schema != SCHEMA,
         f"temperature {card.temperature} is not between 0.01 and 100": not 0.01 <= card.temperature <= 100,
@@ -177,6 +181,17 @@ def _selective_problems(card: Card) -> dict[str, bool]:
         "gate must give curves of [bad, good, floor]": bool(card.gate)
         and not (isinstance(card.gate, Mapping) and _are_curves(card.gate.get("curves"))),
     }
+
+
+def _is_plain(value: object, *, texts: bool = True) -> bool:
+    """Whether all numbers in a tree of tables and lists are finite, and all texts can be printed."""
+    if isinstance(value, Mapping):
+        return all(_is_plain(item, texts=texts) for pair in value.items() for item in pair)
+    if isinstance(value, (list, tuple)):
+        return all(_is_plain(item, texts=texts) for item in value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return not texts or not isinstance(value, str) or not value or value.isprintable()
 
 
 def _are_numbers(values: Iterable[object]) -> bool:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from affekt.errors import InputError, ModelError
 from affekt.models.card import KEY, Card
+from affekt.models.constants import SHORT, ConstantWork
 
 LARGEST = 512 * 1024 * 1024
 #: Operators that run other graphs, for as long as the file likes.
 FORBIDDEN = frozenset({"If", "Loop", "Scan", "SequenceMap"})
+#: Seconds after which opening is given up.
+OPENING = 30.0
 #: The ONNX standard: its operators for networks, and those for classical classifiers.
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 
@@ -66,8 +72,9 @@ def open_model(path: str | os.PathLike[str], *, threads: int = 1) -> Model:
     """Open a model file.
 
     The file is looked through before anything in it runs: no operator that
-    loops, none from outside the ONNX standard, no reference to another file.
-    How much memory its operators take is not looked at.
+    loops, none from outside the ONNX standard, no reference to another file,
+    little to be computed of its constants. How much its operators take once it
+    is given something is not looked at.
 
     Parameters
     ----------
@@ -87,18 +94,24 @@ def open_model(path: str | os.PathLike[str], *, threads: int = 1) -> Model:
     """
     data = _read(Path(path))
     try:
-        metadata = inspect(data)
-        if KEY not in metadata:
-            raise ModelError("has no affekt card; only models exported by affekt can be used.")
-        card = Card.from_json(metadata[KEY])
-        return _opened(data, card, threads)
+        return _opened(data, _card(data), threads)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
 
 
 def read_card(path: str | os.PathLike[str]) -> Card:
-    """The card of a model file, after the same checks."""
-    return open_model(path).card
+    """The card of a model file, after the checks of :func:`open_model` but the last: nothing in it is run or loaded."""
+    try:
+        return _card(_read(Path(path)))
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
+
+
+def _card(data: bytes) -> Card:
+    metadata = inspect(data)
+    if KEY not in metadata:
+        raise ModelError("has no affekt card; only models exported by affekt can be used.")
+    return Card.from_json(metadata[KEY])
 
 
 def inspect(data: bytes) -> dict[str, str]:
@@ -141,10 +154,15 @@ def _read(path: Path) -> bytes:
 
 
 def _fields(data: bytes | memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Walk the fields of a protocol buffer message: (field number, number or bytes)."""
+    """Walk the fields of a protocol buffer message: (field number, number or bytes).
+
+    What protobuf would read in another way than we do is refused: then what was checked is what will run.
+    """
     view, at = memoryview(data), 0
     while at < len(view):
         key, at = _varint(view, at)
+        if not 8 <= key < 1 << 32:
+            raise ValueError("a field without a number, or with one that is too large")
         kind = key & 7
         if kind == 0:
             value, at = _varint(view, at)
@@ -169,6 +187,8 @@ def _varint(view: memoryview, at: int) -> tuple[int, int]:
         at += 1
         value |= (byte & 127) << shift
         if byte < 128:
+            if value >= 1 << 64 or (byte == 0 and shift):
+                raise ValueError("a number that is written in more bytes than it needs")
             return value, at
     raise ValueError("a number that does not end")
 
@@ -178,40 +198,105 @@ def _text(value: object) -> str:
 
 
 def _check_graph(graph: memoryview) -> None:
+    work, known, nodes = ConstantWork(), {""}, []
     try:
         for number, value in _fields(graph):
             if number == 1 and isinstance(value, memoryview):
-                _check_node(value)
+                nodes.append(value)
             elif number == 5 and isinstance(value, memoryview):
-                _check_tensor(value)
+                name, size, values = _tensor(value)
+                work.tensor(name, size, values)
+                known.add(name)
+            elif number == 11 and isinstance(value, memoryview):
+                known.add(_text(dict(_fields(value)).get(1)))
             elif number == 15:
                 raise ModelError("holds sparse weights, which affekt does not write; it is not opened.")
+        for node in nodes:
+            _check_node(node, work, known)
     except (ValueError, IndexError, UnicodeDecodeError) as error:
         raise ModelError(f"is truncated or damaged ({error}).") from None
 
 
-def _check_node(node: memoryview) -> None:
+def _check_node(node: memoryview, work: ConstantWork, known: set[str]) -> None:
+    texts: dict[int, list[str]] = {1: [], 2: [], 4: [], 7: []}
+    tensors: list[_Tensor] = []
     for number, value in _fields(node):
+        if number in texts:
+            texts[number].append(_text(value))
         if number == 4 and _text(value) in FORBIDDEN:
             raise ModelError(f"uses the operator {_text(value)}, which can run for ever; it is not opened.")
         if number == 7 and _text(value) not in DOMAINS:
             raise ModelError(f"uses operators of {_text(value)!r}, outside the ONNX standard; it is not opened.")
         if number == 5 and isinstance(value, memoryview):
-            _check_attribute(value)
+            tensors += _attribute(value)
+    inputs, outputs, operator = texts[1], texts[2], "".join(texts[4][-1:])
+    if unknown := [name for name in inputs if name not in known]:
+        raise ModelError(f"is damaged: {operator} takes {unknown[0][:100]!r}, which nothing before it gives.")
+    known.update(outputs)
+    if operator == "Constant":
+        size, values = (tensors[0].size, tensors[0].values) if tensors else (len(node), ())
+        for name in outputs:
+            work.tensor(name, size, values)
+    else:
+        work.node(operator, [name for name in inputs if name], outputs)
 
 
-def _check_attribute(attribute: memoryview) -> None:
+def _attribute(attribute: memoryview) -> list[_Tensor]:
+    """The tensors of an attribute, checked."""
+    tensors, single = [], 0
     for number, value in _fields(attribute):
         if number in (5, 10) and isinstance(value, memoryview):
-            _check_tensor(value)
+            tensors.append(_tensor(value))
+            single += number == 5
+            if single > 1:  # protobuf would make one of two
+                raise ModelError("holds two values where there is one; it is not opened.")
         elif number in (6, 11, 22, 23):
             raise ModelError("holds graphs inside its graph, or sparse weights; it is not opened.")
+    return tensors
 
 
-def _check_tensor(tensor: memoryview) -> None:
+class _Tensor(NamedTuple):
+    name: str
+    size: int
+    values: Sequence[int]
+
+
+def _tensor(tensor: memoryview) -> _Tensor:
+    """A constant, checked: its name, how many elements it has and, of few whole numbers, which."""
+    name, kind, raw = "", 0, b""
+    dims: list[int] = []
+    numbers: list[int] = []
     for number, value in _fields(tensor):
-        if number == 13 or (number == 14 and value == 1):
+        if number == 13 or (number == 14 and value):
             raise ModelError("refers to another file for its weights; it is not opened.")
+        if number == 8:
+            name = _text(value)
+        elif number == 1:
+            dims += _numbers(value)
+        elif number == 2 and isinstance(value, int):
+            kind = value
+        elif number in (5, 7) and len(numbers) <= SHORT:
+            numbers += _numbers(value)[: SHORT + 1]
+        elif number == 9 and isinstance(value, memoryview):
+            raw = bytes(value[: 8 * (SHORT + 1)])
+    size = math.prod(dims)
+    if size > SHORT or kind not in (6, 7):
+        return _Tensor(name, size, ())
+    width = 4 if kind == 6 else 8
+    numbers += np.frombuffer(raw[: len(raw) // width * width], f"<i{width}").tolist()
+    # Negative numbers are written as their complement.
+    return _Tensor(name, size, [n - (1 << 64) if n >= 1 << 63 else n for n in numbers])
+
+
+def _numbers(value: int | memoryview) -> list[int]:
+    """Whole numbers, one by one or packed."""
+    if isinstance(value, int):
+        return [value]
+    found, at = [], 0
+    while at < len(value):
+        number, at = _varint(value, at)
+        found.append(number)
+    return found
 
 
 def _opened(data: bytes, card: Card, threads: int) -> Model:
@@ -223,13 +308,29 @@ def _opened(data: bytes, card: Card, threads: int) -> Model:
     # Threads that wait in a busy loop would take the cores from decoding and from other recordings.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        with _at_most(OPENING, options):
+            session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         _check_signature(session, card)
         return Model(card, session)
     except ModelError:
         raise
     except Exception as error:  # onnxruntime raises a different class for each cause, none of them public
         raise ModelError(f"cannot be loaded ({_first_line(error)}).") from None
+
+
+@contextmanager
+def _at_most(seconds: float, options: Any) -> Iterator[None]:
+    """Have the runtime give up after a while, where it is new enough (1.21)."""
+    if not hasattr(options, "set_load_cancellation_flag"):
+        yield
+        return
+    timer = threading.Timer(seconds, options.set_load_cancellation_flag, (True,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _first_line(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Query
@@ -46,7 +47,9 @@ def routes(service: Service) -> APIRouter:
     async def readyz() -> JSONResponse:
         if service.closing:
             raise Refusal(503, "the server is shutting down.")
-        await asyncio.to_thread(service.engine.recognizer, None, None, live=True)
+        if not service.engine.ready:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(service.engine.live, partial(service.engine.recognizer, None, None, live=True))
         return JSONResponse({"status": "ready"})
 
     @router.get("/metrics", summary="Numbers for Prometheus", response_class=Response, responses=documented())

@@ -5,32 +5,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+import ipaddress
 import logging
 import re
 import time
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from affekt.server.refusals import Refusal
+from affekt.server.refusals import HEADERS, Refusal, busy
 from affekt.server.service import Service
-from affekt.server.settings import Settings
+from affekt.server.settings import Limits, Settings
 
 #: Whoever knows the address may see these: the page asks for the token, and the machine that watches has none.
 OPEN = re.compile(r"/|/web/.*|/docs|/openapi\.json|/favicon\.ico|/healthz|/readyz")
 
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'self'; media-src 'self' blob:; connect-src 'self' ws: wss:; worker-src 'self' blob:; "
-        "img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 _SAFE = {"GET", "HEAD", "OPTIONS"}
+
+#: What is answered whatever goes on, and to whom else nothing can be answered.
+HEALTH = {"/healthz", "/readyz"}
 
 #: Seconds that a client gets to finish what it is sending before it is told no; many look for no answer before.
 PATIENCE = 2.0
@@ -56,6 +51,37 @@ def check_access(headers: Headers, settings: Settings) -> None:
     if not any(hmac.compare_digest(offer.encode("utf-8", "replace"), wanted) for offer in offers):
         challenge = {"WWW-Authenticate": "Bearer"}
         raise Refusal(401, "this server wants a token: Authorization: Bearer TOKEN.", headers=challenge)
+
+
+def check_host(headers: Headers, settings: Settings) -> None:
+    """Whether the server was called by a name that is its own.
+
+    A page can have its own name lead to this machine (DNS rebinding), and is then of the same origin as what
+    answers there. An address is no such name.
+
+    Raises
+    ------
+    Refusal
+        403.
+    """
+    given = headers.get("host")
+    if given is None or "*" in settings.hosts:
+        return  # browsers always say it
+    try:
+        name = (urlsplit(f"//{given}").hostname or "").rstrip(".")
+    except ValueError:
+        name = ""
+    if not is_address(name) and name not in settings.hosts and name != "localhost" and not name.endswith(".localhost"):
+        raise Refusal(403, "this server is not called by that name; --allowed-hosts NAME allows one.")
+
+
+def is_address(name: str) -> bool:
+    """Whether this is an IP address, and no name."""
+    try:
+        ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def check_origin(headers: Headers, settings: Settings) -> None:
@@ -92,19 +118,26 @@ class AccessMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        visit = _Request(scope, receive, send, limit=self._service.settings.limits.upload_bytes)
+        visit = _Request(scope, receive, send, limits=self._service.settings.limits)
         try:
             self._check(scope)
             visit.check_length()
-        except Refusal as refusal:
-            await refusal.answer()(scope, receive, visit.send)
-        else:
             await self._app(scope, visit.receive, visit.send)
+        except Refusal as refusal:
+            await visit.refuse(refusal)
+        except ClientDisconnect:
+            visit.status = GONE
+        except Exception as error:
+            log.error("broken", exc_info=error, extra={"fields": {"route": visit.route}})
+            await visit.refuse(Refusal(500, "the server broke down on this request; its log says where."))
         finally:
             self._note(visit)
 
     def _check(self, scope: Scope) -> None:
         headers, settings = Headers(scope=scope), self._service.settings
+        check_host(headers, settings)
+        if self._service.connections.crowded and scope["path"] not in HEALTH:
+            raise busy("the server has as many connections as it can; try again in a while.")
         if scope["method"] not in _SAFE:
             check_origin(headers, settings)
         if scope["method"] != "OPTIONS" and not OPEN.fullmatch(scope["path"]):
@@ -118,17 +151,19 @@ class AccessMiddleware:
         log.info("request", extra={"fields": {**fields, "bytes": visit.taken}})
 
 
+#: Status in the log of those who hung up, as nginx has it.
+GONE = 499
 KNOWN = {*_SAFE, "POST", "DELETE", "PUT", "PATCH"}
 
 
 class _Request:
     """One request: counts what comes, adds headers to what goes."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, *, limit: int) -> None:
-        self.scope, self._receive, self._send, self._limit = scope, receive, send, limit
+    def __init__(self, scope: Scope, receive: Receive, send: Send, *, limits: Limits) -> None:
+        self.scope, self._receive, self._send, self._limits = scope, receive, send, limits
         self.headers = Headers(scope=scope)
         self.taken, self.status, self.began = 0, 500, time.perf_counter()
-        self._more = True
+        self._more, self._waited, self._answered = True, 0.0, False
 
     @property
     def route(self) -> str:
@@ -139,22 +174,42 @@ class _Request:
     def check_length(self) -> None:
         """Refuse at once what says that it will be too large."""
         length = self.headers.get("content-length", "0")
-        if length.isdecimal() and int(length) > self._limit:
+        if length.isdecimal() and int(length) > self._limits.upload_bytes:
             raise self._too_large()
 
     async def receive(self) -> Message:
-        """The next piece of the request."""
-        message = await self._receive()
+        """The next piece of the request; what counts is the time that the server waits for it.
+
+        Raises
+        ------
+        Refusal
+            408 if the body comes at less than the lowest rate, 413 if it is too large.
+        """
+        if not self._more:
+            return await self._receive()
+        limits, began = self._limits, time.perf_counter()
+        try:
+            async with asyncio.timeout(max(0.0, limits.header + self.taken / limits.rate - self._waited)):
+                message = await self._receive()
+        except TimeoutError:
+            reason = f"the upload came at less than {limits.rate:g} bytes a second for {limits.header:g} s or longer."
+            raise Refusal(408, reason) from None
+        self._waited += time.perf_counter() - began
         self._more = bool(message.get("more_body"))
         self.taken += len(message.get("body", b""))
-        if self.taken > self._limit:
+        if self.taken > limits.upload_bytes:
             raise self._too_large()
         return message
+
+    async def refuse(self, refusal: Refusal) -> None:
+        """Answer so, unless another answer has begun: that cannot be taken back."""
+        if not self._answered:
+            await refusal.answer()(self.scope, self._receive, self.send)
 
     async def send(self, message: Message) -> None:
         """The next piece of the answer."""
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self.status, self._answered = message["status"], True
             if self.status >= 400:
                 await self._drain()
             headers = MutableHeaders(scope=message)
@@ -173,4 +228,6 @@ class _Request:
                     self._more = bool((await self._receive()).get("more_body"))
 
     def _too_large(self) -> Refusal:
-        return Refusal(413, f"the request is larger than {self._limit / 1e6:g} MB, which is allowed here.")
+        return Refusal(
+            413, f"the request is larger than {self._limits.upload_bytes / 1e6:g} MB, which is allowed here."
+        )

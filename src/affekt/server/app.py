@@ -36,7 +36,7 @@ def make_app(settings: Settings | None = None) -> FastAPI:
     """
     service = Service(settings or Settings())
     limits = service.settings.limits
-    held = jobs.Jobs(limits.jobs, limits.kept, service.engine.jobs, {})
+    held = jobs.Jobs(limits.jobs, limits.kept, service.engine.jobs, {}, share=limits.share)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -51,7 +51,7 @@ def make_app(settings: Settings | None = None) -> FastAPI:
     app.state.service = service
     app.include_router(predict.routes(service))
     app.include_router(jobs.routes(service, held))
-    app.include_router(convert.routes())
+    app.include_router(convert.routes(service))
     app.include_router(enrol.routes(service))
     app.include_router(about.routes(service))
     app.include_router(streams.routes(service))

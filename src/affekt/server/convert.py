@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from typing import Any
@@ -13,10 +14,12 @@ from affekt.client import results_of
 from affekt.errors import UnknownName
 from affekt.server.predict import CONTENT, MEDIA, PLAIN
 from affekt.server.refusals import Refusal, documented
+from affekt.server.service import Service
+from affekt.server.slots import client_of
 from affekt.write.predictions import WRITERS
 
-#: Bytes; an hour of speech is about one million.
-LARGEST = 32 << 20
+#: Lists and objects in a body. Python reads JSON in one piece, and what waits meanwhile is the whole server.
+CONTAINERS = 200_000
 BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -33,7 +36,7 @@ BODY: dict[str, Any] = {
 }
 
 
-def routes() -> APIRouter:
+def routes(service: Service) -> APIRouter:
     """The address and what answers there."""
     router = APIRouter(tags=["recordings"])
 
@@ -41,27 +44,38 @@ def routes() -> APIRouter:
         "/v1/convert",
         summary="Results in another format",
         response_class=Response,
-        responses={200: {"content": CONTENT}, **documented(413, 422)},
+        responses={200: {"content": CONTENT}, **documented(408, 413, 422, 429)},
         openapi_extra=BODY,
     )
     async def convert(request: Request, format: str = Query(json_schema_extra={"enum": list(WRITERS)})) -> Response:
         if format not in WRITERS:
             raise UnknownName("format", format[:100], WRITERS)
-        results = results_of(await _document(request))
-        file = io.StringIO()
-        WRITERS[format](results, file)
-        return Response(file.getvalue(), media_type=MEDIA.get(format, PLAIN))
+        with service.conversions.one(client_of(request.scope)):
+            body = await _body(request, service.settings.limits.convert_bytes)
+            loop = asyncio.get_running_loop()
+            text = await loop.run_in_executor(service.engine.conversions, _converted, body, format)
+        return Response(text, media_type=MEDIA.get(format, PLAIN))
 
     return router
 
 
-async def _document(request: Request) -> Any:
+async def _body(request: Request, most: int) -> bytes:
     body = bytearray()
     async for part in request.stream():
         body += part
-        if len(body) > LARGEST:
-            raise Refusal(413, f"the results are larger than {LARGEST / 1e6:g} MB.")
+        if len(body) > most:
+            raise Refusal(413, f"the results are larger than {most / 1e6:g} MB.")
+    return bytes(body)
+
+
+def _converted(body: bytes, form: str) -> str:
+    """JSON to another format, on a thread: results of a long recording take seconds."""
+    if body.count(b"[") + body.count(b"{") > CONTAINERS:
+        raise Refusal(422, f"the body holds more than {CONTAINERS} lists and objects; results of a week have fewer.")
     try:
-        return json.loads(body)
+        table = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise Refusal(422, f"the body is not JSON: {str(error)[:200]}.") from None
+    file = io.StringIO()
+    WRITERS[form](results_of(table), file)
+    return file.getvalue()

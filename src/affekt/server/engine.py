@@ -33,6 +33,8 @@ class Engine:
         self.queue = FairQueue(self.live, settings.cores)
         self.files = ThreadPoolExecutor(settings.cores, "files")
         self.jobs = ThreadPoolExecutor(settings.cores, "jobs")
+        # One: a body of JSON takes twenty times its size while it is read.
+        self.conversions = ThreadPoolExecutor(1, "conversions")
 
     def recognizer(self, model: str | None, labels: str | None, *, live: bool = False) -> Recognizer:
         """A recogniser, opened once. Takes some 60 ms the first time: call it on a thread.
@@ -58,11 +60,16 @@ class Engine:
                 self._opened.popitem(last=False)
             return self._opened[key]
 
+    @property
+    def ready(self) -> bool:
+        """Whether the default model is open; without a wait, so that health is told whatever goes on."""
+        return (self._settings.default_model, "", True) in self._opened
+
     def cards(self) -> dict[str, Card]:
         """The card of every model, by the name that clients use."""
         return {name: self.recognizer(name, None).card for name in self._settings.models}
 
     def close(self) -> None:
         """Let the threads finish."""
-        for pool in (self.live, self.files, self.jobs):
+        for pool in (self.live, self.files, self.jobs, self.conversions):
             pool.shutdown(cancel_futures=True)

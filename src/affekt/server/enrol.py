@@ -14,6 +14,7 @@ from affekt.server.jobs import alone
 from affekt.server.references import LONGEST
 from affekt.server.refusals import Refusal, documented
 from affekt.server.service import Service
+from affekt.server.slots import client_of
 from affekt.server.uploads import Upload, read_form
 from affekt.speech.audio import blocks
 from affekt.speech.waveform import RATE
@@ -47,13 +48,14 @@ def routes(service: Service) -> APIRouter:
     )  # fmt: skip
     async def add(request: Request) -> dict[str, Any]:
         alone(service)
-        with service.recordings.one():
+        client = client_of(request.scope)
+        with service.recordings.one(client):
             form = await read_form(request, service.settings.limits)
             try:
                 if len(form.uploads) != 1:
                     raise Refusal(422, f"a reference is one recording, and there are {len(form.uploads)}.")
                 loop = asyncio.get_running_loop()
-                given = (form.uploads[0], form.fields.get("model") or None)
+                given = (form.uploads[0], form.fields.get("model") or None, client)
                 return await loop.run_in_executor(service.engine.files, _add, service, *given)
             finally:
                 form.close()
@@ -69,9 +71,9 @@ def routes(service: Service) -> APIRouter:
     return router
 
 
-def _add(service: Service, upload: Upload, model: str | None) -> dict[str, Any]:
+def _add(service: Service, upload: Upload, model: str | None, client: str) -> dict[str, Any]:
     """Take a reference, and see that the model can do something with it."""
-    added = service.references.add(_decoded(upload))
+    added = service.references.add(_decoded(upload), client)
     try:
         service.recognizer(model, None, reference=added["reference"])
     except Exception:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from affekt.errors import AffektError
 from affekt.server.predict import BODY, RequestWork, ask_of, written
 from affekt.server.refusals import Failure, Refusal, busy, documented
 from affekt.server.service import Service
+from affekt.server.slots import client_of, most
 from affekt.server.uploads import read_form
 from affekt.types import Result
 from affekt.write.predictions import document
@@ -24,8 +26,8 @@ from affekt.write.predictions import document
 class Job:
     """Recordings that are worked on, or were."""
 
-    def __init__(self, form: str) -> None:
-        self.name, self.form = secrets.token_urlsafe(12), form
+    def __init__(self, form: str, client: str = "") -> None:
+        self.name, self.form, self.client = secrets.token_urlsafe(12), form, client
         self.progress = 0.0
         self.finished: float | None = None
         self.work: RequestWork | None = None
@@ -78,6 +80,8 @@ class Jobs:
     kept : float
         Seconds that a finished one is held.
     pool : executor
+    share : float
+        How much of the limit one client may have.
     clock : callable
         Seconds that only ever grow.
     """
@@ -86,10 +90,11 @@ class Jobs:
     kept: float
     pool: ThreadPoolExecutor
     held: dict[str, Job]
+    share: float = 1.0
     clock: Callable[[], float] = time.monotonic
 
-    def room(self) -> None:
-        """Make room for one more.
+    def room(self, client: str) -> None:
+        """Make room for one more of a client.
 
         Raises
         ------
@@ -97,9 +102,16 @@ class Jobs:
             429 if too many are not finished yet.
         """
         self._forget_old()
-        done = sorted((j for j in self.held.values() if j.finished is not None), key=lambda job: job.finished or 0.0)
-        if len(self.held) >= self.limit and not done:
+        allowed = most(self.limit, self.share)
+        unfinished = Counter(job.client for job in self.held.values() if job.finished is None)
+        if unfinished.total() >= self.limit:
             raise busy(f"the server already works on {self.limit} jobs; try again in a while.", 30)
+        if unfinished[client] >= allowed:
+            raise busy(f"the server already works on {allowed} jobs of yours; try again in a while.", 30)
+        # The results of whoever has most go first, so that nobody can push out those of others.
+        done = [job for job in self.held.values() if job.finished is not None]
+        counts = Counter(job.client for job in self.held.values())
+        done.sort(key=lambda job: (-counts[job.client], job.finished or 0.0))
         for job in done[: max(0, len(self.held) - self.limit + 1)]:
             del self.held[job.name]
 
@@ -150,16 +162,17 @@ def routes(service: Service, jobs: Jobs) -> APIRouter:
     )  # fmt: skip
     async def begin(request: Request) -> dict[str, str]:
         alone(service)
-        jobs.room()
-        with service.recordings.one():
+        client = client_of(request.scope)
+        jobs.room(client)
+        with service.recordings.one(client):
             form = await read_form(request, limits)
             ask = ask_of(form)
             try:
-                jobs.room()
+                jobs.room(client)
             except Refusal:
                 form.close()
                 raise
-            job = Job(ask.form)
+            job = Job(ask.form, client)
             jobs.start(job, RequestWork(service, form, ask, limits.job_seconds, job.notify))
         return {"job": job.name}
 

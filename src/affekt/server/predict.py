@@ -20,6 +20,7 @@ from affekt.recognize.recognizer import Recognizer
 from affekt.recognize.trace import Trace
 from affekt.server.refusals import Failure, Refusal, documented
 from affekt.server.service import Service
+from affekt.server.slots import client_of
 from affekt.server.uploads import Form, Upload, read_form
 from affekt.speech.waveform import RATE
 from affekt.timeline.segments import Listener
@@ -201,10 +202,10 @@ class RequestWork:
 
     def _one(self, recognizer: Recognizer, index: int) -> Result | Failure:
         upload, count = self.form.uploads[index], len(self.form.uploads)
-        if self.service.store:
-            self.service.store.recording(upload)
         watch = ProgressTrace(upload, self.seconds, lambda share: self.notify((index + share) / count))
         outcome = recognise(recognizer, upload, watch=watch, stop=self.stop)
+        if self.service.store and isinstance(outcome, Result):
+            self.service.store.recording(upload)
         self.service.metrics.recording(outcome.duration if isinstance(outcome, Result) else None)
         return outcome
 
@@ -224,7 +225,7 @@ def routes(service: Service) -> APIRouter:
         response_class=Response,
     )
     async def predict(request: Request) -> Response:
-        with service.recordings.one():
+        with service.recordings.one(client_of(request.scope)):
             form = await read_form(request, service.settings.limits)
             ask = ask_of(form)
             results, failures = await _in_time(service, form, ask)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from affekt.recognize.recognizer import Recognizer
 from affekt.server.engine import Engine
 from affekt.server.refusals import Refusal, busy
+from affekt.server.slots import most
 from affekt.speech.waveform import RATE
 
 SHORTEST, LONGEST = 5.0, 60.0
@@ -25,8 +26,8 @@ Choice = tuple[str | None, str | None, bool]
 class Reference:
     """One speaker's neutral speech, and the recognisers that were adapted to it."""
 
-    def __init__(self, signal: NDArray[np.float32], expires: float) -> None:
-        self.signal, self.expires = signal, expires
+    def __init__(self, signal: NDArray[np.float32], expires: float, client: str = "") -> None:
+        self.signal, self.expires, self.client = signal, expires, client
         self.adapted: OrderedDict[Choice, Recognizer] = OrderedDict()
 
 
@@ -39,17 +40,21 @@ class References:
         How many.
     kept : float
         Seconds.
+    share : float
+        How much of the limit one client may have.
     clock : callable
         Seconds that only ever grow.
     """
 
-    def __init__(self, limit: int, kept: float, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._limit, self._kept, self._clock = limit, kept, clock
+    def __init__(
+        self, limit: int, kept: float, *, share: float = 1.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._limit, self._most, self._kept, self._clock = limit, most(limit, share), kept, clock
         self._held: dict[str, Reference] = {}
         self._lock = threading.Lock()
 
-    def add(self, signal: NDArray[np.float32]) -> dict[str, Any]:
-        """Keep a signal (n,) at 16 kHz.
+    def add(self, signal: NDArray[np.float32], client: str = "") -> dict[str, Any]:
+        """Keep a signal (n,) at 16 kHz, of a client.
 
         Raises
         ------
@@ -63,8 +68,10 @@ class References:
             self._forget_old()
             if len(self._held) >= self._limit:
                 raise busy(f"the server already holds {self._limit} references; try again in a while.", 60)
+            if sum(held.client == client for held in self._held.values()) >= self._most:
+                raise busy(f"the server already holds {self._most} references of yours; delete one.", 60)
             name = secrets.token_urlsafe(12)
-            self._held[name] = Reference(signal, self._clock() + self._kept)
+            self._held[name] = Reference(signal, self._clock() + self._kept, client)
         return {"reference": name, "seconds": round(seconds, 3), "expires": self._kept}
 
     def remove(self, name: str) -> None:

@@ -18,6 +18,18 @@ CODES = {
     415: "unreadable", 422: "invalid", 429: "busy", 500: "broken", 501: "not_here", 503: "unavailable",
 }  # fmt: skip
 
+#: What every answer carries.
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; media-src 'self' blob:; connect-src 'self' ws: wss:; worker-src 'self' blob:; "
+        "img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
 #: Close code of a stream to the word for it.
 CLOSINGS = {1001: "shutdown", 1003: "wrong_data", 1008: "policy", 1009: "too_large", 1013: "busy"}
 

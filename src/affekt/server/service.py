@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from affekt.recognize.recognizer import Recognizer
+from affekt.server.connections import Connections
 from affekt.server.engine import Engine
 from affekt.server.metrics import Metrics
 from affekt.server.references import References
@@ -12,6 +13,9 @@ from affekt.server.sessions import Sessions
 from affekt.server.settings import Settings
 from affekt.server.slots import Slots
 from affekt.server.store import Store
+
+#: Results that are taken in to be converted at a time.
+CONVERSIONS = 4
 
 
 class Service:
@@ -25,11 +29,15 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         limits = settings.limits
         self.settings, self.engine, self.metrics = settings, Engine(settings), Metrics()
-        self.recordings = Slots(limits.queue, "requests")
-        self.references = References(limits.references, limits.kept)
-        self.sessions = Sessions(limits.streams)
+        self.connections = Connections(limits, proxies=settings.proxies)
+        self.recordings = Slots(limits.queue, "requests", share=limits.share)
+        self.conversions = Slots(CONVERSIONS, "conversions", share=limits.share)
+        #: Connections on which a stream has not begun yet.
+        self.greetings = Slots(limits.streams, "new streams", share=limits.share)
+        self.references = References(limits.references, limits.kept, share=limits.share)
+        self.sessions = Sessions(limits.streams, share=limits.share)
         self.metrics.streams.set_function(lambda: len(self.sessions))
-        self.store = Store(settings.store) if settings.store else None
+        self.store = Store(settings.store, limit=limits.store_bytes) if settings.store else None
         self.closing = False
 
     def recognizer(

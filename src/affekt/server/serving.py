@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -20,6 +21,7 @@ import uvicorn
 from affekt.errors import AudioWarning, LossWarning
 from affekt.server.access import log
 from affekt.server.app import make_app
+from affekt.server.connections import HttpProtocol, StreamProtocol
 from affekt.server.service import Service
 from affekt.server.settings import Settings
 
@@ -76,7 +78,8 @@ def listen(host: str, port: int) -> socket.socket:
         If the address is taken or not allowed.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    found = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio turns Nagle's algorithm off where a socket says that it is TCP, and only there.
+    found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
@@ -108,15 +111,16 @@ def server(settings: Settings) -> Server:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
-        ws="websockets-sansio",
+        proxy_headers=bool(settings.proxies),
+        forwarded_allow_ips=list(settings.proxies),
+        http=partial(HttpProtocol, connections=app.state.service.connections),  # type: ignore[arg-type]
+        ws=partial(StreamProtocol, connections=app.state.service.connections),  # type: ignore[arg-type]
         # A little above what is allowed, so that it is we who say what is wrong.
         ws_max_size=4 * limits.frame_bytes,
         ws_ping_interval=PING,
         ws_ping_timeout=PING,
         # Compression would take more memory per stream than all the rest.
         ws_per_message_deflate=False,
-        limit_concurrency=2 * (limits.streams + limits.queue) + 100,
         timeout_graceful_shutdown=int(limits.timeout) + 1,
     )
     return Server(config, app.state.service)

@@ -11,8 +11,8 @@ import logging
 import math
 import secrets
 import time
-from collections import deque
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ from affekt.server.metrics import Metrics
 from affekt.server.pitch_filter import PitchFilter
 from affekt.server.refusals import Refusal
 from affekt.server.settings import Limits
+from affekt.server.slots import most
 from affekt.server.store import StreamRecording
 
 log = logging.getLogger("affekt.server")
@@ -106,6 +107,8 @@ class Session:
     ) -> None:
         self.name = secrets.token_urlsafe(16)
         self.kind = kind
+        #: Whose it is.
+        self.client = ""
         self.owner: asyncio.Task[None] | None = None
         #: What the client gets when it begins, and again when it comes back.
         self.greeting: dict[str, Any] = {}
@@ -234,10 +237,12 @@ class Sessions:
     ----------
     limit : int
         How many.
+    share : float
+        How much of that one client may have.
     """
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, limit: int, *, share: float = 1.0) -> None:
+        self._limit, self._most = limit, most(limit, share)
         self._held: dict[str, Session] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
@@ -247,20 +252,33 @@ class Sessions:
     def __iter__(self) -> Iterator[Session]:
         return iter(list(self._held.values()))
 
-    def room(self) -> None:
-        """Whether there is room for one more.
+    def room(self, client: str) -> None:
+        """Make room for one more of a client: a stream whose client is gone gives way, the oldest first.
 
         Raises
         ------
         Refusal
             1013 if there is none.
         """
-        if len(self._held) >= self._limit:
-            raise Refusal(1013, f"the server already serves {self._limit} streams; try again in a while.")
+        mine = [session for session in self if session.client == client]
+        if len(mine) >= self._most and not self._drop_parked(mine):
+            raise Refusal(1013, f"the server already serves {self._most} streams of yours; try again in a while.")
+        if len(self) >= self._limit:
+            # Of those who have most, so that nobody can push out the broken streams of others.
+            counts = Counter(session.client for session in self)
+            parked = sorted(self, key=lambda session: -counts[session.client])
+            if not self._drop_parked(parked):
+                raise Refusal(1013, f"the server already serves {self._limit} streams; try again in a while.")
+
+    def _drop_parked(self, sessions: Iterable[Session]) -> bool:
+        found = next((session for session in sessions if session.name in self._timers), None)
+        if found is not None:
+            self.remove(found)
+        return found is not None
 
     def add(self, session: Session) -> None:
         """Take one in; refuses as :meth:`room` does."""
-        self.room()
+        self.room(session.client)
         self._held[session.name] = session
 
     def park(self, session: Session, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -46,6 +47,19 @@ class Limits:
     idle, stall, resume : float
         A stream may send nothing for ``idle``, leave events unread for
         ``stall``, and be broken for ``resume``.
+    connections : int
+        At a time, whatever they are for.
+    share : float
+        How much of ``queue``, ``jobs``, ``references``, ``streams`` and ``connections`` one client (address) may
+        have, 0 to 1.
+    header : float
+        For a request to arrive, for a body to begin, and for the first message of a stream.
+    rate : float
+        Bytes a second that a body comes at, and an answer is read at, at the least.
+    convert_bytes : int
+        Of results to be converted; an hour of speech is about one million.
+    store_bytes : int
+        Of all files in the folder of ``store``; what comes then is not kept.
 
     Raises
     ------
@@ -69,11 +83,19 @@ class Limits:
     idle: float = 60.0
     stall: float = 10.0
     resume: float = 30.0
+    connections: int = 600
+    share: float = 0.5
+    header: float = 10.0
+    rate: float = 2048.0
+    convert_bytes: int = 8 << 20
+    store_bytes: int = 10 << 30
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if not value > 0:
+            if not 0 < value < math.inf:
                 raise InputError(f"the limit {name} is {value}; allowed: above 0.")
+        if self.share > 1:
+            raise InputError(f"the limit share is {self.share}; allowed: above 0, at most 1.")
 
 
 @dataclass(frozen=True)
@@ -88,6 +110,10 @@ class Settings:
         What clients have to know.
     origins : tuple of str
         Other web sites whose pages may use the server, such as ``https://example.org``.
+    hosts : tuple of str
+        Names that the server may be called by, besides addresses and ``localhost``; ``*`` is any.
+    proxies : tuple of str
+        Addresses of proxies whose ``X-Forwarded-For`` says who asks.
     store : Path, optional
         Folder where recordings and results are kept; without it nothing is.
     threads : int
@@ -105,6 +131,8 @@ class Settings:
     models: Mapping[str, str] = field(default_factory=lambda: {name: name for name in SHIPPED})
     token: str | None = None
     origins: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
     store: Path | None = None
     threads: int = 0
     workers: int = 1

@@ -13,17 +13,18 @@ from starlette.datastructures import Headers
 
 from affekt.errors import AffektError, InputError
 from affekt.recognize.live import Live
-from affekt.server.access import check_access, check_origin, log
+from affekt.server.access import check_access, check_host, check_origin, log
 from affekt.server.pitch_filter import PitchFilter
 from affekt.server.refusals import Refusal
 from affekt.server.service import Service
 from affekt.server.sessions import FORMATS, SampleFormat, Session, StreamWorker
+from affekt.server.slots import client_of
 from affekt.speech.decode import check_sampling_rate
 
 SCHEMA = "events-2"
 #: Seconds for what is only polite: a last message, a close.
 POLITE = 2.0
-_TEXTS = ("labels", "model", "reference", "voices")
+_TEXTS = ("labels", "model", "reference", "voices", "format")
 _VOICES = ("all", "low", "high")
 
 
@@ -80,6 +81,7 @@ class Connection:
 
     def __init__(self, service: Service, websocket: WebSocket) -> None:
         self._service, self._limits, self._socket = service, service.settings.limits, websocket
+        self._client = client_of(websocket.scope)
         self._session: Session | None = None
         self._sent = 0
 
@@ -90,7 +92,7 @@ class Connection:
         try:
             code = await self._serve()
         except Refusal as refusal:
-            code = refusal.status if refusal.status >= 1000 else 1008
+            code = refusal.status if refusal.status >= 1000 else 1013 if refusal.status == 429 else 1008
             await self._say_no(refusal, code)
         except WebSocketDisconnect as gone:
             code = gone.code
@@ -98,11 +100,13 @@ class Connection:
             self._leave(code)
 
     async def _serve(self) -> int:
+        check_host(self._socket.headers, self._service.settings)
         check_origin(self._socket.headers, self._service.settings)
         check_access(Headers(scope=self._socket.scope), self._service.settings)
-        async with _patience(self._limits.idle, "no first message came"):
-            message = await self._socket.receive()
-        session = self._session = await self._greet(_table(message))
+        with self._service.greetings.one(self._client):
+            async with _patience(min(self._limits.header, self._limits.idle), "no first message came"):
+                message = await self._socket.receive()
+            session = self._session = await self._greet(_table(message))
         # A task of its own, so that a client that comes back on another connection can end this one.
         talk = session.owner = asyncio.create_task(self._talk(session))
         try:
@@ -124,13 +128,14 @@ class Connection:
             raise Refusal(1001, "the server is shutting down.")
         if table["type"] == "resume":
             return await self._resume(table)
-        self._service.sessions.room()
+        self._service.sessions.room(self._client)
         hello = Hello.of(table)
         loop = asyncio.get_running_loop()
         try:
             session, ready = await loop.run_in_executor(self._service.engine.live, self._open, hello)
         except AffektError as error:
             raise Refusal(1008, str(error)) from None
+        session.client = self._client
         self._service.sessions.add(session)
         self._service.metrics.opened()
         self._session = session

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv as csv_module
 import json as json_module
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from typing import IO, Any
 
@@ -24,6 +25,8 @@ _CSV_COLUMNS = ("source", "start", "end", "who", "label", "confidence", "quality
 _BOX_COLUMNS = ("left", "top", "width", "height")
 #: What stands for the label where a format has no place for "not sure" and the best guess.
 UNSURE = "unsure"
+#: Without tabs and ends of lines, which quoting takes care of.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
@@ -300,5 +303,8 @@ def _cell(text: str) -> str:
     A file called ``=HYPERLINK(...)`` would otherwise be run as a formula on
     the machine of whoever opens the table; a leading ``'`` makes it text.
     """
-    text = utf8(text)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
+    # Control characters are shown, not passed on: ESC would speak to the terminal of whoever looks at the table.
+    text = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", utf8(text))
+    # Spreadsheets take the wide forms of CJK keyboards for the narrow ones.
+    first = unicodedata.normalize("NFKC", text.lstrip(" ")[:1])
+    return f"'{text}" if first.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
