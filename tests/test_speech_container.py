@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from affekt.errors import AudioError, AudioWarning
-from affekt.speech.audio import blocks, read
+from affekt.errors import AudioError, AudioWarning, InputError
+from affekt.speech.audio import blocks, length, read
 from affekt.speech.channels import ReadOptions
 from affekt.speech.pipe import contained
 
@@ -246,3 +246,33 @@ class TestTracks:
     def test_a_rate_that_the_header_does_not_say_is_that_of_the_first_frame(self, tmp_path):
         path = written(tmp_path / "a.mpg", "mp2", [(0.0, burst(1.0, 3.0))], picture=3.0, form="mpeg")
         assert bursts(listened(path)[0]) == [pytest.approx(1.0, abs=0.1)]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("a.mkv", "libopus"), ("a.m4a", "aac"), ("a.mp3", "mp3"), ("a.flac", "flac"), ("a.wav", "pcm_s16le")],
+)
+def test_a_length_by_the_packets_is_that_of_the_samples(tmp_path, name, codec):
+    pieces = [(0.0, burst(0.5, 2.0)), (6.0, burst(1.0, 2.0))] if name == "a.mkv" else [(0.0, burst(0.5, 4.0))]
+    path = written(tmp_path / name, codec, pieces)
+    seconds, rate = length(path)
+    assert (seconds, rate) == (pytest.approx(len(read(path).signal) / 16_000, abs=0.03), RATE)
+
+
+def test_an_upload_of_fastapi_is_read():
+    class Upload:
+        """What FastAPI gives: a file whose read has to be awaited, with the plain file inside."""
+
+        def __init__(self, data):
+            self.file = io.BytesIO(data)
+
+        async def read(self, size=-1):
+            return self.file.read(size)
+
+    file = io.BytesIO()
+    soundfile.write(file, burst(0.5, 2.0), RATE, format="WAV")
+    assert bursts(read(Upload(file.getvalue())).signal) == [pytest.approx(0.5, abs=0.05)]
+    later = Upload(b"")
+    later.file = None
+    with pytest.raises(InputError, match="give what it holds, await file.read"):
+        read(later)

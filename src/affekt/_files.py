@@ -12,11 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
 #: How the name of a file ends that is not complete yet.
 PART = ".part"
 #: Seconds after which one that nobody holds is what a killed run left.
@@ -60,9 +55,7 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w", *, private: bool
     handle = os.open(name, flags, 0o600 if private else 0o666)
     try:
         with open(handle, mode, encoding=encoding, newline=newline) as file:
-            if fcntl:
-                with contextlib.suppress(OSError):  # a file system without locks
-                    fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file, must=False)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -81,8 +74,6 @@ def sweep(folder: Path, start: str = ".") -> None:
     start : str
         How their names begin.
     """
-    if fcntl is None:
-        return
     for entry in folder.iterdir():
         if not (entry.name.startswith(start) and entry.name.endswith(PART)):
             continue
@@ -91,9 +82,20 @@ def sweep(folder: Path, start: str = ".") -> None:
             if time.time() - entry.lstat().st_mtime < STALE:
                 continue
             with open(entry, "rb", opener=_unfollowed) as file:
-                fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _lock(file, must=True)
                 entry.unlink()
 
 
+def _lock(file: IO[Any], *, must: bool) -> None:
+    """Hold a file as long as it is open; raises OSError if it is held, or cannot be and ``must`` be."""
+    try:
+        import fcntl
+
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError) as error:  # Windows, or a file system without locks
+        if must:
+            raise OSError(errno.ENOLCK, "cannot be held") from error
+
+
 def _unfollowed(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -113,12 +112,13 @@ def _split_of_file(samples: Sequence[Sample], path: Path) -> Split:
 
 
 def _sides_of_file(path: Path) -> dict[str, str]:
+    from affekt.corpora.table import read_table
     from affekt.data.findings import SIDES
 
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    column = next((name for name in ("id", "path", "clip", "name") if rows and name in rows[0]), None)
-    if column is None or "side" not in rows[0]:
+    table = read_table(path, needed=[], lower=True)
+    rows = [row for _, row in table.rows]
+    column = next((name for name in ("id", "path", "clip", "name") if name in table.columns), None)
+    if column is None or "side" not in table.columns:
         raise InputError(f"{path}: give a header with id (or path, or clip) and side, and one line for each clip.")
     sides: dict[str, str] = {}
     for row in rows:

@@ -9,10 +9,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from affekt.errors import CorpusError
+from affekt.speech.audio import EXTENSIONS
 from affekt.types import Sample
 
 # In order of preference: of two copies of a clip side by side, the one that lost nothing is kept.
-AUDIO_SUFFIXES = (".wav", ".flac", ".opus", ".ogg", ".mp3")
+_PREFERRED = ("wav", "flac", "opus", "ogg", "mp3")
+AUDIO_SUFFIXES = tuple(f".{name}" for name in (*_PREFERRED, *sorted(EXTENSIONS.difference(_PREFERRED))))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 Sub-folders: ``angry/hello.wav``, or ``angry/anna/hello.wav`` where the speaker is
 known. A CSV file, given itself or lying in the folder as ``labels.csv`` or
 ``metadata.csv``, has the columns ``path`` and ``label``, and may have ``speaker``,
-``sex``, ``sentence``, ``start``, ``end`` (seconds) and ``corpus``; any further column
+``sex``, ``sentence``, ``start``, ``end`` (seconds, or times such as 0:01:05.2) and ``corpus``; any further column
 goes into ``meta``. Paths are relative to the CSV file.
 
 The usual words become affekt's (``anger`` and ``Angry`` are ``angry``); others stay as
@@ -17,11 +17,14 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from affekt.corpora.corpus import AUDIO_SUFFIXES, Clip, Corpus, Reading, audio_files, read_folder, reading_of
-from affekt.corpora.table import Table, read_table
+from affekt.corpora.table import Table, column_of, read_table, same_file, seconds_of
 from affekt.errors import CorpusError
 from affekt.labels import VOICE
 from affekt.types import Sample
@@ -40,6 +43,9 @@ SYNONYMS = {
     "sadness": "sad",
     "pleasant surprise": "surprise", "ps": "surprise", "surprised": "surprise",
     "bored": "boredom",
+    # IEMOCAP's and others' short words
+    "ang": "angry", "hap": "happy", "neu": "neutral", "fea": "fear",
+    "sur": "surprise", "dis": "disgust", "cal": "calm", "bor": "boredom",
 }
 SEXES = {
     "female": "female", "f": "female", "w": "female", "woman": "female",
@@ -98,7 +104,20 @@ def read(path: str | os.PathLike[str]) -> Reading:
         if (given / name).is_file():
             return _read_csv(given / name, absolute=False)
     _check_folders(given)
-    return read_folder(CORPUS, given)
+    return _doubting(read_folder(CORPUS, given))
+
+
+def _doubting(reading: Reading, notes: Sequence[str] = ()) -> Reading:
+    """A reading with warnings of labels that look misspelt."""
+    known = {*VOICE, *SYNONYMS, *SYNONYMS.values()}
+    counts = Counter(str(sample.label) for sample in reading.samples)
+    doubts = []
+    for label, count in counts.items():
+        near = [] if label in known else get_close_matches(label, known, n=1, cutoff=0.75)
+        if near:
+            clips = "1 clip" if count == 1 else f"{count} clips"
+            doubts.append(f"the label {label!r} ({clips}) is a class of its own; did you mean {near[0]!r}? Rename it.")
+    return replace(reading, warnings=(*notes, *doubts, *reading.warnings))
 
 
 def _check_folders(folder: Path) -> None:
@@ -123,7 +142,7 @@ def _check_folders(folder: Path) -> None:
 
 
 def _read_csv(file: Path, *, absolute: bool) -> Reading:
-    table = read_table(file, needed=["path", "label"], lower=True)
+    table, notes = _renamed(read_table(file, needed=["path", "label"], lower=True))
     if not table.rows:
         raise CorpusError(f"{file}: has no rows. Write one for each recording: path, label.")
     _check_rows(table)
@@ -144,7 +163,23 @@ def _read_csv(file: Path, *, absolute: bool) -> Reading:
             skipped.append(f"{row['path']}: {reason} (line {line})")
     if not taken:
         raise CorpusError(f"{file}: none of its {len(table.rows)} rows can be used. The first is {skipped[0]!r}.")
-    return reading_of((sample for _, sample in taken.values()), skipped)
+    return _doubting(reading_of((sample for _, sample in taken.values()), skipped), notes)
+
+
+def _renamed(table: Table) -> tuple[Table, list[str]]:
+    """The table with our words for its columns, and what was renamed or looks misspelt."""
+    names, notes = {}, []
+    for name in COLUMNS:
+        column = column_of(table.columns, name)
+        if column is not None and column != name:
+            names[column] = name
+            notes.append(f"{table.path.name}: the column {column!r} is read as {name!r}.")
+    for column in table.columns:
+        near = get_close_matches(column, COLUMNS, n=1, cutoff=0.8)
+        if column not in COLUMNS and column not in names and near and near[0] not in table.columns:
+            notes.append(f"{table.path.name}: the column {column!r} is not used; did you mean {near[0]!r}?")
+    rows = tuple((line, {names.get(key, key): cell for key, cell in row.items()}) for line, row in table.rows)
+    return replace(table, rows=rows), notes
 
 
 def _check_rows(table: Table) -> None:
@@ -165,14 +200,17 @@ def _problem(row: Mapping[str, str]) -> str:
     try:
         start, end = _seconds(row.get("start"), 0.0), _seconds(row.get("end"), math.inf)
     except ValueError:
-        return f"start {row.get('start')!r} and end {row.get('end')!r} must be seconds, such as 1.25, or empty."
+        return (
+            f"start {row.get('start')!r} and end {row.get('end')!r} must be seconds, such as 1.25, "
+            "or a time such as 0:01:05.2, or empty."
+        )
     if not 0 <= start < end or math.isinf(start):
         return f"start {row.get('start')!r} and end {row.get('end')!r} are not an interval in seconds."
     return ""
 
 
 def _seconds(text: str | None, default: float) -> float:
-    return float(text) if text else default
+    return seconds_of(text) if text else default
 
 
 def _place(folder: Path, text: str, *, absolute: bool) -> tuple[Path, str]:
@@ -188,7 +226,7 @@ def _place(folder: Path, text: str, *, absolute: bool) -> tuple[Path, str]:
     else:
         # As text: the file system might go elsewhere where a link precedes "..".
         inside = os.path.normpath(text.replace("\\", "/"))
-        where = folder / inside
+        where = same_file(folder, inside)
         if inside.split(os.sep)[0] == "..":
             return where, f"leaves the folder of the CSV file; move the recording into {folder}"
     return where, "" if where.is_file() else "no such file"

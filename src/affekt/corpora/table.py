@@ -1,8 +1,14 @@
-"""A CSV file as rows, with errors that name the column, the row and what to do."""
+"""Tables as spreadsheets, databases and other tools write them, as rows; the one reader of tables in affekt.
+
+Errors name the column, the row and what to do.
+"""
 
 from __future__ import annotations
 
 import csv
+import io
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -10,13 +16,19 @@ from pathlib import Path
 
 from affekt.errors import CorpusError
 
-DELIMITERS = ",;\t"
+DELIMITERS = ",;\t|"
 
 # What other tables call the columns that are needed here.
 OTHER_WORDS: dict[str, tuple[str, ...]] = {
     "path": ("file", "filename", "file_name", "filepath", "file_path", "audio", "wav", "clip", "recording", "source"),
     "label": ("emotion", "class", "category", "target", "emo"),
+    "speaker": ("actor", "speaker_id", "spk", "subject", "person"),
+    "sex": ("gender",),
+    "sentence": ("text", "utterance", "transcript", "transcription"),
+    "start": ("begin", "onset", "start_time", "from"),
+    "end": ("stop", "offset", "end_time", "to"),
 }
+_CLOCK = re.compile(r"(?:(\d+)\s*days?,?\s+)?(?:(?:(\d+):)?(\d+):)?(\d+(?:[.,]\d+)?|[.,]\d+)\s*s?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -38,7 +50,11 @@ class Table:
 
 
 def read_table(path: Path, *, needed: Sequence[str], lower: bool = False) -> Table:
-    """Read a CSV file (comma, semicolon or tab; UTF-8) with a header line.
+    """Read a table of text with a header line.
+
+    Cells may be divided by commas, semicolons, tabs or bars; the text may be
+    UTF-8 or UTF-16, with a byte order mark or without; a first line ``sep=;`` (as
+    Excel writes it) is understood.
 
     Parameters
     ----------
@@ -62,19 +78,82 @@ def read_table(path: Path, *, needed: Sequence[str], lower: bool = False) -> Tab
     ...     read_table(file, needed=["path", "label"]).rows
     ((2, {'path': 'a.wav', 'label': 'angry'}),)
     """
+    text, first = _text(path), 0
+    head, _, rest = text.partition("\n")
+    delimiter = max(DELIMITERS, key=head.count)
+    if stated := re.fullmatch(r"\ufeff?sep=(.)\r?", head, re.IGNORECASE):
+        delimiter, text, first = stated[1], rest, 1
     try:
-        # Spreadsheets put a byte order mark first; it must not become part of a column's name.
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            header = file.readline()
-            file.seek(0)
-            lines = csv.reader(file, delimiter=max(DELIMITERS, key=header.count), strict=True)
-            columns = tuple(name.strip().lower() if lower else name.strip() for name in next(lines, []))
-            _check_columns(path, columns, needed)
-            return Table(path, columns, tuple(_rows(path, columns, lines)))
-    except UnicodeDecodeError:
-        raise CorpusError(f"{path}: is not UTF-8 text. Export the table as CSV in UTF-8.") from None
+        lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        columns = tuple(name.strip().lower() if lower else name.strip() for name in next(lines, []))
+        _check_columns(path, columns, needed)
+        return Table(path, columns, tuple(_rows(path, columns, lines, first)))
     except csv.Error as error:
         raise CorpusError(f"{path}: is not a CSV table ({error}). Export it again.") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror}). Give a table in CSV.") from None
+    half = data[:200]
+    # Without a mark, UTF-16 of Western text is every other byte 0.
+    wide = data.startswith((b"\xff\xfe", b"\xfe\xff")) or (len(half) > 3 and half[1::2].count(0) > len(half) // 4)
+    try:
+        if wide:
+            return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-16-le")
+        # Spreadsheets put a byte order mark first; it must not become part of a column's name.
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise CorpusError(f"{path}: is not UTF-8 text. Export the table as CSV in UTF-8.") from None
+
+
+def seconds_of(text: str) -> float:
+    """A time as tables have it, in seconds: ``1.5``, ``1,5``, ``0:01:05,250``, ``0 days 00:01:05.25``.
+
+    Raises
+    ------
+    ValueError
+        If it is no such time.
+
+    Examples
+    --------
+    >>> [seconds_of(text) for text in ("2.5", "0,5", "01:05", "1:00:00,5", "0 days 00:00:02.500000")]
+    [2.5, 0.5, 65.0, 3600.5, 2.5]
+    """
+    found = _CLOCK.fullmatch(text.strip())
+    if found is None:
+        return float(text)  # nan, inf and -1 are numbers, too; whoever asks says what is allowed
+    days, hours, minutes, seconds = (float((part or "0").replace(",", ".")) for part in found.groups())
+    return ((24 * days + hours) * 60 + minutes) * 60 + seconds
+
+
+def column_of(columns: Sequence[str], name: str) -> str | None:
+    """The column for something, by its name or, where there is none, by one of the other usual words for it.
+
+    Examples
+    --------
+    >>> column_of(("path", "gender"), "sex"), column_of(("path", "Sex"), "sex"), column_of(("path",), "sex")
+    ('gender', 'Sex', None)
+    """
+    by_case = {column.lower(): column for column in reversed(columns)}
+    return next((by_case[word] for word in (name, *OTHER_WORDS.get(name, ())) if word in by_case), None)
+
+
+def same_file(folder: Path, inside: str) -> Path:
+    """A path below a folder, also where the disk writes its accents in another way (NFC, NFD)."""
+    where = folder / inside
+    if where.is_file() or (where.name.isascii() and str(inside).isascii()):
+        return where
+    found = folder
+    for part in Path(inside).parts:
+        wanted = unicodedata.normalize("NFC", part)
+        near = found / part
+        if not near.exists() and found.is_dir():
+            near = next((p for p in found.iterdir() if unicodedata.normalize("NFC", p.name) == wanted), near)
+        found = near
+    return found
 
 
 def _check_columns(path: Path, columns: Sequence[str], needed: Sequence[str]) -> None:
@@ -98,10 +177,12 @@ def _hint(name: str, columns: Sequence[str]) -> str:
     return f" Rename {by_case[near[0]]!r} to {name!r}?" if near else ""
 
 
-def _rows(path: Path, columns: Sequence[str], lines: Iterator[list[str]]) -> Iterator[tuple[int, dict[str, str]]]:
+def _rows(
+    path: Path, columns: Sequence[str], lines: Iterator[list[str]], first: int
+) -> Iterator[tuple[int, dict[str, str]]]:
     # The header was the first line read; the reader counts on from it, and over line breaks in quotes.
     for cells in lines:
-        number = lines.line_num  # type: ignore[attr-defined]
+        number = first + lines.line_num  # type: ignore[attr-defined]
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) > len(columns):

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from affekt._optional import require
@@ -14,7 +13,7 @@ from affekt.data.counts import name_of, names_of, natural
 from affekt.data.maps import Map, Measures, map_of
 from affekt.data.splits import draw_evenly
 from affekt.errors import AudioError, InputError
-from affekt.speech.audio import blocks
+from affekt.speech.audio import length
 from affekt.speech.decoded import SAMPLING_RATE
 from affekt.speech.functionals import VECTORS
 from affekt.speech.pitch import f0
@@ -209,10 +208,10 @@ class _Reader:
     def header(self, sample: Sample) -> bool:
         """Note length (seconds) and sampling rate of a clip; whether there is a clip."""
         try:
-            length, rate = _length_and_rate(sample.path)
-            end = length if sample.end is None else min(sample.end, length)
+            seconds, rate = length(sample.path)
+            end = seconds if sample.end is None else min(sample.end, seconds)
             if sample.start >= end:
-                raise starts_too_late(sample, length)
+                raise starts_too_late(sample, seconds)
             self.headers[sample.id] = end - sample.start, rate
         except AudioError as error:
             self._leave_out(sample, error)
@@ -231,18 +230,6 @@ class _Reader:
 
     def _note(self, sentence: str) -> None:
         self.odd[sentence] = None
-
-
-def _length_and_rate(path: str) -> tuple[float, int]:
-    try:
-        info = soundfile.info(path)
-    except soundfile.SoundFileError:
-        info = None
-    if info is not None and info.frames > 0 and info.samplerate > 0:
-        return info.frames / info.samplerate, info.samplerate
-    # What soundfile does not know, the other decoder may; or it says what is wrong.
-    samples = sum(len(block) for block in blocks(path, warn=lambda _: None))
-    return samples / SAMPLING_RATE, SAMPLING_RATE
 
 
 def measure(sample: Sample, signal: Signal) -> Measures:

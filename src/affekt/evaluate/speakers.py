@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from affekt.corpora.table import read_table
 from affekt.errors import AffektError, InputError, UnknownName
 from affekt.metrics.slices import speaker_of
 from affekt.recognize.recognizer import Recognizer
@@ -82,20 +83,20 @@ def _by_name(sources: Sequence[str], pattern: str) -> dict[str, str]:
 
 
 def _by_table(sources: Sequence[str], path: Path, column: str) -> dict[str, str]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give a table in CSV.") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: is no table in CSV ({error}).") from None
-    heads = tuple(rows[0]) if rows else ()
-    named = next((name for name in COLUMNS if name in heads), None)
-    if column not in heads or named is None:
-        raise InputError(f"{path}: has the columns {', '.join(heads) or '-'}; needed: {column}, and path.")
-    speakers = {os.path.abspath(path.parent / row[named]): row[column] for row in rows if row[named] and row[column]}
-    here = {source: os.path.abspath(source) for source in sources}
-    return {source: speakers[place] for source, place in here.items() if place in speakers}
+    table = read_table(path, needed=[])
+    by_case = {name.lower(): name for name in reversed(table.columns)}
+    named = next((by_case[name] for name in COLUMNS if name in by_case), None)
+    wanted = column if column in table.columns else by_case.get(column.lower())
+    if wanted is None or named is None:
+        raise InputError(f"{path}: has the columns {', '.join(table.columns) or '-'}; needed: {column}, and path.")
+    places = ((row[named].replace("\\", "/"), row[wanted]) for _, row in table.rows)
+    speakers = {_plain(path.parent / place): who for place, who in places if place and who}
+    return {source: speakers[_plain(source)] for source in sources if _plain(source) in speakers}
+
+
+def _plain(path: str | Path) -> str:
+    """A path as it is compared: whole, and its accents in one way of writing."""
+    return unicodedata.normalize("NFC", os.path.abspath(path))
 
 
 def baselines_of_recordings(

@@ -22,6 +22,8 @@ from affekt.server.refusals import Failure, Refusal, documented
 from affekt.server.service import Service
 from affekt.server.slots import client_of
 from affekt.server.uploads import Form, Upload, read_form
+from affekt.speech.audio import MIX
+from affekt.speech.channels import ReadOptions
 from affekt.speech.waveform import RATE
 from affekt.timeline.segments import Listener
 from affekt.types import Result
@@ -52,12 +54,23 @@ BODY: dict[str, Any] = {
                         "labels": {"type": "string", "description": "A set's name, or labels: angry,sad."},
                         "format": {"type": "string", "enum": list(WRITERS), "default": "json"},
                         "reference": {"type": "string", "description": "Id of the speaker's voice reference."},
+                        "channel": {
+                            "type": "string",
+                            "default": "mix",
+                            "description": "mix, left, right, 1 to n; each: every channel its own timeline.",
+                        },
+                        "track": {"type": "string", "description": "Number or language of a video's sound track."},
                     },
                 }
             }
         },
     }
 }
+
+
+FIELDS = tuple(
+    name for name in BODY["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"] if name != "files"
+)
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,7 @@ class PredictRequest:
     labels: str | None
     form: str
     reference: str | None
+    reading: ReadOptions = MIX
 
     @classmethod
     def of(cls, fields: Mapping[str, str], count: int) -> PredictRequest:
@@ -76,14 +90,19 @@ class PredictRequest:
         Raises
         ------
         InputError
-            If there is no such format, or it holds one recording and there are more.
+            If there is no such field, format, channel or track, or the format holds one recording and there are more.
         """
+        for name in fields:
+            if name not in FIELDS:
+                raise UnknownName("field", name[:100], FIELDS)
         form = fields.get("format") or "json"
         if form not in WRITERS:
             raise UnknownName("format", form[:100], WRITERS)
         if form in ONE_RECORDING and count != 1:
             raise InputError(f"{form} holds one recording, and there are {count}; send them one by one.")
-        return cls(fields.get("model") or None, fields.get("labels") or None, form, fields.get("reference") or None)
+        reading = ReadOptions(fields.get("channel") or "mix", fields.get("track") or None)
+        model, labels, reference = (fields.get(name) or None for name in ("model", "labels", "reference"))
+        return cls(model, labels, form, reference, reading)
 
 
 class ProgressTrace(Trace):
@@ -192,6 +211,8 @@ class RequestWork:
         """Do it; the recordings are gone afterwards."""
         try:
             recognizer = self.service.recognizer(self.ask.model, self.ask.labels, reference=self.ask.reference)
+            if self.ask.reading != MIX:
+                recognizer = recognizer.reading(channel=self.ask.reading.channel, track=self.ask.reading.track)
             outcomes = [self._one(recognizer, i) for i in range(len(self.form.uploads))]
         finally:
             self.form.close()

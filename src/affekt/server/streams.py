@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from starlette.datastructures import Headers
 
-from affekt.errors import AffektError, InputError
+from affekt.errors import AffektError, InputError, UnknownName
 from affekt.recognize.live import Live
 from affekt.server.access import check_access, check_host, check_origin, log
 from affekt.server.pitch_filter import PitchFilter
@@ -25,6 +25,7 @@ SCHEMA = "events-2"
 #: Seconds for what is only polite: a last message, a close.
 POLITE = 2.0
 _TEXTS = ("labels", "model", "reference", "voices", "format")
+_KEYS = ("type", "sampling_rate", *_TEXTS)
 _VOICES = ("all", "low", "high")
 
 
@@ -47,6 +48,9 @@ class Hello:
         Refusal
             1008 if it asks for something that there is not.
         """
+        for key in table:
+            if key not in _KEYS:
+                raise Refusal(1008, f"hello: {UnknownName('key', str(key)[:100], _KEYS)}")
         labels = table.get("labels")
         if isinstance(labels, list):
             table = {**table, "labels": ",".join(map(str, labels))}

@@ -86,6 +86,29 @@ def decode_track(container: Any, options: ReadOptions, name: Named, *, at_once: 
     raise DecodingError("PyAV: a kind of sound that it does not know, or none at all")
 
 
+def packet_length(container: Any) -> tuple[float, int] | None:
+    """Seconds of the sound track by its packets, and its sampling rate; None where they do not say."""
+    import av
+
+    track = container.streams.best("audio")
+    if track is None or track.codec_context is None or not track.codec_context.sample_rate:
+        return None
+    start, end = (container.start_time or 0) / 1e6, 0.0
+    try:
+        for packet in container.demux(track):
+            if not packet.size:
+                continue
+            if packet.pts is None or not packet.duration:
+                return None
+            time = float(packet.pts * packet.time_base) - start
+            if time < end - RESTARTED or time > end + LONGEST_GAP:  # the clock began anew
+                start, time = start + time - end, end
+            end = max(end, time + float(packet.duration * packet.time_base))
+    except (av.FFmpegError, OSError):
+        return None
+    return (end, int(track.codec_context.sample_rate)) if end else None
+
+
 def _wanted(container: Any, tracks: list[Any], track: str | None, name: Named) -> list[Any]:
     """The tracks to try, in order."""
     if track is None:

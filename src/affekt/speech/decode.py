@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from affekt.errors import AudioError, InputError
 from affekt.speech.channels import USUAL, ReadOptions, selected
-from affekt.speech.container import decode_track, open_container
+from affekt.speech.container import decode_track, open_container, packet_length
 from affekt.speech.decoded import SAMPLING_RATE, Decoded, DecodingError, Named
 from affekt.speech.header import has_bare_samples, is_truncated, repaired
 
@@ -123,6 +123,24 @@ def _sound_blocks(sound: soundfile.SoundFile) -> Iterator[NDArray[Any]]:
 def _from_av(file: IO[bytes], name: Named, stack: ExitStack, options: ReadOptions) -> Decoded:
     file.seek(0)
     return decode_track(open_container(file, stack), options, name)
+
+
+def stated_length(file: IO[bytes], stack: ExitStack) -> tuple[float, int] | None:
+    """Seconds and sampling rate by the header of bare samples, or the packets of a container; None where neither says.
+
+    What raises here is for :func:`decode` to say.
+    """
+    try:
+        if has_bare_samples(file):
+            sound = stack.enter_context(soundfile.SoundFile(repaired(file) or _number(file), closefd=False))
+            found = (sound.frames / sound.samplerate, int(sound.samplerate)) if 0 < sound.frames < 1 << 60 else None
+        else:
+            file.seek(0)
+            found = packet_length(open_container(file, stack))
+    except (soundfile.SoundFileError, DecodingError, TypeError, ValueError, ZeroDivisionError):
+        found = None
+    file.seek(0)
+    return found
 
 
 def from_array(source: tuple[Any, ...]) -> Decoded:

@@ -141,20 +141,29 @@ def rttm(results: Iterable[Result], file: IO[str]) -> None:
     """Write NIST RTTM: one ``SPEAKER`` line per segment, with the label as its orthography.
 
     The name of the speaker is ``who``; where nobody is named it is the label, so that a viewer of diarisation shows
-    emotions. The channel is 1, or ``who`` where that is the number of a channel. Fields are separated by blanks,
-    so each run of blanks in a source, label or name becomes ``_``. Only what is predicted has a line: a recording
-    without speech leaves none.
+    emotions. The channel is 1, or that of ``who`` where that is a channel. Fields are separated by blanks, so each
+    run of blanks in a source, label or name becomes ``_``; sources that would become one then are numbered. Only
+    what is predicted has a line: a recording without speech leaves none.
     """
+    sources: dict[str, str] = {}
     for result in results:
+        source, number = _token(result.source), 1
+        while sources.setdefault(source, result.source) != result.source:
+            number += 1
+            source = f"{_token(result.source)}~{number}"
         for p in _spoken(result):
             start, end = thousandths(p.start), thousandths(p.end)
-            label, channel = _token(_word(p)), p.who if p.who and p.who.isdecimal() else "1"
+            label, channel = _token(_word(p)), CHANNELS.get(p.who or "", (p.who or "").removeprefix("channel "))
+            channel = channel if channel.isdecimal() else "1"
             name = label if p.who is None else _token(p.who)
             file.write(
-                f"SPEAKER {_token(result.source)} {channel} {start:.3f} {end - start:.3f} {label} <NA> "
+                f"SPEAKER {source} {channel} {start:.3f} {end - start:.3f} {label} <NA> "
                 f"{name} {p.confidence:.4f} <NA>\n"
             )
 
+
+#: Names of channels to their numbers.
+CHANNELS = {"left": "1", "right": "2"}
 
 Writer = Callable[[Iterable[Result], IO[str]], None]
 
