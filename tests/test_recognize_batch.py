@@ -3,6 +3,7 @@
 import os
 import struct
 import time
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -44,7 +45,9 @@ def test_a_folder_gives_its_recordings_sorted_and_nothing_else(folder):
 
 
 def test_recursive_looks_into_the_folders_of_a_folder(folder):
-    found, failures = find_recordings(["."], recursive=True)
+    left_out = Counter()
+    found, failures = find_recordings(["."], recursive=True, left_out=left_out)
+    assert left_out[".txt"] == 1 and ".wav" not in left_out
     assert found == ["./C.FLAC", "./a.mp3", "./b.wav", "./deep/d.m4a", "./deep/er/e.ogg"]
     assert not failures
 

@@ -45,6 +45,8 @@ def explore(path: Path, corpus: str, output: Path, clips: int, seed: int) -> int
     for module in ("matplotlib", "sklearn"):
         require(module, extra="lab")
     reading = read_corpus(corpus, path)
+    for sentence in reading.warnings:
+        click.echo(f"warning: {shown(sentence)}", err=True)
     _make_folder(output)
     with progress(len(reading.samples) + min(clips, len(reading.samples)), "clips") as tick:
         data = look.explore(reading.samples, np.random.default_rng(seed), clips=clips, tick=tick)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -109,7 +110,11 @@ def predict(**options: Any) -> int:
     from affekt.recognize.recognizer import Recognizer
 
     job = Job(**options)
-    sources, failures = find_recordings(job.paths, recursive=job.recursive)
+    left_out: Counter[str] = Counter()
+    sources, failures = find_recordings(job.paths, recursive=job.recursive, left_out=left_out)
+    if left_out:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in left_out.most_common(5))
+        click.echo(f"note: files left out, as their names are none of recordings: {shown(kinds)}", err=True)
     _check(job, len(sources))
     _spare_inputs(job, sources)
     recognizer = Recognizer(job.model, labels=parse_labels(job.labels), threshold=job.threshold)

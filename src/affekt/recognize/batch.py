@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,7 +26,9 @@ class Failure:
     reason: str
 
 
-def find_recordings(paths: Iterable[str], *, recursive: bool = False) -> tuple[list[str], list[Failure]]:
+def find_recordings(
+    paths: Iterable[str], *, recursive: bool = False, left_out: Counter[str] | None = None
+) -> tuple[list[str], list[Failure]]:
     """Turn what a user names into recordings.
 
     Parameters
@@ -35,6 +37,8 @@ def find_recordings(paths: Iterable[str], *, recursive: bool = False) -> tuple[l
         Files (whatever their name), folders, patterns (``calls/*.m4a``), or ``-``.
     recursive : bool
         Look into the folders of a folder, too. Links to folders are not followed.
+    left_out : Counter, optional
+        Filled with the extensions of the files in folders that are no recordings by name.
 
     Returns
     -------
@@ -45,7 +49,7 @@ def find_recordings(paths: Iterable[str], *, recursive: bool = False) -> tuple[l
     failures: list[Failure] = []
     for path in paths:
         try:
-            recordings = _expand(path, recursive, failures)
+            recordings = _expand(path, recursive, failures, left_out)
         except (AffektError, OSError) as error:
             failures.append(_failure(path, error))
             continue
@@ -123,29 +127,30 @@ def _failure(source: str, error: BaseException) -> Failure:
     return Failure(source, reason if reason.endswith(".") else f"{reason}.")
 
 
-def _expand(path: str, recursive: bool, failures: list[Failure]) -> list[str]:
+def _expand(path: str, recursive: bool, failures: list[Failure], left_out: Counter[str] | None) -> list[str]:
     if path == "-" or os.path.isfile(path):
         return [path]
     if os.path.isdir(path):
-        return _in_folder(path, recursive, failures)
+        return _in_folder(path, recursive, failures, left_out)
     if glob.has_magic(path) and not os.path.lexists(path):
-        return _matching(path, recursive, failures)
+        return _matching(path, recursive, failures, left_out)
     # Not there, or not a plain file: let the reader say so in its words.
     return [path]
 
 
-def _in_folder(folder: str, recursive: bool, failures: list[Failure]) -> list[str]:
+def _in_folder(folder: str, recursive: bool, failures: list[Failure], left_out: Counter[str] | None) -> list[str]:
     recordings: list[str] = []
     closed: list[OSError] = []
     known = extensions()
     for where, folders, names in os.walk(folder, onerror=closed.append):
         folders.sort()
-        # Finder leaves a "._talk.wav" beside each "talk.wav" on foreign disks; it holds no sound.
-        recordings += [
-            os.path.join(where, name)
-            for name in sorted(names)
-            if os.path.splitext(name)[1][1:].lower() in known and not name.startswith("._")
-        ]
+        for name in sorted(names):
+            extension = os.path.splitext(name)[1][1:].lower()
+            # Finder leaves a "._talk.wav" beside each "talk.wav" on foreign disks; it holds no sound.
+            if extension in known and not name.startswith("._"):
+                recordings.append(os.path.join(where, name))
+            elif left_out is not None and not name.startswith("."):
+                left_out[f".{extension}" if extension else "without extension"] += 1
         if not recursive:
             break
     failures += [_failure(str(error.filename or folder), error) for error in closed]
@@ -155,14 +160,14 @@ def _in_folder(folder: str, recursive: bool, failures: list[Failure]) -> list[st
     return recordings
 
 
-def _matching(pattern: str, recursive: bool, failures: list[Failure]) -> list[str]:
+def _matching(pattern: str, recursive: bool, failures: list[Failure], left_out: Counter[str] | None) -> list[str]:
     matches = sorted(glob.glob(pattern, recursive=True))
     if not matches:
         raise AffektError("no file matches this pattern.")
     recordings: list[str] = []
     for match in matches:
         try:
-            recordings += _in_folder(match, recursive, failures) if os.path.isdir(match) else [match]
+            recordings += _in_folder(match, recursive, failures, left_out) if os.path.isdir(match) else [match]
         except AffektError as error:
             failures.append(_failure(match, error))
     return recordings
