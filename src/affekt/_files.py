@@ -6,16 +6,15 @@ import contextlib
 import errno
 import os
 import secrets
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 #: How the name of a file ends that is not complete yet.
 PART = ".part"
@@ -60,7 +59,7 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w", *, private: bool
     handle = os.open(name, flags, 0o600 if private else 0o666)
     try:
         with open(handle, mode, encoding=encoding, newline=newline) as file:
-            if fcntl:
+            if sys.platform != "win32":
                 with contextlib.suppress(OSError):  # a file system without locks
                     fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield file
@@ -81,7 +80,7 @@ def sweep(folder: Path, start: str = ".") -> None:
     start : str
         How their names begin.
     """
-    if fcntl is None:
+    if sys.platform == "win32":
         return
     for entry in folder.iterdir():
         if not (entry.name.startswith(start) and entry.name.endswith(PART)):
