@@ -38,7 +38,7 @@ def blank_figure(size: tuple[float, float], *, dpi: int | None = None) -> Figure
 def as_written(artist: Artist) -> None:
     """Show all texts of an artist, such as a legend, as they are: a name like ``$x_{$`` is no formula."""
     for text in artist.findobj(require("matplotlib.text", extra="plot").Text):
-        text.set_parse_math(False)  # type: ignore[attr-defined]
+        text.set_parse_math(False)
 
 
 def plain_axes(ax: Axes | None, size: tuple[float, float], *, dpi: int | None = None) -> Axes:
