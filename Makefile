@@ -6,7 +6,7 @@ TORCH ?= torch==2.13.0
 BIN := .venv/bin
 CORPORA ?=
 
-.PHONY: demo test check bench docs clean
+.PHONY: demo test check fuzz bench docs clean
 
 demo: .venv/demo.done
 	$(BIN)/affekt predict examples/*.wav
@@ -25,6 +25,10 @@ check: .venv/test.done
 # The tests on the real corpora: make test-corpora CORPORA=/data/speech
 test-corpora: .venv/test.done
 	AFFEKT_CORPORA=$(CORPORA) $(BIN)/python -m pytest -m corpora
+
+# Thousands of damaged recordings and model files; what fails is kept in tests/hostile.
+fuzz: .venv/test.done
+	$(BIN)/python -m tests.fuzz
 
 bench: .venv/bench.done
 	$(BIN)/python benchmarks/speed.py

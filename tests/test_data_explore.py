@@ -508,6 +508,16 @@ def test_one_class_of_unknown_speakers_is_shown_as_far_as_it_goes(clips, tmp_pat
     assert not (tmp_path / "out" / "map.png").exists()
 
 
+def test_labels_that_look_like_formulas_are_shown_as_they_are(clips, tmp_path):
+    for label in ("$x_{$", "$\\frac{$"):
+        (tmp_path / "in" / label).mkdir(parents=True)
+        for path in clips[:3]:
+            shutil.copy(path, tmp_path / "in" / label)
+    done = run(tmp_path / "in", "--corpus", "folder", "-o", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "out" / "classes.png").exists()
+
+
 def test_wrong_usage_is_told_before_anything_is_made(clips, tmp_path):
     (tmp_path / "file").touch()
     folder, out = clips[0].parent, tmp_path / "out"

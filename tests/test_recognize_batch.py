@@ -79,7 +79,7 @@ def test_a_folder_without_recordings_says_what_it_looked_for(folder):
     (folder / "empty" / "sub" / "a.wav").touch()
     (failure,) = find_recordings(["empty", "b.wav"])[1]
     assert failure.source == "empty"
-    assert failure.reason.startswith("holds no recordings (3gp, aac, ")
+    assert failure.reason.startswith("holds no recordings (3g2, 3gp, ")
     assert failure.reason.endswith("--recursive does.")
     assert find_recordings(["empty"], recursive=True) == (["empty/sub/a.wav"], [])
 

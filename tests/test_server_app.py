@@ -752,3 +752,15 @@ def test_a_client_that_hangs_up_is_not_logged_as_an_exception(clips, caplog):
         while 'status="499"' not in server.get("/metrics").text:
             pass
     assert [record.getMessage() for record in caplog.records] == []
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/web/docs.js", "/healthz", "/v1/settings"])
+def test_head_is_get_without_the_body(server, path):
+    told, got = server.head(path), server.get(path)
+    assert (told.status_code, told.content) == (200, b"")
+    assert told.headers["Content-Length"] == got.headers["Content-Length"]
+
+
+def test_what_a_client_sent_is_not_sent_back_at_length(server, clips):
+    answer = server.post("/v1/predict", files=parts(clips[0]), data={"labels": ",".join(["angri"] * 680)})
+    assert answer.status_code == 422 and len(answer.json()["reason"]) <= 1000

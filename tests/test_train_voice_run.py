@@ -237,6 +237,32 @@ def test_a_whole_run_from_folders_to_a_model_that_predicts(corpora, tmp_path):
     assert {p.label for p in Recognizer(path).predict((signal, 16_000))} <= set(TINY.labels)
 
 
+def test_a_run_without_dev_speakers_ends_with_a_model_that_says_so(corpora, tmp_path):
+    fewer = tmp_path / "ravdess"
+    shutil.copytree(corpora["ravdess"], fewer, ignore=shutil.ignore_patterns("*-17.wav", "*-18.wav", "*-19.wav"))
+    recipe = dataclasses.replace(
+        TINY, corpora=("ravdess",), schedule=dataclasses.replace(TINY.schedule, epochs=1, clips=8)
+    )
+    lines = []
+    path = run(recipe, Sources({"ravdess": fewer}), tmp_path / "run", report=lines.append)
+    card = open_model(path).card
+    assert card.temperature == 1 and "no dev speakers" in card.limits[-1]
+    assert any("not calibrated" in line for line in lines)
+
+
+def test_a_clip_that_cannot_be_read_is_left_out_of_training(corpora, tmp_path):
+    copy = tmp_path / "ravdess"
+    shutil.copytree(corpora["ravdess"], copy)
+    next(copy.rglob("*-01.wav")).write_bytes(b"\x1a\x45\xdf\xa3\x00" + b"\xff" * 8 + bytes(64))
+    recipe = dataclasses.replace(
+        TINY, corpora=("ravdess",), schedule=dataclasses.replace(TINY.schedule, epochs=1, clips=8)
+    )
+    lines = []
+    card = open_model(run(recipe, Sources({"ravdess": copy}), tmp_path / "run", report=lines.append)).card
+    assert card.data["ravdess"]["clips"] == 7
+    assert [line for line in lines if line.startswith("left out: ")]
+
+
 def test_a_run_can_go_on_from_the_weights_of_another(corpora, trained, tmp_path):
     folder = trained[2]
     sources, schedule = (
@@ -282,7 +308,7 @@ def test_nothing_of_a_test_speaker_reaches_training_or_calibration(corpora, tmp_
         tmp_path,
         report=str,
     )
-    assert len(seen) == 8 + 9 + 8
+    assert len({sample.id for sample in seen}) == 8 + 9 + 8
     held = fixed_speakers()
     assert not [
         s for s in seen if any(f"Actor_{held}" in s.path for held in held["ravdess"]["test"]) or "DC_" in s.path

@@ -6,11 +6,15 @@ import contextlib
 import errno
 import os
 import secrets
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+
+if sys.platform != "win32":
+    import fcntl
 
 #: How the name of a file ends that is not complete yet.
 PART = ".part"
@@ -55,7 +59,9 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w", *, private: bool
     handle = os.open(name, flags, 0o600 if private else 0o666)
     try:
         with open(handle, mode, encoding=encoding, newline=newline) as file:
-            _lock(file, must=False)
+            if sys.platform != "win32":
+                with contextlib.suppress(OSError):  # a file system without locks
+                    fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -74,6 +80,8 @@ def sweep(folder: Path, start: str = ".") -> None:
     start : str
         How their names begin.
     """
+    if sys.platform == "win32":
+        return
     for entry in folder.iterdir():
         if not (entry.name.startswith(start) and entry.name.endswith(PART)):
             continue
@@ -82,20 +90,9 @@ def sweep(folder: Path, start: str = ".") -> None:
             if time.time() - entry.lstat().st_mtime < STALE:
                 continue
             with open(entry, "rb", opener=_unfollowed) as file:
-                _lock(file, must=True)
+                fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
                 entry.unlink()
 
 
-def _lock(file: IO[Any], *, must: bool) -> None:
-    """Hold a file as long as it is open; raises OSError if it is held, or cannot be and ``must`` be."""
-    try:
-        import fcntl
-
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (ImportError, OSError) as error:  # Windows, or a file system without locks
-        if must:
-            raise OSError(errno.ENOLCK, "cannot be held") from error
-
-
 def _unfollowed(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)

@@ -14,6 +14,7 @@ from affekt.data.explore import Bands, Example, Groups
 from affekt.data.maps import Map
 from affekt.errors import InputError, UnknownName
 from affekt.plot.colours import colours, ink
+from affekt.plot.style import as_written
 from affekt.speech.decoded import SAMPLING_RATE
 from affekt.speech.pitch import STEP
 from affekt.speech.spectral import hertz_to_mel
@@ -69,7 +70,7 @@ def heat(data: Counts, *, ax: Axes | None = None) -> Axes:
     shown = np.ma.masked_equal(data.counts, 0)
     image = ax.imshow(shown, aspect="auto", cmap="cividis", vmin=0, vmax=max(1, int(data.counts.max())))
     _names_below(ax, data.columns)
-    ax.set_yticks(range(len(data.rows)), [_name(row) for row in data.rows])
+    ax.set_yticks(range(len(data.rows)), [_name(row) for row in data.rows], parse_math=False)
     ax.set_xlabel(data.of[1])
     small = len(data.columns) > MOST_NUMBERS
     fills = np.asarray(image.cmap(image.norm(data.counts), bytes=True))
@@ -262,7 +263,7 @@ def draw_spectra(data: Bands, differences: Bands, *, figure: Figure | None = Non
     below: Mapping[str, Any] = {"loc": "outside lower center", "ncols": min(8, len(handles)), "frameon": False}
     # One sex may lack an emotion; the order is that of all.
     names = [name for name in dict.fromkeys(_name(label) for label, _ in data.levels) if name in handles]
-    figure.legend([handles[name] for name in names], names, fontsize=9, **below)
+    as_written(figure.legend([handles[name] for name in names], names, fontsize=9, **below))
     return figure
 
 
@@ -297,8 +298,9 @@ def points(data: Map, *, by: str = "label", ax: Axes | None = None) -> Axes:
     ax.spines[:].set_color(FAINT)
     ax.spines[:].set_visible(True)
     if len(names) <= MOST_IN_LEGEND:
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=6, fontsize=8, frameon=False,
-                  handletextpad=0.1, columnspacing=0.9)  # fmt: skip
+        legend = ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=6, fontsize=8, frameon=False,
+                           handletextpad=0.1, columnspacing=0.9)  # fmt: skip
+        as_written(legend)
     else:
         ax.set_xlabel(f"{len(names)} {by}s, each with a colour and shape of its own")
     return ax
@@ -355,14 +357,13 @@ def _names_below(ax: Axes, names: Sequence[str]) -> None:
     crowded = sum(max(3, len(name) + 1) for name in shown) > 130
     ax.set_xticks(range(len(names)), shown, rotation=90 if crowded else 0, fontsize=7 if len(names) > 40 else 8)
     ax.tick_params(axis="x", length=0)
-    for text in ax.get_xticklabels():
-        text.set_parse_math(False)
+    as_written(ax.xaxis)
 
 
 def _legend(ax: Axes, handles: Sequence[Any] | None = None) -> None:
     """Above the axes, at the right: nothing lies under it there."""
     place: Mapping[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "ncols": 3}
-    ax.legend(handles=handles, fontsize=9, frameon=False, borderpad=0, **place)
+    as_written(ax.legend(handles=handles, fontsize=9, frameon=False, borderpad=0, **place))
 
 
 def _hertz_ticks(axis: Any, ticks: Sequence[int]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from affekt._optional import require
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -32,6 +33,12 @@ def blank_figure(size: tuple[float, float], *, dpi: int | None = None) -> Figure
     """
     figure: Figure = require("matplotlib.figure", extra="plot").Figure(figsize=size, dpi=dpi, layout="constrained")
     return figure
+
+
+def as_written(artist: Artist) -> None:
+    """Show all texts of an artist, such as a legend, as they are: a name like ``$x_{$`` is no formula."""
+    for text in artist.findobj(require("matplotlib.text", extra="plot").Text):
+        text.set_parse_math(False)
 
 
 def plain_axes(ax: Axes | None, size: tuple[float, float], *, dpi: int | None = None) -> Axes:

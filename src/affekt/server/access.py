@@ -111,18 +111,19 @@ class AccessMiddleware:
     """
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
-        self._app, self._service = app, service
+        self._app, self._service, self._limits = app, service, service.settings.limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        visit = _Request(scope, receive, send, limits=self._service.settings.limits)
+        head = scope["method"] == "HEAD"  # what GET answers, of which the protocol leaves out the body
+        visit = _Request({**scope, "method": "GET"} if head else scope, receive, send, limits=self._limits)
         try:
             self._check(scope)
             visit.check_length()
-            await self._app(scope, visit.receive, visit.send)
+            await self._app(visit.scope, visit.receive, visit.send)
         except Refusal as refusal:
             await visit.refuse(refusal)
         except ClientDisconnect:

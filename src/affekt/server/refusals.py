@@ -34,6 +34,10 @@ HEADERS = {
 CLOSINGS = {1001: "shutdown", 1003: "wrong_data", 1008: "policy", 1009: "too_large", 1013: "busy"}
 
 
+#: Characters of a reason.
+MOST_WORDS = 1000
+
+
 class Failure(BaseModel):
     """A recording that could not be worked on, and why."""
 
@@ -55,6 +59,8 @@ class Refusal(Exception):
     def __init__(
         self, status: int, reason: str, *, headers: Mapping[str, str] | None = None, failures: Sequence[Failure] = ()
     ) -> None:
+        if len(reason) > MOST_WORDS:  # what a client sent need not be sent back
+            reason = f"{reason[: MOST_WORDS - 4]} ..."
         super().__init__(reason)
         self.status, self.reason, self.headers, self.failures = status, reason, dict(headers or {}), failures
 

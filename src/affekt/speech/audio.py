@@ -46,6 +46,7 @@ EXTENSIONS = frozenset([
 ])
 # fmt: on
 
+_SAMPLE_DUMP = b"\xf0\x7e"
 # What standard input may bring: more is no recording but a mistake, and would fill the disk.
 _LARGEST_SPOOL = 16 << 30
 
@@ -202,11 +203,14 @@ def _open(source: Any, name: str, stack: ExitStack) -> IO[bytes]:
         file = stack.enter_context(_open_path(Path(source), name))
     else:
         file = _seekable(_standard_input() if isinstance(source, (str, os.PathLike)) else source, stack)
-    first = file.read(1)
+    first = file.read(2)
     if not isinstance(first, bytes):
         raise InputError(f"{name}: is open as text; open it in binary mode, 'rb'.")
     if not first:
         raise AudioError(f"{name}: is empty (0 bytes). Copy or export it again.")
+    if first == _SAMPLE_DUMP:
+        # libsndfile prints to standard output, where results go, when one of these is damaged.
+        raise AudioError(f"{name}: is a MIDI sample dump (sds), which affekt does not read. Convert it to wav.")
     file.seek(0)
     return file
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from affekt.errors import AudioError
 from affekt.speech.audio import name_of, read
 from affekt.speech.stretch import is_stretch, read_stretch
 from affekt.types import Sample
@@ -56,6 +57,7 @@ def load_clips(
     cache: Path,
     *,
     trim: Trim | None = None,
+    unread: Progress | None = None,
 ) -> Clips:
     """Decode recordings to a cache folder, or open what an earlier call left there.
 
@@ -67,6 +69,8 @@ def load_clips(
         Folder for the result; named by what is read and by ``trim``.
     trim : callable, optional
         Signal to signal: what to keep of a clip, such as the speech in it.
+    unread : callable, optional
+        Takes why a recording cannot be read; it then has no samples. Not called for what an earlier call left.
 
     Returns
     -------
@@ -75,26 +79,35 @@ def load_clips(
     Raises
     ------
     AudioError
-        If a recording cannot be read.
+        If a recording cannot be read, and ``unread`` is not given.
     """
     named = [[s.path, s.start, s.end] if isinstance(s, Sample) and is_stretch(s) else name_of(s) for s in sources]
     key = hashlib.sha256(json.dumps([named, getattr(trim, "__name__", "")]).encode()).hexdigest()[:16]
     starts_file, signal_file = cache / f"{key}.starts.npy", cache / f"{key}.signal.i16"
     if not starts_file.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        _decode_all(sources, starts_file, signal_file, trim)
+        _decode_all(sources, (starts_file, signal_file), trim, unread)
     starts = np.load(starts_file)
     if not starts[-1]:  # nothing cannot be mapped
         return Clips(np.zeros(0, np.int16), starts[:-1], starts[1:])
     return Clips(np.memmap(signal_file, np.int16, "r", shape=(int(starts[-1]),)), starts[:-1], starts[1:])
 
 
-def _decode_all(sources: Sequence[str | Sample], starts_file: Path, signal_file: Path, trim: Trim | None) -> None:
+def _decode_all(
+    sources: Sequence[str | Sample], files: tuple[Path, Path], trim: Trim | None, unread: Progress | None
+) -> None:
+    starts_file, signal_file = files
     starts = [0]
     with signal_file.open("wb") as file:
         for source in sources:
-            signal = read_stretch(source) if isinstance(source, Sample) else read(source).signal
-            signal = trim(signal) if trim else signal
+            try:
+                signal = read_stretch(source) if isinstance(source, Sample) else read(source).signal
+                signal = trim(signal) if trim else signal
+            except AudioError as error:
+                if unread is None:
+                    raise
+                unread(str(error))
+                signal = np.zeros(0, np.float32)
             file.write(np.clip(np.round(signal * 32768), -32768, 32767).astype("<i2").tobytes())
             starts.append(starts[-1] + len(signal))
     np.save(starts_file, np.asarray(starts))

@@ -24,7 +24,7 @@ from affekt.metrics.slices import speaker_of
 from affekt.models.card import Card
 from affekt.models.zoo import load_model
 from affekt.speech.activity import Activity
-from affekt.speech.network import VoiceNetwork
+from affekt.speech.network import VoiceNetwork, VoiceShape
 from affekt.speech.waveform import ActivityModel
 from affekt.train.export import export
 from affekt.train.recipe import Recipe, as_table
@@ -43,6 +43,8 @@ LIMITS = (
     "It hears how something is said, not what somebody feels. Not for decisions about people; in the EU, inferring "
     "emotions at work and in education is forbidden but for medical or safety reasons (AI Act, Article 5(1)(f)).",
 )
+#: Of a model without dev speakers.
+UNCALIBRATED = "Its confidence is not calibrated, and its last epoch was kept: there were no dev speakers."
 
 
 def run(recipe: Recipe, sources: Sources, output: Path, *, report: Report, start: Path | None = None) -> Path:
@@ -77,6 +79,9 @@ def run(recipe: Recipe, sources: Sources, output: Path, *, report: Report, start
     split = read_split(recipe.name, recipe.corpora, sources.corpora)
     save_recipe(recipe, output)
     cache = output / "cache"
+    split = Split(readable(split.train, cache, report), readable(split.dev, cache, report), split.test)
+    if not split.dev:
+        report("no clips of dev speakers: the last epoch is kept, and its confidence is not calibrated")
     report(f"{len(split.train)} clips to train on, {len(split.dev)} of dev speakers; their features come first")
     material = material_of(split.train, recipe, cache, changes_of(recipe, sources, cache))
     dev = material_of(split.dev, recipe, cache)
@@ -108,19 +113,40 @@ def started(start: Path, output: Path) -> dict[str, torch.Tensor]:
 
 
 def finish(recipe: Recipe, split: Split, dev: Material, output: Path, *, report: Report) -> Path:
-    """Calibrate the taught weights on dev speakers and write the model file."""
-    network = Trainer(recipe, dev).averaged
+    """Calibrate the taught weights on dev speakers, if there are any, and write the model file."""
+    network = VoiceNetwork(VoiceShape(recipe.labels, recipe.corpora, **vars(recipe.network))).eval()
     network.load_state_dict(torch.load(output / "taught.pt", weights_only=True))
-    logits = clip_logits(network, dev)
-    temperature = fit_temperature(logits, dev.labels)
+    temperature, recalls = 1.0, {}
+    if len(dev.labels):
+        logits = clip_logits(network, dev)
+        temperature, recalls = fit_temperature(logits, dev.labels), corpus_recalls(logits, dev, recipe.corpora)
     card = make_card(recipe, network, split, temperature)
+    if not len(dev.labels):
+        card = replace(card, limits=(*card.limits, UNCALIBRATED))
     start = output / "start.json"
     begun = json.loads(start.read_text(encoding="utf-8")) if start.exists() else {}
     card = replace(card, recipe={**card.recipe, **kept_epoch(output), **begun})
     difference = export(network, card, output / f"{recipe.name}.onnx")
-    recalls = corpus_recalls(logits, dev, recipe.corpora)
     report(json.dumps({"temperature": round(temperature, 4), "parity": difference, "dev": recalls}))
     return output / f"{recipe.name}.onnx"
+
+
+def readable(samples: Sequence[Sample], cache: Path, report: Report) -> tuple[Sample, ...]:
+    """The samples that can be read; the others are told of and left out.
+
+    Raises
+    ------
+    InputError
+        If these are fewer than half.
+    """
+    reasons: list[str] = []
+    lengths = load_clips(samples, cache, trim=speech_only, unread=reasons.append).lengths
+    kept = tuple(sample for sample, length in zip(samples, lengths, strict=True) if length)
+    if 2 * len(kept) < len(samples):
+        raise InputError(f"{len(samples) - len(kept)} of {len(samples)} clips cannot be read. {' '.join(reasons[:1])}")
+    for reason in reasons:
+        report(f"left out: {reason}")
+    return kept
 
 
 def material_of(samples: Sequence[Sample], recipe: Recipe, cache: Path, changes: Changes | None = None) -> Material:
