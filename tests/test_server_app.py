@@ -32,6 +32,7 @@ from affekt.server.app import make_app
 from affekt.server.pages import folder
 from affekt.server.serving import running
 from affekt.server.settings import Limits, Settings
+from affekt.speech.audio import read
 from affekt.write.predictions import ONE_RECORDING, WRITERS
 
 pytestmark = pytest.mark.filterwarnings("ignore::affekt.errors.AudioWarning", "ignore::affekt.errors.LossWarning")
@@ -85,6 +86,34 @@ def test_fields_may_stand_in_the_query_and_labels_are_those_asked_for(server, cl
     assert answer["results"][0]["labels"] == ["angry", "sad"]
     merged = server.post("/v1/predict", files=parts(clips[0]), data={"labels": "bad=angry+sad,good=happy"}).json()
     assert merged["results"][0]["labels"] == ["bad", "good"]
+
+
+def test_each_channel_of_a_call_has_its_own_timeline(server, clips):
+    first, second = (read(path).signal[:48_000] for path in clips[:2])
+    file = io.BytesIO()
+    soundfile.write(file, np.stack([first, second], axis=1), 16_000, format="WAV")
+    upload = [("files", ("call.wav", file.getvalue()))]
+    (result,) = server.post("/v1/predict", files=upload, data={"channel": "each"}).json()["results"]
+    assert {p["who"] for p in result["segments"]} == {"left", "right"} == set(result["summaries"])
+    (left,) = server.post("/v1/predict", files=upload, data={"channel": "left"}).json()["results"]
+    alone = [{k: v for k, v in p.items() if k != "who"} for p in result["segments"] if p["who"] == "left"]
+    assert alone == left["segments"]
+    assert server.post("/v1/predict", files=upload, data={"channel": "3"}).status_code == 415
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ({"lables": "four"}, "unknown field 'lables': did you mean 'labels'?"),
+        ({"threshold": "0"}, "unknown field 'threshold'"),
+        ({"channel": "middle"}, "allowed: mix, left, right, each"),
+        ({"track": "-1"}, "allowed: a number from 1, or a language"),
+    ],
+)
+def test_a_field_that_would_change_nothing_is_refused(server, clips, field, said):
+    answer = server.post("/v1/predict", files=parts(clips[0]), data=field)
+    assert answer.status_code == 422 and said in answer.text
+    assert server.post("/v1/jobs", files=parts(clips[0]), data=field).status_code == 422
 
 
 def test_a_broken_recording_stands_beside_the_others_and_alone_is_a_415(server, clips):

@@ -25,6 +25,7 @@ from affekt.recognize.recognizer import Recognizer
 from affekt.server import serving
 from affekt.server.serving import running
 from affekt.server.settings import Limits, Settings
+from affekt.speech.audio import read
 from affekt.speech.stream import LIVE
 
 pytestmark = pytest.mark.filterwarnings("ignore::affekt.errors.LossWarning")
@@ -173,6 +174,11 @@ def test_labels_and_model_are_those_asked_for(url, speech):
         ('{"type": "hello", "model": "../voice.onnx"}', 1008, "unknown model"),
         ('{"type": "hello", "reference": "nobody"}', 1008, "unknown reference"),
         ('{"type": "hello", "voices": "women"}', 1008, "voices"),
+        ('{"type": "hello", "lables": "four"}', 1008, "did you mean 'labels'"),
+        ('{"type": "hello", "channels": 3}', 1008, "allowed: 1 to 2"),
+        ('{"type": "hello", "channel": "right"}', 1008, "channel is right, and there are 1"),
+        ('{"type": "hello", "channel": "middle"}', 1008, "allowed: mix, left, right, each"),
+        ('{"type": "hello", "channels": 2, "channel": "each", "voices": "low"}', 1008, "voices are told apart in one"),
         ('{"type": "resume", "session": "nobody", "received": 0}', 1008, "no such session"),
         ('{"type": "resume", "session": ["a"]}', 1008, "no such session"),
     ],
@@ -487,3 +493,17 @@ def test_a_hello_of_wrong_types_is_refused_in_words(url, hello):
         stream.send(json.dumps({**HELLO, **hello}))
         events, code = rest_of(stream)
     assert code == 1008 and events[-1]["reason"].startswith("hello: ")
+
+
+@pytest.mark.parametrize("channel", ["each", "left", "mix"])
+def test_a_stream_of_two_channels(url, clips, channel):
+    first, second = (read(path).signal[:48_000] for path in clips[:2])
+    both = np.ascontiguousarray(np.stack([first, second], axis=1), "<f4").tobytes()
+    pieces = [both[i : i + 12_344] for i in range(0, len(both), 12_344)]
+    events = stable(spoken(url, pieces, channels=2, channel=channel))
+    mono = {"left": first, "mix": (first + second) / 2, "each": first}[channel].astype("<f4").tobytes()
+    alone = stable(spoken(url, [mono[i : i + 6_172] for i in range(0, len(mono), 6_172)]))
+    if channel == "each":
+        assert {e["who"] for e in events} == {"left", "right"}
+        events = [{k: v for k, v in e.items() if k != "who"} for e in events if e["who"] == "left"]
+    assert events == alone

@@ -116,3 +116,32 @@ class TestEachChannelItsOwnTimeline:
 
         assert _with_channels(np.ones((3, 1)), 2).tolist() == [[1, 1]] * 3
         assert _with_channels(np.ones((3, 3)), 2).shape == (3, 2)
+
+
+class TestLive:
+    def test_each_channel_has_the_events_that_it_has_alone(self, clips):
+        from affekt.recognize.live import Live, LiveChannels
+
+        first, second = (read(path).signal[:48_000] for path in clips[:2])
+        array = np.stack([first, second], axis=1)
+        recognizer = affekt.Recognizer(options=affekt.LIVE)
+        together = LiveChannels(recognizer, 2)
+        events = [e for i in range(0, len(array), 1_234) for e in together.feed(array[i : i + 1_234])]
+        events += together.flush()
+        assert together.position == 3.0
+        for who, signal in (("left", first), ("right", second)):
+            alone = Live(recognizer)
+            wanted = [e for i in range(0, len(signal), 1_234) for e in alone.feed(signal[i : i + 1_234])]
+            wanted += alone.flush()
+            found = [{k: v for k, v in e.as_table().items() if k != "who"} for e in events if e.fields["who"] == who]
+            assert found == [e.as_table() for e in wanted]
+            assert {e.prediction.who for e in events if e.prediction and e.fields["who"] == who} == {who}
+        assert [e.time for e in events] == sorted(e.time for e in events)
+
+    def test_a_signal_of_other_channels_is_refused(self):
+        from affekt.recognize.live import LiveChannels
+
+        live = LiveChannels(affekt.Recognizer(options=affekt.LIVE), 2)
+        for shape in ((10,), (10, 1), (10, 3)):
+            with pytest.raises(InputError, match=r"allowed: \(n, 2\)"):
+                live.feed(np.zeros(shape, np.float32))

@@ -11,6 +11,7 @@ import wave
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,9 @@ from affekt.labels import parse_labels
 if TYPE_CHECKING:
     import numpy as np
 
-    from affekt.recognize.live import Event, Live
+    from affekt.recognize.live import Event, Live, LiveChannels
     from affekt.recognize.recognizer import Recognizer
+    from affekt.speech.channels import ReadOptions
     from affekt.speech.pipe import Arriving
 
 #: The events without --events: levels come ten times a second, and are for meters.
@@ -82,11 +84,26 @@ def live_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--raw", "kind", type=click.Choice(["pcm16", "float32"]), help="Bare samples without a header.")
 @click.option("--sampling-rate", type=click.IntRange(4_000, 768_000), help="Of --raw. [default: 16000]")
 @click.option("--channels", type=click.IntRange(1, 32), help="Of --raw, interleaved. [default: 1]")
+@click.option(
+    "--channel",
+    default="mix",
+    show_default=True,
+    metavar="mix|left|right|1..n|each",
+    help="Of stereo and more; with each every channel has its own events, and says so in who.",
+)
+@click.option("--track", metavar="N|LANGUAGE", help="Sound track of a video. [default: the one that players play]")
 @click.option("--realtime", is_flag=True, help="No faster than it was spoken, for a file.")
 @live_options
 @polite
 def stream(
-    source: str, kind: str | None, sampling_rate: int | None, channels: int | None, realtime: bool, **options: Any
+    source: str,
+    kind: str | None,
+    sampling_rate: int | None,
+    channels: int | None,
+    channel: str,
+    track: str | None,
+    realtime: bool,
+    **options: Any,
 ) -> int:
     """Emotions in a signal while it arrives.
 
@@ -100,35 +117,40 @@ def stream(
     if kind is None and (sampling_rate or channels):
         raise InputError("--sampling-rate and --channels are for --raw; a container says them itself.")
     check(job, source)
+    from affekt.speech.channels import ReadOptions
+
     said: list[str] = []
+    reading = ReadOptions(channel, track)
     with ExitStack() as stack:
         if kind:
-            sound = _raw(source, (kind, sampling_rate or 16_000, channels or 1), stack, said.append)
+            sound = _raw(source, (kind, sampling_rate or 16_000, channels or 1), stack, said.append, reading)
         else:
-            sound = _contained(source, stack, said.append)
+            sound = _contained(source, stack, said.append, reading)
         pieces = cut(sound.pieces, sound.sampling_rate)
         return follow(job, sound, paced(pieces, sound.sampling_rate) if realtime else pieces, said=said)
 
 
-def _contained(source: str, stack: ExitStack, warn: Callable[[str], None]) -> Arriving:
+def _contained(source: str, stack: ExitStack, warn: Callable[[str], None], reading: ReadOptions) -> Arriving:
     from affekt.speech.audio import blocks
     from affekt.speech.decoded import SAMPLING_RATE
     from affekt.speech.pipe import Arriving, contained
 
     if source != "-":
-        return Arriving(source, SAMPLING_RATE, blocks(source, warn=warn))
+        return Arriving(source, SAMPLING_RATE, blocks(source, warn=warn, options=reading))
     file = _standard_input()
     if file.seekable():
-        return Arriving("standard input", SAMPLING_RATE, blocks(file, warn=warn))
-    return contained(file, stack, named=("standard input", warn))
+        return Arriving("standard input", SAMPLING_RATE, blocks(file, warn=warn, options=reading))
+    return contained(file, stack, named=("standard input", warn), options=reading)
 
 
-def _raw(source: str, form: tuple[str, int, int], stack: ExitStack, warn: Callable[[str], None]) -> Arriving:
+def _raw(
+    source: str, form: tuple[str, int, int], stack: ExitStack, warn: Callable[[str], None], reading: ReadOptions
+) -> Arriving:
     from affekt.speech.pipe import RawForm, raw
 
     file = _standard_input() if source == "-" else stack.enter_context(open(source, "rb"))  # noqa: SIM115
     name = "standard input" if source == "-" else source
-    return raw(file, RawForm(*form), named=(name, warn))
+    return raw(file, RawForm(*form), named=(name, warn), options=reading)
 
 
 def _standard_input() -> Any:
@@ -202,7 +224,7 @@ def follow(
     job : Job
     sound : Arriving
         Its name and rate.
-    pieces : iterable of float32 array, shape (n,)
+    pieces : iterable of float32 array, shape (n,) or (n, channels)
     said : list of str
         Sentences about the sound, shown at the end; may grow meanwhile.
     interrupted : int
@@ -213,11 +235,21 @@ def follow(
     int
         The exit status.
     """
-    from affekt.recognize.live import Live
+    import numpy as np
+
+    from affekt.recognize.live import Live, LiveChannels
 
     recognizer = recognizer_of(job)
-    live = Live(recognizer, sampling_rate=sound.sampling_rate)
-    with ended_by_signals(), _recording(job.record, sound.sampling_rate, said) as keep:
+    # Whether there are several channels is known when the first piece is there.
+    pieces = iter(pieces)
+    first = next(pieces, np.zeros(0, np.float32))
+    pieces = chain([first], pieces)
+    live: Live | LiveChannels = Live(recognizer, sampling_rate=sound.sampling_rate)
+    channels = 1
+    if first.ndim == 2:
+        channels = first.shape[1]
+        live = LiveChannels(recognizer, channels, sampling_rate=sound.sampling_rate)
+    with ended_by_signals(), _recording(job.record, sound.sampling_rate, said, channels=channels) as keep:
         session = Session(job, live, (sound.name, recognizer.labels), said)
         # What came before something went wrong is complete, too.
         ending = session.hear(pieces, keep)
@@ -236,14 +268,16 @@ class Session:
     Parameters
     ----------
     job : Job
-    live : Live
+    live : Live or LiveChannels
     named : (str, tuple of str)
         The stream, and the labels.
     said : list of str
         Sentences; the view shows the newest.
     """
 
-    def __init__(self, job: Job, live: Live, named: tuple[str, tuple[str, ...]], said: list[str]) -> None:
+    def __init__(
+        self, job: Job, live: Live | LiveChannels, named: tuple[str, tuple[str, ...]], said: list[str]
+    ) -> None:
         self._live, self._named, self._said, self._types = live, named, said, event_types(job.events)
         self._output = job.output
         self._view: Any = None
@@ -297,7 +331,8 @@ class Session:
             self._view.see(events)
             summary = next((e.prediction for e in events if e.type == "summary"), None)
             if summary:
-                self._view.note = f"in all: {answer(summary, NEXT_BEST)}"
+                who = "in all" if summary.who is None else summary.who
+                self._view.note = f"{who}: {answer(summary, NEXT_BEST)}"
             elif self._said:
                 self._view.note = f"warning: {shown(self._said[-1])}"
 
@@ -317,18 +352,20 @@ def ended_by_signals() -> Iterator[None]:
 
 
 @contextmanager
-def _recording(path: Path | None, sampling_rate: int, said: list[str]) -> Iterator[Callable[[np.ndarray], None]]:
-    """Yields what takes pieces (n,) into a WAV file of 16 bits, which has its name only when it is complete."""
+def _recording(
+    path: Path | None, sampling_rate: int, said: list[str], *, channels: int
+) -> Iterator[Callable[[np.ndarray], None]]:
+    """Yields what takes pieces, (n,) or (n, channels), into a WAV file of 16 bits, named when it is complete."""
     if path is None:
         yield lambda piece: None
         return
     import numpy as np
 
     with atomic_write(path, "wb") as file, wave.open(file, "wb") as recording:
-        recording.setparams((1, 2, sampling_rate, 0, "NONE", ""))
+        recording.setparams((channels, 2, sampling_rate, 0, "NONE", ""))
 
         def keep(piece: np.ndarray) -> None:
-            if recording.tell() + len(piece) > _MOST_SAMPLES:
+            if channels * (recording.tell() + len(piece)) > _MOST_SAMPLES:
                 said.append(
                     f"{path}: is full after {recording.tell() / sampling_rate / 3600:.1f} h; the rest is not kept."
                 )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from affekt.errors import InputError
 from affekt.recognize.recognizer import Recognizer
+from affekt.speech.channels import channel_names
 from affekt.speech.decode import check_sampling_rate
 from affekt.speech.stream import checked_signal
 from affekt.speech.waveform import RATE
@@ -62,6 +63,11 @@ class Event:
     def stable(self) -> bool:
         """Whether this will stay as it is: a partial and the segment in progress will not."""
         return self.type != "partial" and self.fields.get("stable", True)
+
+    def by(self, who: str) -> Event:
+        """The same, of somebody."""
+        prediction = None if self.prediction is None else replace(self.prediction, who=who)
+        return Event(self.type, {**self.fields, "who": who}, prediction)
 
     def as_table(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -245,6 +251,54 @@ class _Speech:
         """What was announced was no speech."""
         announced, self._announced, self._doubt = self._announced, None, None
         return [] if announced is None else [_span("speech_end", now, start=announced, end=announced)]
+
+
+class LiveChannels:
+    """A live stream of several channels, each with a :class:`Live` of its own: ``who`` of an event is the channel.
+
+    Parameters
+    ----------
+    recognizer : Recognizer
+        Made with ``options=LIVE``.
+    channels : int
+    sampling_rate : int
+        Hertz of what will be fed.
+
+    Examples
+    --------
+    >>> from affekt import LIVE, Recognizer
+    >>> live = LiveChannels(Recognizer(options=LIVE), 2)
+    >>> [event.fields["who"] for event in live.feed(np.zeros((1600, 2), np.float32))]
+    ['left', 'right']
+    """
+
+    def __init__(self, recognizer: Recognizer, channels: int, *, sampling_rate: int = RATE) -> None:
+        self._lives = {who: Live(recognizer, sampling_rate=sampling_rate) for who in channel_names(channels)}
+
+    @property
+    def position(self) -> float:
+        """Seconds fed so far."""
+        return next(iter(self._lives.values())).position
+
+    def feed(self, signal: NDArray[np.floating]) -> list[Event]:
+        """Take the next piece of signal, (n, channels); as :meth:`Live.feed`.
+
+        Raises
+        ------
+        InputError
+            If the signal has another shape, holds NaN or infinity, or the stream was flushed.
+        """
+        if np.ndim(signal) != 2 or np.shape(signal)[1] != len(self._lives):
+            raise InputError(f"a signal of shape {np.shape(signal)}; allowed: (n, {len(self._lives)}).")
+        return self._merged([live.feed(column) for live, column in zip(self._lives.values(), signal.T, strict=True)])
+
+    def flush(self) -> list[Event]:
+        """As :meth:`Live.flush`: a summary of each channel."""
+        return self._merged([live.flush() for live in self._lives.values()])
+
+    def _merged(self, found: list[list[Event]]) -> list[Event]:
+        events = [event.by(who) for who, some in zip(self._lives, found, strict=True) for event in some]
+        return sorted(events, key=lambda event: event.time)
 
 
 def _event(kind: str, now: float, prediction: Prediction, **more: Any) -> Event:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from affekt.errors import AffektError
-from affekt.recognize.live import STEPS, Live
+from affekt.recognize.live import STEPS, Live, LiveChannels
 from affekt.server.fair_queue import FairQueue
 from affekt.server.metrics import Metrics
 from affekt.server.pitch_filter import PitchFilter
@@ -27,6 +27,8 @@ from affekt.server.refusals import Refusal
 from affekt.server.settings import Limits
 from affekt.server.slots import most
 from affekt.server.store import StreamRecording
+from affekt.speech.audio import MIX
+from affekt.speech.channels import ReadOptions
 
 log = logging.getLogger("affekt.server")
 
@@ -41,7 +43,7 @@ class StreamWorker:
 
     Parameters
     ----------
-    live : Live
+    live : Live or LiveChannels
     kind : SampleFormat
     voices : PitchFilter, optional
         Whose speech counts.
@@ -50,7 +52,12 @@ class StreamWorker:
     """
 
     def __init__(
-        self, live: Live, kind: SampleFormat, *, voices: PitchFilter | None = None, tape: StreamRecording | None = None
+        self,
+        live: Live | LiveChannels,
+        kind: SampleFormat,
+        *,
+        voices: PitchFilter | None = None,
+        tape: StreamRecording | None = None,
     ) -> None:
         self._live, self._kind, self._voices, self._tape = live, kind, voices, tape
 
@@ -73,20 +80,27 @@ class StreamWorker:
 
 @dataclass(frozen=True)
 class SampleFormat:
-    """What a stream is made of: the form of its samples and their rate in hertz."""
+    """What a stream is made of: the form of its samples, their rate in hertz, the channels, and which are read."""
 
     form: str
     sampling_rate: int
+    channels: int = 1
+    reading: ReadOptions = MIX
 
     @property
     def width(self) -> int:
-        """Bytes of a sample."""
-        return FORMATS[self.form][0]
+        """Bytes of a sample of all channels."""
+        return FORMATS[self.form][0] * self.channels
 
     def signal(self, data: bytes) -> np.ndarray:
-        """Bytes to float32 samples (n,)."""
+        """Bytes to float32 samples: (n,), or (n, channels) of ``each``."""
         _, kind, scale = FORMATS[self.form]
-        return np.frombuffer(data, kind).astype(np.float32) / np.float32(scale)
+        samples = (np.frombuffer(data, kind).astype(np.float32) / np.float32(scale)).reshape(-1, self.channels)
+        if self.reading.channel == "each":
+            return samples
+        if self.reading.number is None:
+            return samples[:, 0] if self.channels == 1 else samples.mean(axis=1)
+        return np.ascontiguousarray(samples[:, self.reading.number])
 
 
 class Session:

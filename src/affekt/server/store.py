@@ -80,9 +80,9 @@ class Store:
             with atomic_write(self._path(".json"), private=True) as file:
                 file.write(text.getvalue())
 
-    def tape(self, form: str, sampling_rate: int) -> StreamRecording:
+    def tape(self, form: str, sampling_rate: int, channels: int = 1) -> StreamRecording:
         """For a stream."""
-        return StreamRecording(self._path(""), form, sampling_rate, room=self.room)
+        return StreamRecording(self._path(""), (form, sampling_rate, channels), room=self.room)
 
     def _path(self, suffix: str) -> Path:
         return self._folder / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(6)}{suffix}"
@@ -94,8 +94,9 @@ class StreamRecording:
     Each piece is written at once; a stream that breaks leaves what came until then.
     """
 
-    def __init__(self, path: Path, form: str, sampling_rate: int, *, room: Callable[[int], bool]) -> None:
-        self._path, self._form, self._rate, self._room = path, form, sampling_rate, room
+    def __init__(self, path: Path, form: tuple[str, int, int], *, room: Callable[[int], bool]) -> None:
+        self._path, self._room = path, room
+        self._form, self._rate, self._channels = form
         self._sound: wave.Wave_write | None = None
         self._full, self._since = False, STEP
 
@@ -114,7 +115,7 @@ class StreamRecording:
             sound = self._path.with_suffix(".wav")
             sound.touch(mode=0o600)
             self._sound = wave.open(str(sound), "wb")  # noqa: SIM115
-            self._sound.setnchannels(1)
+            self._sound.setnchannels(self._channels)
             self._sound.setsampwidth(2)
             self._sound.setframerate(self._rate)
         if self._form != "pcm16":

@@ -12,20 +12,23 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from starlette.datastructures import Headers
 
 from affekt.errors import AffektError, InputError, UnknownName
-from affekt.recognize.live import Live
+from affekt.recognize.live import Live, LiveChannels
 from affekt.server.access import check_access, check_host, check_origin, log
 from affekt.server.pitch_filter import PitchFilter
 from affekt.server.refusals import Refusal
 from affekt.server.service import Service
 from affekt.server.sessions import FORMATS, SampleFormat, Session, StreamWorker
 from affekt.server.slots import client_of
+from affekt.speech.channels import ReadOptions
 from affekt.speech.decode import check_sampling_rate
 
 SCHEMA = "events-2"
 #: Seconds for what is only polite: a last message, a close.
 POLITE = 2.0
-_TEXTS = ("labels", "model", "reference", "voices", "format")
-_KEYS = ("type", "sampling_rate", *_TEXTS)
+#: Each costs as much as a stream.
+MOST_CHANNELS = 2
+_TEXTS = ("labels", "model", "reference", "voices", "format", "channel")
+_KEYS = ("type", "sampling_rate", "channels", *_TEXTS)
 _VOICES = ("all", "low", "high")
 
 
@@ -66,7 +69,23 @@ class Hello:
         except InputError as error:
             raise Refusal(1008, f"hello: {error}") from None
         texts = {key: table.get(key) or None for key in ("model", "labels", "reference")}
-        return cls(SampleFormat(form, int(rate)), voices=voices, **texts)
+        return cls(SampleFormat(form, int(rate), *_channels(table, voices)), voices=voices, **texts)
+
+
+def _channels(table: dict[str, Any], voices: str) -> tuple[int, ReadOptions]:
+    """How many channels a stream has, and which of them are read."""
+    channels = table.get("channels", 1)
+    if type(channels) is not int or not 1 <= channels <= MOST_CHANNELS:
+        raise Refusal(1008, f"hello: channels is {str(channels)[:100]}; allowed: 1 to {MOST_CHANNELS}.")
+    try:
+        reading = ReadOptions(table.get("channel") or "mix")
+    except InputError as error:
+        raise Refusal(1008, f"hello: {error}") from None
+    if reading.number is not None and reading.number >= channels:
+        raise Refusal(1008, f"hello: channel is {reading.channel}, and there are {channels}.")
+    if reading.channel == "each" and voices != "all":
+        raise Refusal(1008, "hello: voices are told apart in one channel; leave it out with channel each.")
+    return channels, reading
 
 
 def routes(service: Service) -> APIRouter:
@@ -149,9 +168,12 @@ class Connection:
     def _open(self, hello: Hello) -> tuple[Session, dict[str, Any]]:
         service, kind = self._service, hello.kind
         recognizer = service.recognizer(hello.model, hello.labels, reference=hello.reference, live=True)
-        live = Live(recognizer, sampling_rate=kind.sampling_rate)
+        if kind.reading.channel == "each":
+            live: Live | LiveChannels = LiveChannels(recognizer, kind.channels, sampling_rate=kind.sampling_rate)
+        else:
+            live = Live(recognizer, sampling_rate=kind.sampling_rate)
         voices = None if hello.voices == "all" else PitchFilter(hello.voices, kind.sampling_rate)
-        tape = service.store.tape(kind.form, kind.sampling_rate) if service.store else None
+        tape = service.store.tape(kind.form, kind.sampling_rate, kind.channels) if service.store else None
         worker = StreamWorker(live, kind, voices=voices, tape=tape)
         session = Session(worker, kind, service.engine.queue, limits=self._limits, metrics=service.metrics)
         session.greeting = {"labels": recognizer.labels, "model": hello.model or service.settings.default_model}

@@ -68,8 +68,10 @@ function drawResults() {
   }
 }
 
-function summed({ summary, segments: { length } }) {
+function summed({ summary, summaries, segments: { length } }) {
   if (!best(summary)) return "No speech was found.";
+  const people = Object.entries(summaries);
+  if (people.length > 1) return people.map(([who, one]) => `${capital(who)}: ${answer(one).toLowerCase()}, ${percent(one.confidence)}`).join("; ") + ".";
   return `All in all: ${answer(summary).toLowerCase()}, ${percent(summary.confidence)}; ${length} ${length === 1 ? "segment" : "segments"}.`;
 }
 
@@ -225,7 +227,7 @@ find("consent").addEventListener("change", () => {
 function take(files) {
   if (!files.length) return;
   try {
-    const added = uploads.add([...files], { ...settings.fields(), reference: reference.id }, settings);
+    const added = uploads.add([...files], { ...settings.fields(), channel: settings.channel, reference: reference.id }, settings);
     recordings = [...added, ...recordings];
     complain("");
     if (!live.listening) choose(added[0]);

@@ -23,6 +23,8 @@ export class Recording {
   speech = [];
   unstable = null;
   summary = null;
+  /** Of each person or channel, where they are told apart. */
+  summaries = {};
   warnings = [];
   #length = 0;
   #address = null;
@@ -76,6 +78,7 @@ export class Recording {
     this.model = result.model;
     this.segments = result.segments;
     this.summary = result.summary;
+    this.summaries = result.summaries ?? {};
     this.warnings = result.warnings ?? [];
     this.speech = result.segments;
     this.state = "done";

@@ -49,6 +49,11 @@ export class Settings extends EventTarget {
     return { model: this.model?.name, labels: this.#labels, voices: this.voices === "all" ? "" : this.voices };
   }
 
+  /** Which channels of files are read; the microphone has one. */
+  get channel() {
+    return this.#find("channel").value;
+  }
+
   get voices() {
     return [...document.getElementsByName("voices")].find((radio) => radio.checked).value;
   }

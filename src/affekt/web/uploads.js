@@ -77,7 +77,8 @@ export class Uploads extends EventTarget {
   }
 
   async #ask(recording, signal) {
-    const { file, fields } = recording;
+    const { file } = recording;
+    const { voices: _, ...fields } = recording.fields; // of what is spoken here, not of files
     if (file.size < LONG) return this.api.predict(file, fields, signal);
     const job = await this.api.startJob(file, fields, signal);
     try {
