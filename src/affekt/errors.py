@@ -6,11 +6,13 @@
     ├── InputError(ValueError)       an argument or a signal that makes no sense
     │   └── UnknownName              a label, format, model, ... that does not exist; says the near match
     ├── AudioError                   a recording that cannot be read; says the file and the reason
+    ├── ImageError                   a picture or a video that cannot be read; says the file and the reason
     ├── ModelError                   a model file that is wrong, truncated, foreign or unsafe
     ├── CorpusError                  a corpus folder that is not what its reader expects
     └── MissingExtra(ImportError)    an optional package is not installed; says the pip command
 
     AudioWarning(UserWarning)        a recording was read, but something about it is wrong
+    ImageWarning(UserWarning)        a picture or a video was read, but something about it is wrong
     LossWarning(UserWarning)         a label map throws something away
 """
 
@@ -49,6 +51,10 @@ class AudioError(AffektError):
     """A recording that cannot be read."""
 
 
+class ImageError(AffektError):
+    """A picture or a video that cannot be read."""
+
+
 class ModelError(AffektError):
     """A model file that is wrong, truncated, foreign or unsafe."""
 
@@ -63,6 +69,10 @@ class MissingExtra(AffektError, ImportError):
 
 class AudioWarning(UserWarning):
     """A recording was read, but something about it is wrong."""
+
+
+class ImageWarning(UserWarning):
+    """A picture or a video was read, but something about it is wrong."""
 
 
 class LossWarning(UserWarning):

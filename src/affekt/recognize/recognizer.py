@@ -95,7 +95,7 @@ class Recognizer:
     @property
     def baseline(self) -> Baseline | None:
         """How the speaker of its recordings usually sounds; None where nothing is known."""
-        baseline: Baseline | None = self._setup.baseline
+        baseline: Baseline | None = getattr(self._setup, "baseline", None)
         return baseline
 
     @property
@@ -297,13 +297,14 @@ class Recognizer:
         for block in self._modality.load("reader")(source, warn=problems.append, **self._reading):
             if stop and stop.is_set():
                 raise InterruptedError("stopped before its end")
-            columns = (block,) if block.ndim == 1 else block.T
+            has_channels = self._modality.channels and block.ndim == 2
+            columns = block.T if has_channels else (block,)
             if not streams:
-                names = (None,) if block.ndim == 1 else channel_names(len(columns))
+                names = channel_names(len(columns)) if has_channels else (None,)
                 streams = [self.stream(listener=trace.listener(who) if trace else None) for who in names]
             for who, stream, column in zip(names, streams, columns, strict=True):
                 predictions += _by(who, stream.feed(column))
-            if trace:
+            if trace and self._modality.channels:
                 trace.see(block)
         streams = streams or [self.stream()]
         for who, stream in zip(names, streams, strict=True):
@@ -327,6 +328,8 @@ class Recognizer:
 
     def _baseline_of(self, streams: Sequence[Stream]) -> str:
         """The kind of baseline used; a speaker who says too little has none, however long the recording."""
+        if not self._modality.baseline:
+            return "none"
         if self._setup.running:
             return "running" if any(stream.speaker_known for stream in streams) else "none"
         return self._setup.baseline.kind if self._setup.baseline else "none"

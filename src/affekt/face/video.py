@@ -1,0 +1,167 @@
+"""Video in: frames with their own time stamps, upright, one at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affekt.errors import ImageError
+
+#: What a folder run takes for a video.
+VIDEOS = frozenset(
+    ["3g2", "3gp", "asf", "avi", "flv", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "mxf", "ts", "vob", "webm", "wmv"]
+)
+#: Containers that PyAV may open; playlists, which make it open other files, are not among them.
+CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,asf,avi,mpeg,mpegts,flv,mxf,yuv4mpegpipe,h264,hevc,m4v,mpegvideo"
+#: Most pixels of a frame.
+MOST_PIXELS = 40_000_000
+#: So many errors in a row are the end.
+MOST_ERRORS = 100
+#: Seconds by which a time stamp may run ahead; one further ahead is damaged.
+LONGEST_GAP = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a video.
+
+    Parameters
+    ----------
+    time : float
+        Seconds from the start of the video, as a player shows it.
+    pixels : uint8 array, shape (h, w, 3)
+        RGB, upright.
+    """
+
+    time: float
+    pixels: NDArray[np.uint8]
+
+
+class Video:
+    """A video as frames in order of time, read as they are asked for; memory does not grow with its length.
+
+    Parameters
+    ----------
+    source : path, bytes file or address of a camera
+        ``rtsp://...`` only with ``network``; nothing else is opened by address.
+    stack : ExitStack
+        Closes the decoder.
+    network : bool
+        Whether an address may be opened.
+
+    Attributes
+    ----------
+    size : (int, int)
+        Width and height of the frames, upright.
+    rate : float
+        Frames per second on average; 0 where it is not known.
+    duration : float
+        Seconds by the header; 0 where it is not known.
+    lost : int
+        Packets that could not be decoded so far.
+
+    Raises
+    ------
+    ImageError
+        If there is no such file, no video in it, or its frames are too large.
+    """
+
+    def __init__(self, source: Any, stack: ExitStack, *, network: bool = False) -> None:
+        import av
+
+        av.logging.set_level(av.logging.PANIC)
+        self.name = os.fspath(source) if isinstance(source, (str, os.PathLike)) else str(getattr(source, "name", "video"))
+        options = {"protocol_whitelist": "rtsp,rtp,udp,tcp"} if network else {"protocol_whitelist": "none"}
+        options |= {} if network else {"format_whitelist": CONTAINERS}
+        try:
+            file = source if network or not isinstance(source, (str, os.PathLike)) else stack.enter_context(open(source, "rb"))
+            self._container = stack.enter_context(av.open(file, "r", options=options, metadata_errors="replace"))
+        except FileNotFoundError:
+            raise ImageError(f"{self.name}: no such file.") from None
+        except Exception as error:  # whatever a decoder raises on a file of strangers is that file's failure
+            reason = str(getattr(error, "strerror", None) or error)[:200]
+            raise ImageError(f"{self.name}: is no video that can be read ({reason}).") from None
+        if not self._container.streams.video:
+            sound = " It has sound: use a model of speech." if self._container.streams.audio else ""
+            raise ImageError(f"{self.name}: has no video track.{sound}")
+        self._track = self._container.streams.best("video") or self._container.streams.video[0]
+        if self._track.codec_context is None:
+            raise ImageError(f"{self.name}: its video is of a kind that is not known here. Convert it to mp4 (h264).")
+        self._track.thread_type = "AUTO"
+        width, height = self._track.codec_context.width, self._track.codec_context.height
+        if width * height > MOST_PIXELS:
+            raise ImageError(f"{self.name}: frames of {width} x {height}; allowed: {MOST_PIXELS:,} pixels. Shrink it.")
+        self.size = (width, height)
+        self.rate = float(self._track.average_rate or 0)
+        start = self._container.start_time
+        self._start = float(start) / 1e6 if start is not None else None
+        self.duration = float(self._container.duration) / 1e6 if self._container.duration else 0.0
+        self.lost = 0
+
+    @property
+    def codec_rate(self) -> Fraction:
+        """Frames per second as a fraction, for writing a copy."""
+        return Fraction(self._track.average_rate or 25).limit_denominator(1001)
+
+    def frames(self, *, rate: float = 0.0) -> Iterator[Frame]:
+        """Frames in order of time; with ``rate`` no more than so many per second, the others are not converted.
+
+        A packet that cannot be decoded is counted in ``lost`` and passed over. Two frames never have the same time.
+        """
+        last, due = -1.0, 0.0
+        for frame in self._decoded():
+            time = self._time(frame, last)
+            if time <= last:
+                continue
+            last = time
+            if rate and time + 1e-6 < due:
+                continue
+            due = max(due + 1 / rate, time + 0.5 / rate) if rate else 0.0
+            yield Frame(time, _upright(frame))
+
+    def _time(self, frame: Any, last: float) -> float:
+        """Seconds since the start; a frame without a time stamp, or with a damaged one, follows the one before."""
+        step = 1 / self.rate if self.rate else 0.04
+        if frame.time is None:
+            return last + step if last >= 0 else 0.0
+        if self._start is None:
+            self._start = float(frame.time)
+        time = float(frame.time) - self._start
+        if time > max(last, 0) + LONGEST_GAP or time < last - 1.0:  # damaged, or the clock began anew
+            self._start += time - (last + step)
+            return last + step
+        return max(0.0, time)
+
+    def _decoded(self) -> Iterator[Any]:
+        import av
+
+        errors = 0
+        packets = self._container.demux(self._track)
+        while errors < MOST_ERRORS:
+            try:
+                packet = next(packets, None)
+            except (av.FFmpegError, OSError):
+                errors += 1
+                packets = self._container.demux(self._track)
+                continue
+            if packet is None:
+                return
+            errors = 0
+            try:
+                yield from packet.decode()
+            except (av.FFmpegError, OSError):
+                self.lost += packet.size > 0
+
+
+def _upright(frame: Any) -> NDArray[np.uint8]:
+    """A decoded frame as RGB, turned as its track says."""
+    pixels = frame.to_ndarray(format="rgb24")
+    turns = round(getattr(frame, "rotation", 0) / 90) % 4
+    return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
