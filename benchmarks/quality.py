@@ -2,8 +2,8 @@
 
     python benchmarks/quality.py --corpora SPEECH --sounds ESC-10 --responses ROOMS [--clips N] [--write]
 
-SPEECH holds the folders of the corpora by name. Clips are drawn evenly over the corpora, and each is changed by every level
-of every condition, alone. `--write` keeps benchmarks/results/quality.json and draws docs/quality.png.
+SPEECH holds the folders of the corpora by name. Clips are drawn evenly over the corpora, and each is changed by every
+level of every condition, alone. `--write` keeps benchmarks/results/quality.json and draws docs/quality.png.
 """
 
 from __future__ import annotations
