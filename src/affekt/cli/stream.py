@@ -124,7 +124,7 @@ def stream(
     reading = ReadOptions(channel, track)
     with ExitStack() as stack:
         if kind:
-            file = _standard_input() if source == "-" else stack.enter_context(open(source, "rb"))  # noqa: SIM115
+            file = _standard_input() if source == "-" else stack.enter_context(open(source, "rb"))
             named = ("standard input" if source == "-" else source, said.append)
             sound = raw(file, RawForm(kind, sampling_rate or 16_000, channels or 1), named=named, options=reading)
         else:
