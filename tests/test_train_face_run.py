@@ -164,5 +164,18 @@ def test_a_whole_run_writes_a_model(tmp_path):
     assert lines[0] == "36 faces to learn from, 14 to choose by; 0 left out"
 
 
+def test_the_command_says_which_corpus_it_needs(tmp_path):
+    from click.testing import CliRunner
+
+    from affekt.cli import main
+
+    def fails(*words):
+        return CliRunner().invoke(main, ["train", "face", "-o", str(tmp_path), *words]).output
+
+    assert "give --corpus fer2013=FILE.npz and no other" in fails()
+    assert "cannot be read as an archive" in fails("--corpus", f"fer2013={tmp_path}")
+    assert "are for voice; face takes none" in fails("--sounds", str(tmp_path))
+
+
 def test_the_recipe_of_the_model_is_complete():
     assert load_recipe("face") == FaceRecipe()

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from affekt.face.shape import FaceShape
 
+#: Name of the corpus, in commands and on cards.
+FER2013 = "fer2013"
+
 
 @dataclass(frozen=True)
 class FaceChanges:

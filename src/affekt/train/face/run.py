@@ -25,12 +25,13 @@ from affekt.models.card import Card
 from affekt.train.face.export import export_faces
 from affekt.train.face.fer2013 import Faces, FaceSplit, read_fer2013, split_fer2013
 from affekt.train.face.loop import FaceTrainer, face_logits, face_scores, train_network
-from affekt.train.face.recipe import FaceRecipe
+from affekt.train.face.recipe import FER2013, FaceRecipe
 from affekt.train.recipe import as_table, save_recipe
 
 Report = Callable[[str], None]
 
-LICENCE = "research only: FER2013 has no open licence known; the votes of FER+ are under the MIT licence"
+LICENCE = "research only: no open licence of FER2013 is known"
+CORPUS_LICENCE = "FER2013: no open licence known, research; FER+ votes: MIT"
 LIMITS = (
     "Learned from pictures found on the web by the word for an emotion: posed, acted and stock faces, and cartoons.",
     "Two faces of three have the label that most people would give them; it knows how faces are labelled, not what "
@@ -133,7 +134,7 @@ def face_card(recipe: FaceRecipe, split: FaceSplit, *, temperature: float, stren
         input={"size": SIZE, "channels": 1, "margin": 1.0, "votes": list(VOTES)},
         temperature=temperature,
         # Nobody counted the people of FER2013: each face is taken for another one.
-        data={"fer2013": {"licence": LICENCE, "clips": len(split.train), "speakers": len(split.train)}},
+        data={FER2013: {"licence": CORPUS_LICENCE, "clips": len(split.train), "speakers": len(split.train)}},
         split=split.digest,
         licence=LICENCE,
         limits=LIMITS,
