@@ -45,15 +45,16 @@ class Residual(nn.Module):
         super().__init__()
         self.leave_out = leave_out
         self.first = nn.Sequential(nn.Conv2d(before, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
-        self.second = nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
+        last = nn.BatchNorm2d(channels)
+        # A block begins as its shortcut alone.
+        nn.init.zeros_(last.weight)
+        self.second = nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1, bias=False), last)
         self.attention = ChannelAttention(channels, shape.squeeze) if shape.squeeze else nn.Identity()
         self.shortcut = (
             nn.Identity()
             if before == channels
             else nn.Sequential(nn.Conv2d(before, channels, 1, bias=False), nn.BatchNorm2d(channels))
         )
-        # A block begins as its shortcut alone.
-        nn.init.zeros_(self.second[1].weight)
 
     def forward(self, x: Tensor) -> Tensor:
         branch = self.attention(self.second(F.relu(self.first(x))))
@@ -77,14 +78,15 @@ class FaceNetwork(nn.Module):
         self.stem = nn.Sequential(
             nn.PixelUnshuffle(2), nn.Conv2d(4, first, 3, padding=1, bias=False), nn.BatchNorm2d(first), nn.ReLU()
         )
-        total, stages, before = sum(shape.blocks), [], first
+        stages: list[nn.Sequential] = []
+        before, done = first, 0
         for channels, blocks in zip(shape.channels, shape.blocks, strict=True):
-            for number in range(blocks):
-                done = sum(len(stage) for stage in stages)
-                leave_out = shape.depth_dropout * (done + number + 1) / total
-                block = Residual(before, channels, shape, leave_out)
+            stage: list[nn.Module] = []
+            for _ in range(blocks):
+                done += 1
+                stage.append(Residual(before, channels, shape, shape.depth_dropout * done / sum(shape.blocks)))
                 before = channels
-                stages.append(nn.Sequential(block)) if not number else stages[-1].append(block)
+            stages.append(nn.Sequential(*stage))
         self.stages = nn.ModuleList(stages)
         self.dropout = nn.Dropout(shape.dropout)
         self.head = nn.Linear(before, len(LABELS))
@@ -92,7 +94,7 @@ class FaceNetwork(nn.Module):
 
     def features(self, faces: Tensor) -> Tensor:
         """Normalised faces (b, 1, s, s) to the last maps (b, c, s / 16, s / 16)."""
-        x = self.stem(faces)
+        x: Tensor = self.stem(faces)
         for number, stage in enumerate(self.stages):
             x = stage(F.max_pool2d(x, 2) if number else x)
         return x
@@ -135,7 +137,9 @@ class FaceEnsemble(nn.Module):
         x = normalised(faces)
         count = x.shape[0]  # len() would be frozen in the exported graph
         both = torch.cat([x, x.flip(3)]) if self.mirror else x
-        maps, votes, constant = [], [], self.adjustment
+        maps: list[Tensor] = []
+        votes: list[Tensor] = []
+        constant: Tensor = self.adjustment
         for network in self.networks:
             found = network.features(both)  # type: ignore[operator]
             if self.mirror:

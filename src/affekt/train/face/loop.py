@@ -238,10 +238,11 @@ def train_network(trainer: FaceTrainer, dev: Faces, folder: Path, *, report: Cal
     ``checkpoint.pt`` and ``log.jsonl``; a finished network stands as ``averaged.pt``.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    averaged: FaceNetwork = trainer.averaged
     finished, checkpoint, log = folder / "averaged.pt", folder / "checkpoint.pt", folder / "log.jsonl"
     if finished.exists():
-        trainer.averaged.load_state_dict(torch.load(finished, weights_only=True))
-        return trainer.averaged.eval()
+        averaged.load_state_dict(torch.load(finished, weights_only=True))
+        return averaged.eval()
     if checkpoint.exists():
         trainer.load(checkpoint)
         report(f"resumed after epoch {trainer.epoch}")
@@ -255,6 +256,6 @@ def train_network(trainer: FaceTrainer, dev: Faces, folder: Path, *, report: Cal
         kept = [old for old in lines if old["epoch"] < line["epoch"]]
         log.write_text("".join(json.dumps(entry) + "\n" for entry in [*kept, line]))
         report(json.dumps(line))
-    torch.save(trainer.averaged.state_dict(), folder / "averaged.part")
+    torch.save(averaged.state_dict(), folder / "averaged.part")
     (folder / "averaged.part").replace(finished)
-    return trainer.averaged.eval()
+    return averaged.eval()
