@@ -14,7 +14,7 @@ from affekt.face.shape import LABELS, VOTES, FaceShape
 from affekt.models.onnx import open_model
 from affekt.train.face.fer2013 import Faces, FaceSplit
 from affekt.train.face.loop import FaceTargets, FaceTrainer, face_logits, face_loss, targets_of
-from affekt.train.face.recipe import FaceChanges, FaceObjective, FaceRecipe, FaceSchedule
+from affekt.train.face.recipe import FaceChanges, FaceObjective, FaceRecipe, FaceSchedule, FaceTuning
 from affekt.train.face.run import adjustment, best_strength, finish_faces, run_faces, run_networks
 from affekt.train.recipe import load_recipe
 
@@ -42,10 +42,10 @@ def make_split() -> FaceSplit:
 
 def test_targets_are_probabilities_and_a_teacher_has_its_share():
     faces = make_faces()
-    recipe = dataclasses.replace(TINY, objective=FaceObjective(smoothing=0.2, distillation=0.5))
-    plain = targets_of(faces, recipe, [])
+    objective = FaceObjective(smoothing=0.2, distillation=0.5)
+    plain = targets_of(faces, objective, [])
     teacher = FaceNetwork(TINY.network).eval()
-    taught = targets_of(faces, recipe, [teacher])
+    taught = targets_of(faces, objective, [teacher])
     said = torch.from_numpy(face_logits(FaceEnsemble([teacher]), faces)[0]).softmax(dim=1)
     torch.testing.assert_close(taught.labels, 0.5 * plain.labels + 0.5 * said)
     for rows in (plain.labels, plain.votes, taught.labels, taught.votes):
@@ -55,7 +55,7 @@ def test_targets_are_probabilities_and_a_teacher_has_its_share():
 
 def test_faces_that_nobody_voted_on_teach_the_votes_head_nothing():
     faces = dataclasses.replace(make_faces(), votes=np.zeros((56, 8), np.float32))
-    targets = targets_of(faces, TINY, [FaceNetwork(TINY.network).eval()])
+    targets = targets_of(faces, FaceObjective(distillation=0.4), [FaceNetwork(TINY.network).eval()])
     assert not targets.votes.any() and not targets.voted.any()
     logits, votes = torch.zeros(56, 7), torch.randn(56, 8)
     assert float(face_loss((logits, votes), targets, 1.0)) == pytest.approx(np.log(7), abs=1e-4)
@@ -106,10 +106,13 @@ def test_a_finished_network_is_not_trained_again(tmp_path):
     assert len((tmp_path / "network-1" / "log.jsonl").read_text().splitlines()) == 2
 
 
-def test_a_second_network_starts_elsewhere_and_learns_from_the_first(tmp_path):
-    recipe = dataclasses.replace(TINY, networks=2, schedule=dataclasses.replace(TINY.schedule, epochs=(1, 0)))
+def test_a_second_network_goes_on_from_the_first(tmp_path):
+    schedule = dataclasses.replace(TINY.schedule, sizes=(32,), epochs=(1,))
+    still = dataclasses.replace(schedule, convolution_rate=1e-9, learning_rate=1e-9)
+    recipe = dataclasses.replace(TINY, networks=2, schedule=schedule, tuning=FaceTuning(schedule=still))
     one, two = run_networks(recipe, make_split(), tmp_path, report=str)
-    assert not torch.equal(one.head.weight, two.head.weight)
+    torch.testing.assert_close(one.head.weight, two.head.weight)
+    assert not torch.equal(one.stem[2].running_mean, two.stem[2].running_mean)
 
 
 def test_the_file_agrees_with_the_networks_and_is_half_as_large(tmp_path):
@@ -122,11 +125,12 @@ def test_the_file_agrees_with_the_networks_and_is_half_as_large(tmp_path):
     assert model.card.modality == "face" and model.card.labels == LABELS and model.card.split == split.digest
     assert model.card.input == {"size": 48, "channels": 1, "margin": 1.0, "votes": list(VOTES)}
     assert model.inputs == {"faces": 3} and model.outputs == ("logits", "votes", "maps")
-    weights = sum(p.numel() for network in networks for p in network.parameters())
+    weights = model.card.recipe["members"] * sum(p.numel() for p in networks[0].parameters())
     assert path.stat().st_size < 3 * weights + 20_000
     prior = np.bincount(split.train.labels, minlength=7) / len(split.train)
     added = adjustment(model.card.recipe["strength"], prior)
-    wanted = face_logits(FaceEnsemble(networks), split.dev)[0] + added
+    members = networks[-model.card.recipe["members"] :]
+    wanted = face_logits(FaceEnsemble(members), split.dev)[0] + added
     assert np.allclose(model.run(split.dev.images.astype(np.float32))[0], wanted, atol=0.02)
 
 
@@ -135,9 +139,10 @@ def test_rare_labels_are_helped_as_far_as_the_dev_faces_gain():
     dev = make_faces(28)
     logits = np.zeros((28, 7), np.float32)
     logits[np.arange(28), dev.labels] = 0.8
-    assert best_strength(logits, dev, prior) == 0.0  # right already: nothing is changed
+    assert best_strength(logits, dev, prior) == (0.0, 2.0)  # right already: nothing is changed
     logits[:, 0] += 1.2
-    chosen = best_strength(logits, dev, prior)
+    chosen, worth = best_strength(logits, dev, prior)
+    assert worth == 2.0
     assert 0.1 <= chosen <= 1.0
     assert ((logits + adjustment(chosen, prior)).argmax(axis=1) == dev.labels).all()
     with pytest.raises(InputError, match="strength is 2; allowed: 0 to 1"):

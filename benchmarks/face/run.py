@@ -138,7 +138,9 @@ def card_scores(table: Mapping[str, Any]) -> dict[str, dict[str, list[float]]]:
 
 def recipe_of(card: Card) -> FaceRecipe:
     """The recipe that a card was trained by."""
-    plain = {key: value for key, value in json.loads(card.to_json())["recipe"].items() if key != "strength"}
+    plain = {
+        key: value for key, value in json.loads(card.to_json())["recipe"].items() if key not in ("strength", "members")
+    }
     found: FaceRecipe = build(FaceRecipe, plain)
     return found
 

@@ -20,7 +20,7 @@ from affekt.face.shape import LABELS
 from affekt.metrics.labels import accuracy, unweighted_recall
 from affekt.train.face.augment import changed
 from affekt.train.face.fer2013 import Faces, label_given_votes
-from affekt.train.face.recipe import FaceRecipe
+from affekt.train.face.recipe import FaceObjective, FaceRecipe, FaceSchedule
 from affekt.train.muon import Muon
 
 
@@ -55,9 +55,8 @@ class FaceTargets:
         return FaceTargets(mix(self.labels, share), votes / voted.clamp(min=1e-6)[:, None], voted)
 
 
-def targets_of(faces: Faces, recipe: FaceRecipe, teachers: list[FaceNetwork]) -> FaceTargets:
+def targets_of(faces: Faces, objective: FaceObjective, teachers: list[FaceNetwork]) -> FaceTargets:
     """Labels smoothed by what votes let expect, and both by what earlier networks say."""
-    objective = recipe.objective
     one_hot = F.one_hot(torch.from_numpy(faces.labels), len(LABELS)).float()
     expected = torch.from_numpy(label_given_votes(faces))
     labels = (1 - objective.smoothing) * one_hot + objective.smoothing * expected
@@ -81,21 +80,23 @@ class FaceTrainer:
     faces : Faces
     number : int
         Which of the recipe's networks.
-    teachers : list of FaceNetwork
-        The networks before.
+    before : list of FaceNetwork
+        The networks before, which teach this one; it goes on from the last.
     """
 
     def __init__(
-        self, recipe: FaceRecipe, faces: Faces, *, number: int = 0, teachers: list[FaceNetwork] | None = None
+        self, recipe: FaceRecipe, faces: Faces, *, number: int = 0, before: list[FaceNetwork] | None = None
     ) -> None:
-        self.recipe, self.seed = recipe, recipe.seed + 1000 * number
+        self.part, self.seed = recipe.part(number), recipe.seed + 1000 * number
         torch.manual_seed(self.seed)
-        schedule = recipe.schedule
+        schedule = self.part.schedule
         self.images = torch.from_numpy(faces.images)
-        self.targets = targets_of(faces, recipe, teachers or [])
+        self.targets = targets_of(faces, self.part.objective, before or [])
         self.network = FaceNetwork(recipe.network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if before:
+            self.network.load_state_dict(before[-1].state_dict())
         self.averaged = copy.deepcopy(self.network).eval()
-        self.optimisers = _optimisers(self.network, recipe)
+        self.optimisers = _optimisers(self.network, schedule)
         self.steps_per_epoch = max(1, len(faces) // schedule.batch)
         steps = sum(schedule.epochs) * self.steps_per_epoch
         self.schedulers = [
@@ -109,8 +110,8 @@ class FaceTrainer:
     @property
     def size(self) -> int:
         """Pixels of a side in this epoch."""
-        ends = np.cumsum(self.recipe.schedule.epochs)
-        return self.recipe.schedule.sizes[int(np.searchsorted(ends, self.epoch, side="right"))]
+        ends = np.cumsum(self.part.schedule.epochs)
+        return self.part.schedule.sizes[int(np.searchsorted(ends, self.epoch, side="right"))]
 
     def run_epoch(self) -> float:
         """Train on every face once; return the mean loss."""
@@ -119,13 +120,13 @@ class FaceTrainer:
         torch.manual_seed(self.seed * 100_003 + self.epoch)
         rng = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
         order = torch.randperm(len(self.images), generator=rng)
-        batches = order[: self.steps_per_epoch * self.recipe.schedule.batch].chunk(self.steps_per_epoch)
+        batches = order[: self.steps_per_epoch * self.part.schedule.batch].chunk(self.steps_per_epoch)
         losses = [self._train_step(rows, rng) for rows in batches]
         self.epoch += 1
         return float(np.mean(losses))
 
     def _train_step(self, rows: Tensor, rng: torch.Generator) -> float:
-        changes = self.recipe.augment
+        changes = self.part.augment
         faces = changed(self.images[rows].float(), self.size, changes, rng)
         targets = self.targets.take(rows)
         if float(torch.rand(1, generator=rng)) < changes.mixup:
@@ -137,9 +138,9 @@ class FaceTrainer:
             level = (faces - faces.mean((1, 2), True)) / (faces.std((1, 2), keepdim=True) + 1)
             faces = 128 + 50 * (weight * level + (1 - weight) * level[partner])
             targets = targets.mixed(partner, share[:, None])
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.schedule.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.part.schedule.bfloat16):
             logits, votes = self.network(faces)
-        loss = face_loss((logits.float(), votes.float()), targets, self.recipe.objective.votes)
+        loss = face_loss((logits.float(), votes.float()), targets, self.part.objective.votes)
         self.network.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
@@ -152,7 +153,7 @@ class FaceTrainer:
     def _average(self) -> None:
         self.step += 1
         # Young averages forget faster, or the random start would linger for epochs.
-        decay = min(self.recipe.schedule.averaging, (1 + self.step) / (10 + self.step))
+        decay = min(self.part.schedule.averaging, (1 + self.step) / (10 + self.step))
         pairs = zip(self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True)
         for average, value in pairs:
             if average.dtype.is_floating_point:
@@ -184,9 +185,9 @@ class FaceTrainer:
         self.epoch, self.step = (int(value) for value in state["counters"])
 
 
-def _optimisers(network: FaceNetwork, recipe: FaceRecipe) -> list[torch.optim.Optimizer]:
+def _optimisers(network: FaceNetwork, schedule: FaceSchedule) -> list[torch.optim.Optimizer]:
     """One for the convolutions, one for all else; norms and biases do not decay."""
-    schedule, named = recipe.schedule, list(network.parameters())
+    named = list(network.parameters())
     groups: list[dict[str, Any]] = [
         {"params": [p for p in named if p.dim() == 2]},
         {"params": [p for p in named if p.dim() == 1], "weight_decay": 0.0},
@@ -246,7 +247,7 @@ def train_network(trainer: FaceTrainer, dev: Faces, folder: Path, *, report: Cal
     if checkpoint.exists():
         trainer.load(checkpoint)
         report(f"resumed after epoch {trainer.epoch}")
-    last = sum(trainer.recipe.schedule.epochs)
+    last = sum(trainer.part.schedule.epochs)
     while trainer.epoch < last:
         size, loss = trainer.size, trainer.run_epoch()
         line: dict[str, Any] = {"epoch": trainer.epoch, "size": size, "loss": round(loss, 4)}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,16 @@ LIMITS = (
 )
 #: How much rare labels may be helped.
 STRENGTHS = tuple(round(0.1 * step, 1) for step in range(11))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the dev faces chose: networks, how much rare labels are helped, and their logits and votes with it."""
+
+    networks: list[FaceNetwork]
+    strength: float
+    logits: NDArray[np.float32]
+    votes: NDArray[np.float32]
 
 
 def run_faces(recipe: FaceRecipe, path: Path, output: Path, *, report: Report) -> Path:
@@ -81,11 +92,11 @@ def read_split(recipe: FaceRecipe, path: Path) -> FaceSplit:
 
 
 def run_networks(recipe: FaceRecipe, split: FaceSplit, output: Path, *, report: Report) -> list[FaceNetwork]:
-    """Train all networks of a recipe; each learns from the labels and from the networks before it."""
+    """Train all networks of a recipe; each other than the first goes on from the one before."""
     done: list[FaceNetwork] = []
     for number in range(recipe.networks):
         report(f"network {number + 1} of {recipe.networks}")
-        trainer = FaceTrainer(recipe, split.train, number=number, teachers=list(done))
+        trainer = FaceTrainer(recipe, split.train, number=number, before=list(done))
         done.append(train_network(trainer, split.dev, output / f"network-{number + 1}", report=report))
     return done
 
@@ -93,17 +104,29 @@ def run_networks(recipe: FaceRecipe, split: FaceSplit, output: Path, *, report: 
 def finish_faces(
     recipe: FaceRecipe, split: FaceSplit, networks: list[FaceNetwork], output: Path, *, report: Report
 ) -> Path:
-    """Choose and calibrate on the dev faces, and write the model file."""
-    logits, votes = face_logits(FaceEnsemble(networks), split.dev)
+    """Choose and calibrate on the dev faces, and write the model file.
+
+    The networks' mean is taken, or the last of them alone; and the strength of the adjustment for rare labels.
+    """
     prior = np.bincount(split.train.labels, minlength=len(LABELS)) / len(split.train)
-    strength = best_strength(logits, split.dev, prior)
-    adjusted = logits + adjustment(strength, prior)
-    temperature = fit_temperature(adjusted, split.dev.labels)
-    card = face_card(recipe, split, temperature=temperature, strength=strength)
-    ensemble = FaceEnsemble(networks, adjustment=torch.from_numpy(adjustment(strength, prior)))
+    choices: list[tuple[float, Choice]] = []
+    for members in (networks[-1:], networks):
+        logits, votes = face_logits(FaceEnsemble(members), split.dev)
+        strength, worth = best_strength(logits, split.dev, prior)
+        choices.append((worth, Choice(members, strength, logits + adjustment(strength, prior), votes)))
+    choice = max(choices, key=lambda pair: pair[0])[1]
+    temperature = fit_temperature(choice.logits, split.dev.labels)
+    card = face_card(recipe, split, temperature=temperature, choice=choice)
+    ensemble = FaceEnsemble(choice.networks, adjustment=torch.from_numpy(adjustment(choice.strength, prior)))
     difference = export_faces(ensemble, card, output / f"{recipe.name}.onnx")
-    dev = face_scores((adjusted, votes), split.dev)
-    report(json.dumps({"strength": strength, "temperature": round(temperature, 4), "parity": difference, "dev": dev}))
+    found = {
+        "members": len(choice.networks),
+        "strength": choice.strength,
+        "temperature": round(temperature, 4),
+        "parity": difference,
+        "dev": face_scores((choice.logits, choice.votes), split.dev),
+    }
+    report(json.dumps(found))
     return output / f"{recipe.name}.onnx"
 
 
@@ -114,18 +137,19 @@ def adjustment(strength: float, prior: NDArray[np.float64]) -> NDArray[np.float3
     return (-strength * np.log(np.maximum(prior, 1e-6))).astype(np.float32)
 
 
-def best_strength(logits: NDArray[np.float32], dev: Faces, prior: NDArray[np.float64]) -> float:
-    """The strength at which WA and UAR together are best; the weakest of those that are as good."""
+def best_strength(logits: NDArray[np.float32], dev: Faces, prior: NDArray[np.float64]) -> tuple[float, float]:
+    """The strength at which the sum of WA and UAR is greatest, the weakest of those that are as good; and the sum."""
     truth = [str(label) for label in dev.labels]
 
     def worth(strength: float) -> float:
         predicted = [str(label) for label in (logits + adjustment(strength, prior)).argmax(axis=1)]
         return accuracy(truth, predicted) + unweighted_recall(truth, predicted)
 
-    return max(STRENGTHS, key=lambda strength: (round(worth(strength), 6), -strength))
+    best = max(STRENGTHS, key=lambda strength: (round(worth(strength), 6), -strength))
+    return best, worth(best)
 
 
-def face_card(recipe: FaceRecipe, split: FaceSplit, *, temperature: float, strength: float) -> Card:
+def face_card(recipe: FaceRecipe, split: FaceSplit, *, temperature: float, choice: Choice) -> Card:
     """The card of a freshly trained model; its scores are added when it is evaluated."""
     return Card(
         name=recipe.name,
@@ -138,5 +162,5 @@ def face_card(recipe: FaceRecipe, split: FaceSplit, *, temperature: float, stren
         split=split.digest,
         licence=LICENCE,
         limits=LIMITS,
-        recipe={**as_table(recipe), "strength": strength},
+        recipe={**as_table(recipe), "strength": choice.strength, "members": len(choice.networks)},
     )
