@@ -26,8 +26,7 @@ from perturb import PERTURBED, perturbed
 from affekt.face.shape import LABELS, VOTES
 from affekt.metrics.report import report
 from affekt.models.card import Card
-from affekt.models.onnx import Model, softmax
-from affekt.models.zoo import load_model, model_path
+from affekt.models.onnx import Model, open_model, softmax
 from affekt.train.export import rewrite_card
 from affekt.train.face.fer2013 import Faces, read_fer2013, split_fer2013
 from affekt.train.recipe import FaceRecipe, build
@@ -35,6 +34,7 @@ from affekt.types import Report, Sample
 
 ROOT = Path(__file__).parent.parent.parent
 KEPT = ROOT / "benchmarks" / "results" / "face" / "face.json"
+WEIGHTS = ROOT / "src" / "affekt" / "models" / "weights" / "face.onnx"
 PAGE = ROOT / "docs" / "model-cards" / "face.md"
 METRICS = ("UAR", "WA", "macro F1", "ECE", "log loss", "top-2 accuracy")
 
@@ -147,8 +147,8 @@ def recipe_of(card: Card) -> FaceRecipe:
 
 def run(args: argparse.Namespace) -> None:
     """Score the model on everything there is, keep it, and put the scores into its card."""
-    path = args.model if args.model.suffix == ".onnx" else model_path(str(args.model))
-    model = load_model(path)
+    path = args.model
+    model = open_model(path)
     recipe = recipe_of(model.card)
     split = split_fer2013(*read_fer2013(args.fer2013), dev=recipe.dev, seed=recipe.seed)
     if split.digest != model.card.split:
@@ -178,7 +178,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     runs = commands.add_parser("run")
     runs.add_argument("--fer2013", type=Path, required=True)
-    runs.add_argument("--model", type=Path, default=Path("face"))
+    runs.add_argument("--model", type=Path, default=WEIGHTS)
     runs.add_argument("--muxspace", type=Path)
     runs.add_argument("--yunet", type=Path)
     commands.add_parser("write")

@@ -157,8 +157,8 @@ def face_card(recipe: FaceRecipe, split: FaceSplit, *, temperature: float, choic
         labels=LABELS,
         input={"size": SIZE, "channels": 1, "margin": 1.0, "votes": list(VOTES)},
         temperature=temperature,
-        # Nobody counted the people of FER2013: each face is taken for another one.
-        data={FER2013: {"licence": CORPUS_LICENCE, "clips": len(split.train), "speakers": len(split.train)}},
+        # FER2013 does not say who is who.
+        data={FER2013: {"licence": CORPUS_LICENCE, "clips": len(split.train), "speakers": 0}},
         split=split.digest,
         licence=LICENCE,
         limits=LIMITS,
