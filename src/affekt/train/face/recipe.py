@@ -120,8 +120,8 @@ class FaceRecipe:
     Parameters
     ----------
     networks : int
-        How many are trained, the first from nothing, each other one from the one before; the model is their mean,
-        or the last alone, whichever is better on the dev faces.
+        How many are trained, the first from nothing, each other one from the one before; the model is the
+        mean of the last two, or the last alone, whichever is better on the dev faces.
     dev : int
         Faces of the training part that the model is chosen and calibrated by.
     """
