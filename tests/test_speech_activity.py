@@ -124,13 +124,13 @@ def test_a_buffer_that_forgets_does_not_grow():
 
 def test_quality_falls_with_noise_clipping_and_shortness(clips):
     rng = np.random.default_rng(0)
-    clean = speech_like(3, rng)
+    clean = read(clips[7]).signal[12_000:60_000]
     noisy = clean + 0.05 * rng.standard_normal(len(clean)).astype(np.float32)
-    clipped = np.clip(clean, -0.02, 0.02)
+    clipped = np.clip(clean, -0.003, 0.003)
     assert quality(clean) > 0.9
     assert quality(noisy) < 0.5 * quality(clean)
     assert quality(clipped) < 0.1
-    assert quality(clean[:4000]) < 0.3
+    assert quality(clean[20_000:24_000]) < 0.3
     assert quality(np.zeros(16_000, np.float32)) == 0
     assert quality(np.zeros(10, np.float32)) == 0
 

@@ -221,7 +221,7 @@ def test_a_reference_that_is_not_there_is_an_error_of_the_command(clips):
     assert "--reference nowhere.wav: no such file" in done.stderr
     done = run(clips[2], "--speaker-from", "nowhere.csv:who")
     assert done.returncode == 2
-    assert "nowhere.csv: cannot be read (No such file or directory); give a table in CSV." in done.stderr
+    assert "nowhere.csv: cannot be read (No such file or directory). Give a table in CSV." in done.stderr
 
 
 def test_two_ways_to_know_a_speaker_are_one_too_many(clips):

@@ -1,4 +1,4 @@
-"""What is measured of a signal, what it costs an answer, and that a weak answer says why."""
+"""What is measured of a signal, that its quality falls with all that is wrong, and that a poor one says why."""
 
 from __future__ import annotations
 
@@ -18,28 +18,21 @@ from scipy import signal as scipy_signal
 
 from affekt.client import results_of
 from affekt.errors import ModelError
-from affekt.evaluate.calibrate import FITTED_UNDER, VERSIONS, logits_under_conditions, recording_logits
-from affekt.evaluate.card_fit import calibrate, calibration_scores
-from affekt.evaluate.gate_fit import KNOTS, GateData, fit_gate
-from affekt.evaluate.stress import CONDITIONS
-from affekt.metrics.calibration import LabelledLogits, RecordingLogits
+from affekt.evaluate.calibrate import recording_logits
 from affekt.models.card import Card
 from affekt.recognize.recognizer import Recognizer
 from affekt.speech.audio import read
-from affekt.speech.quality import AMBIGUOUS, MEASURES, NAMES, gate_of, measure, speech_gate, window_measures
+from affekt.speech.quality import AMBIGUOUS, MEASURES, NAMES, RATING, measure, quality, window_measures
 from affekt.speech.stream import LIVE
-from affekt.timeline.gate import weakened
 from affekt.timeline.summary import summarise
-from affekt.types import Prediction, Result, Sample
-from affekt.write.calibration import to_text
-from affekt.write.card import to_markdown
+from affekt.types import Prediction, Result
 from affekt.write.fields import table_of
 from affekt.write.predictions import WRITERS
 
 RATE = 16_000
 LABELS = ("angry", "happy", "sad")
 CARD = Card("m", "speech", LABELS)
-GOOD = [40.0, 0.0, 8000.0, 0.8, 2.4]
+GOOD = [40.0, 300.0, 0.0, 8000.0, 0.8, 2.4]
 DOCS = Path(__file__).parents[1] / "docs"
 
 
@@ -132,7 +125,7 @@ def test_gain_changes_nothing(voices, gain, number, upside_down):
 def test_windows_are_measured_as_if_each_were_alone(conversation):
     signal = conversation[: RATE * 10 + 77]
     table = window_measures(signal, 48_000, 6_400, 25)
-    assert table.shape == (25, 5)
+    assert table.shape == (25, 6)
     alone = [list(asdict(measure(signal[i * 6_400 : i * 6_400 + 48_000])).values()) for i in range(25)]
     np.testing.assert_allclose(table, alone, rtol=1e-3, atol=1e-6)
 
@@ -144,74 +137,96 @@ def test_next_to_nothing_and_silence_measure_as_nothing(n):
         assert set(asdict(measure(signal)).values()) == {0.0}
     found = asdict(measure(rng.standard_normal(n).astype(np.float32)))
     assert np.isfinite(list(found.values())).all() and found["seconds"] <= n / RATE
-    assert window_measures(np.zeros(n, np.float32), 48_000, 6_400, 3).shape == (3, 5)
+    assert window_measures(np.zeros(n, np.float32), 48_000, 6_400, 3).shape == (3, 6)
 
 
-# --- what it costs ---------------------------------------------------------------------------------
+# --- what is said of it ----------------------------------------------------------------------------
 
 
-@given(st.integers(0, 2**32 - 1), st.floats(0.01, 1))
-def test_a_gate_changes_no_rank_and_no_sum(seed, factor):
-    scores = np.random.default_rng(seed).dirichlet(np.ones(8))
-    weak = weakened(scores, factor)
-    assert weak.sum() == pytest.approx(1) and (weak > 0).all()
-    assert weak.argmax() == scores.argmax() and weak.max() <= scores.max() + 1e-12
-    order = np.argsort(scores)
-    assert (np.diff(weak[order]) >= 0).all()
-
-
-@given(st.integers(0, 2**32 - 1))
-@settings(max_examples=40)
-def test_better_signals_are_never_kept_less(seed):
-    rng = np.random.default_rng(seed)
-    curves = {n: (rng.choice(KNOTS[n][0]), rng.choice(KNOTS[n][1]), rng.uniform(0.05, 1)) for n in NAMES}
-    gate = speech_gate(curves)
-    for column, name in enumerate(NAMES):
-        rows = np.tile(GOOD, (50, 1))
-        worst, best = KNOTS[name][0][0], KNOTS[name][1][-1]
-        rows[:, column] = np.linspace(worst - abs(worst), best + abs(best), 50)
-        if name == "clipped":
-            rows[:, column] = np.linspace(1.0, 0.0, 50)
-        kept = gate.factors(rows)
-        assert (np.diff(kept) >= 0).all() and (kept > 0).all() and (kept <= 1).all()
-    assert gate.factors(np.array([GOOD]))[0] == 1
+@pytest.mark.parametrize("name", NAMES)
+def test_a_better_signal_is_never_rated_worse(name):
+    measure_of = MEASURES[name]
+    rows = np.tile(GOOD, (50, 1))
+    low, high = sorted((measure_of.bad, measure_of.good))
+    values = np.linspace(low - 1, high + 1, 50)
+    rows[:, NAMES.index(name)] = values if measure_of.good > measure_of.bad else values[::-1]
+    found = RATING.qualities(rows)
+    assert (np.diff(found) >= 0).all() and found[0] == 0 and found[-1] == 1
 
 
 def test_the_reason_is_what_costs_most():
-    gate = speech_gate({"snr": (0.0, 20.0, 0.5), "seconds": (0.0, 2.0, 0.2), "clipped": (0.2, 0.0, 0.3),
-                 "bandwidth": (1000.0, 6000.0, 0.4), "share": (0.0, 0.5, 0.4)})  # fmt: skip
     said = {
-        "snr": (4.2, "noise or echo: the speech is 4 dB above it"),
-        "clipped": (0.06, "clipped: 6 % of the signal"),
+        "snr": (4.2, "noise: the speech is 4 dB above it"),
+        "decay": (80.0, "echo: sounds die away by 8 dB in 0.1 s only"),
+        "clipped": (0.2, "clipped: 20 % of the signal"),
         "bandwidth": (3400.0, "narrow band: nothing above 3.4 kHz"),
         "share": (0.12, "mostly pauses: 12 % of it is speech"),
-        "seconds": (0.8, "short: 0.8 s without its pauses"),
+        "seconds": (0.5, "short: 0.5 s without its pauses"),
     }
     assert set(said) == set(NAMES)
     for name, (value, words) in said.items():
         row = np.array(GOOD)
         row[NAMES.index(name)] = value
-        factor = float(gate.factors(row[None])[0])
-        assert factor < 0.9 and gate.reason(row, factor) == gate.reason(row, factor, unsure=True) == words
-    assert gate.reason(np.array(GOOD), 1.0) == ""
-    assert gate.reason(np.array(GOOD), 1.0, unsure=True) == AMBIGUOUS
+        found = float(RATING.qualities(row[None])[0])
+        assert found < 0.6 and RATING.reason(row, found) == RATING.reason(row, found, unsure=True) == words
+    assert RATING.reason(np.array(GOOD), 1.0) == ""
+    assert RATING.reason(np.array(GOOD), 1.0, unsure=True) == AMBIGUOUS
 
 
-def test_a_poor_signal_is_named_before_the_voice_is_called_ambiguous():
-    gate = speech_gate({"seconds": (0.2, 0.75, 0.7)})
-    noisy = np.array([3.0, 0.0, 8000.0, 0.8, 2.4])
-    assert gate.reason(noisy, 1.0) == ""
-    assert gate.reason(noisy, 1.0, unsure=True) == "noise or echo: the speech is 3 dB above it"
-    for name, value in (("clipped", 0.1), ("bandwidth", 3400.0), ("share", 0.1), ("seconds", 0.5)):
-        row = np.array(GOOD)
-        row[NAMES.index(name)] = value
-        assert gate.reason(row, 1.0, unsure=True) == MEASURES[name].words(value)
+def test_a_signal_that_is_not_quite_good_is_named_where_the_model_is_not_sure():
+    row = np.array(GOOD)
+    row[NAMES.index("snr")] = 14.0
+    quality_of = float(RATING.qualities(row[None])[0])
+    assert quality_of == pytest.approx(0.7) and RATING.reason(row, quality_of) == ""
+    assert RATING.reason(row, quality_of, unsure=True) == "noise: the speech is 14 dB above it"
+
+
+CHANGES = {
+    "noise": ((40, 20, 10, 5, 0), lambda s, x: noisy(s, x, np.random.default_rng(0))),
+    "echo": ((0.0, 0.3, 0.6, 1.0), lambda s, x: in_room(s, x)),
+    "clipping": ((1.0, 3.0, 10.0), lambda s, x: np.clip(x * s / np.abs(s).max(), -1, 1)),
+    "length": ((2.0, 1.0, 0.5, 0.2), lambda s, x: s[RATE - int(x * RATE / 2) : RATE + int(x * RATE / 2)]),
+    "bandwidth": ((8000, 4000, 2000), lambda s, x: low_passed(s, x)),
+}
+
+
+def in_room(signal, seconds):
+    if not seconds:
+        return signal
+    size = int(seconds * RATE)
+    response = np.random.default_rng(0).standard_normal(size) * 10 ** (-3 * np.arange(size) / size)
+    response[0] = 8
+    return scipy_signal.fftconvolve(signal, response)[: len(signal)].astype(np.float32)
+
+
+def low_passed(signal, top):
+    spectrum = np.fft.rfft(signal) * (np.fft.rfftfreq(len(signal), 1 / RATE) <= top)
+    return np.fft.irfft(spectrum, len(signal)).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_quality_falls_with_all_that_is_wrong(voices, name):
+    levels, change = CHANGES[name]
+    medians = [np.median([quality(change(voice, level).astype(np.float32)) for voice in voices]) for level in levels]
+    assert all(one >= other for one, other in pairwise(medians)) and medians[-1] < 0.5 * medians[0]
+    assert medians[0] > 0.7
+
+
+def test_quality_is_no_constant_and_changes_no_score(conversation):
+    rng = np.random.default_rng(0)
+    recognizer = Recognizer()
+    clean = recognizer.predict((conversation, RATE))
+    poor = recognizer.predict((noisy(conversation, 10, rng), RATE))
+    assert len({round(p.quality, 3) for p in clean}) > 3
+    assert np.mean([p.quality for p in poor]) < 0.5 * np.mean([p.quality for p in clean])
+    assert all(bool(p.reason) == (p.quality < 0.6 or p.unsure) for p in (*clean, *poor))
+    assert any("noise" in p.reason for p in poor)
 
 
 def test_the_reason_of_many_parts_is_that_of_the_part_that_costs_most():
     scores = {"happy": 0.6, "sad": 0.4}
-    parts = [Prediction(0, 5, scores, quality=0.95), Prediction(5, 6, scores, quality=0.5, reason="a"),
-             Prediction(6, 9, scores, quality=0.8, reason="b")]  # fmt: skip
+    parts = [Prediction(0, 5, scores, quality=0.65), Prediction(5, 6, scores, quality=0.1, reason="a"),
+             Prediction(6, 9, scores, quality=0.4, reason="b")]  # fmt: skip
     assert [summarise(parts[:count]).reason for count in (1, 2, 3)] == ["", "a", "b"]
     # A long good recording is not weak for one bad part of it, unless the model is not sure of the whole.
     long = Prediction(10, 60, scores, quality=1.0)
@@ -220,7 +235,7 @@ def test_the_reason_of_many_parts_is_that_of_the_part_that_costs_most():
 
 
 def test_summaries_and_streams_pass_reasons_on():
-    short = Prediction(0, 0.5, {"a": 0.6, "b": 0.4}, quality=0.7, reason="short: 0.5 s without its pauses")
+    short = Prediction(0, 0.5, {"a": 0.6, "b": 0.4}, quality=0.5, reason="short: 0.5 s without its pauses")
     assert summarise([short]).reason == short.reason
     assert summarise([short, Prediction(1, 30, {"a": 0.6, "b": 0.4})]).reason == ""
     table = table_of(short)
@@ -235,205 +250,50 @@ def test_summaries_and_streams_pass_reasons_on():
     assert results_of({"results": [facts]})[0].summary.reason == short.reason
 
 
-@pytest.mark.parametrize(
-    "curves",
-    [{"loudness": (0, 1, 0.5)}, {"snr": (0, 0, 0.5)}, {"snr": (0, 1, 0.0)}, {"snr": (0, 1)}, {"snr": (0, np.nan, 1)}],
-)
-def test_a_gate_that_is_none_is_refused(curves):
-    with pytest.raises(ModelError, match="gate"):
-        speech_gate(curves)
-
-
-# --- learning --------------------------------------------------------------------------------------
-
-
-def taught(rng, gate, n=4000, k=3):
-    """Answers whose labels are drawn from scores behind a gate, and scores that know of none."""
-    measures = np.column_stack([
-        rng.uniform(-5, 40, n), rng.uniform(0, 0.3, n) * rng.integers(0, 2, n), rng.uniform(2000, 8000, n),
-        rng.uniform(0.1, 1, n), rng.uniform(0, 2.5, n),
-    ])  # fmt: skip
-    scores = rng.dirichlet(np.full(k, 0.3), n)
-    drawn = np.array([rng.choice(k, p=row) for row in weakened(scores, gate.factors(measures))])
-    chosen = scores[np.arange(n), drawn]
-    return GateData(measures, np.ones(n), np.ones(n, int), chosen, k, np.ones(n)), scores, drawn
-
-
-def test_a_gate_that_was_put_in_is_found():
-    true = speech_gate({"snr": (0.0, 20.0, 0.3), "seconds": (0.0, 1.0, 0.4)})
-    data, _, _ = taught(np.random.default_rng(0), true)
-    found = fit_gate(data)
-    assert set(found.curves) == {"snr", "seconds"}
-    error = np.abs(found.factors(data.measures) - true.factors(data.measures))
-    assert error.mean() < 0.05
-    assert data.loss(found) <= data.loss(true) + 0.002 < data.loss(speech_gate()) - 0.05
-
-
-def test_measures_that_tell_nothing_cost_nothing():
-    data, _, _ = taught(np.random.default_rng(1), speech_gate())
-    assert fit_gate(data) == speech_gate()
-
-
-def test_what_is_learned_does_not_depend_on_the_order_of_the_clips():
-    data, _, _ = taught(np.random.default_rng(2), speech_gate({"clipped": (0.2, 0.01, 0.3)}), n=1500)
-    order = np.random.default_rng(3).permutation(1500)
-    mixed = replace(data, measures=data.measures[order], chosen=data.chosen[order])
-    assert fit_gate(mixed) == fit_gate(data)
-
-
-def test_answers_of_several_windows_are_weighted_means():
-    rows = np.tile(GOOD, (3, 1))
-    rows[:, 4] = [0.0, 1.0, 2.0]
-    gate = speech_gate({"seconds": (0.0, 2.0, 0.5)})
-    data = GateData(rows, np.array([0.25, 0.75, 1.0]), np.array([2, 1]), np.array([0.5, 0.5]), 4, np.ones(2))
-    np.testing.assert_allclose(data.pooled(gate.factors(rows)), [0.25 * 0.5 + 0.75 * 0.75, 1.0])
-
-
-def clips_with(rng, n, condition):
-    """Clips whose labels follow their scores as they are, and hardly under noise."""
-    logits = 2 * rng.standard_normal((n, 3))
-    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    snr = rng.uniform(0, 8, n) if condition else rng.uniform(30, 45, n)
-    kept = np.where(snr < 10, 0.3, 1.0)
-    truth = [LABELS[rng.choice(3, p=row)] for row in weakened(shares, kept)]
-    rows = [np.array([[x, *GOOD[1:]]]) for x in snr]
-    recordings = tuple(
-        RecordingLogits(row[None], np.ones(1), measured) for row, measured in zip(logits, rows, strict=True)
-    )
-    who = tuple(f"c/{i % 10}" for i in range(n))
-    return LabelledLogits(tuple(truth), who, ("c",) * n, recordings, LABELS, (condition,) * n if condition else ())
-
-
-def test_calibrating_learns_a_gate_and_checks_it_on_other_speakers():
-    rng = np.random.default_rng(4)
-    clips = clips_with(rng, 1000, "")
-    found = calibrate(clips, CARD, under=clips_with(rng, 1000, "noise"), rng=rng)
-    gate = found.card.gate
-    assert list(gate["curves"]) == ["snr"] and gate["loss"][1] < gate["loss"][0]
-    assert list(found.checks) == ["clean", "noise"] and found.checks["noise"].clips == 1000
-    noise, clean = found.checks["noise"], found.checks["clean"]
-    assert noise.loss[1] < noise.loss[0] - 0.1 and noise.ece[1] < noise.ece[0] / 2
-    assert clean.loss[1] == pytest.approx(clean.loss[0], abs=0.01)
-    scores = calibration_scores(clips, found.card, rng=rng)
-    text = to_text(CARD, found, scores, clips=1000, coverage=0.9)
-    assert "gate on snr: keeps " in text and "ECE without" in text and "sets of 90% hold the truth" in text
-    again = Card.from_json(found.card.to_json())
-    assert gate_of(again.gate) == gate_of(gate) and "noise and echo" in to_markdown(again, "")
-
-
-def test_nothing_to_learn_from_is_no_gate():
-    rng = np.random.default_rng(5)
-    clips, few = clips_with(rng, 200, ""), clips_with(rng, 50, "")
-    assert calibrate(clips, CARD, rng=rng).card.gate == {}
-    assert calibrate(few, CARD, under=clips_with(rng, 1000, "noise"), rng=rng).card.gate == {}
-    assert calibrate(clips, replace(CARD, gate={"curves": {"snr": [0, 9, 0.5]}}), rng=rng).card.gate == {}
-
-
-def test_where_noise_tells_nothing_a_gate_costs_nothing_and_still_names_it():
-    rng = np.random.default_rng(6)
-    clips = clips_with(rng, 600, "")
-    noise = clips_with(rng, 600, "noise")
-    # Answers under noise that are as good as clean ones.
-    alike = replace(noise, truth=clips.truth, recordings=tuple(
-        replace(n, logits=c.logits) for n, c in zip(noise.recordings, clips.recordings, strict=True)
-    ))  # fmt: skip
-    found = calibrate(clips, CARD, under=alike, rng=rng)
-    assert found.card.gate["curves"] == {} and found.checks == {}
-    again = Card.from_json(found.card.to_json())
-    assert "takes nothing off" in to_markdown(again, "")
-    gate, noisy = gate_of(again.gate), np.array([3.0, *GOOD[1:]])
-    assert gate.factors(noisy[None])[0] == 1
-    assert gate.reason(noisy, 1.0) == ""
-    assert gate.reason(noisy, 1.0, unsure=True) == "noise or echo: the speech is 3 dB above it"
-
-
-@pytest.mark.parametrize("gate", [{"curves": 3}, {"curves": {"snr": [1, 2]}}, {"curves": {"snr": "abc"}}, {"x": 1}])
-def test_a_card_with_half_a_gate_is_refused(gate):
-    with pytest.raises(ModelError, match="gate must give curves"):
-        replace(CARD, gate=gate)
-
-
 # --- the engine ------------------------------------------------------------------------------------
 
-STRICT = {"curves": {"seconds": [0.0, 3.0, 0.05], "snr": [0.0, 50.0, 0.2]}}
 
-
-def gated(table, **options):
-    """The shipped model with another gate."""
-    recognizer = Recognizer(**options)
-    network = recognizer.network
-    network.card = recognizer.card = replace(recognizer.card, gate=table)
-    return recognizer
-
-
-@pytest.fixture(scope="module")
-def pair():
-    return gated({}), gated(STRICT)
-
-
-def test_a_gate_moves_no_segment_and_no_best_guess(pair, conversation):
-    free, strict = (r.analyse((conversation, RATE)).predictions for r in pair)
-    assert [(p.start, p.end, p.best) for p in free] == [(p.start, p.end, p.best) for p in strict] and len(free) > 5
-    for p, q in zip(free, strict, strict=True):
-        wanted = weakened(np.array(list(p.scores.values())), q.quality)
-        np.testing.assert_allclose(list(q.scores.values()), wanted, atol=1e-9)
-        assert not p.reason and bool(q.reason) == (q.quality < 0.9) and q.confidence < p.confidence
-    assert any(p.reason.startswith("short") for p in strict) or any("noise" in p.reason for p in strict)
-
-
-def test_any_chunks_give_the_same_reasons(pair, conversation):
+def test_any_chunks_give_the_same_reasons(conversation):
+    recognizer, signal = Recognizer(), noisy(conversation, 12, np.random.default_rng(1))
     found = []
-    for cuts in ([], [5_000, 5_001, 70_000, 200_000], range(0, len(conversation), 4_000)):
-        stream, given = pair[1].stream(), []
-        for part in np.split(conversation, cuts):
+    for cuts in ([], [5_000, 5_001, 70_000, 200_000], range(0, len(signal), 4_000)):
+        stream, given = recognizer.stream(), []
+        for part in np.split(signal, cuts):
             given += stream.feed(part)
         found.append(given + stream.flush())
     assert found[0] == found[1] == found[2]
 
 
-def test_what_is_shown_at_once_is_gated_too(conversation):
-    stream, shown = gated(STRICT, options=LIVE).stream(), []
-    for part in np.split(conversation[:64_000], 20):
+def test_what_is_shown_at_once_has_a_reason_too(conversation):
+    stream, shown = Recognizer(options=LIVE).stream(), []
+    for part in np.split(noisy(conversation[:64_000], 8, np.random.default_rng(1)), 20):
         stream.feed(part)
         shown += [stream.glance(), *(stream.so_far() or ())]
     shown = [p for p in shown if p]
-    assert len(shown) > 10 and all(p.reason for p in shown if p.quality < 0.9)
+    assert len(shown) > 10 and all(p.reason for p in shown if p.quality < 0.6)
     assert all(sum(p.scores.values()) == pytest.approx(1) for p in shown)
 
 
 def test_an_unsure_answer_to_a_good_signal_says_that_it_is_the_voice(clips):
-    mild = gated({"curves": {"clipped": [1.0, 0.5, 0.5]}}, threshold=1.0)
-    (p, *_) = mild.predict(str(clips[0]))
-    assert (p.quality, p.label, p.reason) == (1.0, None, AMBIGUOUS)
-    assert not gated({"curves": {"clipped": [1.0, 0.5, 0.5]}}, threshold=0.0).predict(str(clips[0]))[0].reason
+    unsure = [p for path in clips for p in Recognizer(threshold=1.0).predict(str(path))]
+    assert any(p.reason == AMBIGUOUS for p in unsure) and all(p.reason for p in unsure)
 
 
-def test_what_a_calibration_is_fitted_to_is_what_the_engine_answers(pair, clips):
+def test_a_card_with_a_gate_is_refused_and_an_empty_one_is_read():
+    table = json.loads(CARD.to_json())
+    assert Card.from_json(json.dumps(table | {"gate": {"curves": {}}})) == CARD
+    with pytest.raises(ModelError, match="it has a gate with curves"):
+        Card.from_json(json.dumps(table | {"gate": {"curves": {"snr": [0, 9, 0.5]}}}))
+
+
+def test_what_a_calibration_is_fitted_to_is_what_the_engine_answers(clips):
+    recognizer = Recognizer()
     for path in clips[:4]:
-        result = pair[1].analyse(str(path))
-        found = recording_logits(pair[1], str(path))
-        assert len(found.measures) == len(found.logits)
-        scores = found.scores(pair[1].card.temperature, gate_of(STRICT))
+        result = recognizer.analyse(str(path))
+        found = recording_logits(recognizer, str(path))
+        scores = found.scores(recognizer.card.temperature)
         exact = len(result.predictions) == 1
         np.testing.assert_allclose(scores, list(result.summary.scores.values()), atol=1e-9 if exact else 0.03)
-
-
-def test_clips_are_recognised_under_every_condition(pair, clips):
-    chosen = [
-        Sample(f"x/{path.stem}", str(path), label="sad", speaker=path.stem[-2:], corpus="x") for path in clips[:6]
-    ]
-    odd = [Sample("x/odd", str(clips[0]), label="bored", corpus="x"), Sample("x/no", "/nowhere.wav", label="sad")]
-    found = logits_under_conditions(pair[0], [*chosen, *odd])
-    levels = sum(len(CONDITIONS[name].levels) for name in FITTED_UNDER)
-    assert len(found.truth) == 6 * VERSIONS and set(found.conditions) == set(FITTED_UNDER)
-    assert levels <= 6 * VERSIONS, "six clips are enough to meet every level"
-    again = logits_under_conditions(pair[0], [*chosen, *odd])
-    assert all((a.logits == b.logits).all() for a, b in zip(found.recordings, again.recordings, strict=True))
-
-
-def test_a_model_of_a_measure_that_is_not_known_is_refused(conversation):
-    with pytest.raises(ModelError, match=r"a gate on 'loudness'.*Upgrade affekt"):
-        gated({"curves": {"loudness": [0, 1, 0.5]}}).stream()
 
 
 # --- what is written -------------------------------------------------------------------------------
@@ -452,10 +312,3 @@ def test_json_gives_a_reason_only_where_there_is_one():
     assert result["summary"]["reason"] == "short: 0.8 s without its pauses" and "reason" not in result["segments"][1]
     result["segments"][1]["reason"] = ""
     assert not jsonschema.Draft202012Validator(schema).is_valid(document)
-
-
-def test_measures_of_a_curve_rise_from_bad_to_good():
-    for name, (bads, goods) in KNOTS.items():
-        sign = -1 if name == "clipped" else 1
-        assert all(sign * (good - bad) > 0 for bad in bads for good in goods)
-        assert all(sign * (b - a) > 0 for a, b in pairwise(bads + goods))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affekt.timeline.gate import Gate, Measure
+from affekt.timeline.quality import Measure, Rating
 from affekt.timeline.segments import Decision, Region, Windows, window_weights
 from affekt.types import Prediction
 
@@ -92,15 +92,14 @@ def test_hops_always_have_a_label_and_segments_only_above_the_threshold():
     assert {hop.label for hop in hops} == {"happy"}
 
 
-def test_a_gate_weakens_the_answer_and_says_why_in_the_modalitys_words():
-    blurred = Measure(lambda x: f"blurred: {x:.1f}", lambda x: x > 0.5)
-    gate = Gate({"blur": (1.0, 0.0, 0.5)}, {"blur": blurred})
-    decision = Decision(("happy", "sad"), 25, "face", gate)
-    measures = np.array([[0.8]])
-    row = np.array([0.9, 0.1, gate.factors(measures)[0], 0.8])
+def test_a_poor_signal_changes_no_score_and_says_why_in_the_modalitys_words():
+    blurred = Measure(lambda x: f"blurred: {x:.1f}", bad=1.0, good=0.0)
+    rating = Rating({"blur": blurred})
+    decision = Decision(("happy", "sad"), 25, "face", rating)
+    row = np.array([0.9, 0.1, rating.qualities(np.array([[0.8]]))[0], 0.8])
     found = decision.prediction(0, 25, row)
-    assert found.quality == pytest.approx(0.6)
-    assert found.scores == pytest.approx({"happy": 0.6 * 0.9 + 0.2, "sad": 0.6 * 0.1 + 0.2})
+    assert found.quality == pytest.approx(0.2)
+    assert found.scores == pytest.approx({"happy": 0.9, "sad": 0.1})
     assert found.reason == "blurred: 0.8"
 
 

@@ -298,9 +298,7 @@ def selective(logits: Mapping[str, Any], card: Any) -> dict[str, Any]:
     """How well threshold and label sets hold, by side and corpus; reliability; risk over coverage of test speakers."""
     from affekt.evaluate.card_fit import calibration_scores
     from affekt.metrics.selective import risk_coverage
-    from affekt.speech.quality import gate_of
 
-    gate = gate_of(card.gate)
     kept: dict[str, Any] = {"coverage": COVERAGE, "threshold": card.threshold, "reliability": {}, "curves": {}}
     for side, clips in logits.items():
         # A card that was never calibrated has no sets to evaluate.
@@ -311,10 +309,10 @@ def selective(logits: Mapping[str, Any], card: Any) -> dict[str, Any]:
             name: {"speakers": e.speakers, **{key: listed(getattr(e, key)) for key in SELECTIVE}}
             for name, e in rows.items()
         }
-        bins = clips.reliability(card.temperature, gate)
+        bins = clips.reliability(card.temperature)
         kept["reliability"][side] = [[round(c, 4), round(a, 4), n] for c, a, n in bins]
     for name, part in logits["test"].by_corpus().items():
-        curve = risk_coverage(part.truth, part.scores(card.temperature, gate))
+        curve = risk_coverage(part.truth, part.scores(card.temperature))
         rows = np.unique(np.linspace(0, len(curve.coverage) - 1, POINTS).round().astype(int))
         kept["curves"][name] = {
             "area": round(curve.area, 4),

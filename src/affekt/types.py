@@ -97,15 +97,13 @@ class Prediction:
     modality : str
         ``speech``, ``face``, ``text`` or ``fusion``.
     quality : float
-        How usable the signal is, from 0 (useless) to 1 (clean). Of a model whose
-        card has a gate it is the share of the answer that was kept: learned on
-        dev speakers, and the rest of the scores is spread evenly over the labels.
-        Of others it is a rule of thumb that changes no score.
+        How usable the signal is, from 0 (useless) to 1 (nothing wrong): measured
+        (noise, echo, clipping, bandwidth, pauses, length). It changes no score.
     threshold : float
         The confidence that it takes to have a label, 0 to 1; 0 always has one.
     reason : str
         Why the answer is weak, in words: ``short: 0.8 s without its pauses``. Empty where
-        it is strong, and of a model without a gate.
+        the signal is good and the model sure.
     who : str or None
         Whose expression it is: a speaker, a channel (``"1"``, ``"2"``) or the id of a track; None where nobody
         is told apart.

@@ -1,4 +1,4 @@
-"""``affekt calibrate``: temperature, gate, threshold and label sets of a model."""
+"""``affekt calibrate``: temperature, threshold and label sets of a model."""
 
 from __future__ import annotations
 
@@ -51,20 +51,17 @@ class Job:
 @click.option("--plot", type=Target(), help="Picture (png, svg, pdf) of reliability, and of risk over coverage.")
 @polite
 def calibrate(**options: Any) -> int:
-    """Fit the temperature, the gate, the threshold of "not sure" and the label sets of a model to dev speakers.
+    """Fit the temperature, the threshold of "not sure" and the label sets of a model to dev speakers.
 
-    The gate lowers the scores of a poor signal. It is fitted to the same clips
-    under noise, babble, reverberation, a telephone, clipping and cut short,
-    which takes several times as long as the clips themselves. Each corpus gives
-    its committed dev speakers; a corpus without committed speakers gives all,
-    and the model must not have learned from it. The confidence changes. The
-    best guesses stay, except for some long recordings, where the temperature
-    moves segments and the gate gives good ones more weight: evaluate the model
-    again then. Needs the extra train.
+    Each corpus gives its committed dev speakers; a corpus without committed
+    speakers gives all, and the model must not have learned from it. The
+    confidence changes. The best guesses stay, except for some long recordings,
+    where the temperature moves segments: evaluate the model again then. Needs
+    the extra train.
     """
     import numpy as np
 
-    from affekt.evaluate.calibrate import clean_logits, logits_under_conditions
+    from affekt.evaluate.calibrate import clean_logits
     from affekt.evaluate.card_fit import calibrate as fit
     from affekt.evaluate.card_fit import calibration_scores
     from affekt.models.zoo import load_model
@@ -75,11 +72,10 @@ def calibrate(**options: Any) -> int:
     _check(job)
     recognizer = Recognizer(job.model, threshold=0.0)
     samples = _dev_samples(job, recognizer.card)
-    with progress(2 * len(samples)) as tick:
+    with progress(len(samples)) as tick:
         clips, failures = clean_logits(recognizer, samples, tick=tick)
-        under = logits_under_conditions(recognizer, samples, tick=tick)
     rng = np.random.default_rng(0)
-    found = fit(clips, recognizer.card, under=under, precision=job.precision, rng=rng)
+    found = fit(clips, recognizer.card, precision=job.precision, rng=rng)
     scores = calibration_scores(clips, found.card, coverage=job.coverage, rng=np.random.default_rng(0))
     load_model(_write(job, found.card))
     if job.plot:
@@ -138,11 +134,10 @@ def _draw(path: Path, clips: LabelledLogits, cards: tuple[Card, Card]) -> None:
     """The picture of a calibration, before and after, into a file."""
     from affekt.metrics.selective import risk_coverage
     from affekt.plot.selective import draw_calibration
-    from affekt.speech.quality import gate_of
 
-    before, after = ((card.temperature, gate_of(card.gate)) for card in cards)
-    bins = {"before": clips.reliability(*before), "after": clips.reliability(*after)}
-    curves = {name: risk_coverage(part.truth, part.scores(*after)) for name, part in clips.by_corpus().items()}
+    before, after = (card.temperature for card in cards)
+    bins = {"before": clips.reliability(before), "after": clips.reliability(after)}
+    curves = {name: risk_coverage(part.truth, part.scores(after)) for name, part in clips.by_corpus().items()}
     promise = cards[1].promise
     figure = draw_calibration(bins, curves, coverage=promise["coverage"][0] if promise else None)
     with atomic_write(path, "wb") as file:

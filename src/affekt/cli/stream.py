@@ -118,12 +118,15 @@ def stream(
         raise InputError("--sampling-rate and --channels are for --raw; a container says them itself.")
     check(job, source)
     from affekt.speech.channels import ReadOptions
+    from affekt.speech.pipe import RawForm, raw
 
     said: list[str] = []
     reading = ReadOptions(channel, track)
     with ExitStack() as stack:
         if kind:
-            sound = _raw(source, (kind, sampling_rate or 16_000, channels or 1), stack, said.append, reading)
+            file = _standard_input() if source == "-" else stack.enter_context(open(source, "rb"))
+            named = ("standard input" if source == "-" else source, said.append)
+            sound = raw(file, RawForm(kind, sampling_rate or 16_000, channels or 1), named=named, options=reading)
         else:
             sound = _contained(source, stack, said.append, reading)
         pieces = cut(sound.pieces, sound.sampling_rate)
@@ -141,16 +144,6 @@ def _contained(source: str, stack: ExitStack, warn: Callable[[str], None], readi
     if file.seekable():
         return Arriving("standard input", SAMPLING_RATE, blocks(file, warn=warn, options=reading))
     return contained(file, stack, named=("standard input", warn), options=reading)
-
-
-def _raw(
-    source: str, form: tuple[str, int, int], stack: ExitStack, warn: Callable[[str], None], reading: ReadOptions
-) -> Arriving:
-    from affekt.speech.pipe import RawForm, raw
-
-    file = _standard_input() if source == "-" else stack.enter_context(open(source, "rb"))  # noqa: SIM115
-    name = "standard input" if source == "-" else source
-    return raw(file, RawForm(*form), named=(name, warn), options=reading)
 
 
 def _standard_input() -> Any:

@@ -47,6 +47,7 @@ def train(
     folds) unless --protocol says otherwise; `affekt reproduce` runs both.
     """
     require("torch", extra="train").set_num_threads(options["threads"])
+    from affekt.train.face.recipe import FER2013, FaceRecipe
     from affekt.train.recipe import Recipe, load_recipe
     from affekt.train.sources import Sources, noise_paths, response_paths
     from affekt.train.voice.activity import ActivityRecipe, run_activity
@@ -56,12 +57,19 @@ def train(
         click.echo(line, err=True)
 
     loaded = ActivityRecipe() if recipe == "activity" else load_recipe(recipe)
-    if not isinstance(loaded, (Recipe, ActivityRecipe)):
-        if sounds or responses or start:
-            raise InputError(f"--sounds, --responses and --start are for voice; {recipe} takes none.")
+    if not isinstance(loaded, (Recipe, ActivityRecipe)) and (sounds or responses or start):
+        raise InputError(f"--sounds, --responses and --start are for voice; {recipe} takes none.")
+    if not isinstance(loaded, (Recipe, ActivityRecipe, FaceRecipe)):
         return run_lab(LabJob(recipe, protocols=(protocol,), export=True, **options))
     if options["models"] or options["sex"] or options["checkpoint"] or protocol != "honest":
         raise InputError(f"{recipe} has one model and protocol: leave --model, --sex, --checkpoint, --protocol out.")
+    if isinstance(loaded, FaceRecipe):
+        from affekt.train.face.run import run_faces
+
+        if set(given := folders(options["corpora"])) != {FER2013}:
+            raise InputError(f"{recipe} learns from one corpus: give --corpus {FER2013}=FILE.npz and no other.")
+        click.echo(run_faces(loaded, given[FER2013], options["output"], report=report))
+        return 0
     sources = Sources(folders(options["corpora"]), noise_paths(sounds), response_paths(responses))
     output = options["output"]
     if isinstance(loaded, ActivityRecipe):

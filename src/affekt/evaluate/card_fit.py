@@ -1,4 +1,4 @@
-"""The calibration of a card: temperature, gate, threshold and label sets, fitted to logits of dev speakers."""
+"""The calibration of a card: temperature, threshold and label sets, fitted to logits of dev speakers."""
 
 from __future__ import annotations
 
@@ -9,30 +9,25 @@ from typing import Any
 import numpy as np
 
 from affekt.errors import InputError
-from affekt.evaluate.gate_fit import GateData, check_gate, fit_gate, select_measures
-from affekt.metrics.calibration import Calibration, CalibrationScores, GateCheck, LabelledLogits, best_temperature
+from affekt.metrics.calibration import Calibration, CalibrationScores, LabelledLogits, best_temperature
 from affekt.metrics.intervals import estimates, resample
 from affekt.metrics.probabilities import SCORE_METRICS, checked
 from affekt.metrics.selective import ERROR, Threshold, choose_threshold, conformal_quantiles, outcomes, selected
 from affekt.models.card import Card, label_set, least_probability
-from affekt.speech.quality import gate_of, speech_gate
 from affekt.types import Estimate
 
 #: Nats of log loss that a new temperature has to gain.
 LEAST_GAIN = 0.001
-#: With fewer clips with speech no gate is fitted.
-LEAST_CLIPS = 100
 
 
 def calibrate(
     clips: LabelledLogits,
     card: Card,
     *,
-    under: LabelledLogits | None = None,
     precision: float = 0.7,
     rng: np.random.Generator,
 ) -> Calibration:
-    """Fit temperature, gate, threshold and label sets to clips of dev speakers, each given those before.
+    """Fit temperature, threshold and label sets to clips of dev speakers, each given those before.
 
     A summary is a mean over windows, so a new temperature can change the best
     guess of recordings longer than one; it is kept where a new one gains nothing.
@@ -43,10 +38,6 @@ def calibrate(
         Of dev speakers, never of test speakers: see :func:`affekt.evaluate.calibrate.clean_logits`.
     card : Card
         Of the model that made the logits.
-    under : LabelledLogits, optional
-        The same under conditions: see :func:`affekt.evaluate.calibrate.logits_under_conditions`.
-        Without, and with fewer than 100 clips that have speech, there is no gate; where it does
-        not help on speakers that it was not fitted to, it has no curve.
     precision : float
         Wanted share of right answers among those given, between 0 and 1.
     rng : numpy Generator
@@ -68,8 +59,7 @@ def calibrate(
         raise InputError(f"{len(clips.recordings)} clips of dev speakers, none with speech; give corpora with some.")
     best = best_temperature(clips.loss)
     temperature = best if clips.loss(card.temperature) - clips.loss(best) > LEAST_GAIN else card.temperature
-    gate, checks = ({}, {}) if under is None or spoken < LEAST_CLIPS else _fitted_gate(clips, under, temperature)
-    scores = clips.scores(temperature, gate_of(gate))
+    scores = clips.scores(temperature)
     chosen = choose_threshold(outcomes(clips.truth, scores), clips.speakers, precision=precision, rng=rng)
     calibrated = replace(
         card,
@@ -86,30 +76,8 @@ def calibrate(
                 for coverage, least in conformal_quantiles(clips.truth, scores).items()
             },
         },
-        gate=gate,
     )
-    return Calibration(calibrated, chosen, (clips.loss(card.temperature), clips.loss(temperature)), checks)
-
-
-def _fitted_gate(
-    clips: LabelledLogits, under: LabelledLogits, temperature: float
-) -> tuple[dict[str, Any], dict[str, GateCheck]]:
-    """What goes into the card, and what the gate gains on speakers it was not fitted to.
-
-    A gate without curves costs nothing, but still names what is poor about the signal where the model is not sure.
-    """
-    data, names = GateData.of(clips, under, temperature), select_measures(clips, under, temperature)
-    gate = fit_gate(data, names=names)
-    entry = {
-        "curves": {name: [float(x) for x in curve] for name, curve in gate.curves.items()},
-        "clips": len(clips.truth) + len(under.truth),
-        "speakers": len(set(clips.speakers)),
-        "conditions": ["clean", *dict.fromkeys(under.conditions)],
-        "loss": [round(data.loss(speech_gate()), 4), round(data.loss(gate), 4)],
-    }
-    if not gate.curves:
-        return entry, {}
-    return entry, check_gate(clips, under, temperature, names)
+    return Calibration(calibrated, chosen, (clips.loss(card.temperature), clips.loss(temperature)))
 
 
 def _promise(chosen: Threshold, clips: LabelledLogits) -> dict[str, Any]:
@@ -149,12 +117,12 @@ def calibration_scores(
     dict of corpus to CalibrationScores
         ``"all"`` first.
     """
-    least, gate, metric = least_probability(card, coverage), gate_of(card.gate), SCORE_METRICS["ECE"]
+    least, metric = least_probability(card, coverage), SCORE_METRICS["ECE"]
     found = {}
     for name, part in clips.by_corpus().items():
-        scores = part.scores(card.temperature, gate)
+        scores = part.scores(card.temperature)
         precision, answered = selected(outcomes(part.truth, scores), part.speakers, card.threshold, rng=rng)
-        array = part.score_array(card.temperature, gate)
+        array = part.score_array(card.temperature)
         statistics = metric.statistics(*checked(part.truth, array, part.labels))
         drawn = resample(statistics, metric.value, part.speakers, rng=rng)
         ece = estimates(*drawn, [len(scores)], biased=metric.biased)[0]

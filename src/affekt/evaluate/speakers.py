@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from affekt.corpora.table import read_table
-from affekt.errors import AffektError, InputError, UnknownName
+from affekt.errors import AffektError, CorpusError, InputError, UnknownName
 from affekt.metrics.slices import speaker_of
 from affekt.recognize.recognizer import Recognizer
 from affekt.speech.baseline import Accumulator
@@ -83,7 +83,10 @@ def _by_name(sources: Sequence[str], pattern: str) -> dict[str, str]:
 
 
 def _by_table(sources: Sequence[str], path: Path, column: str) -> dict[str, str]:
-    table = read_table(path, needed=[])
+    try:
+        table = read_table(path, needed=[])
+    except CorpusError as error:
+        raise InputError(str(error)) from None
     by_case = {name.lower(): name for name in reversed(table.columns)}
     named = next((by_case[name] for name in COLUMNS if name in by_case), None)
     wanted = column if column in table.columns else by_case.get(column.lower())

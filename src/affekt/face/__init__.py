@@ -1,1 +1,1 @@
-"""Faces: pictures and video in, what faces express out."""
+"""Faces in pictures and video."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,6 @@ from affekt.metrics.probabilities import reliability
 from affekt.metrics.selective import Threshold
 from affekt.models.card import Card
 from affekt.models.onnx import softmax
-from affekt.timeline.gate import Gate, weakened
 from affekt.types import Estimate
 
 
@@ -72,24 +71,17 @@ class RecordingLogits:
         Of the windows; w is 0 where there was no speech.
     weights : array, shape (w,)
         Weight of each window in the summary; sums to 1.
-    measures : array, shape (w, m)
-        Measures of the signal of each window, see :func:`affekt.speech.quality.window_measures`.
     """
 
     logits: NDArray[np.float64]
     weights: NDArray[np.float64]
-    measures: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
 
-    def scores(self, temperature: float, gate: Gate | None = None) -> NDArray[np.float64]:
-        """Probabilities (k,) of the summary at a temperature; zeros without speech.
-
-        Behind a gate this equals the summary of a recording of one segment.
-        Of several segments, the engine gates each by itself, which differs a little.
-        """
+    def scores(self, temperature: float) -> NDArray[np.float64]:
+        """Probabilities (k,) of the summary at a temperature; zeros without speech."""
         if not len(self.weights):
             return np.zeros(self.logits.shape[1])
-        scores = self.weights @ softmax(self.logits, temperature)
-        return weakened(scores, float(self.weights @ gate.factors(self.measures))) if gate else scores
+        found: NDArray[np.float64] = self.weights @ softmax(self.logits, temperature)
+        return found
 
 
 @dataclass(frozen=True)
@@ -105,8 +97,6 @@ class LabelledLogits:
     recordings : tuple of RecordingLogits
     labels : tuple of str, shape (k,)
         The model's.
-    conditions : tuple of str
-        The condition that each clip was put under; empty if the clips are unchanged.
     """
 
     truth: tuple[str, ...]
@@ -114,23 +104,22 @@ class LabelledLogits:
     corpora: tuple[str, ...]
     recordings: tuple[RecordingLogits, ...]
     labels: tuple[str, ...]
-    conditions: tuple[str, ...] = ()
 
-    def scores(self, temperature: float, gate: Gate | None = None) -> list[dict[str, float]]:
-        """Scores of each clip at a temperature and behind a gate; empty where there was no speech."""
+    def scores(self, temperature: float) -> list[dict[str, float]]:
+        """Scores of each clip at a temperature; empty where there was no speech."""
         return [
-            dict(zip(self.labels, clip.scores(temperature, gate).tolist(), strict=True)) if len(clip.weights) else {}
+            dict(zip(self.labels, clip.scores(temperature).tolist(), strict=True)) if len(clip.weights) else {}
             for clip in self.recordings
         ]
 
-    def score_array(self, temperature: float, gate: Gate | None = None) -> NDArray[np.float64]:
+    def score_array(self, temperature: float) -> NDArray[np.float64]:
         """The same scores as an array (n, k); a row of NaN where there was no speech."""
         nothing = np.full(len(self.labels), np.nan)
-        return np.array([c.scores(temperature, gate) if len(c.weights) else nothing for c in self.recordings])
+        return np.array([c.scores(temperature) if len(c.weights) else nothing for c in self.recordings])
 
-    def reliability(self, temperature: float, gate: Gate | None = None) -> tuple[tuple[float, float, int], ...]:
+    def reliability(self, temperature: float) -> tuple[tuple[float, float, int], ...]:
         """Mean confidence, accuracy and number of clips of each bin of confidence, for a reliability diagram."""
-        return reliability(self.truth, self.score_array(temperature, gate), self.labels)
+        return reliability(self.truth, self.score_array(temperature), self.labels)
 
     def only(self, rows: Iterable[int]) -> LabelledLogits:
         """Some of the clips."""
@@ -141,7 +130,6 @@ class LabelledLogits:
             tuple(self.corpora[i] for i in rows),
             tuple(self.recordings[i] for i in rows),
             self.labels,
-            tuple(self.conditions[i] for i in rows) if self.conditions else (),
         )
 
     def by_corpus(self) -> dict[str, LabelledLogits]:
@@ -169,20 +157,16 @@ class Calibration:
     Parameters
     ----------
     card : Card
-        With the new temperature, gate, threshold and label sets.
+        With the new temperature, threshold and label sets.
     threshold : Threshold
         What was seen when it was chosen.
     loss : (float, float)
-        Log loss of the clips, before any gate, at the old temperature and at the new one.
-    checks : mapping of str to GateCheck
-        What the gate gains on speakers it was not fitted to: ``clean``, then each condition.
-        Its measures were selected on the same speakers, which flatters it a little.
+        Log loss of the clips at the old temperature and at the new one.
     """
 
     card: Card
     threshold: Threshold
     loss: tuple[float, float]
-    checks: Mapping[str, GateCheck] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -208,12 +192,3 @@ class CalibrationScores:
     set_coverage: Estimate
     set_size: Estimate
     speakers: int
-
-
-@dataclass(frozen=True)
-class GateCheck:
-    """Log loss and expected calibration error of clips, each without a gate and with one."""
-
-    loss: tuple[float, float]
-    ece: tuple[float, float]
-    clips: int

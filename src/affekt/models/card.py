@@ -59,10 +59,6 @@ class Card:
     conformal : mapping
         Label sets: ``quantiles``, from a coverage as text (``"0.90"``) to the least
         probability of a label in the set, the ``clips`` and ``speakers`` they come from, ``method``.
-    gate : mapping
-        What a poor signal costs: ``curves``, from a measure to ``[bad, good, floor]`` as
-        :class:`affekt.timeline.gate.Gate` has them, the ``clips``, ``speakers`` and ``conditions`` they were
-        learned from, and the log ``loss`` of those clips without and with it. Empty: nothing.
     """
 
     name: str
@@ -81,7 +77,6 @@ class Card:
     threshold: float = 0.0
     promise: Mapping[str, Any] = field(default_factory=dict)
     conformal: Mapping[str, Any] = field(default_factory=dict)
-    gate: Mapping[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
@@ -111,6 +106,9 @@ class Card:
             known = {f.name for f in fields(cls)}
             if table.get("schema") == 1:
                 table = _from_schema_1(table)
+            # What a poor signal cost, learned from dev speakers: it never gained anything, and is not applied any more.
+            if (table.get("gate") or {}).get("curves"):
+                raise ValueError("it has a gate with curves, which this affekt does not apply")
             table = {key: tuple(v) if isinstance(v, list) else v for key, v in table.items() if key in known}
             return cls(**table)
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
@@ -178,8 +176,6 @@ def _selective_problems(card: Card) -> dict[str, bool]:
             and _are_numbers([card.conformal.get(key) for key in ("clips", "speakers")])
             and _are_quantiles(card.conformal.get("quantiles"))
         ),
-        "gate must give curves of [bad, good, floor]": bool(card.gate)
-        and not (isinstance(card.gate, Mapping) and _are_curves(card.gate.get("curves"))),
     }
 
 
@@ -202,12 +198,6 @@ def _are_quantiles(table: object) -> bool:
     if not isinstance(table, Mapping) or not table or not _are_numbers(table.values()):
         return False
     return all(_COVERAGE.fullmatch(str(key)) and 0 <= value <= 1 for key, value in table.items())
-
-
-def _are_curves(table: object) -> bool:
-    if not isinstance(table, Mapping) or not _are_texts(list(table)):
-        return False
-    return all(isinstance(c, (list, tuple)) and len(c) == 3 and _are_numbers(c) for c in table.values())
 
 
 def _are_texts(values: object) -> bool:

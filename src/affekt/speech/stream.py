@@ -24,7 +24,7 @@ from affekt.speech.baseline import Accumulator, Baseline
 from affekt.speech.decode import check_sampling_rate
 from affekt.speech.feature_model import FeatureModel
 from affekt.speech.frames import Buffer
-from affekt.speech.quality import gate_of, window_measures, window_qualities
+from affekt.speech.quality import RATING, window_measures
 from affekt.speech.waveform import RATE, SHORTEST, ActivityModel, VoiceModel
 from affekt.timeline.segments import Decision, Listener, Region
 from affekt.types import Prediction
@@ -289,8 +289,7 @@ class _RegionReader:
     def __init__(self, setup: SpeechSetup, listener: Listener) -> None:
         self._setup, self._listener = setup, listener
         self._card, self._windows = setup.network.card, setup.network.input.windows
-        gate = gate_of(self._card.gate)
-        self._decision = Decision(tuple(setup.labels.sources), RATE, "speech", gate, setup.threshold)
+        self._decision = Decision(tuple(setup.labels.sources), RATE, "speech", RATING, setup.threshold)
         self._hop, self._window = self._windows.hop, self._windows.window
         # A whole number of hops, so that the windows of a piece fall on those of the region.
         self._context = math.ceil(setup.network.input.context / self._hop) * self._hop
@@ -315,7 +314,7 @@ class _RegionReader:
         if len(signal) < SHORTEST:
             return None
         logits = self._run(signal)[1][0, (first - begin) // self._hop]
-        (row,) = self._rows(logits[None], signal[first - begin :], final=False)
+        (row,) = self._rows(logits[None], signal[first - begin :])
         return self._decision.prediction(first, end, row)
 
     def so_far(self, region: tuple[int, int], buffer: Buffer) -> tuple[Prediction, Prediction] | None:
@@ -383,21 +382,14 @@ class _RegionReader:
             self._embeddings.append(outputs[2][0][skipped : skipped + count])
         if final and self._listener.logits:
             self._listener.logits(logits)
-        return state.add(self._rows(logits, signal[first - start :], final=final), end)
+        return state.add(self._rows(logits, signal[first - start :]), end)
 
-    def _rows(self, logits: NDArray[np.floating], signal: NDArray[np.float32], *, final: bool) -> NDArray[np.float64]:
-        """Scores, quality and, of a model with a gate, measures of windows: (w, k + 1) or (w, k + 1 + m)."""
-        tell = self._listener.measures if final else None
+    def _rows(self, logits: NDArray[np.floating], signal: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Scores, quality and measures of windows: (w, k + 1 + m)."""
         probabilities = softmax(logits, self._card.temperature)
         mapped = [
             self._setup.labels.apply(dict(zip(self._card.labels, p, strict=True))) for p in probabilities.tolist()
         ]
         scores = np.array([list(row.values()) for row in mapped])
-        where = (signal, self._window, self._hop, len(logits))
-        gate = self._decision.gate
-        measures = window_measures(*where) if gate or tell else np.zeros((len(logits), 0))
-        if tell:
-            tell(measures)
-        if gate is None:
-            return np.column_stack([scores, window_qualities(*where)])
-        return np.column_stack([scores, gate.factors(measures), measures])
+        measures = window_measures(signal, self._window, self._hop, len(logits))
+        return np.column_stack([scores, RATING.qualities(measures), measures])

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from affekt.timeline.gate import Gate, weakened
+from affekt.timeline.quality import Rating
 from affekt.types import Prediction
 
 
@@ -55,14 +55,11 @@ class Listener:
     logits : callable, optional
         Takes the logits (w, k) of the windows of the region in progress, before
         the temperature, as they come; :func:`window_weights` says what each counts.
-    measures : callable, optional
-        Takes what was measured of the signal in the same windows, (w, m).
     """
 
     hop: Callable[[Prediction], None] | None = None
     region: Callable[[float, float], None] | None = None
     logits: Callable[[NDArray[np.floating]], None] | None = None
-    measures: Callable[[NDArray[np.float64]], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -76,8 +73,8 @@ class Decision:
     rate : int
         Samples per second.
     modality : str
-    gate : Gate, optional
-        What a poor signal costs.
+    rating : Rating, optional
+        What is said of a poor signal.
     threshold : float
         Confidence below which there is no label, 0 to 1.
     """
@@ -85,25 +82,25 @@ class Decision:
     labels: tuple[str, ...]
     rate: int
     modality: str = "speech"
-    gate: Gate | None = None
+    rating: Rating | None = None
     threshold: float = 0.0
 
     def prediction(
         self, start: int, end: int, row: NDArray[np.float64], *, threshold: float | None = None
     ) -> Prediction:
-        """Of samples ``start`` to ``end``, from a row (k + 1 or k + 1 + m,): scores, quality, measures of a gate."""
+        """Of samples ``start`` to ``end``, from a row (k + 1 or k + 1 + m,): scores, quality, measures of a rating."""
         scores, quality = row[: len(self.labels)], min(1.0, max(0.0, float(row[len(self.labels)])))
         found = Prediction(
             start / self.rate,
             end / self.rate,
-            dict(zip(self.labels, (weakened(scores, quality) if self.gate else scores).tolist(), strict=True)),
+            dict(zip(self.labels, scores.tolist(), strict=True)),
             modality=self.modality,
             quality=quality,
             threshold=self.threshold if threshold is None else threshold,
         )
-        if self.gate is None:
+        if self.rating is None:
             return found
-        reason = self.gate.reason(row[len(self.labels) + 1 :], quality, unsure=found.unsure)
+        reason = self.rating.reason(row[len(self.labels) + 1 :], quality, unsure=found.unsure)
         return replace(found, reason=reason) if reason else found
 
 

@@ -10,7 +10,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from affekt._files import atomic_write
+from affekt._optional import require
 from affekt.errors import InputError, UnknownName
+from affekt.train.face.recipe import FaceRecipe
 from affekt.train.lab.experiment import EncoderRecipe, Experiment
 from affekt.train.voice.augment import Chances
 
@@ -126,7 +129,7 @@ class Recipe:
 
 
 #: What kinds of recipe there are: the key ``kind`` of a file to what it is read into.
-KINDS: dict[str, type] = {"voice": Recipe, "lab": Experiment, "encoder": EncoderRecipe}
+KINDS: dict[str, type] = {"voice": Recipe, "face": FaceRecipe, "lab": Experiment, "encoder": EncoderRecipe}
 
 
 def recipe_names() -> list[str]:
@@ -140,7 +143,7 @@ def load_recipe(name: str | Path) -> Any:
 
     Returns
     -------
-    Recipe, Experiment or EncoderRecipe
+    Recipe, FaceRecipe, Experiment or EncoderRecipe
         By the key ``kind`` of the file; without one, a Recipe.
 
     Raises
@@ -221,3 +224,20 @@ def recipe_digest(recipe: Recipe) -> str:
 def as_table(recipe: Any) -> dict[str, Any]:
     """The recipe as plain dicts and lists, complete with defaults."""
     return asdict(recipe)
+
+
+def save_recipe(recipe: Any, output: Path) -> None:
+    """Write the complete recipe into the folder of a run.
+
+    Raises
+    ------
+    InputError
+        If the folder holds a run with another recipe.
+    """
+    text = require("tomli_w", extra="train").dumps(json.loads(json.dumps(as_table(recipe))))
+    path = output / "recipe.toml"
+    output.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise InputError(f"{output} holds a run with another recipe; choose another output folder, or delete it.")
+    with atomic_write(path) as file:
+        file.write(text)

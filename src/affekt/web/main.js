@@ -6,13 +6,12 @@ import { download, offerDownloads } from "./download.js";
 import { drawRecordings } from "./list.js";
 import { Live } from "./live.js";
 import { Player } from "./player.js";
-import { reasons, reasonsAll } from "./reasons.js";
 import { Reference } from "./reference.js";
 import { Segments } from "./segments.js";
 import { Settings } from "./settings.js";
 import { Timeline } from "./timeline.js";
 import { Uploads } from "./uploads.js";
-import { best, capital, clock, long, percent, strength, answer } from "./words.js";
+import { best, capital, clock, long, percent, strength, answer, why } from "./words.js";
 
 const find = (id) => document.getElementById(id);
 const api = new Api();
@@ -98,8 +97,8 @@ function drawNow() {
   find("heard-confidence").textContent = best(prediction) ? percent(prediction.confidence) : "";
   find("confidence").textContent = best(prediction) ? `${percent(prediction.confidence)}, ${strength(prediction.confidence)}` : "–";
   find("quality").textContent = best(prediction) ? `${percent(prediction.quality)}` : "–";
-  const why = isLive || !prediction ? [] : prediction === chosen.summary ? reasonsAll(chosen) : reasons(prediction, chosen);
-  find("heard-why").textContent = why.length ? `${capital(why.join("; "))}.` : "";
+  const because = isLive || !prediction ? "" : why(prediction, chosen);
+  find("heard-why").textContent = because ? `${capital(because)}.` : "";
 }
 
 function waitingWords(isLive) {

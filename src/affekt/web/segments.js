@@ -1,7 +1,6 @@
 // The segments as a list: what was recognised, how surely, and why not more surely. Each one plays.
 
-import { reasons } from "./reasons.js";
-import { best, clock, named, percent, strength } from "./words.js";
+import { best, clock, named, percent, strength, why } from "./words.js";
 
 export class Segments {
   #shown = new Map();
@@ -46,8 +45,8 @@ export class Segments {
     const sure = segment.skipped || !best(segment) ? "" : `${guess}${percent(segment.confidence)} · ${strength(segment.confidence)}`;
     const time = part("segment-time", `${clock(segment.start)} – ${clock(segment.end)}`);
     button.append(chip, part("segment-label", named(segment)), part("segment-sure", sure), time);
-    const why = reasons(segment, recording);
-    if (why.length) button.append(part("segment-why", why.join("; ")));
+    const because = why(segment, recording);
+    if (because) button.append(part("segment-why", because));
     button.addEventListener("click", () => this.play(segment));
     item.append(button);
     return item;

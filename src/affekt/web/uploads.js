@@ -67,7 +67,6 @@ export class Uploads extends EventTarget {
       if (!answer.results?.length) throw new Error(answer.failures?.[0]?.reason ?? "The server found nothing in it.");
       recording.take(answer.results[0]);
       if (recording.fields.voices) recording.warnings = [...recording.warnings, EVERY_VOICE];
-      // Reasons of weak answers look at the sound.
       await decoded;
       this.#tell(recording);
     } catch (problem) {

@@ -44,3 +44,10 @@ export function strength(confidence) {
   if (confidence >= 0.7) return "clear";
   return confidence >= 0.5 ? "fair" : "weak";
 }
+
+/** Why an answer is weak: what the server says of it, and what only the page knows; an empty text where nothing is. */
+export function why(prediction, { lost = false } = {}) {
+  if (prediction.skipped) return "the pitch of this voice lies on the other side of 165 Hz, and Settings leave it out";
+  const known = [prediction.reason, lost && best(prediction) ? "emotions are left out, so confidence is too high" : ""];
+  return known.filter(Boolean).join("; ");
+}

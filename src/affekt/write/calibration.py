@@ -1,4 +1,4 @@
-"""A calibration -> text: the temperature, the threshold, the gate, and how well they hold."""
+"""A calibration -> text: the temperature, the threshold, and how well they hold."""
 
 from __future__ import annotations
 
@@ -59,27 +59,6 @@ def to_text(
         f"log loss {found.loss[1]:.4f} (was {found.loss[0]:.4f})",
         threshold,
         *text_table([head, *rows]),
-        *_gate_lines(found),
         CLOSING,
     ]
     return "\n".join(lines)
-
-
-def _gate_lines(found: Calibration) -> list[str]:
-    """The curves of the gate, and what they gain on speakers that the gate was not fitted to."""
-    if not found.card.gate:
-        return ["no gate: too few clips"]
-    curves = found.card.gate["curves"]
-    lines = [
-        f"gate on {name}: keeps {floor:.0%} of an answer at {bad:g}, all of it from {good:g} on"
-        for name, (bad, good, floor) in curves.items()
-    ] or ["gate without curves: a poor signal is named but lowers no score, for the scores show it already"]
-    if found.checks:
-        head = ("fitted to one half of the speakers, measured on the other", "clips", "log loss without", "with",
-                "ECE without", "with")  # fmt: skip
-        rows = [
-            (name, check.clips, *(f"{x:.3f}" for x in (*check.loss, *check.ece)))
-            for name, check in found.checks.items()
-        ]
-        lines += text_table([head, *rows])
-    return lines

@@ -12,14 +12,6 @@ TAKES_BASELINE = (
     "It takes a speaker baseline: from a voice reference (`--reference`), from their other recordings "
     "(`--speaker-from`) or from what came before (`--one-speaker`). The scores above are without."
 )
-#: What a gate looks at, in words.
-_GATED = {
-    "snr": "noise and echo",
-    "clipped": "clipping",
-    "bandwidth": "narrow band",
-    "share": "many pauses",
-    "seconds": "short speech",
-}
 
 
 def to_markdown(card: Card, takes: str) -> str:
@@ -90,13 +82,6 @@ def selective_sentences(card: Card) -> list[str]:
         found.append(
             f"Label sets from {card.conformal['clips']} clips of {card.conformal['speakers']} dev speakers; their "
             "coverage is promised for clips like those only."
-        )
-    if card.gate:
-        names = ", ".join(_GATED.get(name, name) for name in card.gate["curves"])
-        found.append(
-            f"Less sure of a poor signal, as dev speakers taught: {names}."
-            if names
-            else "A poor signal is named but takes nothing off: on dev speakers the scores told it already."
         )
     return found
 

@@ -28,11 +28,11 @@ from affekt.metrics.calibration import fit_temperature
 from affekt.metrics.report import report
 from affekt.models.onnx import softmax
 from affekt.speech.network import BASELINES, VoiceNetwork
-from affekt.train.recipe import Recipe, recipe_digest
+from affekt.train.recipe import Recipe, recipe_digest, save_recipe
 from affekt.train.sources import Sources
 from affekt.train.voice.heads import taught
 from affekt.train.voice.loop import Material, Trainer, clip_embeddings, clip_logits, train
-from affekt.train.voice.run import changes_of, material_of, save_recipe
+from affekt.train.voice.run import changes_of, material_of
 from affekt.types import Report, Sample
 from affekt.write.report import estimate_record, worst_speaker
 

@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 
 from affekt._files import atomic_write
-from affekt._optional import require
 from affekt.corpora import CORPORA
 from affekt.data.splits import Split
 from affekt.errors import InputError
@@ -27,7 +26,7 @@ from affekt.speech.activity import Activity
 from affekt.speech.network import VoiceNetwork, VoiceShape
 from affekt.speech.waveform import ActivityModel
 from affekt.train.export import export
-from affekt.train.recipe import Recipe, as_table
+from affekt.train.recipe import Recipe, as_table, save_recipe
 from affekt.train.sources import LICENCE, Sources, read_split, split_hash, training_data
 from affekt.train.voice.clips import Clips, load_clips
 from affekt.train.voice.features import Changes, features_of_clips
@@ -214,20 +213,3 @@ def _activity_model() -> ActivityModel:
 
 def _all_signals(clips: Clips) -> list[NDArray[np.float32]]:
     return [clips[i] for i in range(len(clips))]
-
-
-def save_recipe(recipe: Recipe, output: Path) -> None:
-    """Write the complete recipe into the folder of a run.
-
-    Raises
-    ------
-    InputError
-        If the folder holds a run with another recipe.
-    """
-    text = require("tomli_w", extra="train").dumps(json.loads(json.dumps(as_table(recipe))))
-    path = output / "recipe.toml"
-    output.mkdir(parents=True, exist_ok=True)
-    if path.exists() and path.read_text(encoding="utf-8") != text:
-        raise InputError(f"{output} holds a run with another recipe; choose another output folder, or delete it.")
-    with atomic_write(path) as file:
-        file.write(text)

@@ -1,0 +1,168 @@
+"""A whole run: FER2013 in, a calibrated model file out. Interrupted runs go on where they stopped.
+
+The networks are trained one after the other on FER2013's training part less
+3,000 dev faces and less what is nearly a face of the public test; the dev
+faces choose how much rare labels are helped and the temperature. The public
+test is touched by nothing here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from affekt.errors import InputError
+from affekt.face.network import FaceEnsemble, FaceNetwork
+from affekt.face.shape import LABELS, SIZE, VOTES
+from affekt.metrics.calibration import fit_temperature
+from affekt.metrics.labels import accuracy, unweighted_recall
+from affekt.models.card import Card
+from affekt.train.face.export import export_faces
+from affekt.train.face.fer2013 import Faces, FaceSplit, read_fer2013, split_fer2013
+from affekt.train.face.loop import FaceTrainer, face_logits, face_scores, train_network
+from affekt.train.face.recipe import FER2013, FaceRecipe
+from affekt.train.recipe import as_table, save_recipe
+
+Report = Callable[[str], None]
+
+LICENCE = "research only: no open licence of FER2013 is known"
+CORPUS_LICENCE = "FER2013: no open licence known, research; FER+ votes: MIT"
+LIMITS = (
+    "Learned from pictures found on the web by the word for an emotion: posed, acted and stock faces, and cartoons.",
+    "Two faces of three have the label that most people would give them; it knows how faces are labelled, not what "
+    "somebody feels. Faces show less of feelings, and in more ways, than such labels say (Barrett et al., 2019).",
+    "Nobody knows who the people are: expect differences by age, skin and culture that were not measured.",
+    "Faces that are turned away, covered, or smaller than 32 pixels are recognised less well.",
+    "Not for decisions about people; in the EU, inferring emotions at work and in education is forbidden but for "
+    "medical or safety reasons (AI Act, Article 5(1)(f)).",
+)
+#: Networks in a file: two are below 10 MB, and below 3 ms a face on one core.
+MOST = 2
+#: How much rare labels may be helped.
+STRENGTHS = tuple(round(0.1 * step, 1) for step in range(11))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the dev faces chose: networks, how much rare labels are helped, and their logits and votes with it."""
+
+    networks: list[FaceNetwork]
+    strength: float
+    logits: NDArray[np.float32]
+    votes: NDArray[np.float32]
+
+
+def run_faces(recipe: FaceRecipe, path: Path, output: Path, *, report: Report) -> Path:
+    """Train, choose, calibrate and export by a recipe.
+
+    Parameters
+    ----------
+    recipe : FaceRecipe
+    path : Path
+        FER2013 as :func:`~affekt.train.face.fer2013.read_fer2013` takes it.
+    output : Path
+        Folder of the run: ``recipe.toml``, of each network ``network-N/`` with ``log.jsonl``, ``checkpoint.pt`` and
+        ``averaged.pt``, and at the end ``NAME.onnx``. The same call goes on with an interrupted run.
+    report : callable
+        Takes a line of progress.
+
+    Returns
+    -------
+    Path
+        The model file.
+
+    Raises
+    ------
+    InputError
+        If the faces cannot be read, or the run was begun with another recipe.
+    """
+    split = read_split(recipe, path)
+    save_recipe(recipe, output)
+    report(f"{len(split.train)} faces to learn from, {len(split.dev)} to choose by; {split.left_out} left out")
+    return finish_faces(recipe, split, run_networks(recipe, split, output, report=report), output, report=report)
+
+
+def read_split(recipe: FaceRecipe, path: Path) -> FaceSplit:
+    """FER2013 divided as the recipe says."""
+    return split_fer2013(*read_fer2013(path), dev=recipe.dev, seed=recipe.seed)
+
+
+def run_networks(recipe: FaceRecipe, split: FaceSplit, output: Path, *, report: Report) -> list[FaceNetwork]:
+    """Train all networks of a recipe; each other than the first goes on from the one before."""
+    done: list[FaceNetwork] = []
+    for number in range(recipe.networks):
+        report(f"network {number + 1} of {recipe.networks}")
+        trainer = FaceTrainer(recipe, split.train, number=number, before=list(done))
+        done.append(train_network(trainer, split.dev, output / f"network-{number + 1}", report=report))
+    return done
+
+
+def finish_faces(
+    recipe: FaceRecipe, split: FaceSplit, networks: list[FaceNetwork], output: Path, *, report: Report
+) -> Path:
+    """Choose and calibrate on the dev faces, and write the model file.
+
+    The mean of the last two networks is taken, or the last alone; and the strength of the adjustment for rare labels.
+    """
+    prior = np.bincount(split.train.labels, minlength=len(LABELS)) / len(split.train)
+    choices: list[tuple[float, Choice]] = []
+    for members in (networks[-count:] for count in range(1, MOST + 1)):
+        logits, votes = face_logits(FaceEnsemble(members), split.dev)
+        strength, worth = best_strength(logits, split.dev, prior)
+        choices.append((worth, Choice(members, strength, logits + adjustment(strength, prior), votes)))
+    choice = max(choices, key=lambda pair: pair[0])[1]
+    temperature = fit_temperature(choice.logits, split.dev.labels)
+    card = face_card(recipe, split, temperature=temperature, choice=choice)
+    ensemble = FaceEnsemble(choice.networks, adjustment=torch.from_numpy(adjustment(choice.strength, prior)))
+    difference = export_faces(ensemble, card, output / f"{recipe.name}.onnx")
+    found = {
+        "members": len(choice.networks),
+        "strength": choice.strength,
+        "temperature": round(temperature, 4),
+        "parity": difference,
+        "dev": face_scores((choice.logits, choice.votes), split.dev),
+    }
+    report(json.dumps(found))
+    return output / f"{recipe.name}.onnx"
+
+
+def adjustment(strength: float, prior: NDArray[np.float64]) -> NDArray[np.float32]:
+    """What is added to the logits of labels with shares ``prior``: 0 leaves them, 1 makes all labels as likely."""
+    if not 0 <= strength <= 1:
+        raise InputError(f"strength is {strength}; allowed: 0 to 1.")
+    return (-strength * np.log(np.maximum(prior, 1e-6))).astype(np.float32)
+
+
+def best_strength(logits: NDArray[np.float32], dev: Faces, prior: NDArray[np.float64]) -> tuple[float, float]:
+    """The strength at which the sum of WA and UAR is greatest, the weakest of those that are as good; and the sum."""
+    truth = [str(label) for label in dev.labels]
+
+    def worth(strength: float) -> float:
+        predicted = [str(label) for label in (logits + adjustment(strength, prior)).argmax(axis=1)]
+        return accuracy(truth, predicted) + unweighted_recall(truth, predicted)
+
+    best = max(STRENGTHS, key=lambda strength: (round(worth(strength), 6), -strength))
+    return best, worth(best)
+
+
+def face_card(recipe: FaceRecipe, split: FaceSplit, *, temperature: float, choice: Choice) -> Card:
+    """The card of a freshly trained model; its scores are added when it is evaluated."""
+    return Card(
+        name=recipe.name,
+        modality="face",
+        labels=LABELS,
+        input={"size": SIZE, "channels": 1, "margin": 1.0, "votes": list(VOTES)},
+        temperature=temperature,
+        # FER2013 does not say who is who.
+        data={FER2013: {"licence": CORPUS_LICENCE, "clips": len(split.train), "speakers": 0}},
+        split=split.digest,
+        licence=LICENCE,
+        limits=LIMITS,
+        recipe={**as_table(recipe), "strength": choice.strength, "members": len(choice.networks)},
+    )
