@@ -77,7 +77,7 @@ def from_array(array: NDArray[Any]) -> Picture:
     kind = array.dtype
     if array.ndim not in (2, 3) or 0 in array.shape or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
         raise InputError(
-            f"an array of shape {array.shape}; allowed: (h, w), (h, w, 3) or (h, w, 4), red first, of at least one pixel."
+            f"an array of shape {array.shape}; allowed: (h, w), (h, w, 3) or (h, w, 4), red first, of a pixel or more."
         )
     if array.shape[0] * array.shape[1] > MOST_PIXELS:
         raise InputError(f"an array of {array.shape[0]} x {array.shape[1]} pixels; allowed: {MOST_PIXELS:,}.")
@@ -167,7 +167,9 @@ def _what_it_is(source: Any) -> str:
     if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"heim", b"hevc"):
         return "is a HEIC picture, which is not read here. Export it as jpeg (on an iPhone: Settings, Camera, Formats)."
     if head[4:8] == b"ftyp" and head[8:12] in (b"avif", b"avis"):
-        return "is an AVIF picture, which this Pillow does not read. Export it as jpeg, or install Pillow 11.3 or newer."
+        return (
+            "is an AVIF picture, which this Pillow does not read. Export it as jpeg, or install Pillow 11.3 or newer."
+        )
     return "is no picture that can be read. Readable are jpeg, png, webp, gif, bmp, tiff and avif."
 
 
@@ -195,8 +197,9 @@ def _upright(picture: Any, name: str) -> Picture:
 
 def _scaled(values: NDArray[Any]) -> NDArray[np.uint8]:
     """Grey of 16 or 32 bits to 8: by its type's full scale, or its own range where that is none."""
-    top = 65_535.0 if values.max(initial=0) > 255 else 255.0
-    return np.clip(np.round(values.astype(np.float64) * 255 / max(top, float(values.max(initial=0)))), 0, 255).astype(np.uint8)
+    highest = float(values.max(initial=0))
+    scale = 255 / max(highest, 65_535.0 if highest > 255 else 255.0)
+    return np.clip(np.round(scale * values.astype(np.float64)), 0, 255).astype(np.uint8)
 
 
 def name_of(source: Any) -> str:

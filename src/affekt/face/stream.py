@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from affekt.errors import ImageError, InputError, ModelError
+from affekt.errors import InputError, ModelError
 from affekt.face.align import crops
-from affekt.face.detect import Detector, Faces
+from affekt.face.detect import Detector, Faces, emotion_crop
 from affekt.face.image import PICTURES, name_of, read_picture
 from affekt.face.quality import RATING, face_measures
 from affekt.face.track import Tracker
@@ -58,7 +58,9 @@ class FaceInput:
 
     def __post_init__(self) -> None:
         if type(self.size) is not int or not 16 <= self.size <= 512 or self.channels != 1:
-            raise ModelError(f"the model's card is wrong: its input is {self}; allowed: a grey crop of 16 to 512 pixels.")
+            raise ModelError(
+                f"the model's card is wrong: its input is {self}; allowed: grey crops of 16 to 512 pixels."
+            )
         if not 0.5 <= self.margin <= 3:
             raise ModelError(f"the model's card is wrong: margin is {self.margin}; allowed: 0.5 to 3.")
 
@@ -290,16 +292,18 @@ class FaceStream:
         self._over = True
         if self._count < 2:
             return self.current
-        return sorted((p for person in self._people.values() for p in person.leave(self.position)), key=lambda p: p.start)
+        done = [p for person in self._people.values() for p in person.leave(self.position)]
+        return sorted(done, key=lambda p: p.start)
 
     def _rows(self, pixels: NDArray[np.uint8], faces: Faces) -> NDArray[np.float64]:
         """Scores, quality and measures of each face (n, k + 1 + m)."""
         labels, card = self._setup.labels, self._setup.network.card
         if not len(faces.boxes):
             return np.zeros((0, len(self._decision.labels) + 1))
-        given = crops(pixels, faces.boxes, size=self._input.size, margin=self._input.margin)
+        given = crops(pixels, emotion_crop(faces.boxes), size=self._input.size, margin=self._input.margin)
         logits = self._setup.network.run(given)[0]
-        mapped = [labels.apply(dict(zip(card.labels, p, strict=True))) for p in softmax(logits, card.temperature).tolist()]
+        probabilities = softmax(logits, card.temperature).tolist()
+        mapped = [labels.apply(dict(zip(card.labels, p, strict=True))) for p in probabilities]
         measures = face_measures(given, faces.boxes, faces.points, faces.scores)
         scores = np.array([list(row.values()) for row in mapped])
         return np.column_stack([scores, RATING.qualities(measures), measures])
@@ -348,7 +352,9 @@ class _Person:
         region, self._region = self._region, None
         if region is None:
             return []
-        last = max(self.time + self._options.hop, end or 0.0) if end and end - self.time < self._options.lost else self.time + self._options.hop
+        last = self.time + self._options.hop
+        if end is not None and end - self.time < self._options.lost:
+            last = max(last, end)
         self._region = region
         done = self._fill(last)
         self._region = None

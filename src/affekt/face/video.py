@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,9 +16,12 @@ from numpy.typing import NDArray
 from affekt.errors import ImageError
 
 #: What a folder run takes for a video.
-VIDEOS = frozenset(
-    ["3g2", "3gp", "asf", "avi", "flv", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "mxf", "ts", "vob", "webm", "wmv"]
-)
+# fmt: off
+VIDEOS = frozenset([
+    "3g2", "3gp", "asf", "avi", "flv", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "mxf", "ts", "vob",
+    "webm", "wmv",
+])
+# fmt: on
 #: Containers that PyAV may open; playlists, which make it open other files, are not among them.
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,asf,avi,mpeg,mpegts,flv,mxf,yuv4mpegpipe,h264,hevc,m4v,mpegvideo"
 #: Most pixels of a frame.
@@ -77,11 +81,13 @@ class Video:
         import av
 
         av.logging.set_level(av.logging.PANIC)
-        self.name = os.fspath(source) if isinstance(source, (str, os.PathLike)) else str(getattr(source, "name", "video"))
+        is_path = isinstance(source, (str, os.PathLike))
+        self.name = os.fspath(source) if is_path else str(getattr(source, "name", "video"))
         options = {"protocol_whitelist": "rtsp,rtp,udp,tcp"} if network else {"protocol_whitelist": "none"}
         options |= {} if network else {"format_whitelist": CONTAINERS}
         try:
-            file = source if network or not isinstance(source, (str, os.PathLike)) else stack.enter_context(open(source, "rb"))
+            file = stack.enter_context(open(source, "rb")) if is_path and not network else source
+            file = io.BytesIO(file) if isinstance(file, (bytes, bytearray, memoryview)) else file
             self._container = stack.enter_context(av.open(file, "r", options=options, metadata_errors="replace"))
         except FileNotFoundError:
             raise ImageError(f"{self.name}: no such file.") from None
