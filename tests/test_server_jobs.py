@@ -202,9 +202,8 @@ def test_a_job_that_another_server_works_on_can_be_stopped(tmp_path, conversatio
         assert other.remove_job(name)
         assert files(tmp_path) == []
         assert one.get(f"/v1/jobs/{name}").status_code == 404
-        began, short = time.perf_counter(), waiting(other, *[])
-        finished(one, short)  # its only thread is free
-        assert time.perf_counter() - began < 5
+        finished(one, waiting(other))  # its only thread is free
+    assert list(tmp_path.iterdir()) == [tmp_path / NAME]  # it came to no end that would have been kept
 
 
 def test_limits_and_shares_hold_over_all_servers(clips, tmp_path):
@@ -346,13 +345,13 @@ def started(folder, log):
 
 
 def test_a_job_survives_kill_9(tmp_path, conversation):
-    store = tmp_path / "store"
-    store.mkdir()
-    long = sound(np.tile(conversation, 10))
+    (store := tmp_path / "store").mkdir()
+    long = {"files": ("long.wav", sound(np.tile(conversation, 8)))}
     process, url = started(store, tmp_path / "log")
-    name = httpx.post(url.join("/v1/jobs"), files={"files": ("long.wav", long)}, timeout=60).json()["job"]
-    while not 0 < httpx.get(url.join(f"/v1/jobs/{name}")).json()["progress"] < 1:
-        pass
+    with httpx.Client(base_url=url, timeout=60) as server:
+        name = server.post("/v1/jobs", files=long).json()["job"]
+        while not 0 < server.get(f"/v1/jobs/{name}").json()["progress"] < 1:
+            pass
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert files(store) == [f"job-{name}-0.waiting"]
@@ -360,9 +359,8 @@ def test_a_job_survives_kill_9(tmp_path, conversation):
     try:
         with httpx.Client(base_url=url, timeout=60) as server:
             job = finished(server, name)
-            assert job["state"] == "done"
-            assert job["results"] == server.post("/v1/predict", files={"files": ("long.wav", long)}).json()["results"]
-        assert files(store) == []
+            assert job["state"] == "done" and files(store) == []
+            assert job["results"] == server.post("/v1/predict", files=long).json()["results"]
     finally:
         process.kill()
         process.wait()

@@ -128,7 +128,7 @@ class StoredJobs:
         while not self._ending:
             try:
                 self.beat()
-            except sqlite3.Error:  # a full disk, or a lock held too long: the next beat may do better
+            except (sqlite3.Error, OSError):  # a full disk, or a lock held too long: the next beat may do better
                 log.exception("jobs are not worked on")
             self._wake.wait(BEAT)
             self._wake.clear()
@@ -140,7 +140,7 @@ class StoredJobs:
             self._database.finish(claim, *self._outcome(job))
         except InterruptedError:
             self._database.release(claim)  # to be taken up after a restart; nothing happens where it was deleted
-        except sqlite3.Error:
+        except (sqlite3.Error, OSError):
             log.exception("a job's end could not be stored")  # without signs of life it is begun again
         finally:
             with self._lock:
