@@ -236,6 +236,22 @@ def test_what_has_expired_is_deleted_with_its_files_and_cannot_be_read_in_the_st
         assert not any(secret in path.read_bytes() for path in tmp_path.iterdir() for secret in secrets)
 
 
+def test_what_was_deleted_while_somebody_read_is_overwritten_at_the_next_beat(tmp_path):
+    def kept():
+        return any(b"voice-of-somebody" in path.read_bytes() for path in tmp_path.iterdir())
+
+    with opened(tmp_path) as database, opened(tmp_path) as other:
+        name = database.add_reference("a", '"voice-of-somebody"', kept=60, room=lambda clients: None)
+        other._connection.execute("BEGIN")
+        other._connection.execute("SELECT * FROM voice_references").fetchall()
+        assert database.remove_reference(name)
+        database.beat({}, kept=60)
+        assert kept()
+        other._connection.execute("COMMIT")
+        database.beat({}, kept=60)
+        assert not kept()
+
+
 def test_recordings_that_a_killed_server_did_not_write_to_the_end_are_deleted(clips, tmp_path, clock):
     with opened(tmp_path, clock=clock) as database:
         name = waiting(database, clips[0])

@@ -115,6 +115,7 @@ class Database:
 
     def __init__(self, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
         self._folder, self._clock, self._lock = folder, clock, threading.Lock()
+        self._deleted = True  # whether the log may hold what was deleted; a killed server may have left some
         path = folder / NAME
         try:
             # Made here, so that nobody else can read it for a moment; what SQLite puts beside it has the same mode.
@@ -262,7 +263,8 @@ class Database:
                     self._end(db, name, "failed", json.dumps({"reason": KILLED}))
                 else:
                     db.execute("UPDATE jobs SET state = 'waiting', claim = NULL WHERE name = ?", (name,))
-        if gone or expired:
+            self._deleted |= bool(expired)
+        if self._deleted:
             self._overwrite()
         return lost
 
@@ -297,7 +299,6 @@ class Database:
         with self._transaction() as db:
             row = db.execute("SELECT claim FROM jobs WHERE name = ?", (name,)).fetchone()
             self._drop(db, [name] if row else [])
-        self._overwrite()
         claim: str | None = row[0] if row else None
         return claim
 
@@ -309,6 +310,7 @@ class Database:
             "UPDATE jobs SET state = ?, finished = ?, outcome = ?, request = NULL WHERE name = ?",
             (state, self._clock(), outcome, name),
         )
+        self._deleted = True
 
     def _drop(self, db: sqlite3.Connection, names: Sequence[str]) -> None:
         # Files first: whoever is killed in between leaves a job without files, and no files without a job.
@@ -316,10 +318,16 @@ class Database:
             for path in self.recordings(name):
                 path.unlink(missing_ok=True)
             db.execute("DELETE FROM jobs WHERE name = ?", (name,))
+            self._deleted = True
 
     def _overwrite(self) -> None:
-        """Empty the log in front of the file, which still has what was deleted; if others read now, next time."""
-        self._read("PRAGMA wal_checkpoint(TRUNCATE)")
+        """Empty the log in front of the file, which still has what was deleted; where others read, the next beat does."""
+        with self._lock:
+            self._connection.execute("PRAGMA busy_timeout = 0").fetchone()
+            try:
+                self._deleted = bool(self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
+            finally:
+                self._connection.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000:.0f}").fetchone()
 
     # Voice references.
 
@@ -348,7 +356,7 @@ class Database:
             found = db.execute(
                 "DELETE FROM voice_references WHERE name = ? AND expires > ?", (name, self._clock())
             ).rowcount
-        self._overwrite()
+            self._deleted |= bool(found)
         return bool(found)
 
 
