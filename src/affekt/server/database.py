@@ -23,8 +23,9 @@ from affekt.errors import InputError
 from affekt.server.uploads import Upload
 
 NAME = "affekt.sqlite"
-#: Seconds without a sign of life after which whoever worked on a job is dead.
-DEAD = 5.0
+#: Seconds without a sign of life after which whoever worked on a job is dead: long, because a machine that has too much
+#: to do may let a process wait, and a job that is begun twice gives it more.
+DEAD = 10.0
 #: Seconds for recordings to be copied into the folder; what takes longer was left by a dead process.
 ARRIVAL = 600.0
 #: How often a job is begun: a recording that kills its process must not kill the next one for ever.
@@ -321,7 +322,7 @@ class Database:
             self._deleted = True
 
     def _overwrite(self) -> None:
-        """Empty the log in front of the file, which still has what was deleted; where others read, the next beat does."""
+        """Empty the log in front of the file, which still has what was deleted; while others read it stays."""
         with self._lock:
             self._connection.execute("PRAGMA busy_timeout = 0").fetchone()
             try:
