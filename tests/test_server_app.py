@@ -185,13 +185,13 @@ def test_store_keeps_what_came_and_what_was_answered_under_names_of_its_own(clip
     (results,) = tmp_path.glob("*.json")
     assert recording.read_bytes() == clips[0].read_bytes()
     assert json.loads(results.read_text())["results"][0]["source"] == "../mine.wav"
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.iterdir())) == 3  # and the database
 
 
 def test_a_full_store_keeps_nothing_more_and_says_so(clips, tmp_path, caplog):
     with caplog.at_level(logging.ERROR), serving(store=tmp_path, limits=Limits(store_bytes=100)) as server:
         assert server.post("/v1/predict", files=parts(clips[0])).status_code == 200
-    assert list(tmp_path.iterdir()) == [] and "store is full" in caplog.messages
+    assert [path.name for path in tmp_path.iterdir()] == ["affekt.sqlite"] and "store is full" in caplog.messages
 
 
 def test_what_a_killed_server_left_in_the_store_is_swept(tmp_path):
@@ -199,8 +199,8 @@ def test_what_a_killed_server_left_in_the_store_is_swept(tmp_path):
     for path in (old, new):
         path.write_bytes(b"half")
     os.utime(old, (0, 0))
-    make_app(Settings(store=tmp_path))
-    assert list(tmp_path.iterdir()) == [new]
+    make_app(Settings(store=tmp_path)).state.service.database.close()
+    assert sorted(tmp_path.iterdir()) == [new, tmp_path / "affekt.sqlite"]
 
 
 def test_too_large_is_a_413_whether_or_not_the_length_is_said(clips):
@@ -540,11 +540,12 @@ def test_a_server_that_is_told_to_go_answers_what_it_has_begun(clips):
         assert server.process.wait(30) in (0, -15)
 
 
-def test_several_processes_share_a_port_and_refuse_what_needs_one_memory(clips):
+def test_several_processes_share_a_port_and_refuse_what_needs_one_memory_or_a_store(clips):
     with Process("--workers", "2", "--threads", "1") as server:
         with httpx.Client(base_url=server.url, timeout=60) as client:
             assert client.post("/v1/predict", files=parts(clips[0])).status_code == 200
-            assert client.post("/v1/jobs", files=parts(clips[0])).status_code == 501
+            answer = client.post("/v1/jobs", files=parts(clips[0]))
+            assert answer.status_code == 501 and "--store" in answer.json()["reason"]
         server.process.terminate()
         server.process.wait(30)
 

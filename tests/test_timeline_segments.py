@@ -98,7 +98,7 @@ def test_a_poor_signal_changes_no_score_and_says_why_in_the_modalitys_words():
     decision = Decision(("happy", "sad"), 25, "face", rating)
     row = np.array([0.9, 0.1, rating.qualities(np.array([[0.8]]))[0], 0.8])
     found = decision.prediction(0, 25, row)
-    assert found.quality == pytest.approx(0.2)
+    assert found.quality == pytest.approx(0.36)
     assert found.scores == pytest.approx({"happy": 0.9, "sad": 0.1})
     assert found.reason == "blurred: 0.8"
 

@@ -39,7 +39,7 @@ from affekt.errors import InputError
 @click.option(
     "--store",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder to keep recordings and results in; without it nothing is stored.",
+    help="Folder to keep recordings, results, jobs and voice references in; without it nothing is stored.",
 )
 @click.option(
     "--limit", "limits", multiple=True, metavar="NAME=NUMBER", help="Change a limit, such as streams=50; see docs."
@@ -54,8 +54,10 @@ def serve(**options: Any) -> None:
     """
     for package in ("fastapi", "uvicorn", "websockets", "python_multipart", "prometheus_client"):
         require(package, extra="serve")
+    from affekt.server.database import Database
     from affekt.server.serving import listen, serve, serve_many
     from affekt.server.settings import Settings
+    from affekt.server.store import Store
 
     settings = Settings(
         models=_models(options["models"]),
@@ -68,6 +70,9 @@ def serve(**options: Any) -> None:
         workers=options["workers"],
         limits=_limits(options["limits"]),
     )
+    if settings.store:  # once, so that what is wrong is said now, and the processes find it made
+        Store(settings.store)
+        Database(settings.store).close()
     listening = listen(options["host"], options["port"])
     host, port = listening.getsockname()[:2]
     click.echo(f"affekt serves at http://{f'[{host}]' if ':' in host else host}:{port} (Ctrl-C ends it)", err=True)

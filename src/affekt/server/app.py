@@ -14,6 +14,7 @@ from affekt.server.access import AccessMiddleware
 from affekt.server.refusals import add_handlers
 from affekt.server.service import Service
 from affekt.server.settings import Settings
+from affekt.server.stored_jobs import StoredJobs
 
 _ABOUT = """Emotions in the voice: recordings and live streams in, a timeline of emotions out.
 
@@ -35,15 +36,17 @@ def make_app(settings: Settings | None = None) -> FastAPI:
         Its ``state.service`` holds what is going on.
     """
     service = Service(settings or Settings())
-    limits = service.settings.limits
-    held = jobs.Jobs(limits.jobs, limits.kept, service.engine.jobs, {}, share=limits.share)
+    held: jobs.JobQueue = StoredJobs(service, service.database) if service.database else jobs.Jobs(service)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        held.open()
         yield
         service.closing = True
         held.stop()
         service.engine.close()
+        if service.database:
+            service.database.close()
 
     app = FastAPI(
         title="affekt", version=__version__, description=_ABOUT, docs_url=None, redoc_url=None, lifespan=lifespan

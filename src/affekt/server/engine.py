@@ -61,6 +61,11 @@ class Engine:
             return self._opened[key]
 
     @property
+    def default_model(self) -> str:
+        """The model of those who name none."""
+        return self._settings.default_model
+
+    @property
     def ready(self) -> bool:
         """Whether the default model is open; without a wait, so that health is told whatever goes on."""
         return (self._settings.default_model, "", True) in self._opened

@@ -37,6 +37,11 @@ BODY: dict[str, Any] = {
     }
 }
 
+_KEPT = (
+    "Held for a while (`kept` in `/v1/settings`), in memory. With `--store` numbers that the models make of the voice "
+    "are stored instead of the sound: they outlive the server, and its processes share them."
+)
+
 
 def routes(service: Service) -> APIRouter:
     """The addresses and what answers there."""
@@ -44,7 +49,7 @@ def routes(service: Service) -> APIRouter:
 
     @router.post(
         "/v1/references", summary="Say how a speaker sounds when nothing is the matter (5 to 60 s)", status_code=201,
-        openapi_extra=BODY, responses=documented(408, 413, 415, 422, 429, 501),
+        openapi_extra=BODY, responses=documented(408, 413, 415, 422, 429, 501), description=_KEPT,
     )  # fmt: skip
     async def add(request: Request) -> dict[str, Any]:
         alone(service)
@@ -65,7 +70,7 @@ def routes(service: Service) -> APIRouter:
         response_class=Response,
     )  # fmt: skip
     async def forget(name: str) -> Response:
-        service.references.remove(name)
+        await asyncio.to_thread(service.references.remove, name)
         return Response(status_code=204)
 
     return router

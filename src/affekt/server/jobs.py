@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, Protocol
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from affekt.errors import AffektError
-from affekt.server.predict import BODY, RequestWork, ask_of, written
+from affekt.server.predict import BODY, PredictRequest, RequestWork, ask_of, written
 from affekt.server.refusals import Failure, Refusal, busy, documented
 from affekt.server.service import Service
+from affekt.server.settings import Limits
 from affekt.server.slots import client_of, most
-from affekt.server.uploads import read_form
+from affekt.server.uploads import Form, read_form
 from affekt.types import Result
 from affekt.write.predictions import document
+
+#: For the OpenAPI description.
+_KEPT = "A finished job is held for a while (`kept` in `/v1/settings`), then forgotten."
 
 
 class Job:
@@ -60,152 +65,198 @@ class Job:
         if state == "done" and self.future:
             results, failures = self.future.result()
             try:
-                return {**table, "progress": 1.0, **_outcome(results, failures, self.form)}
+                return {**table, "progress": 1.0, **outcome_of(results, failures, self.form)}
             except Refusal as refusal:
-                failed = [failure.model_dump() for failure in refusal.failures]
-                return {**table, "state": "failed", "reason": refusal.reason, "failures": failed}
-        if state == "failed":
-            table["reason"] = _reason(self.future)
+                return {**table, "state": "failed", **failure_of(refusal)}
+        if state == "failed" and self.future:
+            table |= failure_of(None if self.future.cancelled() else self.future.exception())
         return table
 
 
-@dataclass(frozen=True)
+class JobQueue(Protocol):
+    """Where jobs are: in memory (:class:`Jobs`) or in a store (``stored_jobs``)."""
+
+    def open(self) -> None:
+        """Begin to work: the server starts."""
+
+    def stop(self) -> None:
+        """Stop all: the server ends."""
+
+    def room(self, client: str) -> None:
+        """See that there is room for one more of a client, or refuse with 429."""
+
+    def begin(self, form: Form, ask: PredictRequest, client: str) -> str:
+        """Have the work done that a form asks for, and see to the form; the job's name. Refuses as :meth:`room`."""
+
+    def look(self, name: str) -> dict[str, Any]:
+        """What a client gets of a job, or a refusal with 404."""
+
+    def remove(self, name: str) -> None:
+        """Stop and forget one, or refuse with 404."""
+
+
+class Held(Protocol):
+    """What counts against the limits."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def client(self) -> str: ...
+    @property
+    def finished(self) -> float | None: ...
+
+
+def in_the_way(held: Sequence[Held], limits: Limits, client: str) -> list[str]:
+    """The names of finished jobs that have to go for one more job of a client.
+
+    Raises
+    ------
+    Refusal
+        429 if too many are not finished yet.
+    """
+    allowed = most(limits.jobs, limits.share)
+    unfinished = Counter(job.client for job in held if job.finished is None)
+    if unfinished.total() >= limits.jobs:
+        raise busy(f"the server already works on {limits.jobs} jobs; try again in a while.", 30)
+    if unfinished[client] >= allowed:
+        raise busy(f"the server already works on {allowed} jobs of yours; try again in a while.", 30)
+    # The results of whoever has most go first, so that nobody can push out those of others.
+    done = [job for job in held if job.finished is not None]
+    counts = Counter(job.client for job in held)
+    done.sort(key=lambda job: (-counts[job.client], job.finished or 0.0))
+    return [job.name for job in done[: max(0, len(held) - limits.jobs + 1)]]
+
+
+def no_such_job() -> Refusal:
+    """404."""
+    return Refusal(404, "there is no such job; results are kept for a while only.")
+
+
 class Jobs:
-    """The jobs at hand.
+    """The jobs at hand, in memory.
 
     Parameters
     ----------
-    limit : int
-        How many, finished ones among them.
-    kept : float
-        Seconds that a finished one is held.
-    pool : executor
-    share : float
-        How much of the limit one client may have.
+    service : Service
     clock : callable
         Seconds that only ever grow.
     """
 
-    limit: int
-    kept: float
-    pool: ThreadPoolExecutor
-    held: dict[str, Job]
-    share: float = 1.0
-    clock: Callable[[], float] = time.monotonic
+    def __init__(self, service: Service, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._service, self._clock, self._limits = service, clock, service.settings.limits
+        self._held: dict[str, Job] = {}
+        self._lock = threading.Lock()
 
-    def room(self, client: str) -> None:
-        """Make room for one more of a client.
-
-        Raises
-        ------
-        Refusal
-            429 if too many are not finished yet.
-        """
-        self._forget_old()
-        allowed = most(self.limit, self.share)
-        unfinished = Counter(job.client for job in self.held.values() if job.finished is None)
-        if unfinished.total() >= self.limit:
-            raise busy(f"the server already works on {self.limit} jobs; try again in a while.", 30)
-        if unfinished[client] >= allowed:
-            raise busy(f"the server already works on {allowed} jobs of yours; try again in a while.", 30)
-        # The results of whoever has most go first, so that nobody can push out those of others.
-        done = [job for job in self.held.values() if job.finished is not None]
-        counts = Counter(job.client for job in self.held.values())
-        done.sort(key=lambda job: (-counts[job.client], job.finished or 0.0))
-        for job in done[: max(0, len(self.held) - self.limit + 1)]:
-            del self.held[job.name]
-
-    def start(self, job: Job, work: RequestWork) -> None:
-        """Have it done."""
-        self.held[job.name] = job
-        job.work = work
-        job.future = self.pool.submit(work.run)
-        job.future.add_done_callback(lambda future: setattr(job, "finished", self.clock()))
-
-    def find(self, name: str) -> Job:
-        """By its name.
-
-        Raises
-        ------
-        Refusal
-            404 if there is no such, or it was forgotten.
-        """
-        self._forget_old()
-        if name not in self.held:
-            raise Refusal(404, "there is no such job; results are kept for a while only.")
-        return self.held[name]
-
-    def remove(self, name: str) -> None:
-        """Stop and forget one."""
-        self.find(name).stop()
-        del self.held[name]
+    def open(self) -> None:
+        """Nothing waits from before."""
 
     def stop(self) -> None:
         """Stop all: the server ends."""
-        for job in self.held.values():
+        for job in list(self._held.values()):
             job.stop()
 
+    def room(self, client: str) -> None:
+        """See that there is room for one more of a client, or refuse with 429."""
+        with self._lock:
+            self._forget_old()
+            in_the_way(list(self._held.values()), self._limits, client)
+
+    def begin(self, form: Form, ask: PredictRequest, client: str) -> str:
+        """Have it done; the job's name."""
+        job = Job(ask.form, client)
+        job.work = RequestWork(self._service, form, ask, self._limits.job_seconds, job.notify)
+        with self._lock:
+            self._forget_old()
+            try:
+                names = in_the_way(list(self._held.values()), self._limits, client)
+            except Refusal:
+                form.close()
+                raise
+            for name in names:
+                del self._held[name]
+            self._held[job.name] = job
+            job.future = self._service.engine.jobs.submit(job.work.run)
+        job.future.add_done_callback(lambda future: setattr(job, "finished", self._clock()))
+        return job.name
+
+    def look(self, name: str) -> dict[str, Any]:
+        """What a client gets of a job, or a refusal with 404."""
+        return self._find(name).as_table()
+
+    def remove(self, name: str) -> None:
+        """Stop and forget one, or refuse with 404."""
+        self._find(name, forget=True).stop()
+
+    def _find(self, name: str, *, forget: bool = False) -> Job:
+        with self._lock:
+            self._forget_old()
+            if name not in self._held:
+                raise no_such_job()
+            return self._held.pop(name) if forget else self._held[name]
+
     def _forget_old(self) -> None:
-        before = self.clock() - self.kept
-        for job in [j for j in self.held.values() if j.finished is not None and j.finished < before]:
-            del self.held[job.name]
+        before = self._clock() - self._limits.kept
+        for job in [j for j in self._held.values() if j.finished is not None and j.finished < before]:
+            del self._held[job.name]
 
 
-def routes(service: Service, jobs: Jobs) -> APIRouter:
+def routes(service: Service, jobs: JobQueue) -> APIRouter:
     """The addresses and what answers there."""
     router = APIRouter(tags=["jobs"])
-    limits = service.settings.limits
+    where = f"{_KEPT} With `--store` they outlive the server and are shared by its processes."
 
     @router.post(
-        "/v1/jobs", summary="Begin work on long recordings", status_code=202, openapi_extra=BODY,
-        responses=documented(408, 413, 415, 422, 429, 501),
+        "/v1/jobs", summary="Begin work on long recordings", status_code=202, openapi_extra=BODY, description=where,
+        responses=documented(408, 413, 415, 422, 429, 501, 503),
     )  # fmt: skip
     async def begin(request: Request) -> dict[str, str]:
         alone(service)
         client = client_of(request.scope)
-        jobs.room(client)
+        await asyncio.to_thread(jobs.room, client)
         with service.recordings.one(client):
-            form = await read_form(request, limits)
+            form = await read_form(request, service.settings.limits)
             ask = ask_of(form)
-            try:
-                jobs.room(client)
-            except Refusal:
-                form.close()
-                raise
-            job = Job(ask.form, client)
-            jobs.start(job, RequestWork(service, form, ask, limits.job_seconds, job.notify))
-        return {"job": job.name}
+            return {"job": await asyncio.to_thread(jobs.begin, form, ask, client)}
 
     @router.get("/v1/jobs/{name}", summary="How far it is, and its results", responses=documented(404, 422))
     async def look(name: str) -> JSONResponse:
-        return JSONResponse(jobs.find(name).as_table())
+        return JSONResponse(await asyncio.to_thread(jobs.look, name))
 
     @router.delete(
         "/v1/jobs/{name}", summary="Stop and forget", status_code=204, responses=documented(404, 422),
         response_class=Response,
+        description="Its recordings and results are deleted, whichever process works on it: it ends within a second.",
     )  # fmt: skip
     async def forget(name: str) -> Response:
-        jobs.remove(name)
+        await asyncio.to_thread(jobs.remove, name)
         return Response(status_code=204)
 
     return router
 
 
 def alone(service: Service) -> None:
-    """What is held in memory is there for the next request only where there is one process.
+    """What is held in memory is there for the next request only where there is one process; a store is there for all.
 
     Raises
     ------
     Refusal
         501.
     """
-    if service.settings.workers > 1:
+    if service.settings.workers > 1 and service.database is None:
         raise Refusal(
-            501, "this server runs as several processes, which share no memory; it needs --workers 1 for this."
-        )
+            501, "this server runs as several processes, which share no memory; "
+            "for this it needs --store FOLDER, which they share, or --workers 1.",
+        )  # fmt: skip
 
 
-def _outcome(results: list[Result], failures: list[Failure], form: str) -> dict[str, Any]:
+def outcome_of(results: list[Result], failures: list[Failure], form: str) -> dict[str, Any]:
+    """What a client gets of a job that is done.
+
+    Raises
+    ------
+    Refusal
+        If the format has no place for what there is.
+    """
     text = written(results, failures, form)  # refuses what the format has no place for
     if form == "json":
         failed = {"failures": [failure.model_dump() for failure in failures]} if failures else {}
@@ -213,8 +264,9 @@ def _outcome(results: list[Result], failures: list[Failure], form: str) -> dict[
     return {**document(results), "format": form, "text": text}
 
 
-def _reason(future: Future[Any] | None) -> str:
-    error = None if future is None or future.cancelled() else future.exception()
+def failure_of(error: BaseException | None) -> dict[str, Any]:
+    """What a client gets of a job that failed: the reason, and where known the recordings."""
     if isinstance(error, Refusal):
-        return error.reason
-    return str(error) if isinstance(error, AffektError) else "stopped, or broken: see the server's log."
+        failures = [failure.model_dump() for failure in error.failures]
+        return {"reason": error.reason, **({"failures": failures} if failures else {})}
+    return {"reason": str(error) if isinstance(error, AffektError) else "stopped, or broken: see the server's log."}

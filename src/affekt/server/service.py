@@ -6,9 +6,10 @@ import asyncio
 
 from affekt.recognize.recognizer import Recognizer
 from affekt.server.connections import Connections
+from affekt.server.database import Database
 from affekt.server.engine import Engine
 from affekt.server.metrics import Metrics
-from affekt.server.references import References
+from affekt.server.references import References, StoredReferences
 from affekt.server.sessions import Sessions
 from affekt.server.settings import Settings
 from affekt.server.slots import Slots
@@ -24,6 +25,11 @@ class Service:
     Parameters
     ----------
     settings : Settings
+
+    Raises
+    ------
+    InputError
+        If the store cannot be used.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -34,10 +40,15 @@ class Service:
         self.conversions = Slots(CONVERSIONS, "conversions", share=limits.share)
         #: Connections on which a stream has not begun yet.
         self.greetings = Slots(limits.streams, "new streams", share=limits.share)
-        self.references = References(limits.references, limits.kept, share=limits.share)
         self.sessions = Sessions(limits.streams, share=limits.share)
         self.metrics.streams.set_function(lambda: len(self.sessions))
         self.store = Store(settings.store, limit=limits.store_bytes) if settings.store else None
+        self.database = Database(settings.store) if settings.store else None
+        self.references: References | StoredReferences = (
+            StoredReferences(self.database, self.engine, limits)
+            if self.database
+            else References(limits.references, limits.kept, share=limits.share)
+        )
         self.closing = False
 
     def recognizer(

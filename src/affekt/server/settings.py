@@ -31,7 +31,7 @@ class Limits:
     queue : int
         Requests with recordings at a time, those that still upload or wait among them.
     jobs, references : int
-        Held in memory.
+        Held at a time; with ``store`` by all processes together.
     kept : float
         How long a finished job and a reference are held.
     timeout : float
@@ -59,7 +59,7 @@ class Limits:
     convert_bytes : int
         Of results to be converted; an hour of speech is about one million.
     store_bytes : int
-        Of all files in the folder of ``store``; what comes then is not kept.
+        Of all files in the folder of ``store``; what comes then is not kept, and jobs are refused.
 
     Raises
     ------
@@ -115,7 +115,7 @@ class Settings:
     proxies : tuple of str
         Addresses of proxies whose ``X-Forwarded-For`` says who asks.
     store : Path, optional
-        Folder where recordings and results are kept; without it nothing is.
+        Folder where recordings and results are kept, jobs and voice references for a while; without it nothing is.
     threads : int
         That work on recordings, and as many again on streams; 0 is one per core.
     workers : int
@@ -178,7 +178,10 @@ NOT_STORED = (
     f"{_WHAT} Sound goes to this server only, is worked on in memory, and is not stored or sent on. Uploads that are "
     "too large for memory lie in a nameless temporary file while they are worked on."
 )
-STORED = f"{_WHAT} Whoever runs this server has chosen to STORE recordings and results. Sound is not sent on."
+STORED = (
+    f"{_WHAT} Whoever runs this server has chosen to STORE recordings and results, and for a while what makes up "
+    "a voice reference. Sound is not sent on."
+)
 
 
 def available_cores() -> int:

@@ -1,4 +1,4 @@
-"""How usable a stretch of speech is: what is measured, and what is wrong with it, in words."""
+"""How usable a stretch of signal is: what is measured of it, and what is said of it, in words."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ DEPTH = 45.0
 PAUSES, CORRECTION = 0.2, 1.2
 #: Decibels: everything below the loudest frame by more than this is silence.
 RANGE = 60.0
-#: What is said where nothing is wrong with the signal.
-AMBIGUOUS = "the voice itself is ambiguous"
-#: Over so many frames the fall of the level is taken, from frames within so many decibels of loud speech.
-FALL, LOUD = 4, 20.0
-#: What is measured, in the order of the columns of :func:`window_measures`. Where a measure begins to cost something is
-#: about the twenty-fifth percentile of clean clips of nine corpora (`benchmarks/quality.py`).
+#: Reverberation is looked for where speech ends: from frames this many decibels below the loudest twentieth or less, in
+#: how far the level falls over the next frames (80 ms). Where pauses are not that far below, it cannot fall so far.
+LOUD, FALL = 20.0, 4
+#: What is measured, in the order of the columns of :func:`window_measures`; of equally poor ones the first is named.
+#: Each costs most clean clips little, and more the poorer the signal is (``benchmarks/quality.py``).
 MEASURES: dict[str, Measure] = {
-    "snr": Measure(lambda x: f"noise: the speech is {x:.0f} dB above it", bad=0.0, good=20.0),
-    "decay": Measure(lambda x: f"echo: sounds die away by {x / 10:.0f} dB in 0.1 s only", bad=30.0, good=220.0),
-    "clipped": Measure(lambda x: f"clipped: {100 * x:.{0 if x >= 0.01 else 1}f} % of the signal", bad=0.3, good=0.005),
-    "bandwidth": Measure(lambda x: f"narrow band: nothing above {x / 1000:.1f} kHz", bad=1000.0, good=6000.0),
-    "share": Measure(lambda x: f"mostly pauses: {100 * x:.0f} % of it is speech", bad=0.1, good=0.6, rank=1),
-    "seconds": Measure(lambda x: f"short: {x:.1f} s without its pauses", bad=0.1, good=1.2),
+    "share": Measure(lambda x: f"mostly pauses: {100 * x:.0f} % of it is speech", 0.0, 0.6),
+    "seconds": Measure(lambda x: f"short: {x:.1f} s", 0.0, 2.0, rank=0),
+    "snr": Measure(lambda x: f"noise or echo: the speech is {x:.0f} dB above it", 0.0, 20.0),
+    "clipped": Measure(lambda x: f"clipped: {100 * x:.{0 if x >= 0.01 else 1}f} % of the signal", 0.25, 0.0),
+    "bandwidth": Measure(lambda x: f"narrow band: nothing above {x / 1000:.1f} kHz", 800.0, 6000.0),
+    "decay": Measure(lambda x: f"reverberation: sounds die away by only {x:.0f} dB a second", 25.0, 230.0),
 }
 NAMES = tuple(MEASURES)
-RATING = Rating(MEASURES, AMBIGUOUS)
+#: How they become a quality and a reason.
+RATING = Rating(MEASURES, "the voice itself is ambiguous")
 
 
 @dataclass(frozen=True)
@@ -47,26 +47,26 @@ class Measures:
 
     Parameters
     ----------
+    share : float
+        Share of the time that is speech, 0 to 1.
+    seconds : float
+        Its length, to 20 ms.
     snr : float
-        Decibels of the speech above what fills its pauses, noise or echo; 0 to 50.
-    decay : float
-        Decibels per second by which the level falls behind loud speech, at its fastest: a room holds it up.
+        Decibels of the speech above what fills its pauses; 0 to 50.
     clipped : float
         Share of samples stuck at the top or the bottom, 0 to 1.
     bandwidth : float
         Hertz: the highest frequency that carries energy while somebody speaks.
-    share : float
-        Share of the time that is speech, 0 to 1.
-    seconds : float
-        Of speech.
+    decay : float
+        Decibels per second by which the level falls where speech ends: in a room it falls slowly.
     """
 
-    snr: float
-    decay: float
-    clipped: float
-    bandwidth: float
     share: float
     seconds: float
+    snr: float
+    clipped: float
+    bandwidth: float
+    decay: float
 
 
 def measure(signal: NDArray[np.float32]) -> Measures:
@@ -84,9 +84,20 @@ def measure(signal: NDArray[np.float32]) -> Measures:
     Examples
     --------
     >>> measure(np.zeros(16000, np.float32))
-    Measures(snr=0.0, decay=0.0, clipped=0.0, bandwidth=0.0, share=0.0, seconds=0.0)
+    Measures(share=0.0, seconds=1.0, snr=0.0, clipped=0.0, bandwidth=0.0, decay=0.0)
     """
     return Measures(*window_measures(signal, max(1, len(signal)), 1, 1)[0].tolist())
+
+
+def quality(signal: NDArray[np.float32]) -> float:
+    """How usable a stretch of speech (n,), mono at 16 kHz, is: 0 (useless) to 1 (clean).
+
+    Examples
+    --------
+    >>> quality(np.zeros(16000, np.float32))
+    0.0
+    """
+    return float(RATING.qualities(window_measures(signal, max(1, len(signal)), 1, 1))[0])
 
 
 def window_measures(signal: NDArray[np.float32], window: int, hop: int, count: int) -> NDArray[np.float64]:
@@ -128,14 +139,21 @@ class _Frames:
         """Of the windows (w,) of ``size`` frames that begin at these: (w, 6)."""
         rows = starts[:, None] + np.arange(size)
         levels = self.levels[rows].astype(np.float64)
-        ranked = np.sort(np.maximum(levels, levels.max(axis=1, keepdims=True) - RANGE), axis=1)
+        levels = np.maximum(levels, levels.max(axis=1, keepdims=True) - RANGE)
+        ranked = np.sort(levels, axis=1)
         floor, top = ranked[:, int(PAUSES * (size - 1))], ranked[:, int(0.95 * (size - 1))]
         spoken = levels >= np.maximum(top - 25, floor + np.minimum(3, (top - floor) / 2))[:, None]
-        share = spoken.mean(axis=1)
-        snr = _ratio(ranked, floor)
-        seconds = share * size * FRAME / RATE
-        columns = (snr, _decay(levels, top), self._clipped(rows), self._bandwidth(starts, spoken), share, seconds)
-        return np.where(self._high[rows].max(axis=1) > self._low[rows].min(axis=1), np.array(columns), 0.0).T
+        found: dict[str, NDArray[np.float64]] = {
+            "share": spoken.mean(axis=1),
+            "snr": _ratio(ranked, floor),
+            "clipped": self._clipped(rows),
+            "bandwidth": self._bandwidth(starts, spoken),
+            "decay": _decay(levels, top, floor),
+        }
+        swings = self._high[rows].max(axis=1) > self._low[rows].min(axis=1)
+        found = {name: np.where(swings, values, 0.0) for name, values in found.items()}
+        found["seconds"] = np.full(len(starts), size * FRAME / RATE)
+        return np.column_stack([found[name] for name in NAMES])
 
     def _clipped(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Share of samples within 2.5 % of the swing from its ends, which speech reaches now and then only."""
@@ -179,43 +197,17 @@ def _ratio(ranked: NDArray[np.float64], floor: NDArray[np.float64]) -> NDArray[n
     return found
 
 
-def _decay(levels: NDArray[np.float64], top: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Decibels per second by which levels (w, t) fall behind loud frames, at the 95th percentile: (w,).
-
-    The fall over 80 ms of clean speech is 16 dB and more at its fastest; in a
-    room that keeps a sound for 0.6 s it is 9, in one of a second 7.
-    """
-    if levels.shape[1] <= FALL:
+def _decay(levels: NDArray[np.float64], top: NDArray[np.float64], floor: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Decibels per second by which loud frames fall, the 95th percentile, from levels (w, t), tops and floors (w,)."""
+    loud = levels[:, :-FALL] > (top - LOUD)[:, None]
+    count = np.count_nonzero(loud, axis=1)
+    if not count.any():
         return np.zeros(len(levels))
-    floored = np.maximum(levels, top[:, None] - RANGE)
-    falls = np.where(floored[:, :-FALL] > top[:, None] - LOUD, floored[:, :-FALL] - floored[:, FALL:], np.nan)
-    ranked = np.sort(falls, axis=1)  # NaN last
-    count = np.maximum(1, np.count_nonzero(~np.isnan(ranked), axis=1))
-    place = np.round(0.95 * (count - 1)).astype(int)
-    found = np.take_along_axis(ranked, place[:, None], axis=1)[:, 0]
-    fastest: NDArray[np.float64] = np.maximum(0.0, np.nan_to_num(found)) / (FALL * FRAME / RATE)
-    return fastest
-
-
-def quality(signal: NDArray[np.float32]) -> float:
-    """How usable a stretch of speech is.
-
-    The product of what noise, echo, clipping, a narrow band, pauses and a
-    short length leave of it; see :data:`MEASURES`. It changes no score.
-
-    Parameters
-    ----------
-    signal : float32 array, shape (n,)
-        Mono, 16 kHz.
-
-    Returns
-    -------
-    float
-        0 (useless) to 1 (nothing wrong). A measurement, not a probability.
-
-    Examples
-    --------
-    >>> quality(np.zeros(16000, np.float32))
-    0.0
-    """
-    return float(RATING.qualities(window_measures(signal, max(1, len(signal)), 1, 1))[0])
+    # Frames that are not loud sort to the front.
+    falls = np.sort(np.where(loud, levels[:, :-FALL] - levels[:, FALL:], -np.inf), axis=1)
+    place = falls.shape[1] - count + (0.95 * (count - 1)).astype(int)
+    fall = np.take_along_axis(falls, np.minimum(place, falls.shape[1] - 1)[:, None], axis=1)[:, 0]
+    # As if there were room enough: noise shortens falls, and is measured already.
+    fall = np.maximum(fall, 0) / np.clip((top - floor) / LOUD, 0.1, 1)
+    found: NDArray[np.float64] = np.where(count > 0, fall / (FALL * FRAME / RATE), 0.0)
+    return found

@@ -1,4 +1,4 @@
-"""After the logits: how usable a signal is, from what its modality measures of it, and why not, in words."""
+"""After the logits: how usable a signal is, from what was measured of it, and what is wrong with it, in words."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-#: Below this quality a signal is poor, and the answer says why.
-POOR = 0.6
-#: Below this a measure by itself may be why a model is not sure.
-NAMED = 0.8
+#: Below this quality a signal is poor, and says why.
+WEAK = 0.6
+#: Where the model is not sure, a measure that takes this much of the quality or less is named as well.
+POOR = 0.8
 
 
 @dataclass(frozen=True)
@@ -23,78 +23,71 @@ class Measure:
     words : callable
         A value to what is said of it.
     bad, good : float
-        Where nothing is left of the quality, and from where on nothing is lost; a straight line between.
+        The values from which on the signal is useless, and nothing is wrong with it.
     rank : int
-        Of several poor measures one of the lowest rank is named.
+        Of measures that leave less than half, those of the lowest rank are named: what spoils the others comes first.
     """
 
     words: Callable[[float], str]
     bad: float
     good: float
-    rank: int = 0
-
-    def part(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """What a value leaves of the quality, 0 to 1.
-
-        Examples
-        --------
-        >>> Measure(str, bad=0.0, good=20.0).part(np.array([5.0, 10.0, 30.0]))
-        array([0.25, 0.5 , 1.  ])
-        """
-        return np.clip((values - self.bad) / (self.good - self.bad), 0, 1)
+    rank: int = 1
 
 
 @dataclass(frozen=True)
 class Rating:
-    """The measures of a modality, and what they say together.
-
-    Quality says how usable the signal is. It changes no score: on dev speakers
-    no factor on the confidence that was learned from these measures gained
-    anything, since the scores of a poor signal are low already.
+    """How measures become a quality, and a poor one a reason. It changes no score.
 
     Parameters
     ----------
     measures : mapping of str to Measure
-        In the order of the columns of a table of measures.
+        The m measures of the modality, in the order of the columns of a table of measures.
     ambiguous : str
-        What is said where a model is not sure and nothing is wrong with the signal.
+        What is said where the model is not sure and nothing is wrong with the signal.
 
     Examples
     --------
-    >>> short = Measure(lambda x: f"short: {x:.1f} s", bad=0.0, good=2.0)
-    >>> rating = Rating({"seconds": short})
-    >>> rating.qualities(np.array([[1.0]])), rating.reason(np.array([1.0]), 0.5)
-    (array([0.5]), 'short: 1.0 s')
+    >>> rating = Rating({"seconds": Measure(lambda x: f"short: {x:.1f} s", 0.0, 2.0)})
+    >>> rating.qualities(np.array([[1.0]])), rating.reason(np.array([0.5]), 0.4375)
+    (array([0.75]), 'short: 0.5 s')
     """
 
     measures: Mapping[str, Measure]
     ambiguous: str = "the expression itself is ambiguous"
 
-    def parts(self, table: NDArray[np.float64]) -> NDArray[np.float64]:
-        """What each measure leaves of the quality, (..., m)."""
-        columns = [measure.part(table[..., i]) for i, measure in enumerate(self.measures.values())]
-        return np.stack(columns, axis=-1)
+    def shares(self, measures: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What each measure (..., m) leaves of the quality: 0 at its bad value and beyond, 1 from its good one on.
 
-    def qualities(self, table: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Quality (w,), 0 (useless) to 1 (nothing wrong), from measures (w, m): the product of what each leaves."""
-        found: NDArray[np.float64] = self.parts(table).prod(axis=-1)
+        In between the first steps away from bad gain most: a signal that is good enough is nearly as good as any.
+        """
+        bad, good = np.array([(measure.bad, measure.good) for measure in self.measures.values()]).T
+        found: NDArray[np.float64] = 1 - (1 - np.clip((measures - bad) / (good - bad), 0, 1)) ** 2
         return found
 
-    def reason(self, row: NDArray[np.float64], quality: float, *, unsure: bool = False) -> str:
-        """Why an answer is weak, from its measures (m,); empty where the signal is good and the model sure.
+    def qualities(self, measures: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How usable the signal is, (w,) from 0 (useless) to 1 (clean): the product over the measures (w, m)."""
+        found: NDArray[np.float64] = self.shares(measures).prod(axis=1)
+        return found
+
+    def reason(self, measures: NDArray[np.float64], quality: float, *, unsure: bool = False) -> str:
+        """Why an answer is weak: the worst of its measures (m,). Empty where signal and model are good.
+
+        What is a little wrong with a signal may still be why the model is not
+        sure: it is named before the expression is called ambiguous.
 
         Parameters
         ----------
-        row : array, shape (m,)
+        measures : array, shape (m,)
         quality : float
+            The mean over the windows that the measures are the mean of.
         unsure : bool
-            Whether the model itself is not sure: a poor signal is named before the expression is called ambiguous.
+            Whether the model is not sure.
         """
-        if quality >= POOR and not unsure:
+        if quality >= WEAK and not unsure:
             return ""
-        named = list(zip(self.measures.values(), row.tolist(), self.parts(row).tolist(), strict=True))
-        poor = [entry for entry in named if entry[2] < NAMED]
-        if not poor and quality >= POOR:
+        shares = self.shares(measures)
+        if quality >= WEAK and shares.min() > POOR:
             return self.ambiguous
-        measure, value, _ = min(poor or named, key=lambda entry: (entry[0].rank, entry[2]))
-        return measure.words(value)
+        measured = zip(self.measures.values(), measures.tolist(), shares.tolist(), strict=True)
+        worst, value, _ = min(measured, key=lambda m: (m[2] >= 0.5, m[0].rank if m[2] < 0.5 else 0, m[2]))
+        return worst.words(value)

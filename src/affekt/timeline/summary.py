@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affekt.errors import InputError
-from affekt.timeline.quality import POOR
+from affekt.timeline.quality import WEAK
 from affekt.types import Prediction
 
 
@@ -19,7 +19,7 @@ class Summary:
     Its reason is that of the part that weighs most: length times what it lacks
     in quality, or a hundredth of its length where it lacks nothing. One short
     part does not make a long recording poor, so a whole has a reason only if
-    its own quality is below ``POOR`` or it is not sure.
+    its own quality is below ``WEAK`` or it is not sure.
 
     Examples
     --------
@@ -83,7 +83,7 @@ class Summary:
             who=self._first.who if len(self._people) == 1 else None,
             box=None,
         )
-        return replace(whole, reason=self._reason) if whole.quality < POOR or whole.unsure else whole
+        return replace(whole, reason=self._reason) if whole.quality < WEAK or whole.unsure else whole
 
 
 def summarise(predictions: Iterable[Prediction]) -> Prediction:
