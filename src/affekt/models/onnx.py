@@ -39,11 +39,17 @@ class Model:
         Names of the graph's inputs, in order, and how many axes each has. All are float32.
     outputs : tuple of str
         Names of the graph's outputs, in order.
+    shapes : tuple of tuple
+        Of each input: an int for an axis of fixed length, else a text.
+    metadata : dict of str to str
+        What else the file says about itself.
     """
 
     def __init__(self, card: Card, session: Any) -> None:
         self.card, self._session = card, session
         self.inputs = {i.name: len(i.shape) for i in session.get_inputs()}
+        self.shapes = tuple(tuple(i.shape) for i in session.get_inputs())
+        self.metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
         self.outputs = tuple(o.name for o in session.get_outputs())
 
     def run(self, *inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
@@ -95,6 +101,30 @@ def open_model(path: str | os.PathLike[str], *, threads: int = 1) -> Model:
     data = _read(Path(path))
     try:
         return _opened(data, _card(data), threads)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
+
+
+def open_foreign(path: str | os.PathLike[str], card: Card, *, threads: int = 1) -> Model:
+    """Open a model file that somebody else exported, after the checks of :func:`open_model`.
+
+    Parameters
+    ----------
+    path : path
+    card : Card
+        What is known about it; the file's own card, if it has one, comes first.
+    threads : int
+        How many cores one run may use.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, truncated, not ONNX, or not harmless.
+    """
+    data = _read(Path(path))
+    try:
+        metadata = inspect(data)
+        return _opened(data, Card.from_json(metadata[KEY]) if KEY in metadata else card, threads)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
 

@@ -1,0 +1,375 @@
+"""Where the faces are in a picture: boxes, five points and scores.
+
+**Box convention.** A box is what a person draws around a face by hand (dlib's training boxes): near square, from the
+brows to the chin and from ear to ear. YuNet's boxes reach up to the hairline and are narrower; they are mapped:
+width x 1.11, height x 0.85, centre moved down by 0.06 of YuNet's height. :func:`emotion_crop` gives the square that
+the emotion network takes: YuNet's height as its side, around the centre of YuNet's box.
+
+**Points** are, as in YuNet: the person's right eye, left eye, tip of the nose, right and left corner of the mouth.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affekt.errors import InputError, ModelError
+from affekt.models.card import Card
+from affekt.models.onnx import Model, open_foreign
+from affekt.models.zoo import MODELS, load_model
+
+Floats = NDArray[np.float32]
+
+#: Cells of our network are so many pixels wide.
+STRIDES = (8, 16, 32)
+#: Sides of the picture are padded to a multiple of this.
+MULTIPLE = 32
+#: Pixels of the smallest face that the network was taught to find.
+FINEST = 16.0
+#: A box is exp(t) times so many cells wide; points lie up to so many cells away.
+REACH = 4.0
+#: From YuNet's box to ours: width, height, and how far down the centre moves, in YuNet's heights.
+YUNET_WIDTH, YUNET_HEIGHT, YUNET_DOWN = 1.11, 0.85, 0.06
+#: A picture is enlarged by no more than this to find smaller faces.
+ENLARGED = 4.0
+#: Grey of the padding: what the network is least moved by.
+PADDING = 128
+
+
+@dataclass(frozen=True)
+class Faces:
+    """The faces of one picture, the surest first.
+
+    Parameters
+    ----------
+    boxes : float32 array, shape (n, 4)
+        Left, top, width, height, in pixels of the picture. May reach beyond it.
+    points : float32 array, shape (n, 5, 2)
+        x and y of right eye, left eye, nose, right and left corner of the mouth (the person's right and left);
+        NaN from a model without points.
+    scores : float32 array, shape (n,)
+        From 0 to 1.
+    classes : float32 array, shape (n, k)
+        Score of each class of a detector that knows more than ``face``, in the order of ``Detector.names``.
+    """
+
+    boxes: Floats
+    points: Floats
+    scores: Floats
+    classes: Floats
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def take(self, rows: NDArray[np.integer[Any]] | NDArray[np.bool_]) -> Faces:
+        """Some of the faces, in the order of ``rows``."""
+        return Faces(self.boxes[rows], self.points[rows], self.scores[rows], self.classes[rows])
+
+    def moved(self, scale: float, left: float, top: float) -> Faces:
+        """All coordinates less (left, top), then divided by ``scale``."""
+        corner = np.float32([left, top])
+        boxes = np.concatenate([self.boxes[:, :2] - corner, self.boxes[:, 2:]], axis=1) / np.float32(scale)
+        return Faces(boxes, (self.points - corner) / np.float32(scale), self.scores, self.classes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectOptions:
+    """How faces are looked for.
+
+    Parameters
+    ----------
+    threshold : float
+        Least score of a face, above 0 and below 1.
+    overlap : float
+        Of two faces that share more than this (intersection over union), the surer is kept.
+    longest : int
+        A picture with a longer side than this many pixels is shrunk to it: what keeps large pictures fast.
+    smallest : float, optional
+        Side in pixels of the picture of the smallest face that has to be found. It is then shrunk or enlarged (up to
+        four times) so that such a face is 16 pixels, whatever ``longest`` says.
+    most : int
+        No more faces than this, the surest.
+    """
+
+    threshold: float = 0.5
+    overlap: float = 0.4
+    longest: int = 640
+    smallest: float | None = None
+    most: int = 1000
+
+    def __post_init__(self) -> None:
+        if not (0 < self.threshold < 1 and 0 < self.overlap < 1):
+            raise InputError(
+                f"threshold {self.threshold}, overlap {self.overlap}; both must lie between 0 and 1. Use the defaults."
+            )
+        if self.longest < MULTIPLE or self.most < 1 or (self.smallest is not None and not self.smallest > 0):
+            raise InputError(
+                f"longest {self.longest}, smallest {self.smallest}, most {self.most}; longest must be {MULTIPLE} or "
+                "more, the others positive."
+            )
+
+
+class Detector:
+    """Finds faces with affekt's own network, YuNet, or a YOLOv8-style export.
+
+    Parameters
+    ----------
+    model : name or path
+        ``"detector"``, which ships with affekt; an ``.onnx`` file of affekt's; YuNet as OpenCV's model zoo has it;
+        or an export with one output (1, 4 + k, n), or (1, 4 + 1 + 15, n) with five points, as YOLOv8 writes it.
+        Which it is, is seen from its outputs.
+    options : DetectOptions
+    threads : int
+        How many cores one picture may use.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, damaged, or gives something else.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] = "detector",
+        options: DetectOptions | None = None,
+        *,
+        threads: int = 1,
+    ) -> None:
+        self.options = options or DetectOptions()
+        self._model, self._kind = _opened(model, threads)
+        self.names = _class_names(self._model, self._kind)
+
+    def detect(self, image: NDArray[np.uint8]) -> Faces:
+        """Find the faces of a picture.
+
+        Parameters
+        ----------
+        image : uint8 array, shape (h, w, 3)
+            RGB. Our own network looks at its lightness only.
+
+        Returns
+        -------
+        Faces
+
+        Raises
+        ------
+        InputError
+            If it is no such array.
+        """
+        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise InputError(
+                f"a picture of shape {np.shape(image)} and type {getattr(image, 'dtype', type(image).__name__)}; "
+                "give uint8 of shape (h, w, 3), RGB."
+            )
+        if min(image.shape[:2]) < 1:
+            raise InputError(f"a picture of shape {image.shape} has no pixels; give one of 1 x 1 or more.")
+        seen, scale = self._scaled(image)
+        found = DECODERS[self._kind](self._model.run(self._input(seen)), self.options.threshold)
+        kept = found.take(suppress(found.boxes, found.scores, self.options.overlap)[: self.options.most])
+        return kept.moved(scale, 0, 0)
+
+    def _scaled(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
+        """The picture as large as the network is to see it, and by how much it was scaled."""
+        height, width = image.shape[:2]
+        longest = max(height, width)
+        fixed = self._model.shapes[0][2:]
+        if all(isinstance(side, int) for side in fixed):
+            # A graph of a fixed size sees the whole picture as large as it fits.
+            scale = min(fixed[0] / height, fixed[1] / width, 1.0 if self._kind == "yunet" else math.inf)
+        elif self.options.smallest is not None:
+            scale = min(FINEST / self.options.smallest, ENLARGED)
+        else:
+            scale = min(1.0, self.options.longest / longest)
+        size = max(1, round(height * scale)), max(1, round(width * scale))
+        return resized(image, *size, grey=self._kind == "affekt"), scale
+
+    def _input(self, seen: NDArray[np.uint8]) -> Floats:
+        """The picture padded right and below, channels first, as this model wants it."""
+        fixed = self._model.shapes[0][2:]
+        height, width = (
+            side if isinstance(side, int) else -(-length // MULTIPLE) * MULTIPLE
+            for side, length in zip(fixed, seen.shape[:2], strict=True)
+        )
+        channels = seen[None] if seen.ndim == 2 else seen.transpose(2, 0, 1)
+        if self._kind == "yunet":
+            channels = channels[::-1]  # it was trained on BGR
+        padded = np.full((1, len(channels), height, width), 0 if self._kind == "yunet" else PADDING, np.float32)
+        padded[0, :, : seen.shape[0], : seen.shape[1]] = channels
+        return padded / np.float32(255) if self._kind.startswith("yolo") else padded
+
+
+def emotion_crop(boxes: Floats) -> Floats:
+    """The square around each face that the emotion network takes.
+
+    Its side is 1.0 times the height of YuNet's box, that is 1 / 0.85 of ours, and its centre that of YuNet's box,
+    which lies 0.06 of that side above ours.
+
+    Parameters
+    ----------
+    boxes : array, shape (n, 4)
+        As :class:`Faces` has them.
+
+    Returns
+    -------
+    float32 array, shape (n, 4)
+        Left, top, side, side.
+
+    Examples
+    --------
+    >>> emotion_crop(np.float32([[100, 100, 85, 85]])).round(2).tolist()
+    [[92.5, 86.5, 100.0, 100.0]]
+    """
+    side = boxes[:, 3] / YUNET_HEIGHT
+    left = boxes[:, 0] + boxes[:, 2] / 2 - side / 2
+    top = boxes[:, 1] + boxes[:, 3] / 2 - YUNET_DOWN * side - side / 2
+    return np.stack([left, top, side, side], axis=1).astype(np.float32)
+
+
+def from_yunet(boxes: Floats) -> Floats:
+    """YuNet's boxes (n, 4), left, top, width, height, in our convention."""
+    left, top, width, height = np.moveaxis(np.asarray(boxes, np.float32), -1, 0)
+    x, y = left + width / 2, top + height * (0.5 + YUNET_DOWN)
+    ours = YUNET_WIDTH * width, YUNET_HEIGHT * height
+    return np.stack([x - ours[0] / 2, y - ours[1] / 2, *ours], axis=-1).astype(np.float32)
+
+
+def resized(image: NDArray[np.uint8], height: int, width: int, *, grey: bool = False) -> NDArray[np.uint8]:
+    """A picture (h, w, 3) at another size, every source pixel counted; with ``grey`` its lightness (h, w)."""
+    from av import VideoFrame
+
+    given = image.shape[:2]
+    if given == (height, width) and not grey:
+        return image
+    if min(*given, height, width) < MULTIPLE:  # below what the scaler takes
+        rows = np.minimum(np.arange(height) * given[0] // height, given[0] - 1)
+        columns = np.minimum(np.arange(width) * given[1] // width, given[1] - 1)
+        small = image[rows][:, columns]
+        return np.rint(small @ np.float32([0.299, 0.587, 0.114])).astype(np.uint8) if grey else small
+    frame = VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+    # As wide as its levels go: swscale would squeeze them into 16 to 235.
+    found = frame.reformat(width, height, "gray" if grey else "rgb24", interpolation="BILINEAR", dst_color_range="JPEG")
+    return np.asarray(found.to_ndarray(), np.uint8)
+
+
+def overlaps(box: Floats, boxes: Floats) -> Floats:
+    """Intersection over union of one box (4,) with others (n, 4); 0 where either has no area."""
+    low = np.maximum(box[:2], boxes[:, :2])
+    high = np.minimum(box[:2] + box[2:], boxes[:, :2] + boxes[:, 2:])
+    shared = np.prod(np.maximum(high - low, 0), axis=1)
+    union = box[2] * box[3] + boxes[:, 2] * boxes[:, 3] - shared
+    return np.where(union > 0, shared / np.maximum(union, 1e-9), 0).astype(np.float32)
+
+
+def suppress(boxes: Floats, scores: Floats, overlap: float) -> NDArray[np.intp]:
+    """Rows to keep, the surest first: none shares more than ``overlap`` with a surer one that is kept."""
+    waiting, kept = np.argsort(-scores, kind="stable"), []
+    while len(waiting):
+        kept.append(waiting[0])
+        shared = overlaps(boxes[waiting[0]], boxes[waiting[1:]])
+        waiting = waiting[1:][shared <= overlap]
+    return np.asarray(kept, np.intp)
+
+
+def decode_affekt(outputs: Sequence[Floats], threshold: float) -> Faces:
+    """Faces of our network's three maps (1, 15, h, w): logit of the score, box, points.
+
+    A cell (row, column) of stride s gives the centre ``s (column + 0.5 + x, row + 0.5 + y)``, the size
+    ``4 s exp(w), 4 s exp(h)`` and points ``s (column + 0.5 + 4 x, row + 0.5 + 4 y)``.
+    """
+    least = math.log(threshold / (1 - threshold))
+    found = []
+    for stride, cells in zip(STRIDES, outputs, strict=True):
+        rows, columns = np.nonzero(cells[0, 0] >= least)
+        values = cells[0, :, rows, columns]  # (n, 15)
+        at = np.stack([columns, rows], axis=1) + np.float32(0.5)
+        size = REACH * stride * np.exp(np.minimum(values[:, 3:5], 4))
+        centre = stride * (at + values[:, 1:3])
+        points = stride * (at[:, None] + REACH * values[:, 5:].reshape(-1, 5, 2))
+        found.append((np.concatenate([centre - size / 2, size], axis=1), points, 1 / (1 + np.exp(-values[:, 0]))))
+    boxes, points, scores = (np.concatenate(parts).astype(np.float32) for parts in zip(*found, strict=True))
+    return Faces(boxes, points, scores, scores[:, None])
+
+
+def decode_yunet(outputs: Sequence[Floats], threshold: float) -> Faces:
+    """Faces of YuNet's twelve outputs (class, object, box and points of three strides), in our box convention."""
+    found = []
+    for level, stride in enumerate(STRIDES):
+        face, thing, box, point = (output[0] for output in outputs[level::3])
+        score = np.sqrt(np.clip(face[:, 0], 0, 1) * np.clip(thing[:, 0], 0, 1))
+        cells = np.flatnonzero(score >= threshold)
+        side = round(math.sqrt(len(score)))
+        at = np.stack([cells % side, cells // side], axis=1).astype(np.float32)
+        size = stride * np.exp(box[cells, 2:])
+        corner = stride * (at + box[cells, :2]) - size / 2
+        points = stride * (at[:, None] + point[cells].reshape(-1, 5, 2))
+        found.append((np.concatenate([corner, size], axis=1), points, score[cells]))
+    boxes, points, scores = (np.concatenate(parts).astype(np.float32) for parts in zip(*found, strict=True))
+    return Faces(from_yunet(boxes), points, scores, scores[:, None])
+
+
+def decode_yolo(outputs: Sequence[Floats], threshold: float) -> Faces:
+    """Faces of a YOLOv8-style output (1, 4 + k, n): centre, size, and a score of each of k classes."""
+    table = outputs[0][0].T  # (n, 4 + k)
+    table = table[table[:, 4:].max(axis=1, initial=0) >= threshold]
+    size, classes = table[:, 2:4], table[:, 4:]
+    boxes = np.concatenate([table[:, :2] - size / 2, size], axis=1).astype(np.float32)
+    nowhere = np.full((len(boxes), 5, 2), np.nan, np.float32)
+    return Faces(boxes, nowhere, classes.max(axis=1, initial=0).astype(np.float32), classes.astype(np.float32))
+
+
+def decode_yolo_points(outputs: Sequence[Floats], threshold: float) -> Faces:
+    """As :func:`decode_yolo` of (1, 4 + 1 + 15, n): one class, then x, y and visibility of five points."""
+    table = outputs[0][0].T
+    table = table[table[:, 4] >= threshold]
+    found = decode_yolo([table[:, :5].T[None]], threshold)
+    points = table[:, 5:].reshape(-1, 5, 3)[:, :, :2].astype(np.float32)
+    return Faces(found.boxes, points, found.scores, found.classes)
+
+
+#: Kind of detector to what makes faces of its outputs, in pixels of what it saw.
+DECODERS: dict[str, Callable[[Sequence[Floats], float], Faces]] = {
+    "affekt": decode_affekt,
+    "yunet": decode_yunet,
+    "yolo": decode_yolo,
+    "yolo-points": decode_yolo_points,
+}
+_YUNET = tuple(f"{part}_{stride}" for part in ("cls", "obj", "bbox", "kps") for stride in STRIDES)
+
+
+def _opened(model: str | os.PathLike[str], threads: int) -> tuple[Model, str]:
+    """A detector's file, and its kind."""
+    if str(model) in MODELS:
+        opened = load_model(str(model), threads=threads)
+    else:
+        card = Card(name=Path(model).stem, modality="face", task="detection", labels=("background", "face"))
+        opened = open_foreign(model, card, threads=threads)
+    if opened.outputs == _YUNET:
+        return opened, "yunet"
+    if len(opened.inputs) == 1 and opened.outputs == tuple(f"stride{stride}" for stride in STRIDES):
+        return opened, "affekt"
+    if len(opened.inputs) == 1 and len(opened.outputs) == 1 and "names" in opened.metadata:
+        points = str(opened.metadata.get("kpt_shape", "")) == "[5, 3]"
+        return opened, "yolo-points" if points else "yolo"
+    raise ModelError(
+        f"{model}: gives {', '.join(opened.outputs)[:200]}; a detector is affekt's own (stride8, stride16, stride32), "
+        "YuNet of 2023, or a YOLOv8 export with its class names in the metadata."
+    )
+
+
+def _class_names(model: Model, kind: str) -> tuple[str, ...]:
+    """Names of a detector's classes; a YOLOv8 export has them as a Python dict in its metadata."""
+    if not kind.startswith("yolo"):
+        return ("face",)
+    try:
+        table = ast.literal_eval(model.metadata["names"][:100_000])
+        return tuple(str(table[key]) for key in sorted(table))
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        raise ModelError("the class names in its metadata are no table; export the detector again.") from None

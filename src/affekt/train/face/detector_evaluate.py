@@ -1,0 +1,122 @@
+"""How many faces are found: precision and recall at an overlap of one half, on pictures of known faces."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affekt.face.detect import Detector, Faces, overlaps
+from affekt.train.face.detector_mosaics import Mosaic
+
+#: Intersection over union from which a box has found a face.
+FOUND = 0.5
+#: Standard errors of a 95 % interval.
+NORMAL = 1.959964
+
+
+@dataclass(frozen=True)
+class Matches:
+    """What became of the boxes and the faces of some pictures.
+
+    Parameters
+    ----------
+    scores : float array, shape (n,)
+        Of all boxes that were not ignored.
+    hits : bool array, shape (n,)
+        Whether a box found a face that no surer one had found.
+    faces : int
+        How many there are.
+    """
+
+    scores: NDArray[np.float64]
+    hits: NDArray[np.bool_]
+    faces: int
+
+    def precision(self, threshold: float = 0.0) -> tuple[float, float, float, int]:
+        """Share of the boxes that are right: value, 95 % interval, n."""
+        kept = self.scores >= threshold
+        return wilson(int(self.hits[kept].sum()), int(kept.sum()))
+
+    def recall(self, threshold: float = 0.0) -> tuple[float, float, float, int]:
+        """Share of the faces that are found: value, 95 % interval, n."""
+        return wilson(int(self.hits[self.scores >= threshold].sum()), self.faces)
+
+    def best_threshold(self) -> float:
+        """The threshold of the best F1, to two digits."""
+        candidates = np.arange(0.2, 0.9, 0.01)
+        kept = self.scores[None] >= candidates[:, None]
+        f1 = 2 * (kept & self.hits).sum(axis=1) / np.maximum(kept.sum(axis=1) + self.faces, 1)
+        # Of a plateau the middle: it is the least likely to be off on other pictures.
+        best = np.flatnonzero(f1 >= f1.max() - 0.002)
+        return round(float(candidates[best[len(best) // 2]]), 2)
+
+
+def wilson(right: int, n: int) -> tuple[float, float, float, int]:
+    """Share of ``right`` among n with its 95 % interval (Wilson, 1927); of nothing, 0 to 1.
+
+    Examples
+    --------
+    >>> wilson(0, 0)
+    (0.0, 0.0, 1.0, 0)
+    """
+    if not n:
+        return 0.0, 0.0, 1.0, 0
+    share, spread = right / n, NORMAL**2 / n
+    centre = (share + spread / 2) / (1 + spread)
+    half = math.sqrt(share * (1 - share) * spread + spread**2 / 4) / (1 + spread)
+    return share, max(0.0, centre - half), min(1.0, centre + half), n
+
+
+def match(found: Faces, boxes: NDArray[np.float32], ignored: NDArray[np.float32] | None = None) -> Matches:
+    """Give each box, the surest first, the free face that it overlaps most, if that is one half or more.
+
+    Parameters
+    ----------
+    found : Faces
+    boxes : array, shape (k, 4)
+        The faces: left, top, width, height.
+    ignored : array, shape (j, 4), optional
+        Boxes that lie in one of these and find nothing are not counted.
+    """
+    free = np.ones(len(boxes), bool)
+    scores, hits = [], []
+    for row in np.argsort(-found.scores, kind="stable"):
+        shared = overlaps(found.boxes[row], boxes) * free
+        is_hit = bool(len(boxes)) and shared.max() >= FOUND
+        if is_hit:
+            free[int(shared.argmax())] = False
+        elif ignored is not None and len(ignored):
+            away = np.abs(found.boxes[row, :2] + found.boxes[row, 2:] / 2 - ignored[:, :2] - ignored[:, 2:] / 2)
+            if (away <= ignored[:, 2:] / 2).all(axis=1).any():
+                continue
+        scores.append(float(found.scores[row]))
+        hits.append(is_hit)
+    return Matches(np.asarray(scores, np.float64), np.asarray(hits, bool), len(boxes))
+
+
+def joined(matches: Sequence[Matches]) -> Matches:
+    """The matches of many pictures as one."""
+    return Matches(
+        np.concatenate([one.scores for one in matches]),
+        np.concatenate([one.hits for one in matches]),
+        sum(one.faces for one in matches),
+    )
+
+
+def match_mosaics(detector: Detector, mosaics: Sequence[Mosaic]) -> Matches:
+    """Matches of a detector on mosaics."""
+    found = []
+    for mosaic in mosaics:
+        grey = mosaic.picture.numpy().astype(np.uint8)
+        faces = detector.detect(np.ascontiguousarray(np.stack([grey] * 3, axis=2)))
+        found.append(match(faces, _corner(mosaic.boxes), _corner(mosaic.ignored)))
+    return joined(found)
+
+
+def _corner(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """From centre and size to corner and size."""
+    return np.concatenate([boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, 2:]], axis=1)

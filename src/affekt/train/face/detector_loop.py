@@ -1,0 +1,166 @@
+"""Training of the detector, step by step; a run that was stopped goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from affekt._files import atomic_write
+from affekt.errors import InputError
+from affekt.face.detector_network import DetectorNetwork, DetectorShape, normalised
+from affekt.train.face.detector_loss import flattened, losses, total, truth_of
+from affekt.train.face.detector_mosaics import Mosaic, MosaicMaker
+from affekt.train.face.detector_recipe import DetectorRecipe
+from affekt.train.face.detector_teacher import Taught
+from affekt.train.muon import Muon
+
+#: Steps between two checkpoints, and between two lines of progress.
+CHECKPOINT, PROGRESS = 100, 20
+
+
+class DetectorRun:
+    """A network in training: its weights, their running average, the optimisers, and how many steps are done."""
+
+    def __init__(self, recipe: DetectorRecipe) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.step = recipe, 0
+        self.network = network_of(recipe).to(memory_format=torch.channels_last)
+        self.average = network_of(recipe)
+        self.average.load_state_dict(self.network.state_dict())
+        schedule = recipe.schedule
+        matrices, others, undecayed = [], [], []
+        for name, parameter in self.network.named_parameters():
+            is_head = name.endswith("out.weight")
+            if parameter.ndim == 4 and parameter.shape[1] > 1 and not is_head:
+                matrices.append(parameter)
+            else:
+                (others if parameter.ndim == 4 else undecayed).append(parameter)
+        self.optimisers: list[torch.optim.Optimizer] = [
+            Muon(matrices, schedule.matrix_rate, weight_decay=schedule.weight_decay),
+            torch.optim.AdamW(
+                [{"params": others, "weight_decay": schedule.weight_decay}, {"params": undecayed, "weight_decay": 0}],
+                schedule.learning_rate,
+            ),
+        ]
+
+    def advance(self, mosaics: list[Mosaic]) -> dict[str, float]:
+        """One step on a batch; the parts of its loss."""
+        schedule = self.recipe.schedule
+        share = rate(self.step / schedule.steps)
+        for optimiser, highest in zip(self.optimisers, (schedule.matrix_rate, schedule.learning_rate), strict=True):
+            for group in optimiser.param_groups:
+                group["lr"] = share * highest
+        pictures = torch.stack([mosaic.picture for mosaic in mosaics])[:, None]
+        self.network.train()
+        with torch.autocast("cpu", torch.bfloat16, enabled=schedule.bfloat16):
+            maps = self.network(normalised(pictures).to(memory_format=torch.channels_last))
+        parts = losses(flattened(maps), truth_of(mosaics), pictures.shape[-1])
+        for optimiser in self.optimisers:
+            optimiser.zero_grad()
+        total(parts, self.recipe).backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
+        for optimiser in self.optimisers:
+            optimiser.step()
+        self.step += 1
+        self._keep_average()
+        return {name: float(part.detach()) for name, part in parts.items()}
+
+    @torch.no_grad()
+    def _keep_average(self) -> None:
+        decay = min(self.recipe.schedule.averaging, (1 + self.step) / (10 + self.step))
+        current = self.network.state_dict()
+        for name, kept in self.average.state_dict().items():
+            if kept.is_floating_point():
+                kept.lerp_(current[name].to(kept.dtype), 1 - decay)
+            else:
+                kept.copy_(current[name])
+
+    def state(self) -> dict[str, Any]:
+        """Everything that :meth:`restore` needs."""
+        return {
+            "recipe": json.dumps(asdict(self.recipe)),
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint.
+
+        Raises
+        ------
+        InputError
+            If it was made by another recipe.
+        """
+        if state["recipe"] != json.dumps(asdict(self.recipe)):
+            raise InputError("the checkpoint was made by another recipe; give a new output folder, or that recipe.")
+        self.step = state["step"]
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+
+
+def network_of(recipe: DetectorRecipe) -> DetectorNetwork:
+    """The untrained network of a recipe."""
+    return DetectorNetwork(DetectorShape(recipe.stem, recipe.channels, recipe.blocks, recipe.neck))
+
+
+def rate(progress: float) -> float:
+    """Share of the highest learning rate: up for a twentieth of the run, then down as a cosine to a hundredth."""
+    if progress < 0.05:
+        return 0.02 + 0.98 * progress / 0.05
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - 0.05) / 0.95)))
+
+
+def mosaics_of_step(maker: MosaicMaker, recipe: DetectorRecipe, step: int) -> list[Mosaic]:
+    """The batch of one step, the same whenever it is drawn."""
+    side = recipe.mosaics.sides[step % len(recipe.mosaics.sides)]
+    drawn = [np.random.default_rng((recipe.seed, step, number)) for number in range(recipe.schedule.batch)]
+    return [maker.draw(rng, side) for rng in drawn]
+
+
+def train_detector(
+    taught: Taught, recipe: DetectorRecipe, output: Path, *, report: Callable[[str], None]
+) -> DetectorNetwork:
+    """Train, or go on with training.
+
+    Parameters
+    ----------
+    taught : Taught
+        Without the pictures held out.
+    recipe : DetectorRecipe
+    output : Path
+        Folder of the checkpoint, ``checkpoint.pt``.
+    report : callable
+        Takes a line of progress.
+
+    Returns
+    -------
+    DetectorNetwork
+        Its averaged weights, in evaluation mode.
+    """
+    run, maker, checkpoint = DetectorRun(recipe), MosaicMaker(taught, recipe.mosaics), output / "checkpoint.pt"
+    if checkpoint.exists():
+        run.restore(torch.load(checkpoint, weights_only=True))
+        report(f"going on after step {run.step}")
+    seen: list[dict[str, float]] = []
+    while run.step < recipe.schedule.steps:
+        seen.append(run.advance(mosaics_of_step(maker, recipe, run.step)))
+        if run.step % PROGRESS == 0:
+            means = {name: np.mean([parts[name] for parts in seen]) for name in seen[0]}
+            report(f"step {run.step} " + " ".join(f"{name} {mean:.4f}" for name, mean in means.items()))
+            seen = []
+        if run.step % CHECKPOINT == 0 or run.step == recipe.schedule.steps:
+            with atomic_write(checkpoint, "wb") as file:
+                torch.save(run.state(), file)
+    return run.average.eval()
