@@ -42,7 +42,7 @@ EXTRAS = {
     "train": {"torch"},
     "server": {"fastapi", "starlette", "pydantic", "uvicorn", "prometheus_client"},
 }
-BASE = {"numpy", "onnxruntime", "soundfile", "soxr", "av", "click", "rich"}
+BASE = {"numpy", "onnxruntime", "soundfile", "soxr", "PIL", "av", "click", "rich"}
 #: Names that say nothing about what lives there.
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base", "core", "manager", "factory", "runner"}
 FILES = sorted(SOURCE.rglob("*.py"))

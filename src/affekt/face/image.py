@@ -23,7 +23,7 @@ from affekt.errors import ImageError, ImageWarning, InputError
 #: What a folder run takes for a picture.
 PICTURES = frozenset(["avif", "bmp", "gif", "heic", "heif", "jfif", "jpe", "jpeg", "jpg", "png", "tif", "tiff", "webp"])
 #: Formats that Pillow may open: others of its formats start programs (eps) or are no photos.
-FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 #: Most pixels of a picture; a larger one is a scan or an attack, and is refused before it is decoded.
 MOST_PIXELS = 120_000_000
 #: Pictures with more pixels are read at a fraction of their size where the format can (jpeg).
@@ -128,27 +128,31 @@ def _skin(pixels: NDArray[np.int16]) -> float:
 @contextmanager
 def _opened(source: Any) -> Iterator[tuple[Any, str]]:
     """A source as Pillow's picture, not decoded yet, and its name."""
-    from PIL import Image  # 40 ms, and voices never need it
+    from PIL import Image, UnidentifiedImageError  # 40 ms, and voices never need it
 
+    Image.init()
+    known = [name for name in FORMATS if name in Image.OPEN]
     name = name_of(source)
     try:
         file: Any = io.BytesIO(source) if isinstance(source, (bytes, bytearray, memoryview)) else source
         if isinstance(source, (str, os.PathLike)):
             if Path(source).is_dir():
                 raise ImageError(f"{name}: is a folder. Name the pictures in it.")
-            with open(source, "rb") as opened, Image.open(opened, formats=FORMATS) as picture:
+            with open(source, "rb") as opened, Image.open(opened, formats=known) as picture:
                 yield picture, name
             return
         if not hasattr(file, "read"):
             raise InputError(f"a {type(source).__name__} is no picture: give a path, bytes, a binary file or an array.")
-        with Image.open(file, formats=FORMATS) as picture:
+        with Image.open(file, formats=known) as picture:
             yield picture, name
     except FileNotFoundError:
         raise ImageError(f"{name}: no such file.") from None
     except (ImageError, InputError, ImageWarning):
         raise
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise ImageError(f"{name}: {_what_it_is(source)}") from None
+    except Image.DecompressionBombError:
+        raise ImageError(f"{name}: says that it has more than {MOST_PIXELS:,} pixels. Shrink it first.") from None
     except Exception as error:  # whatever a decoder raises on a file of strangers is that file's failure
         reason = str(getattr(error, "strerror", None) or error)[:200]
         raise ImageError(f"{name}: cannot be read as a picture ({reason}). Export it again as jpeg or png.") from error

@@ -40,7 +40,7 @@ class Track:
         """It is here now."""
         if time > self.time:
             moved = _centres(box[None])[0] - _centres(self.box[None])[0]
-            self.speed = 0.5 * self.speed + 0.5 * moved / np.float32(time - self.time)
+            self.speed = (0.5 * self.speed + 0.5 * moved / (time - self.time)).astype(np.float32)
         self.box, self.time = box, time
 
 
@@ -112,8 +112,9 @@ def _nearness(one: Boxes, other: Boxes) -> NDArray[np.float32]:
     distance = np.linalg.norm(_centres(one)[:, None] - _centres(other)[None], axis=2)
     height = np.minimum(one[:, None, 3], other[None, :, 3])
     ratio = one[:, None, 3] / other[None, :, 3]
-    near = 1 - distance / (1.5 * height)
-    found: NDArray[np.float32] = np.where((ratio < 1.6) & (ratio > 1 / 1.6), np.maximum(near, 0), 0)
+    near = (1 - distance / (1.5 * height)).astype(np.float32)
+    alike = (ratio < 1.6) & (ratio > 1 / 1.6)
+    found: NDArray[np.float32] = np.where(alike, np.maximum(near, 0), 0)
     return found
 
 

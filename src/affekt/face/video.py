@@ -86,7 +86,7 @@ class Video:
         options = {"protocol_whitelist": "rtsp,rtp,udp,tcp"} if network else {"protocol_whitelist": "none"}
         options |= {} if network else {"format_whitelist": CONTAINERS}
         try:
-            file = stack.enter_context(open(source, "rb")) if is_path and not network else source
+            file = stack.enter_context(open(source, "rb")) if is_path and not network else source  # noqa: SIM115
             file = io.BytesIO(file) if isinstance(file, (bytes, bytearray, memoryview)) else file
             self._container = stack.enter_context(av.open(file, "r", options=options, metadata_errors="replace"))
         except FileNotFoundError:
@@ -97,15 +97,15 @@ class Video:
         if not self._container.streams.video:
             sound = " It has sound: use a model of speech." if self._container.streams.audio else ""
             raise ImageError(f"{self.name}: has no video track.{sound}")
-        self._track = self._container.streams.best("video") or self._container.streams.video[0]
-        if self._track.codec_context is None:
+        track: Any = self._container.streams.best("video") or self._container.streams.video[0]
+        if track.codec_context is None:
             raise ImageError(f"{self.name}: its video is of a kind that is not known here. Convert it to mp4 (h264).")
-        self._track.thread_type = "AUTO"
-        width, height = self._track.codec_context.width, self._track.codec_context.height
+        track.thread_type = "AUTO"
+        width, height = track.codec_context.width, track.codec_context.height
         if width * height > MOST_PIXELS:
             raise ImageError(f"{self.name}: frames of {width} x {height}; allowed: {MOST_PIXELS:,} pixels. Shrink it.")
-        self.size = (width, height)
-        self.rate = float(self._track.average_rate or 0)
+        self._track, self.size = track, (width, height)
+        self.rate = float(track.average_rate or 0)
         start = self._container.start_time
         self._start = float(start) / 1e6 if start is not None else None
         self.duration = float(self._container.duration) / 1e6 if self._container.duration else 0.0

@@ -71,16 +71,6 @@ MODALITIES: dict[str, Modality] = {
         baseline=True,
         channels=True,
     ),
-    "face": Modality(
-        extensions="face.stream:EXTENSIONS",
-        reader="face.stream:frames_of",
-        setup="face.stream:open_faces",
-        takes="face.stream:takes",
-        masks="face.masks:GridMasker",
-        ships=("face", "detector"),
-        formats=("jpeg",),
-        page="camera.js",
-    ),
 }
 
 
