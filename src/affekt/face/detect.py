@@ -75,9 +75,10 @@ class Faces:
 
     def moved(self, scale: float, left: float, top: float) -> Faces:
         """All coordinates less (left, top), then divided by ``scale``."""
-        corner = np.float32([left, top])
-        boxes = np.concatenate([self.boxes[:, :2] - corner, self.boxes[:, 2:]], axis=1) / np.float32(scale)
-        return Faces(boxes, (self.points - corner) / np.float32(scale), self.scores, self.classes)
+        corner, unit = np.array([left, top], np.float32), np.float32(scale)
+        boxes = np.concatenate([self.boxes[:, :2] - corner, self.boxes[:, 2:]], axis=1) / unit
+        points = (self.points - corner) / unit
+        return Faces(boxes.astype(np.float32), points.astype(np.float32), self.scores, self.classes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,7 +204,9 @@ class Detector:
             channels = channels[::-1]  # it was trained on BGR
         padded = np.full((1, len(channels), height, width), 0 if self._kind == "yunet" else PADDING, np.float32)
         padded[0, :, : seen.shape[0], : seen.shape[1]] = channels
-        return padded / np.float32(255) if self._kind.startswith("yolo") else padded
+        if self._kind.startswith("yolo"):
+            padded /= 255
+        return padded
 
 
 def emotion_crop(boxes: Floats) -> Floats:
@@ -251,8 +254,8 @@ def resized(image: NDArray[np.uint8], height: int, width: int, *, grey: bool = F
     if min(*given, height, width) < MULTIPLE:  # below what the scaler takes
         rows = np.minimum(np.arange(height) * given[0] // height, given[0] - 1)
         columns = np.minimum(np.arange(width) * given[1] // width, given[1] - 1)
-        small = image[rows][:, columns]
-        return np.rint(small @ np.float32([0.299, 0.587, 0.114])).astype(np.uint8) if grey else small
+        small: NDArray[np.uint8] = image[rows][:, columns]
+        return np.rint(small @ np.array([0.299, 0.587, 0.114])).astype(np.uint8) if grey else small
     frame = VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
     # As wide as its levels go: swscale would squeeze them into 16 to 235.
     found = frame.reformat(width, height, "gray" if grey else "rgb24", interpolation="BILINEAR", dst_color_range="JPEG")
