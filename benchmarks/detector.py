@@ -137,9 +137,10 @@ def milliseconds(find: Find, image: np.ndarray) -> dict[str, dict[str, float]]:
 
 def detectors(model: str, yunet: Path | None) -> dict[str, tuple[Find, Find]]:
     """Name to what finds faces in photos, down to 13 px, and what is timed: every setting is the default there."""
-    small = DetectOptions(threshold=own_threshold(model), smallest=16.0)
+    plain, fine = Detector(model).detect, Detector(model, DetectOptions(smallest=8.0)).detect
     found = {
-        "affekt": (Detector(model, small).detect, Detector(model, DetectOptions(threshold=small.threshold)).detect)
+        "affekt": (Detector(model, DetectOptions(smallest=16.0)).detect, plain),
+        "affekt, smallest=8": (fine, fine),
     }
     if yunet:
         teacher = Detector(yunet, DetectOptions(threshold=0.6)).detect
