@@ -40,6 +40,8 @@ REACH = 4.0
 YUNET_WIDTH, YUNET_HEIGHT, YUNET_DOWN = 1.11, 0.85, 0.06
 #: A picture is enlarged by no more than this to find smaller faces.
 ENLARGED = 4.0
+#: Least score of a face where neither the options nor the model's card say.
+USUAL = 0.6
 #: Grey of the padding: what the network is least moved by.
 PADDING = 128
 
@@ -75,9 +77,9 @@ class Faces:
 
     def moved(self, scale: float, left: float, top: float) -> Faces:
         """All coordinates less (left, top), then divided by ``scale``."""
-        corner = np.array([left, top], np.float32)
-        boxes = np.concatenate([self.boxes[:, :2] - corner, self.boxes[:, 2:]], axis=1) / scale
-        points = (self.points - corner) / scale
+        corner, unit = np.array([left, top], np.float32), np.float32(scale)
+        boxes = np.concatenate([self.boxes[:, :2] - corner, self.boxes[:, 2:]], axis=1) / unit
+        points = (self.points - corner) / unit
         return Faces(boxes.astype(np.float32), points.astype(np.float32), self.scores, self.classes)
 
 
@@ -87,8 +89,8 @@ class DetectOptions:
 
     Parameters
     ----------
-    threshold : float
-        Least score of a face, above 0 and below 1.
+    threshold : float, optional
+        Least score of a face, above 0 and below 1; else the one on the model's card, or 0.6.
     overlap : float
         Of two faces that share more than this (intersection over union), the surer is kept.
     longest : int
@@ -100,14 +102,14 @@ class DetectOptions:
         No more faces than this, the surest.
     """
 
-    threshold: float = 0.5
+    threshold: float | None = None
     overlap: float = 0.4
     longest: int = 640
     smallest: float | None = None
     most: int = 1000
 
     def __post_init__(self) -> None:
-        if not (0 < self.threshold < 1 and 0 < self.overlap < 1):
+        if not (0 < self.overlap < 1 and (self.threshold is None or 0 < self.threshold < 1)):
             raise InputError(
                 f"threshold {self.threshold}, overlap {self.overlap}; both must lie between 0 and 1. Use the defaults."
             )
@@ -131,6 +133,13 @@ class Detector:
     threads : int
         How many cores one picture may use.
 
+    Attributes
+    ----------
+    names : tuple of str
+        Of the classes: ``("face",)``, or those of a YOLOv8-style export.
+    threshold : float
+        Least score of a face.
+
     Raises
     ------
     ModelError
@@ -147,6 +156,7 @@ class Detector:
         self.options = options or DetectOptions()
         self._model, self._kind = _opened(model, threads)
         self.names = _class_names(self._model, self._kind)
+        self.threshold = self.options.threshold or self._model.card.threshold or USUAL
 
     def detect(self, image: NDArray[np.uint8]) -> Faces:
         """Find the faces of a picture.
@@ -173,7 +183,7 @@ class Detector:
         if min(image.shape[:2]) < 1:
             raise InputError(f"a picture of shape {image.shape} has no pixels; give one of 1 x 1 or more.")
         seen, scale = self._scaled(image)
-        found = DECODERS[self._kind](self._model.run(self._input(seen)), self.options.threshold)
+        found = DECODERS[self._kind](self._model.run(self._input(seen)), self.threshold)
         kept = found.take(suppress(found.boxes, found.scores, self.options.overlap)[: self.options.most])
         return kept.moved(scale, 0, 0)
 
@@ -204,7 +214,9 @@ class Detector:
             channels = channels[::-1]  # it was trained on BGR
         padded = np.full((1, len(channels), height, width), 0 if self._kind == "yunet" else PADDING, np.float32)
         padded[0, :, : seen.shape[0], : seen.shape[1]] = channels
-        return (padded / 255).astype(np.float32) if self._kind.startswith("yolo") else padded
+        if self._kind.startswith("yolo"):
+            padded /= 255
+        return padded
 
 
 def emotion_crop(boxes: Floats) -> Floats:

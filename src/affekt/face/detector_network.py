@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -61,7 +62,8 @@ class Residual(nn.Module):
         self.branch = separable(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.branch(x)
+        found: Tensor = x + self.branch(x)
+        return found
 
 
 class Head(nn.Module):
@@ -72,9 +74,8 @@ class Head(nn.Module):
         self.shared = separable(channels, channels)
         self.out = nn.Conv2d(channels, OUTPUTS, 1)
         nn.init.normal_(self.out.weight, std=0.01)
-        nn.init.zeros_(self.out.bias)
         # A face is rare: at first nearly every cell says so.
-        nn.init.constant_(self.out.bias[:1], -4.5)
+        self.out.bias = nn.Parameter(torch.tensor([-4.5] + [0.0] * (OUTPUTS - 1)))
 
     def forward(self, x: Tensor) -> Tensor:
         found: Tensor = self.out(self.shared(x))

@@ -114,8 +114,7 @@ def _nearness(one: Boxes, other: Boxes) -> NDArray[np.float32]:
     ratio = one[:, None, 3] / other[None, :, 3]
     near = (1 - distance / (1.5 * height)).astype(np.float32)
     alike = (ratio < 1.6) & (ratio > 1 / 1.6)
-    found: NDArray[np.float32] = np.where(alike, np.maximum(near, 0), 0)
-    return found
+    return np.where(alike, np.maximum(near, 0), 0).astype(np.float32)
 
 
 def _centres(boxes: Boxes) -> NDArray[np.float32]:

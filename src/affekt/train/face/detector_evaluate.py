@@ -45,14 +45,14 @@ class Matches:
         """Share of the faces that are found: value, 95 % interval, n."""
         return wilson(int(self.hits[self.scores >= threshold].sum()), self.faces)
 
-    def best_threshold(self) -> float:
-        """The threshold of the best F1, to two digits."""
-        candidates = np.arange(0.2, 0.9, 0.01)
+    def threshold(self, precision: float) -> float:
+        """The least threshold from 0.2 to 0.9, in hundredths, with at least a precision; else that of the best F1."""
+        candidates = np.arange(20, 91) / 100
         kept = self.scores[None] >= candidates[:, None]
-        f1 = 2 * (kept & self.hits).sum(axis=1) / np.maximum(kept.sum(axis=1) + self.faces, 1)
-        # Of a plateau the middle: it is the least likely to be off on other pictures.
-        best = np.flatnonzero(f1 >= f1.max() - 0.002)
-        return round(float(candidates[best[len(best) // 2]]), 2)
+        right, boxes = (kept & self.hits).sum(axis=1), kept.sum(axis=1)
+        good = np.flatnonzero((right >= precision * boxes) & (boxes > 0))
+        best = good[0] if len(good) else np.argmax(2 * right / np.maximum(boxes + self.faces, 1))
+        return float(candidates[best])
 
 
 def wilson(right: int, n: int) -> tuple[float, float, float, int]:

@@ -32,11 +32,13 @@ class DetectorRun:
     def __init__(self, recipe: DetectorRecipe) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.step = recipe, 0
-        self.network = network_of(recipe).to(memory_format=torch.channels_last)
+        self.network = network_of(recipe)
         self.average = network_of(recipe)
         self.average.load_state_dict(self.network.state_dict())
         schedule = recipe.schedule
-        matrices, others, undecayed = [], [], []
+        matrices: list[nn.Parameter] = []
+        others: list[nn.Parameter] = []
+        undecayed: list[nn.Parameter] = []
         for name, parameter in self.network.named_parameters():
             is_head = name.endswith("out.weight")
             if parameter.ndim == 4 and parameter.shape[1] > 1 and not is_head:

@@ -258,7 +258,7 @@ def assigned(mosaic: Mosaic) -> NDArray[np.int64]:
     centres, strides = cell_centres(mosaic.picture.shape[0])
     found = np.full(len(centres), BACKGROUND, np.int64)
     for x, y, width, height in mosaic.ignored:
-        away = np.abs(centres - np.float32([x, y])) <= np.float32([width, height]) / 2
+        away = np.abs(centres - np.array([x, y])) <= np.array([width, height]) / 2
         found[away.all(axis=1)] = IGNORED
     nearest = np.full(len(centres), np.inf)
     level = np.searchsorted(STRIDES, strides)
@@ -266,7 +266,7 @@ def assigned(mosaic: Mosaic) -> NDArray[np.int64]:
     for row, (x, y, width, height) in enumerate(mosaic.boxes):
         side = np.sqrt(width * height)
         reach = np.clip(NEAR * side, LEAST * strides, MOST * strides)
-        away = np.abs(centres - np.float32([x, y])).max(axis=1)
+        away = np.abs(centres - np.array([x, y])).max(axis=1)
         taken = (away <= reach) & (low <= side) & (side < high) & (away / side < nearest)
         found[taken], nearest[taken] = row, (away / side)[taken]
     return found

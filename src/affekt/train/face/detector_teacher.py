@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,20 +92,20 @@ def person(name: str) -> str:
 def read_grey(path: Path) -> NDArray[np.uint8]:
     """A picture's lightness (h, w), its longer side at most 256."""
     with av.open(str(path)) as container:
-        image = next(container.decode(video=0)).to_ndarray(format="rgb24")
+        image = np.asarray(next(container.decode(video=0)).to_ndarray(format="rgb24"), np.uint8)
     scale = min(1.0, SIDE / max(image.shape[:2]))
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     return resized(image, height, width, grey=True)
 
 
 def teach(
-    folders: dict[str, tuple[Path, int]], teacher: Detector, *, seed: int, report: Callable[[str], None]
+    folders: Mapping[str, tuple[Path, int]], teacher: Detector, *, seed: int, report: Callable[[str], None]
 ) -> Taught:
     """Look for faces in the pictures of some folders.
 
     Parameters
     ----------
-    folders : dict
+    folders : mapping
         Name to folder and how many of its pictures are drawn, at most.
     teacher : Detector
         With a low threshold: what it is unsure of is neither face nor background later on.
