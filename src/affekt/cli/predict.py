@@ -38,7 +38,7 @@ class Job:
     form: str
     output: Path | None
     plot: Path | None
-    model: str
+    model: str | None
     labels: str | None
     jobs: int
     recursive: bool
@@ -57,7 +57,9 @@ class Job:
 @click.option("--format", "form", type=click.Choice(["table", *WRITERS]), default="table", show_default=True)
 @click.option("-o", "--output", type=Target(), help="File; or FOLDER/, for one file per recording.")
 @click.option("--plot", type=Target(), help="Picture (png, svg, pdf); for many recordings FOLDER/.")
-@click.option("--model", default="voice", show_default=True, help="A name from `affekt models`, or FILE.onnx.")
+@click.option(
+    "--model", help="A name from `affekt models`, or FILE.onnx. [default: voice; face where all are pictures]"
+)
 @click.option(
     "--labels", help="A set (four, ekman, valence, ...), labels (angry,sad), or groups (bad=angry+sad,good=happy)."
 )
@@ -117,7 +119,9 @@ def predict(**options: Any) -> int:
         click.echo(f"note: files left out, as their names are none of recordings: {shown(kinds)}", err=True)
     _check(job, len(sources))
     _spare_inputs(job, sources)
-    recognizer = Recognizer(job.model, labels=parse_labels(job.labels), threshold=job.threshold)
+    recognizer = Recognizer(
+        job.model or default_model(sources), labels=parse_labels(job.labels), threshold=job.threshold
+    )
     if job.channel != "mix" or job.track:
         recognizer = recognizer.reading(channel=job.channel, track=job.track)
     if job.coverage is not None:
@@ -134,6 +138,25 @@ def predict(**options: Any) -> int:
     else:
         session.many()
     return session.status()
+
+
+def default_model(sources: Sequence[str]) -> str:
+    """The model where none is named: ``face`` for pictures, ``voice`` for all that has sound.
+
+    Raises
+    ------
+    InputError
+        If there are pictures and recordings.
+    """
+    from affekt.face.image import PICTURES
+
+    pictures = [source for source in sources if os.path.splitext(source)[1][1:].lower() in PICTURES]
+    if pictures and len(pictures) < len(sources):
+        raise InputError(
+            f"{len(pictures)} of {len(sources)} files are pictures, the others have sound: name the model "
+            "(--model face, or --model voice), or give them one after the other."
+        )
+    return "face" if pictures else "voice"
 
 
 def with_baseline(job: Job, recognizer: Recognizer) -> Recognizer:

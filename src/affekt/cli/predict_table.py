@@ -25,7 +25,14 @@ def print_timeline(result: Result, also: Also) -> None:
     from rich.text import Text
 
     spoken = sum(p.duration for p in result.predictions)
-    heading = f"{shown(result.source)}: {clock(result.duration)} long, {clock(spoken)} of speech"
+    is_face = any(p.modality == "face" for p in result.predictions)
+    seen = len({p.who for p in result.predictions})
+    faces = "a face" if seen == 1 else f"{seen} faces"
+    heading = (
+        f"{shown(result.source)}: {clock(result.duration)} long, {faces if is_face else f'{clock(spoken)} of speech'}"
+    )
+    if is_face and not result.duration:
+        heading = f"{shown(result.source)}: {faces}"
     people = any(p.who for p in result.predictions)
     table = Table(
         "start",

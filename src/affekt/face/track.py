@@ -112,9 +112,9 @@ def _nearness(one: Boxes, other: Boxes) -> NDArray[np.float32]:
     distance = np.linalg.norm(_centres(one)[:, None] - _centres(other)[None], axis=2)
     height = np.minimum(one[:, None, 3], other[None, :, 3])
     ratio = one[:, None, 3] / other[None, :, 3]
-    near = (1 - distance / (1.5 * height)).astype(np.float32)
-    alike = (ratio < 1.6) & (ratio > 1 / 1.6)
-    return np.where(alike, np.maximum(near, 0), 0).astype(np.float32)
+    near = np.maximum(0, 1 - distance / (1.5 * height)) * ((ratio < 1.6) & (ratio > 1 / 1.6))
+    found: NDArray[np.float32] = near.astype(np.float32)
+    return found
 
 
 def _centres(boxes: Boxes) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ from affekt.models.onnx import Model, open_model
 MODELS: dict[str, tuple[str, str]] = {
     "voice": ("voice.onnx", "eight emotions in the voice; takes a speaker baseline"),
     "activity": ("activity.onnx", "where somebody speaks"),
+    "face": ("face.onnx", "seven emotions in the face"),
     "detector": ("detector.onnx", "faces in pictures"),
 }
 

@@ -24,13 +24,13 @@ class Modality:
         result has ``network``, ``labels`` and ``stream(**options)``. It checks what the modality demands of a card.
     takes : str
         A card to a sentence about what the model takes.
-    masks : str
+    masks : str or None
         The maker of masks for occlusion.
     ships : tuple of str
         The models that ship with affekt.
     formats : tuple of str
         What a live stream may send.
-    page : str
+    page : str or None
         The module of the page that records it.
     extra : str or None
         What must be installed beside the base.
@@ -44,10 +44,10 @@ class Modality:
     reader: str
     setup: str
     takes: str
-    masks: str
+    masks: str | None
     ships: tuple[str, ...]
     formats: tuple[str, ...]
-    page: str
+    page: str | None
     extra: str | None = None
     baseline: bool = False
     channels: bool = False
@@ -70,6 +70,16 @@ MODALITIES: dict[str, Modality] = {
         page="recorder.js",
         baseline=True,
         channels=True,
+    ),
+    "face": Modality(
+        extensions="face.stream:EXTENSIONS",
+        reader="face.stream:frames_of",
+        setup="face.stream:open_faces",
+        takes="face.stream:takes",
+        masks=None,
+        ships=("face", "detector"),
+        formats=(),
+        page=None,
     ),
 }
 

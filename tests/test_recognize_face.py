@@ -1,0 +1,58 @@
+"""Faces through the door: the models that ship, on a picture and a video made in the test from no one's face."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import affekt
+from affekt.errors import InputError
+from affekt.recognize.modalities import MODALITIES, modality
+
+
+def run(*args):
+    return subprocess.run([sys.executable, "-m", "affekt", *map(str, args)], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    """A picture without a face."""
+    Image = pytest.importorskip("PIL.Image")
+    path = tmp_path_factory.mktemp("pictures") / "wall.png"
+    noise = np.random.default_rng(0).integers(90, 110, (120, 160, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    return path
+
+
+def test_a_picture_without_a_face_has_no_answer(empty):
+    recognizer = affekt.Recognizer("face")
+    result = recognizer.analyse(str(empty))
+    assert (result.predictions, result.duration, result.model, result.baseline) == ((), 0.0, "face", "none")
+    assert recognizer.labels == ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+    assert recognizer.predict(np.zeros((50, 50, 3), np.uint8)) == []
+
+
+def test_what_faces_lack_is_refused_in_a_sentence():
+    recognizer = affekt.Recognizer("face")
+    with pytest.raises(InputError, match="speaker baselines are for speech; face is a model of face"):
+        recognizer.with_baseline(running=True)
+    with pytest.raises(InputError, match="channels and tracks are of sound"):
+        recognizer.reading(channel="each")
+
+
+def test_pictures_choose_the_model_of_faces_and_a_mixture_asks(empty, clips):
+    done = run("predict", empty, "--format", "json")
+    assert done.returncode == 0 and json.loads(done.stdout)["results"][0]["model"] == "face"
+    done = run("predict", empty, clips[0])
+    assert done.returncode == 2 and "1 of 2 files are pictures" in done.stderr
+    done = run("predict", empty, "--one-speaker")
+    assert done.returncode == 2 and "speaker baselines are for speech" in done.stderr
+
+
+def test_the_row_of_faces_is_whole():
+    row = modality("face")
+    assert {"jpg", "png", "mp4"} <= row.load("extensions")
+    assert row.ships == ("face", "detector") and not row.channels
+    assert set(MODALITIES) == {"speech", "face"}
