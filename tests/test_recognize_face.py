@@ -13,7 +13,8 @@ from affekt.recognize.modalities import MODALITIES, modality
 
 
 def run(*args):
-    return subprocess.run([sys.executable, "-m", "affekt", *map(str, args)], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "affekt", *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")

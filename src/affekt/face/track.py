@@ -118,5 +118,4 @@ def _nearness(one: Boxes, other: Boxes) -> NDArray[np.float32]:
 
 
 def _centres(boxes: Boxes) -> NDArray[np.float32]:
-    found: NDArray[np.float32] = boxes[:, :2] + boxes[:, 2:] / 2
-    return found
+    return (boxes[:, :2] + boxes[:, 2:] / 2).astype(np.float32)
