@@ -13,7 +13,6 @@ from affekt.models.onnx import Model, open_model
 MODELS: dict[str, tuple[str, str]] = {
     "voice": ("voice.onnx", "eight emotions in the voice; takes a speaker baseline"),
     "activity": ("activity.onnx", "where somebody speaks"),
-    "detector": ("detector.onnx", "faces in pictures"),
 }
 
 
