@@ -25,6 +25,7 @@ from affekt.face.detect import (
     resized,
     suppress,
 )
+from affekt.models.zoo import MODELS, model_path
 
 
 def sigmoid(x):
@@ -299,3 +300,14 @@ def test_lightness_keeps_its_range():
 
 def test_every_kind_of_detector_has_a_decoder():
     assert set(detect.DECODERS) == {"affekt", "yunet", "yolo", "yolo-points"}
+
+
+@pytest.mark.skipif("detector" not in MODELS, reason="no detector ships that is better than the floor")
+def test_the_detector_that_ships_is_small_and_sees_no_faces_where_there_is_nothing():
+    detector = Detector()
+    assert model_path("detector").stat().st_size <= 500_000
+    assert detector.names == ("face",)
+    assert 0.2 <= detector.threshold < 0.9
+    grey = np.full((180, 320, 3), 128, np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (180, 320, 3)).astype(np.uint8)
+    assert [len(detector.detect(picture)) for picture in (grey, noise)] == [0, 0]

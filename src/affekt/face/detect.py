@@ -126,7 +126,7 @@ class Detector:
     Parameters
     ----------
     model : name or path
-        ``"detector"``, which ships with affekt; an ``.onnx`` file of affekt's; YuNet as OpenCV's model zoo has it;
+        A name in ``affekt.models.zoo.MODELS``; an ``.onnx`` file of affekt's; YuNet as OpenCV's model zoo has it;
         or an export with one output (1, 4 + k, n), or (1, 4 + 1 + 15, n) with five points, as YOLOv8 writes it.
         Which it is, is seen from its outputs.
     options : DetectOptions

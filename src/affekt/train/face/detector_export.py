@@ -35,7 +35,7 @@ LICENCES = {
 }
 LIMITS = (
     "Looks at lightness only: all pictures that taught it are grey.",
-    "Faces below 16 pixels, turned by more than 45 degrees, from behind or more than half hidden are missed.",
+    "Misses many faces below 20 pixels; faces turned by more than 30 degrees or half hidden were not measured.",
     "Taught by another detector (YuNet) on mosaics of portraits of public figures: it inherits what that one misses.",
     "Finds faces; it does not tell whose, and must not be used to watch people.",
 )
