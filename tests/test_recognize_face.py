@@ -52,6 +52,12 @@ def test_pictures_choose_the_model_of_faces_and_a_mixture_asks(empty, clips):
     assert done.returncode == 2 and "speaker baselines are for speech" in done.stderr
 
 
+@pytest.mark.parametrize("name", ["face", "detector"])
+def test_the_card_of_each_model_is_shown(name):
+    done = run("info", name)
+    assert done.returncode == 0 and "takes " in done.stdout.lower() and "limit" in done.stdout
+
+
 def test_the_row_of_faces_is_whole():
     row = modality("face")
     assert {"jpg", "png", "mp4"} <= row.load("extensions")

@@ -83,6 +83,8 @@ class FaceInput:
 
 def takes(card: Card) -> str:
     """What a model of faces takes, in a sentence."""
+    if card.task == "detection":
+        return "Takes pictures of any size, RGB; looks at their lightness only."
     given = FaceInput.of(card)
     return f"Takes grey crops of faces, {given.size} x {given.size} pixels."
 
