@@ -31,6 +31,8 @@ def test_a_picture_without_a_face_has_no_answer(empty):
     recognizer = affekt.Recognizer("face")
     result = recognizer.analyse(str(empty))
     assert (result.predictions, result.duration, result.model, result.baseline) == ((), 0.0, "face", "none")
+    assert result.summary.modality == "face"
+    assert "no face" in run("predict", empty).stdout
     assert recognizer.labels == ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
     assert recognizer.predict(np.zeros((50, 50, 3), np.uint8)) == []
 

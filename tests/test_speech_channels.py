@@ -69,6 +69,18 @@ class TestWhatAMixLoses:
         voice = call[:, 0]
         assert "its channels cancel out" in said_of(np.stack([voice, -voice], 1))[1][0]
 
+    def test_small_pieces_of_a_pipe_are_compared_too(self, call):
+        import io
+
+        from affekt.speech.pipe import RawForm, raw
+
+        voice, said = call[:, 0], []
+        samples = np.ascontiguousarray(np.stack([voice, -voice], 1), "<f4").tobytes()
+        pipe = io.BufferedReader(io.BytesIO(samples), buffer_size=4_000)
+        pipe.read1 = lambda size, read=pipe.read1: read(4_000)
+        list(raw(pipe, RawForm("float32", RATE, 2), named=("x", said.append)).pieces)
+        assert any("cancel out" in sentence for sentence in said)
+
     def test_two_people_are_said(self, call):
         assert "Two people on one call? --channel each." in said_of(call)[1][0]
 

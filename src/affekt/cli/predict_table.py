@@ -109,10 +109,10 @@ def answer(prediction: Prediction, also: Also) -> str:
 
 
 def word(prediction: Prediction) -> str:
-    """The label; or "not sure" with the best guess; or "no speech"."""
+    """The label; or "not sure" with the best guess; or "no speech", "no face"."""
     if prediction.unsure:
         return f"not sure, perhaps {prediction.best}"
-    return prediction.label or "no speech"
+    return prediction.label or ("no face" if prediction.modality == "face" else "no speech")
 
 
 def others(prediction: Prediction) -> str:

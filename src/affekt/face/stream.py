@@ -163,8 +163,7 @@ def frames_of(source: Any, *, warn: Any = lambda sentence: None, rate: float = 2
     Parameters
     ----------
     source : path, bytes, binary file, array (h, w, 3) or Sample
-        Pictures and videos are told apart by what they hold, not by their names. ``webcam:0`` and ``rtsp://...`` are
-        cameras.
+        Pictures and videos are told apart by what they hold, not by their names.
     warn : callable
         Takes a sentence when the source is odd but readable.
     rate : float
@@ -187,8 +186,7 @@ def frames_of(source: Any, *, warn: Any = lambda sentence: None, rate: float = 2
         yield Frame(0.0, read_picture(source))
         return
     with ExitStack() as stack:
-        is_address = isinstance(source, str) and source.startswith(("rtsp://", "webcam:"))
-        video = Video(source, stack, network=is_address)
+        video = Video(source, stack)
         yield from video.frames(rate=rate)
         if video.lost:
             packets = "a packet" if video.lost == 1 else f"{video.lost} packets"
@@ -197,8 +195,6 @@ def frames_of(source: Any, *, warn: Any = lambda sentence: None, rate: float = 2
 
 def _may_be_video(source: Any) -> bool:
     """Whether a source is not a picture by its first bytes."""
-    if isinstance(source, str) and source.startswith(("rtsp://", "webcam:")):
-        return True
     if isinstance(source, (bytes, bytearray, memoryview)):
         head = bytes(source[:16])
     elif hasattr(source, "read"):

@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -53,12 +52,10 @@ class Video:
 
     Parameters
     ----------
-    source : path, bytes file or address of a camera
-        ``rtsp://...`` only with ``network``; nothing else is opened by address.
+    source : path, bytes or binary file
+        Nothing is opened by address.
     stack : ExitStack
         Closes the decoder.
-    network : bool
-        Whether an address may be opened.
 
     Attributes
     ----------
@@ -77,16 +74,15 @@ class Video:
         If there is no such file, no video in it, or its frames are too large.
     """
 
-    def __init__(self, source: Any, stack: ExitStack, *, network: bool = False) -> None:
+    def __init__(self, source: Any, stack: ExitStack) -> None:
         import av
 
         av.logging.set_level(av.logging.PANIC)
         is_path = isinstance(source, (str, os.PathLike))
         self.name = os.fspath(source) if is_path else str(getattr(source, "name", "video"))
-        options = {"protocol_whitelist": "rtsp,rtp,udp,tcp"} if network else {"protocol_whitelist": "none"}
-        options |= {} if network else {"format_whitelist": CONTAINERS}
+        options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "none"}
         try:
-            file = stack.enter_context(open(source, "rb")) if is_path and not network else source  # noqa: SIM115
+            file = stack.enter_context(open(source, "rb")) if is_path else source  # noqa: SIM115
             file = io.BytesIO(file) if isinstance(file, (bytes, bytearray, memoryview)) else file
             self._container = stack.enter_context(av.open(file, "r", options=options, metadata_errors="replace"))
         except FileNotFoundError:
@@ -110,11 +106,6 @@ class Video:
         self._start = float(start) / 1e6 if start is not None else None
         self.duration = float(self._container.duration) / 1e6 if self._container.duration else 0.0
         self.lost = 0
-
-    @property
-    def codec_rate(self) -> Fraction:
-        """Frames per second as a fraction, for writing a copy."""
-        return Fraction(self._track.average_rate or 25).limit_denominator(1001)
 
     def frames(self, *, rate: float = 0.0) -> Iterator[Frame]:
         """Frames in order of time; with ``rate`` no more than so many per second, the others are not converted.

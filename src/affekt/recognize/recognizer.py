@@ -318,7 +318,7 @@ class Recognizer:
             name_of(source),
             streams[0].position,
             tuple(predictions),
-            summarise(predictions),
+            replace(summarise(predictions), modality=self.card.modality),
             self.card.name,
             self.labels,
             tuple(problems),

@@ -27,7 +27,7 @@ _PER_SECOND = 10
 #: Power of a channel that counts as sound, a mix that keeps less of its channels than this, and the correlation
 #: below which two channels hold different sound.
 _SOUND, _LOST, _RELATED = 1e-6, 0.05, 0.1
-#: Decibels, as a ratio of powers, by which one speaker's channel is louder while only he speaks.
+#: Ratio of powers (15 dB) by which a channel is louder while only its speaker speaks.
 _LOUDER = 30.0
 #: Shares of the time in which each channel has to speak alone before they are two people's.
 _ALONE = 0.1
@@ -127,12 +127,20 @@ class _Comparison:
 
     def __init__(self, sampling_rate: int) -> None:
         self._size = sampling_rate // _PER_SECOND
+        self._rest: NDArray[Any] | None = None
         self._mixed = self._products = 0.0
         self._powers: list[NDArray[np.float64]] = []
 
     def see(self, block: NDArray[Any], weights: NDArray[np.float32]) -> None:
         """Take a block (n, channels) of what is mixed."""
-        if block.shape[1] < 2 or not (steps := len(block) // self._size):
+        if block.shape[1] < 2:
+            return
+        # What arrives in a pipe comes in smaller pieces than are compared.
+        if self._rest is not None and self._rest.shape[1] == block.shape[1]:
+            block = np.concatenate([self._rest, block])
+        steps = len(block) // self._size
+        self._rest = block[steps * self._size :].copy()
+        if not steps:
             return
         with np.errstate(over="ignore", invalid="ignore"):
             wide = block[: steps * self._size].astype(np.float64)

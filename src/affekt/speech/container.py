@@ -101,7 +101,7 @@ def packet_length(container: Any) -> tuple[float, int] | None:
             if packet.pts is None or not packet.duration:
                 return None
             time = float(packet.pts * packet.time_base) - start
-            if time < end - RESTARTED or time > end + LONGEST_GAP:  # the clock began anew
+            if time < end - RESTARTED or time > end + longest_gap(container):  # the clock began anew
                 start, time = start + time - end, end
             end = max(end, time + float(packet.duration * packet.time_base))
     except (av.FFmpegError, OSError):
@@ -215,8 +215,7 @@ class TrackReader:
             return 0
         time, position = float(frame.time) - self._start, self.done / self.sampling_rate
         ahead = time - position
-        is_broadcast = self._container.format.name.startswith("mpeg")
-        if ahead < -RESTARTED or ahead > (LONGEST_BROADCAST_GAP if is_broadcast else LONGEST_GAP):
+        if ahead < -RESTARTED or ahead > longest_gap(self._container):
             self._start += ahead
             return 0
         if abs(ahead) < (LOST if was_lost else TOLERANCE):
@@ -268,6 +267,11 @@ def _pieces(samples: int) -> Iterator[int]:
     while samples > 0:
         yield min(samples, 10 * SAMPLING_RATE)
         samples -= 10 * SAMPLING_RATE
+
+
+def longest_gap(container: Any) -> float:
+    """Seconds by which the clock of a container may run ahead and still be believed."""
+    return LONGEST_BROADCAST_GAP if container.format.name.startswith("mpeg") else LONGEST_GAP
 
 
 def words(error: Exception) -> str:
