@@ -20,6 +20,7 @@ from affekt.metrics.labels import unweighted_recall
 from affekt.speech.network import BASELINES, VoiceNetwork, VoiceShape
 from affekt.train.muon import Muon
 from affekt.train.recipe import Recipe
+from affekt.train.resumable import average, load_checkpoint, save_checkpoint
 from affekt.train.voice.features import Features
 from affekt.train.voice.losses import MASKED, corpus_logits, masked_cross_entropy, smooth_targets
 from affekt.train.voice.perturb import change_voices, spec_augment
@@ -283,7 +284,8 @@ class Trainer:
         for optimiser, scheduler in zip(self.optimisers, self.schedulers, strict=True):
             optimiser.step()
             scheduler.step()
-        self._average()
+        self.step += 1
+        average(self.averaged, self.network, step=self.step, decay=self.recipe.schedule.averaging)
         return float(loss.detach())
 
     def loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:
@@ -321,39 +323,13 @@ class Trainer:
             loss = loss + objective.corpus_heads * masked_cross_entropy(own, targets, allowed)
         return loss
 
-    def _average(self) -> None:
-        self.step += 1
-        # Young averages forget faster, or the random start would linger for epochs.
-        decay = min(self.recipe.schedule.averaging, (1 + self.step) / (10 + self.step))
-        pairs = zip(self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True)
-        for average, value in pairs:
-            if average.dtype.is_floating_point:
-                average.lerp_(value, 1 - decay)
-            else:
-                average.copy_(value)
-
     def save(self, path: Path) -> None:
         """Write a checkpoint that appears only when complete."""
-        state = {
-            "network": self.network.state_dict(),
-            "averaged": self.averaged.state_dict(),
-            "optimisers": [one.state_dict() for one in self.optimisers],
-            "schedulers": [one.state_dict() for one in self.schedulers],
-            "counters": torch.tensor([self.epoch, self.step]),
-        }
-        torch.save(state, path.with_suffix(".part"))
-        path.with_suffix(".part").replace(path)
+        save_checkpoint(self, path)
 
     def load(self, path: Path) -> None:
         """Continue from a checkpoint."""
-        state = torch.load(path, weights_only=True)
-        self.network.load_state_dict(state["network"])
-        self.averaged.load_state_dict(state["averaged"])
-        for optimiser, kept in zip(self.optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(kept)
-        for scheduler, kept in zip(self.schedulers, state["schedulers"], strict=True):
-            scheduler.load_state_dict(kept)
-        self.epoch, self.step = (int(value) for value in state["counters"])
+        load_checkpoint(self, path)
 
 
 def clip_embeddings(network: VoiceNetwork, material: Material, *, way: int = 0, batch: int = 32) -> Tensor:
