@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from affekt.face.detect import Detector, Faces, overlaps
 from affekt.train.face.detector_mosaics import Mosaic
+from affekt.train.face.detector_recipe import MosaicRecipe
+from affekt.train.face.detector_teacher import Taught
 
 #: Intersection over union from which a box has found a face.
 FOUND = 0.5
@@ -114,6 +116,19 @@ def match_mosaics(detector: Detector, mosaics: Sequence[Mosaic]) -> Matches:
         grey = mosaic.picture.numpy().astype(np.uint8)
         faces = detector.detect(np.ascontiguousarray(np.stack([grey] * 3, axis=2)))
         found.append(match(faces, _corner(mosaic.boxes), _corner(mosaic.ignored)))
+    return joined(found)
+
+
+def match_scenes(detector: Detector, taught: Taught, rows: Sequence[int], recipe: MosaicRecipe) -> Matches:
+    """Matches of a detector on pictures as they are; where the teacher was unsure, nothing counts."""
+    found = []
+    for row in rows:
+        height, width = taught.sizes[row]
+        grey = taught.pictures[row, :height, :width]
+        faces = detector.detect(np.ascontiguousarray(np.stack([grey] * 3, axis=2)))
+        boxes, scores = taught.boxes[taught.owners == row], taught.scores[taught.owners == row]
+        is_face = scores >= recipe.sure
+        found.append(match(faces, boxes[is_face], boxes[~is_face & (scores >= recipe.unsure)]))
     return joined(found)
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from affekt.errors import InputError
 from affekt.face.detector_network import DetectorNetwork, DetectorShape, normalised
 from affekt.train.face.detector_loss import flattened, losses, total, truth_of
 from affekt.train.face.detector_mosaics import Mosaic, MosaicMaker
-from affekt.train.face.detector_recipe import DetectorRecipe
+from affekt.train.face.detector_recipe import DetectorRecipe, DetectorSchedule
 from affekt.train.face.detector_teacher import Taught
 from affekt.train.muon import Muon
 
@@ -56,7 +55,7 @@ class DetectorRun:
     def advance(self, mosaics: list[Mosaic]) -> dict[str, float]:
         """One step on a batch; the parts of its loss."""
         schedule = self.recipe.schedule
-        share = rate(self.step / schedule.steps)
+        share = rate(self.step, schedule)
         for optimiser, highest in zip(self.optimisers, (schedule.matrix_rate, schedule.learning_rate), strict=True):
             for group in optimiser.param_groups:
                 group["lr"] = share * highest
@@ -103,7 +102,12 @@ class DetectorRun:
         InputError
             If it was made by another recipe.
         """
-        if state["recipe"] != json.dumps(asdict(self.recipe)):
+        schedule, given = self.recipe.schedule, json.loads(state["recipe"])
+        steps = given["schedule"]["steps"]
+        given["schedule"]["steps"] = schedule.steps
+        before = replace(schedule, steps=min(steps, schedule.steps))
+        is_falling = state["step"] > before.steps - falling_steps(before)
+        if given != json.loads(json.dumps(asdict(self.recipe))) or (steps != schedule.steps and is_falling):
             raise InputError("the checkpoint was made by another recipe; give a new output folder, or that recipe.")
         self.step = state["step"]
         self.network.load_state_dict(state["network"])
@@ -117,11 +121,16 @@ def network_of(recipe: DetectorRecipe) -> DetectorNetwork:
     return DetectorNetwork(DetectorShape(recipe.stem, recipe.channels, recipe.blocks, recipe.neck))
 
 
-def rate(progress: float) -> float:
-    """Share of the highest learning rate: up for a twentieth of the run, then down as a cosine to a hundredth."""
-    if progress < 0.05:
-        return 0.02 + 0.98 * progress / 0.05
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - 0.05) / 0.95)))
+def rate(step: int, schedule: DetectorSchedule) -> float:
+    """Share of the highest learning rate: it rises, stays, and falls to a hundredth."""
+    rising = 0.02 + 0.98 * step / max(1, schedule.warm_up)
+    falling = 0.01 + 0.99 * (schedule.steps - step) / max(1, falling_steps(schedule))
+    return max(0.01, min(1.0, rising, falling))
+
+
+def falling_steps(schedule: DetectorSchedule) -> int:
+    """How many steps at the end have a falling learning rate."""
+    return round(schedule.falling * schedule.steps)
 
 
 def mosaics_of_step(maker: MosaicMaker, recipe: DetectorRecipe, step: int) -> list[Mosaic]:
@@ -132,7 +141,12 @@ def mosaics_of_step(maker: MosaicMaker, recipe: DetectorRecipe, step: int) -> li
 
 
 def train_detector(
-    taught: Taught, recipe: DetectorRecipe, output: Path, *, report: Callable[[str], None]
+    taught: Taught,
+    recipe: DetectorRecipe,
+    output: Path,
+    *,
+    report: Callable[[str], None],
+    start: Path | None = None,
 ) -> DetectorNetwork:
     """Train, or go on with training.
 
@@ -145,6 +159,8 @@ def train_detector(
         Folder of the checkpoint, ``checkpoint.pt``.
     report : callable
         Takes a line of progress.
+    start : Path, optional
+        Checkpoint of another run of the same sizes, from whose averaged weights a new run sets out.
 
     Returns
     -------
@@ -155,6 +171,10 @@ def train_detector(
     if checkpoint.exists():
         run.restore(torch.load(checkpoint, weights_only=True))
         report(f"going on after step {run.step}")
+    elif start:
+        weights = torch.load(start, weights_only=True)["average"]
+        run.network.load_state_dict(weights)
+        run.average.load_state_dict(weights)
     seen: list[dict[str, float]] = []
     while run.step < recipe.schedule.steps:
         seen.append(run.advance(mosaics_of_step(maker, recipe, run.step)))

@@ -76,7 +76,10 @@ class MosaicMaker:
         share = {name: np.count_nonzero(corpora[with_face] == name) ** -0.5 for name in set(corpora[with_face])}
         weights = np.array([share[name] for name in corpora[with_face]])
         self._with_face, self._weights = with_face, np.cumsum(weights / weights.sum())
-        self._empty = np.flatnonzero(self._faceless)
+        # Where the teacher saw nothing, not even unsurely, scenes are background; a portrait without a face is a miss.
+        is_blank = np.isin(corpora, recipe.scene_corpora)
+        is_blank[taught.owners[taught.scores >= recipe.unsure]] = False
+        self._empty = np.flatnonzero(self._faceless | is_blank)
         #: The pictures at full, half, ... size: what is drawn smaller is averaged, not skipped.
         self._halved = [taught.pictures]
         while self._halved[-1].shape[1] > 16:

@@ -31,6 +31,9 @@ class MosaicRecipe:
         How often a tile shows a picture without faces, and one lies behind all tiles.
     faceless_corpora : tuple of str
         Their pictures hold no human face: what the teacher sees there is its error, unless it is very sure.
+    scene_corpora : tuple of str
+        Their pictures show whole scenes, with and without faces: where the teacher sees none, there is none. Those of
+        them that are held out choose the threshold.
     turn, far_turn : float
         Standard deviation of the rotation in degrees, and the largest in one of eight tiles, drawn evenly.
     blur, noise, light, hidden, coarse : float
@@ -48,6 +51,7 @@ class MosaicRecipe:
     faceless: float = 0.2
     scenery: float = 0.75
     faceless_corpora: tuple[str, ...] = ("pets",)
+    scene_corpora: tuple[str, ...] = ()
     turn: float = 12.0
     far_turn: float = 50.0
     blur: float = 0.25
@@ -72,8 +76,11 @@ class DetectorSchedule:
     steps, batch : int
         Steps, and mosaics in each; no mosaic comes twice.
     matrix_rate, learning_rate : float
-        Of Muon for the 1x1 convolutions, and of AdamW for all else; both rise for a twentieth of the run and fall as
-        a cosine.
+        Of Muon for the 1x1 convolutions, and of AdamW for all else; both rise for ``warm_up`` steps, stay, and fall
+        evenly to a hundredth.
+    warm_up : int
+    falling : float
+        Share of the run in which they fall. A run that has not come so far may be made longer or shorter.
     weight_decay : float
         Of both.
     averaging : float
@@ -86,6 +93,8 @@ class DetectorSchedule:
     batch: int = 16
     matrix_rate: float = 0.01
     learning_rate: float = 3e-3
+    warm_up: int = 100
+    falling: float = 0.4
     weight_decay: float = 0.02
     averaging: float = 0.997
     bfloat16: bool = True

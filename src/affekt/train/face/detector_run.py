@@ -13,7 +13,7 @@ import numpy as np
 
 from affekt.errors import InputError
 from affekt.face.detect import DetectOptions, Detector
-from affekt.train.face.detector_evaluate import match_mosaics
+from affekt.train.face.detector_evaluate import match_mosaics, match_scenes
 from affekt.train.face.detector_export import card_of, export_detector
 from affekt.train.face.detector_loop import train_detector
 from affekt.train.face.detector_mosaics import MosaicMaker
@@ -37,10 +37,13 @@ class DetectorMaterial:
         Name of each corpus to its folder and how many pictures are drawn, at most.
     teacher : Path
         A detector's ONNX file: YuNet.
+    start : Path, optional
+        Checkpoint of another run, to set out from its weights.
     """
 
     folders: Mapping[str, tuple[Path, int]]
     teacher: Path
+    start: Path | None = None
 
 
 def load_detector_recipe(path: Path | None = None) -> DetectorRecipe:
@@ -84,23 +87,33 @@ def run_detector(
         teacher = Detector(material.teacher, DetectOptions(threshold=LEAST))
         teach(material.folders, teacher, seed=recipe.seed, report=report).save(stored)
     taught = Taught.load(stored)
-    network = train_detector(taught.part(held_out=False), recipe, output, report=report)
+    network = train_detector(taught.part(held_out=False), recipe, output, report=report, start=material.start)
     card = card_of(recipe, taught.part(held_out=False))
     path = output / f"{recipe.name}.onnx"
     report(f"largest difference between file and network: {export_detector(network, card, path):.1e}")
     scores, threshold = held_out_scores(path, taught.part(held_out=True), recipe)
     export_detector(network, replace(card, scores=scores, threshold=threshold), path)
-    report(f"threshold {threshold}; held-out mosaics: {scores['mosaics']}")
+    report(f"threshold {threshold}; held out: {scores}")
     return path
 
 
 def held_out_scores(
     path: Path, taught: Taught, recipe: DetectorRecipe, *, mosaics: int = HELD_OUT
 ) -> tuple[dict[str, Any], float]:
-    """Precision and recall on mosaics of pictures held out, and the least threshold of enough precision there."""
+    """Precision and recall on pictures held out, and the least threshold of enough precision there.
+
+    They are measured on mosaics, and on scenes as they are, if the recipe names any; those choose the threshold.
+    """
     maker = MosaicMaker(taught, recipe.mosaics)
     drawn = [np.random.default_rng((recipe.seed, 0, 0, number)) for number in range(mosaics)]
-    matches = match_mosaics(Detector(path, DetectOptions(threshold=0.1)), [maker.draw(rng, SIDE) for rng in drawn])
-    threshold = matches.threshold(PRECISION)
-    scores = {"precision": list(matches.precision(threshold)), "recall": list(matches.recall(threshold))}
-    return {"mosaics": scores}, threshold
+    detector = Detector(path, DetectOptions(threshold=0.1))
+    matches = {"mosaics": match_mosaics(detector, [maker.draw(rng, SIDE) for rng in drawn])}
+    scenes = [row for row, name in enumerate(taught.names) if name.split("/")[0] in recipe.mosaics.scene_corpora]
+    if scenes:
+        matches["scenes"] = match_scenes(detector, taught, scenes, recipe.mosaics)
+    threshold = matches["scenes" if scenes else "mosaics"].threshold(PRECISION)
+    scores = {
+        name: {"precision": list(one.precision(threshold)), "recall": list(one.recall(threshold))}
+        for name, one in matches.items()
+    }
+    return scores, threshold

@@ -18,6 +18,8 @@ from affekt.face.detect import Detector, resized
 #: Longer side of a stored picture.
 SIDE = 256
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".pgm", ".ppm"})
+#: Corpora whose files are named after the person in them: ``Some_Body_0001.jpg``.
+NAMED = ("lfw", "muxspace")
 #: Of every so many people, one is held out.
 HELD_OUT = 20
 
@@ -86,7 +88,7 @@ def person(name: str) -> str:
     if folder.startswith("orl"):
         return folder
     who, _, number = stem.rpartition("_")
-    return who if number.isdecimal() and who else name
+    return who if number.isdecimal() and who and folder.split("/")[0] in NAMED else name
 
 
 def read_grey(path: Path) -> NDArray[np.uint8]:
