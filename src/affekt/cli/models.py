@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
 from affekt.cli.terminal import console, polite
 
 
-@click.command()
+@click.group(invoke_without_command=True)
+@click.pass_context
+def models(context: click.Context) -> None:
+    """The models at hand, with their cards' main numbers.
+
+    `affekt models download NAME` brings one of others that affekt can use.
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(listed)
+
+
+@models.command(hidden=True, name="list")
 @polite
-def models() -> None:
+def listed() -> None:
     """The models at hand, with their cards' main numbers."""
     from rich.table import Table
 
@@ -27,6 +39,40 @@ def models() -> None:
         mean = f"{sum(recalls) / len(recalls):.2f} over {len(recalls)} corpora" if recalls else "-"
         table.add_row(name, purpose, f"{size / 1e6:.1f} MB", str(len(card.labels)), mean)
     console().print(table)
+    _print_downloads()
+
+
+def _print_downloads() -> None:
+    from affekt.models.downloads import DOWNLOADS, model_folder
+
+    for name, row in DOWNLOADS.items():
+        is_here = (model_folder() / row.file).is_file()
+        state = "downloaded" if is_here else f"not here: affekt models download {name}"
+        console().print(f"{name}: {row.purpose}, {row.size / 1e6:.1f} MB, licence {row.licence}; {state}")
+
+
+@models.command()
+@click.argument("name")
+@click.option(
+    "--from",
+    "source",
+    metavar="FILE|ADDRESS",
+    help="Another place that has the very same file: a copy brought from elsewhere, a mirror.",
+)
+@polite
+def download(name: str, source: str | None) -> None:
+    """Bring a model that affekt can use and does not ship: yunet.
+
+    The file is checked against its known digest and kept in the user's cache
+    folder (another one: set AFFEKT_MODELS).
+    """
+    from affekt.models.downloads import download as bring
+    from affekt.models.downloads import entry, model_folder
+
+    row = entry(name)
+    addresses = [] if source is None else [source if "://" in source else Path(source).resolve().as_uri()]
+    path = bring(row, model_folder(), addresses=addresses)
+    click.echo(f"{path} ({row.size / 1e6:.1f} MB, {row.purpose}; licence {row.licence})")
 
 
 @click.command()
