@@ -48,7 +48,7 @@ class Timeline:
     duration : float
         Seconds; the time axis goes from 0 to here.
     envelope : float array, shape (m, 2)
-        Minimum and maximum of the signal in m columns of equal duration.
+        Minimum and maximum of the signal in m columns of equal duration; m = 0 of a video, which gets no waveform.
     activity : sequence of (start, end)
         Where speech is, in seconds.
     windows : sequence of Prediction
@@ -89,6 +89,11 @@ class Timeline:
         for label in {label for p in (*self.windows, *self.segments) for label in p.scores}:
             if label not in self.labels:
                 raise UnknownName("label", label, self.labels)
+
+    @property
+    def silent(self) -> bool:
+        """Whether it has no sound: pictures."""
+        return not len(self.envelope)
 
     @property
     def people(self) -> list[str]:
@@ -134,7 +139,8 @@ def draw_timeline(data: Timeline, *, figure: Figure | None = None) -> Figure:
     >>> [ax.get_ylabel() for ax in draw_timeline(data).axes]
     ['waveform', 'probability', 'emotion']
     """
-    heights = {name: height for name, height in HEIGHTS.items() if name != "truth" or data.truth}
+    left_out = {"truth": not data.truth, "waveform": data.silent}
+    heights = {name: height for name, height in HEIGHTS.items() if not left_out.get(name)}
     heights["predicted"] *= len(data.lanes)
     heights["probabilities"] *= max(1, 0.6 * len(data.lanes))
     if figure is None:
@@ -179,7 +185,7 @@ def probabilities(data: Timeline, *, ax: Axes | None = None) -> Axes:
     ax.set_ylim(0, 1)
     ax.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
     if not any(p.scores for p in data.windows):
-        words = "no prediction" if data.activity else "no speech"
+        words = "no face" if data.silent else "no prediction" if data.activity else "no speech"
         ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", color=WAVE)
         return ax
     colour_of, lanes = data.colours, data.lanes
@@ -366,7 +372,7 @@ def _legend(data: Timeline, figure: Figure) -> None:
     """All labels at the right, in the order of the stack, and what the shading means."""
     patch = require("matplotlib.patches", extra="plot").Patch
     entries = [(_name(label), colour) for label, colour in reversed(data.colours.items())]
-    if data.activity:
+    if data.activity and not data.silent:
         entries.append(("speech", SPEECH))
     # matplotlib leaves out names that begin with an underscore; a blank in front keeps them.
     handles = [patch(facecolor=colour, label=f" {name}") for name, colour in entries]
