@@ -183,7 +183,7 @@ class Camera:
         if self._number is None:
             form, address = None, self._address
             options = {
-                "rtsp_transport": "tcp",
+                "rtsp_flags": "prefer_tcp",
                 "fflags": "nobuffer",
                 "protocol_whitelist": "rtsp,rtp,tcp,udp,tls,http,https",
             }
