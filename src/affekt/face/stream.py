@@ -196,7 +196,11 @@ def frames_of(source: Any, *, warn: Any = lambda sentence: None, rate: float = 3
         return
     with ExitStack() as stack:
         video = Video(source, stack)
-        yield from video.frames(rate=rate)
+        frame: Frame | None = None
+        for frame in video.frames(rate=rate):
+            yield frame
+        if frame is None:
+            warn(f"{name_of(source)}: has no frame that can be shown.")
         if video.lost:
             packets = "a packet" if video.lost == 1 else f"{video.lost} packets"
             warn(f"{name_of(source)}: is damaged; {packets} of its video could not be decoded.")

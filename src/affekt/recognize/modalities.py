@@ -32,6 +32,8 @@ class Modality:
         What a live stream may send.
     page : str or None
         The module of the page that records it.
+    warning : str
+        The class of warnings about what is odd in a source.
     extra : str or None
         What must be installed beside the base.
     baseline : bool
@@ -48,6 +50,7 @@ class Modality:
     ships: tuple[str, ...]
     formats: tuple[str, ...]
     page: str | None
+    warning: str
     extra: str | None = None
     baseline: bool = False
     channels: bool = False
@@ -68,6 +71,7 @@ MODALITIES: dict[str, Modality] = {
         ships=("voice", "activity"),
         formats=("pcm16", "float32"),
         page="recorder.js",
+        warning="errors:AudioWarning",
         baseline=True,
         channels=True,
     ),
@@ -80,6 +84,7 @@ MODALITIES: dict[str, Modality] = {
         ships=("face", "detector"),
         formats=(),
         page=None,
+        warning="errors:ImageWarning",
     ),
 }
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from affekt.errors import AudioWarning, InputError
+from affekt.errors import InputError
 from affekt.labels import LabelMap, Labels, label_map, loss_of
 from affekt.models.card import label_set, least_probability
 from affekt.models.zoo import load_model
@@ -348,7 +348,7 @@ class Recognizer:
         if self.label_map.lost:
             problems.insert(0, loss_of(self.label_map.lost, self.labels))
         for problem in problems[bool(self.label_map.lost) :]:
-            warnings.warn(problem, AudioWarning, stacklevel=3)
+            warnings.warn(problem, self._modality.load("warning"), stacklevel=3)
         return Result(
             name_of(source),
             streams[0].position,
