@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from affekt.errors import InputError, ModelError
 from affekt.face.align import crops
 from affekt.face.detect import Detector, Faces, emotion_crop
-from affekt.face.image import PICTURES, name_of, read_picture
+from affekt.face.image import PICTURES, is_picture, name_of, read_picture
 from affekt.face.quality import RATING, face_measures
 from affekt.face.track import Tracker
 from affekt.face.video import VIDEOS, Frame, Video
@@ -206,10 +206,7 @@ def _may_be_video(source: Any) -> bool:
                 head = file.read(16)
         except OSError:
             return False  # the reader of pictures says what is wrong
-    is_picture = head.startswith((b"\xff\xd8", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"P5", b"P6"))
-    is_picture |= head[:4] == b"RIFF" and head[8:12] == b"WEBP"
-    is_picture |= head[4:8] == b"ftyp" and head[8:12] in (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1")
-    return bool(head) and not is_picture
+    return bool(head) and not is_picture(head)
 
 
 class FaceStream:
