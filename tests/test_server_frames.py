@@ -122,7 +122,7 @@ def test_a_hostile_frame_is_an_event_and_the_stream_goes_on(url, face, data, wor
         at, side = face.index(b"\xff\xc0"), 9_000 if data == "bomb" else 60_000
         data = face[: at + 5] + struct.pack(">HH", side, side) + face[at + 9 :]
     elif data == "passes":
-        data = face + 40 * b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00"
+        data = face + 70 * b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00"
     elif data == "png":
         file = io.BytesIO()
         drawn_face(60).save(file, "PNG")

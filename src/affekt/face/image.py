@@ -28,8 +28,8 @@ FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 MOST_PIXELS = 120_000_000
 #: Pictures with more pixels are read at a fraction of their size where the format can (jpeg).
 LARGE = 16_000_000
-#: Scans of a jpeg of a camera; a progressive one has about ten.
-MOST_PASSES = 32
+#: Scans of a jpeg, its previews included; a progressive one has about ten. Each takes time, however few its bytes.
+MOST_PASSES = 64
 #: Share of pixels that have to look like skin lit by a lamp the wrong way round before a picture seems to be BGR.
 _SWAPPED = 0.15
 
@@ -118,8 +118,7 @@ def read_frame(data: bytes, *, most_pixels: int) -> Picture:
 
     if not data.startswith(b"\xff\xd8"):
         raise ImageError(f"a frame of {len(data)} bytes is no jpeg.")
-    # In coded data 0xff is followed by 0 or a restart, so this counts passes; each takes time, however few its bytes.
-    if data.count(b"\xff\xda") > MOST_PASSES:
+    if _passes(io.BytesIO(data)) > MOST_PASSES:
         raise ImageError(f"a frame with more than {MOST_PASSES} passes over the picture; send baseline jpeg.")
     try:
         with Image.open(io.BytesIO(data), formats=["JPEG"]) as picture:
@@ -244,6 +243,8 @@ def _upright(picture: Any, name: str) -> Picture:
     width, height = picture.size
     if width * height > MOST_PIXELS:
         raise ImageError(f"{name}: {width} x {height} pixels; allowed: {MOST_PIXELS:,} in all. Shrink it first.")
+    if picture.format in ("JPEG", "MPO") and _passes(picture.fp) > MOST_PASSES:
+        raise ImageError(f"{name}: more than {MOST_PASSES} passes over the picture take too long. Export it again.")
     if width * height > LARGE:
         picture.draft("RGB", (width // 2, height // 2))  # of jpeg only, at a fraction of the cost
     with warnings.catch_warnings():
@@ -258,6 +259,17 @@ def _upright(picture: Any, name: str) -> Picture:
         picture = Image.new("RGBA", layer.size, (255, 255, 255, 255))
         picture.alpha_composite(layer)
     return np.ascontiguousarray(np.asarray(picture.convert("RGB"), np.uint8))
+
+
+def _passes(file: IO[bytes]) -> int:
+    """Scans of a jpeg. In coded data 0xff is followed by 0 or a restart, so the marker is no chance."""
+    here, count, last = file.tell(), 0, b""
+    file.seek(0)
+    while part := file.read(1 << 20):
+        count += (last + part).count(b"\xff\xda")
+        last = part[-1:]
+    file.seek(here)
+    return count
 
 
 def _scaled(values: NDArray[Any]) -> NDArray[np.uint8]:

@@ -108,9 +108,7 @@ def open_live(recognizer: Recognizer, **form: Any) -> LiveFaces:
         If something is said of the frames.
     """
     if form:
-        raise InputError(
-            f"{', '.join(form)}: a live stream of faces is told nothing; each frame has its time and size."
-        )
+        raise InputError(f"{', '.join(form)}: a live stream of faces is told nothing: each frame has its time.")
     return LiveFaces(recognizer)
 
 

@@ -304,8 +304,10 @@ class Recognizer:
                 streams = [self.stream(listener=trace.listener(who) if trace else None) for who in names]
             for who, stream, column in zip(names, streams, columns, strict=True):
                 predictions += _by(who, stream.feed(column))
-            if trace and self._modality.channels:
-                trace.see(block)
+            if trace:
+                trace.reached(streams[0].position)
+                if self._modality.channels:
+                    trace.see(block)
         streams = streams or [self.stream()]
         for who, stream in zip(names, streams, strict=True):
             predictions += _by(who, stream.flush())

@@ -36,6 +36,9 @@ class Trace:
         """Lowest and highest sample of every 10 ms, shape (m, 2)."""
         return np.concatenate(self._envelope) if self._envelope else np.zeros((0, 2), np.float32)
 
+    def reached(self, seconds: float) -> None:
+        """So much of the recording was worked on; nothing is kept of that."""
+
     def see(self, signal: NDArray[np.float32], *, step: int = 160) -> None:
         """Take the next piece of signal, (n,) or (n, channels)."""
         signal = np.concatenate([self._rest, signal if signal.ndim == 1 else signal.mean(axis=1)])

@@ -186,8 +186,8 @@ class Settings:
 
 
 _WHAT = (
-    "affekt computes from the sound of a voice or the look of a face how likely each emotion is; it is often wrong, and "
-    "it must not be used to decide about people."
+    "affekt computes from the sound of a voice or the look of a face how likely each emotion is; it is often wrong, "
+    "and it must not be used to decide about people."
 )
 #: What people are told before the microphone or the camera opens.
 NOT_STORED = (
