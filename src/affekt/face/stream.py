@@ -15,7 +15,7 @@ from affekt.errors import InputError, ModelError
 from affekt.face.align import crops
 from affekt.face.camera import Camera
 from affekt.face.detect import Detector, Faces, emotion_crop
-from affekt.face.image import PICTURES, name_of, read_picture
+from affekt.face.image import PICTURES, is_picture, name_of, read_picture
 from affekt.face.quality import RATING, face_measures
 from affekt.face.track import Tracker
 from affekt.face.video import VIDEOS, Frame, Video
@@ -196,10 +196,10 @@ def frames_of(source: Any, *, warn: Any = lambda sentence: None, rate: float = 3
         return
     with ExitStack() as stack:
         video = Video(source, stack)
-        frame: Frame | None = None
-        for frame in video.frames(rate=rate):
+        count = 0
+        for count, frame in enumerate(video.frames(rate=rate), 1):  # noqa: B007
             yield frame
-        if frame is None:
+        if not count:
             warn(f"{name_of(source)}: has no frame that can be shown.")
         if video.lost:
             packets = "a packet" if video.lost == 1 else f"{video.lost} packets"
@@ -219,10 +219,7 @@ def _may_be_video(source: Any) -> bool:
                 head = file.read(16)
         except OSError:
             return False  # the reader of pictures says what is wrong
-    is_picture = head.startswith((b"\xff\xd8", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"P5", b"P6"))
-    is_picture |= head[:4] == b"RIFF" and head[8:12] == b"WEBP"
-    is_picture |= head[4:8] == b"ftyp" and head[8:12] in (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1")
-    return bool(head) and not is_picture
+    return bool(head) and not is_picture(head)
 
 
 class FaceStream:

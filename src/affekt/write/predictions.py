@@ -226,9 +226,15 @@ def record(result: Result) -> dict[str, Any]:
         "summary": summary,
         **({"summaries": people} if people else {}),
         "segments": [table_of(p) for p in result.predictions],
+        **({"boxes": boxes} if (boxes := _boxes(result)) else {}),
         "baseline": result.baseline,
         "warnings": [utf8(warning) for warning in result.warnings],
     }
+
+
+def _boxes(result: Result) -> dict[str, list[list[float]]]:
+    """Where each face was: [time, left, top, width, height], by its name."""
+    return {utf8(who): [[round(x, 4) for x in place] for place in places] for who, places in result.boxes.items()}
 
 
 def _csv_values(prediction: Prediction, box: int, labels: Iterable[str]) -> list[Any]:
