@@ -126,7 +126,8 @@ def predict(**options: Any) -> int:
     from affekt.recognize.recognizer import Recognizer
 
     job = Job(**options)
-    if any(is_camera(path) for path in job.paths):
+    # What an http address holds is not fetched: it may be a recording, and the user's to download.
+    if any(is_camera(path) and not path.lower().startswith("http") for path in job.paths):
         return watch_camera(job)
     if job.seconds:
         raise InputError("--seconds is for cameras, which have no end.")
@@ -483,6 +484,7 @@ def _save_plot(result: Result, trace: Trace, path: Path) -> None:
         windows=trace.hops,
         segments=list(result.predictions),
         labels=list(result.labels),
+        silent=result.summary.modality == "face",
     )
     form = _picture_form(path)
     figure = draw_timeline(data)

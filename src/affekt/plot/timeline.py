@@ -48,7 +48,7 @@ class Timeline:
     duration : float
         Seconds; the time axis goes from 0 to here.
     envelope : float array, shape (m, 2)
-        Minimum and maximum of the signal in m columns of equal duration; m = 0 of a video, which gets no waveform.
+        Minimum and maximum of the signal in m columns of equal duration.
     activity : sequence of (start, end)
         Where speech is, in seconds.
     windows : sequence of Prediction
@@ -60,6 +60,8 @@ class Timeline:
         The model's labels, in its order: the first is at the bottom of the stack.
     truth : sequence of (start, end, label)
         The true labels, if known; they get a band of their own.
+    silent : bool
+        Whether it has no sound, but faces: there is no waveform then.
 
     Raises
     ------
@@ -77,6 +79,7 @@ class Timeline:
     segments: Sequence[Prediction]
     labels: Sequence[str]
     truth: Sequence[tuple[float, float, str]] = field(default=())
+    silent: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.duration < math.inf:
@@ -89,11 +92,6 @@ class Timeline:
         for label in {label for p in (*self.windows, *self.segments) for label in p.scores}:
             if label not in self.labels:
                 raise UnknownName("label", label, self.labels)
-
-    @property
-    def silent(self) -> bool:
-        """Whether it has no sound: pictures."""
-        return not len(self.envelope)
 
     @property
     def people(self) -> list[str]:
