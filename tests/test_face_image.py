@@ -131,3 +131,13 @@ def test_a_picture_that_seems_to_be_bgr_is_noticed():
     assert not looks_swapped(skin) and looks_swapped(skin[:, :, ::-1])
     with pytest.warns(ImageWarning, match="seems to be BGR"):
         read_picture(np.ascontiguousarray(skin[:, :, ::-1]))
+
+
+def test_a_jpeg_of_thousands_of_passes_is_refused_before_it_is_decoded():
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64), (120, 90, 60)).save(file, "JPEG", progressive=True)
+    data = file.getvalue()
+    assert read_picture(data).shape == (64, 64, 3)
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    with pytest.raises(ImageError, match="64 passes over the picture"):
+        read_picture(data[:-2] + 100 * scan + b"\xff\xd9")

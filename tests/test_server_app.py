@@ -454,7 +454,8 @@ def test_the_page_and_its_files_come_from_the_package_under_a_strict_policy(serv
 
 
 def test_models_and_labels_are_the_cards(server):
-    (model,) = server.get("/v1/models").json()["models"]
+    model, faces = server.get("/v1/models").json()["models"]
+    assert (faces["name"], faces["modality"], faces["default"]) == ("face", "face", False)
     assert model["card"]["baseline"]
     card = Recognizer().card
     assert model["default"] and tuple(model["labels"]) == card.labels and model["card"]["licence"] == card.licence

@@ -213,6 +213,8 @@ class Result:
         labelled) or ``running`` (from what came before in this recording).
     summaries : mapping of str to Prediction
         The summary of each person, by ``who``, where predictions say who it is.
+    boxes : mapping of str to tuple
+        Of a video, where asked for: (time, left, top, width, height) of each face along the way, by ``who``.
 
     Raises
     ------
@@ -237,6 +239,7 @@ class Result:
     warnings: tuple[str, ...] = ()
     baseline: str = "none"
     summaries: Mapping[str, Prediction] = field(default_factory=dict)
+    boxes: Mapping[str, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 <= self.duration <= _LONGEST:

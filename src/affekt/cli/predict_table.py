@@ -20,23 +20,16 @@ class Also(NamedTuple):
 
 
 def print_timeline(result: Result, also: Also) -> None:
-    """One recording: a row for each segment, and what it is in all."""
+    """One recording or picture: a row for each segment or face, and what it is in all."""
     from rich.table import Table
     from rich.text import Text
 
-    spoken = sum(p.duration for p in result.predictions)
-    is_face = any(p.modality == "face" for p in result.predictions)
-    seen = len({p.who for p in result.predictions})
-    faces = "a face" if seen == 1 else f"{seen} faces"
-    heading = (
-        f"{shown(result.source)}: {clock(result.duration)} long, {faces if is_face else f'{clock(spoken)} of speech'}"
-    )
-    if is_face and not result.duration:
-        heading = f"{shown(result.source)}: {faces}"
+    is_face = result.summary.modality == "face"
+    is_picture = is_face and not result.duration
+    length = "" if is_picture else f"{clock(result.duration)} long, "
     people = any(p.who for p in result.predictions)
     table = Table(
-        "start",
-        "end",
+        *([] if is_picture else ["start", "end"]),
         *(["who"] if people else []),
         "emotion",
         "confidence",
@@ -52,8 +45,7 @@ def print_timeline(result: Result, also: Also) -> None:
     for p in result.predictions:
         why = [Text(p.reason)] if weak else []
         table.add_row(
-            clock(p.start),
-            clock(p.end),
+            *([] if is_picture else [clock(p.start), clock(p.end)]),
             *([Text(shown(p.who or ""))] if people else []),
             Text(word(p)),
             percent(p.confidence),
@@ -62,13 +54,21 @@ def print_timeline(result: Result, also: Also) -> None:
             *why,
         )
     screen = console()
-    screen.print(Text(heading))
+    screen.print(Text(f"{shown(result.source)}: {length}{_content(result, is_face)}"))
     if result.predictions:
         screen.print(table)
     if not people:
         screen.print(Text(in_all(result.summary, answer(result.summary, also))))
-    for who, summary in result.summaries.items():
+    for who, summary in {} if is_picture else result.summaries.items():
         screen.print(Text(f"{shown(who)}, {in_all(summary, answer(summary, also))}"))
+
+
+def _content(result: Result, is_face: bool) -> str:
+    """How much there is to go by: seconds of speech, or faces."""
+    if not is_face:
+        return f"{clock(sum(p.duration for p in result.predictions))} of speech"
+    seen = len({p.who for p in result.predictions})
+    return "no face" if not seen else "a face" if seen == 1 else f"{seen} faces"
 
 
 def print_overview(results: Sequence[Result], also: Also) -> None:
@@ -78,26 +78,22 @@ def print_overview(results: Sequence[Result], also: Also) -> None:
 
     if not results:
         return
-    table = Table(
-        "recording", "length", "speech", "segments", "emotion", "confidence", also.heading, box=None, pad_edge=False
-    )
+    is_face = all(result.summary.modality == "face" for result in results)
+    pictures = is_face and not any(result.duration for result in results)
+    columns = ["picture" if pictures else "recording", "length", "faces" if is_face else "speech", "segments"]
+    kept = [column for column in columns if not (pictures and column in ("length", "segments"))]
+    table = Table(*kept, "emotion", "confidence", also.heading, box=None, pad_edge=False)
     weak = any(result.summary.reason for result in results)
     if weak:
         table.add_column("weak because")
     for result in results:
         spoken = clock(sum(p.duration for p in result.predictions))
+        seen = str(len({p.who for p in result.predictions})) if is_face else spoken
+        counts = [seen] if pictures else [clock(result.duration), seen, str(len(result.predictions))]
         p = result.summary
         label = Text(word(p))
-        row = (
-            clock(result.duration),
-            spoken,
-            str(len(result.predictions)),
-            label,
-            percent(p.confidence),
-            Text(also.of(p)),
-        )
         why = [Text(p.reason)] if weak else []
-        table.add_row(Text(shown(result.source)), *row, *why)
+        table.add_row(Text(shown(result.source)), *counts, label, percent(p.confidence), Text(also.of(p)), *why)
     console().print(table)
 
 

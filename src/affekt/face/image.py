@@ -28,6 +28,8 @@ FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 MOST_PIXELS = 120_000_000
 #: Pictures with more pixels are read at a fraction of their size where the format can (jpeg).
 LARGE = 16_000_000
+#: Scans of a jpeg, its previews included; a progressive one has about ten. Each takes time, however few its bytes.
+MOST_PASSES = 64
 #: Share of pixels that have to look like skin lit by a lamp the wrong way round before a picture seems to be BGR.
 _SWAPPED = 0.15
 
@@ -70,6 +72,64 @@ def read_picture(source: Source) -> Picture:
         return from_array(source)
     with _opened(source) as (picture, name):
         return _upright(picture, name)
+
+
+def is_picture(head: bytes) -> bool:
+    r"""Whether a file is a picture by its first 16 bytes.
+
+    Examples
+    --------
+    >>> is_picture(b"\x89PNG" + bytes(12)), is_picture(b"RIFF....WAVEfmt ")
+    (True, False)
+    """
+    if head[:4] == b"RIFF":
+        return head[8:12] == b"WEBP"
+    if head[4:8] == b"ftyp":
+        return head[8:12] in (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1")
+    return head.startswith((b"\xff\xd8", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"P5", b"P6"))
+
+
+def read_frame(data: bytes, *, most_pixels: int) -> Picture:
+    """One frame of a camera, a jpeg of a stranger, in bounded time and memory.
+
+    Parameters
+    ----------
+    data : bytes
+    most_pixels : int
+        Width times height; a larger one is not decoded.
+
+    Returns
+    -------
+    uint8 array, shape (h, w, 3)
+        RGB.
+
+    Raises
+    ------
+    ImageError
+        If it is no jpeg, damaged, too large, or made of more passes over the picture than a camera makes.
+
+    Examples
+    --------
+    >>> read_frame(b"GIF89a", most_pixels=100)
+    Traceback (most recent call last):
+    affekt.errors.ImageError: a frame of 6 bytes is no jpeg.
+    """
+    from PIL import Image  # 40 ms, and voices never need it
+
+    if not data.startswith(b"\xff\xd8"):
+        raise ImageError(f"a frame of {len(data)} bytes is no jpeg.")
+    if _passes(io.BytesIO(data)) > MOST_PASSES:
+        raise ImageError(f"a frame with more than {MOST_PASSES} passes over the picture; send baseline jpeg.")
+    try:
+        with Image.open(io.BytesIO(data), formats=["JPEG"]) as picture:
+            width, height = picture.size
+            if width * height > most_pixels:
+                raise ImageError(f"a frame of {width} x {height}; allowed: {most_pixels:,} pixels. Send it smaller.")
+            return np.ascontiguousarray(np.asarray(picture.convert("RGB"), np.uint8))
+    except ImageError:
+        raise
+    except Exception as error:  # whatever a decoder raises on a file of strangers is that file's failure
+        raise ImageError(f"a frame of {len(data)} bytes cannot be read as jpeg ({str(error)[:100]}).") from error
 
 
 def from_array(array: NDArray[Any]) -> Picture:
@@ -138,12 +198,12 @@ def _opened(source: Any) -> Iterator[tuple[Any, str]]:
         if isinstance(source, (str, os.PathLike)):
             if Path(source).is_dir():
                 raise ImageError(f"{name}: is a folder. Name the pictures in it.")
-            with open(source, "rb") as opened, Image.open(opened, formats=known) as picture:
+            with open(source, "rb") as opened, _opened_quietly(opened, known) as picture:
                 yield picture, name
             return
         if not hasattr(file, "read"):
             raise InputError(f"a {type(source).__name__} is no picture: give a path, bytes, a binary file or an array.")
-        with Image.open(file, formats=known) as picture:
+        with _opened_quietly(file, known) as picture:
             yield picture, name
     except FileNotFoundError:
         raise ImageError(f"{name}: no such file.") from None
@@ -156,6 +216,14 @@ def _opened(source: Any) -> Iterator[tuple[Any, str]]:
     except Exception as error:  # whatever a decoder raises on a file of strangers is that file's failure
         reason = str(getattr(error, "strerror", None) or error)[:200]
         raise ImageError(f"{name}: cannot be read as a picture ({reason}). Export it again as jpeg or png.") from error
+
+
+def _opened_quietly(file: Any, formats: list[str]) -> Any:
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of large pictures, which are bounded here, and of damaged metadata
+        return Image.open(file, formats=formats)
 
 
 def _what_it_is(source: Any) -> str:
@@ -183,10 +251,12 @@ def _upright(picture: Any, name: str) -> Picture:
     width, height = picture.size
     if width * height > MOST_PIXELS:
         raise ImageError(f"{name}: {width} x {height} pixels; allowed: {MOST_PIXELS:,} in all. Shrink it first.")
+    if picture.format in ("JPEG", "MPO") and _passes(picture.fp) > MOST_PASSES:
+        raise ImageError(f"{name}: more than {MOST_PASSES} passes over the picture take too long. Export it again.")
     if width * height > LARGE:
         picture.draft("RGB", (width // 2, height // 2))  # of jpeg only, at a fraction of the cost
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # bounded above
+        warnings.simplefilter("ignore")  # of damaged metadata
         picture.load()
         picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I") or picture.mode == "F":
@@ -197,6 +267,17 @@ def _upright(picture: Any, name: str) -> Picture:
         picture = Image.new("RGBA", layer.size, (255, 255, 255, 255))
         picture.alpha_composite(layer)
     return np.ascontiguousarray(np.asarray(picture.convert("RGB"), np.uint8))
+
+
+def _passes(file: IO[bytes]) -> int:
+    """Scans of a jpeg. In coded data 0xff is followed by 0 or a restart, so the marker is no chance."""
+    here, count, last = file.tell(), 0, b""
+    file.seek(0)
+    while part := file.read(1 << 20):
+        count += (last + part).count(b"\xff\xda")
+        last = part[-1:]
+    file.seek(here)
+    return count
 
 
 def _scaled(values: NDArray[Any]) -> NDArray[np.uint8]:

@@ -301,6 +301,13 @@ class LiveChannels:
         return sorted(events, key=lambda event: event.time)
 
 
+def open_live(recognizer: Recognizer, *, channels: int = 1, sampling_rate: int = RATE) -> Live | LiveChannels:
+    """A live stream of a recogniser: of one signal, or of several channels that are told apart."""
+    if channels == 1:
+        return Live(recognizer, sampling_rate=sampling_rate)
+    return LiveChannels(recognizer, channels, sampling_rate=sampling_rate)
+
+
 def _event(kind: str, now: float, prediction: Prediction, **more: Any) -> Event:
     table = table_of(prediction)
     if kind != "segment":

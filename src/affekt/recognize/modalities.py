@@ -24,6 +24,9 @@ class Modality:
         result has ``network``, ``labels`` and ``stream(**options)``. It checks what the modality demands of a card.
     takes : str
         A card to a sentence about what the model takes.
+    live : str
+        A recogniser to a live stream of events: ``live(recognizer, **form)``, whose result has ``feed`` and ``flush``;
+        the form says of what is fed what its format leaves open.
     masks : str or None
         The maker of masks for occlusion.
     ships : tuple of str
@@ -32,6 +35,12 @@ class Modality:
         What a live stream may send.
     page : str or None
         The module of the page that records it.
+    warning : str
+        The class of warnings about what is odd in a source.
+    live_options : str or None
+        The options with which a live stream answers soonest, where they are not the usual ones.
+    sniff : str or None
+        Whether a file can be of this modality only, by its first 16 bytes.
     extra : str or None
         What must be installed beside the base.
     baseline : bool
@@ -44,10 +53,14 @@ class Modality:
     reader: str
     setup: str
     takes: str
+    live: str
     masks: str | None
     ships: tuple[str, ...]
     formats: tuple[str, ...]
     page: str | None
+    warning: str
+    live_options: str | None = None
+    sniff: str | None = None
     extra: str | None = None
     baseline: bool = False
     channels: bool = False
@@ -64,10 +77,13 @@ MODALITIES: dict[str, Modality] = {
         reader="speech.stretch:stretch_blocks",
         setup="speech.stream:open_speech",
         takes="speech.waveform:takes",
+        live="recognize.live:open_live",
         masks="speech.masks:Masker",
         ships=("voice", "activity"),
         formats=("pcm16", "float32"),
         page="recorder.js",
+        warning="errors:AudioWarning",
+        live_options="speech.stream:LIVE",
         baseline=True,
         channels=True,
     ),
@@ -76,10 +92,13 @@ MODALITIES: dict[str, Modality] = {
         reader="face.stream:frames_of",
         setup="face.stream:open_faces",
         takes="face.stream:takes",
+        live="recognize.live_faces:open_live",
         masks=None,
         ships=("face", "detector"),
-        formats=(),
-        page=None,
+        formats=("jpeg",),
+        page="camera.js",
+        sniff="face.image:is_picture",
+        warning="errors:ImageWarning",
     ),
 }
 
@@ -100,6 +119,20 @@ def modality(name: str) -> Modality:
     if name not in MODALITIES:
         raise UnknownName("modality", name, MODALITIES)
     return MODALITIES[name]
+
+
+def modality_of(head: bytes) -> str | None:
+    r"""The modality that a file must be of, by its first 16 bytes; None where several may read it.
+
+    Examples
+    --------
+    >>> modality_of(b"\xff\xd8\xff\xe0" + bytes(12)), modality_of(b"RIFF....WAVEfmt ")
+    ('face', None)
+    """
+    for name, row in MODALITIES.items():
+        if row.sniff and row.load("sniff")(head):
+            return name
+    return None
 
 
 def extensions() -> frozenset[str]:

@@ -23,9 +23,13 @@ def routes(service: Service) -> APIRouter:
         cards = await asyncio.to_thread(service.engine.cards)
         default = service.settings.default_model
         rows = [
-            {"name": name, "default": name == default, "labels": card.labels, "card": card.record()}
+            {
+                "name": name, "default": name == default, "labels": card.labels, "modality": card.modality,
+                "formats": service.engine.modality(name).formats, "page": service.engine.modality(name).page,
+                "card": card.record(),
+            }
             for name, card in cards.items()
-        ]
+        ]  # fmt: skip
         return {"models": rows}
 
     @router.get("/v1/labels", summary="A model's labels, and the sets that they map to", responses=documented(422))

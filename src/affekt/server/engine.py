@@ -7,12 +7,14 @@ from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 
 from affekt.errors import UnknownName
-from affekt.labels import parse_labels
+from affekt.labels import Labels, parse_labels
 from affekt.models.card import Card
+from affekt.models.onnx import read_card
+from affekt.models.zoo import model_path
+from affekt.recognize.modalities import MODALITIES, Modality, modality, modality_of
 from affekt.recognize.recognizer import Recognizer
 from affekt.server.fair_queue import FairQueue
 from affekt.server.settings import Settings
-from affekt.speech.stream import LIVE, StreamOptions
 
 #: Recognisers held open: one per model and choice of labels, some 10 MB each.
 OPEN = 16
@@ -27,6 +29,7 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._opened: OrderedDict[tuple[str, str, bool], Recognizer] = OrderedDict()
+        self._rows: dict[str, Modality] = {}
         self._lock = threading.Lock()
         # One more than feed streams, for opening them.
         self.live = ThreadPoolExecutor(settings.cores + 1, "live")
@@ -52,13 +55,34 @@ class Engine:
         key = (name, (labels or "").strip(), live)
         with self._lock:
             if key not in self._opened:
-                options = LIVE if live else StreamOptions()
                 asked = parse_labels(key[1] or None)
-                self._opened[key] = Recognizer(self._settings.models[name], labels=asked, options=options)
+                self._opened[key] = self._open(name, asked, live)
             self._opened.move_to_end(key)
             while len(self._opened) > OPEN:
                 self._opened.popitem(last=False)
             return self._opened[key]
+
+    def _open(self, name: str, labels: Labels | None, live: bool) -> Recognizer:
+        row = self.modality(name)
+        options = row.load("live_options") if live and row.live_options else None
+        return Recognizer(self._settings.models[name], labels=labels, options=options)
+
+    def modality(self, name: str) -> Modality:
+        """The row of a model's modality; by its card, without opening it."""
+        if name not in self._rows:
+            self._rows[name] = modality(read_card(model_path(self._settings.models[name])).modality)
+        return self._rows[name]
+
+    def model_of_format(self, form: str) -> str:
+        """The first model that takes a live format, or the default where none does."""
+        takers = (name for name in self._settings.models if form in self.modality(name).formats)
+        return next(takers, self.default_model)
+
+    def model_of_file(self, head: bytes) -> str:
+        """The first model that reads what begins like this, where only one modality does; else the default."""
+        wanted = modality_of(head)
+        takers = (name for name in self._settings.models if wanted and self.modality(name) is MODALITIES[wanted])
+        return next(takers, self.default_model)
 
     @property
     def default_model(self) -> str:

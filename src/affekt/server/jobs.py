@@ -164,7 +164,7 @@ class Jobs:
     def begin(self, form: Form, ask: PredictRequest, client: str) -> str:
         """Have it done; the job's name."""
         job = Job(ask.form, client)
-        job.work = RequestWork(self._service, form, ask, self._limits.job_seconds, job.notify)
+        job.work = RequestWork(self._service, form, ask, True, job.notify)
         with self._lock:
             self._forget_old()
             try:

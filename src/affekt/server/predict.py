@@ -1,4 +1,4 @@
-"""``POST /v1/predict``: recordings in, what the command line writes out."""
+"""``POST /v1/predict``: recordings, pictures and videos in, what the command line writes out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from numpy.typing import NDArray
 
-from affekt.errors import AudioError, InputError, UnknownName
+from affekt.errors import AudioError, ImageError, InputError, UnknownName
 from affekt.recognize.recognizer import Recognizer
 from affekt.recognize.trace import Trace
 from affekt.server.refusals import Failure, Refusal, documented
@@ -24,13 +24,14 @@ from affekt.server.slots import client_of
 from affekt.server.uploads import Form, Upload, read_form
 from affekt.speech.audio import MIX
 from affekt.speech.channels import ReadOptions
-from affekt.speech.waveform import RATE
 from affekt.timeline.segments import Listener
-from affekt.types import Result
+from affekt.types import Prediction, Result
 from affekt.write.predictions import ONE_RECORDING, WRITERS, document
 
 MEDIA = {"json": "application/json", "jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
 PLAIN = "text/plain; charset=utf-8"
+#: Seconds between two boxes of a face, and how many are kept of a video.
+BOX_STEP, MOST_BOXES = 0.2, 100_000
 #: For the OpenAPI description: what a success is, by format.
 CONTENT: dict[str, Any] = {media.split(";")[0]: {} for media in (*MEDIA.values(), PLAIN)}
 
@@ -48,9 +49,13 @@ BODY: dict[str, Any] = {
                             "type": "array",
                             "minItems": 1,
                             "items": {"type": "string", "format": "binary"},
-                            "description": "Recordings of any common format.",
+                            "description": "Recordings, pictures and videos of any common format.",
                         },
-                        "model": {"type": "string", "description": "A name of /v1/models."},
+                        "model": {
+                            "type": "string",
+                            "description": "A name of /v1/models; by default that of faces for pictures, of voices "
+                            "for all that may have sound.",
+                        },
                         "labels": {"type": "string", "description": "A set's name, or labels: angry,sad."},
                         "format": {"type": "string", "enum": list(WRITERS), "default": "json"},
                         "reference": {"type": "string", "description": "Id of the speaker's voice reference."},
@@ -60,6 +65,12 @@ BODY: dict[str, Any] = {
                             "description": "mix, left, right, 1 to n; each: every channel its own timeline.",
                         },
                         "track": {"type": "string", "description": "Number or language of a video's sound track."},
+                        "boxes": {
+                            "type": "string",
+                            "enum": ["no", "yes"],
+                            "default": "no",
+                            "description": "In json: where each face of a video is, five times a second.",
+                        },
                     },
                 }
             }
@@ -82,6 +93,7 @@ class PredictRequest:
     form: str
     reference: str | None
     reading: ReadOptions = MIX
+    boxes: bool = False
 
     @classmethod
     def of(cls, fields: Mapping[str, str], count: int) -> PredictRequest:
@@ -100,13 +112,15 @@ class PredictRequest:
             raise UnknownName("format", form[:100], WRITERS)
         if form in ONE_RECORDING and count != 1:
             raise InputError(f"{form} holds one recording, and there are {count}; send them one by one.")
+        if fields.get("boxes", "no") not in ("no", "yes"):
+            raise UnknownName("boxes", fields["boxes"][:100], ("no", "yes"))
         reading = ReadOptions(fields.get("channel") or "mix", fields.get("track") or None)
         model, labels, reference = (fields.get(name) or None for name in ("model", "labels", "reference"))
-        return cls(model, labels, form, reference, reading)
+        return cls(model, labels, form, reference, reading, fields.get("boxes") == "yes")
 
 
 class ProgressTrace(Trace):
-    """Looks on while a recording is worked on: how far it is, and whether it is too long.
+    """Looks on while a recording is worked on: how far it is, whether it is too long, and where faces are.
 
     Parameters
     ----------
@@ -115,23 +129,37 @@ class ProgressTrace(Trace):
         Longer ones are refused.
     notify : callable
         Takes how much is done, 0 to 1.
+    boxes : bool
+        Whether to keep where faces are.
     """
 
-    def __init__(self, upload: Upload, seconds: float, notify: Callable[[float], None]) -> None:
-        super().__init__()
-        self._upload, self._limit, self._notify = upload, seconds, notify
-        self._samples = 0
+    def __init__(self, upload: Upload, seconds: float, notify: Callable[[float], None], *, boxes: bool = False) -> None:
+        super().__init__(on_piece=self._reach)
+        self._upload, self._limit, self._notify, self._wanted = upload, seconds, notify, boxes
+        #: Time and box of each face, by its name.
+        self.boxes: dict[str, list[tuple[float, ...]]] = {}
+        self._room = MOST_BOXES
 
     def listener(self, who: str | None = None) -> Listener:
-        """Nothing is kept."""
-        return Listener()
+        """Nothing is kept but boxes."""
+        return Listener(hop=self._keep_box) if self._wanted else Listener()
 
     def see(self, signal: NDArray[np.float32], *, step: int = 160) -> None:
-        """Count the next piece of signal (n,)."""
-        self._samples += len(signal)
-        if self._samples > self._limit * RATE:
+        """Nothing is kept."""
+
+    def _reach(self, piece: Any, stream: Any) -> None:
+        """Tell how far it is."""
+        if stream.position > self._limit:
             raise Refusal(413, f"{self._upload.source}: is longer than {self._limit:g} s, which is allowed here.")
         self._notify(self._upload.share)
+
+    def _keep_box(self, face: Prediction) -> None:
+        if face.box is None or face.who is None or not self._room:
+            return
+        kept = self.boxes.setdefault(face.who, [])
+        if not kept or face.start - kept[-1][0] >= BOX_STEP - 1e-6:
+            kept.append((face.start, *face.box))
+            self._room -= 1
 
 
 def recognise(
@@ -146,12 +174,16 @@ def recognise(
     InterruptedError
         If it was stopped.
     """
+    upload.stop = stop
     try:
         result = recognizer.analyse(upload, trace=watch, stop=stop)  # type: ignore[arg-type]
-    except (AudioError, InputError) as error:
+    except (AudioError, ImageError, InputError) as error:
         reason = str(error).removeprefix(f"{upload.name}: ")
         return Failure(source=upload.source, reason=reason)
-    return replace(result, source=upload.source, warnings=tuple(map(upload.named, result.warnings)))
+    if stop.is_set():  # its file ended early
+        raise InterruptedError("stopped before its end")
+    boxes = {who: tuple(places) for who, places in watch.boxes.items()}
+    return replace(result, source=upload.source, warnings=tuple(map(upload.named, result.warnings)), boxes=boxes)
 
 
 def written(results: Sequence[Result], failures: Sequence[Failure], form: str) -> str:
@@ -192,8 +224,8 @@ class RequestWork:
     form : Form
         Closed when the work is done.
     ask : PredictRequest
-    seconds : float
-        Longer recordings are refused.
+    job : bool
+        Whether nobody waits, and recordings may be longer.
     notify : callable
         Takes how much is done, 0 to 1.
     stop : threading.Event
@@ -203,17 +235,14 @@ class RequestWork:
     service: Service
     form: Form
     ask: PredictRequest
-    seconds: float
+    job: bool = False
     notify: Callable[[float], None] = lambda share: None
     stop: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> tuple[list[Result], list[Failure]]:
         """Do it; the recordings are gone afterwards."""
         try:
-            recognizer = self.service.recognizer(self.ask.model, self.ask.labels, reference=self.ask.reference)
-            if self.ask.reading != MIX:
-                recognizer = recognizer.reading(channel=self.ask.reading.channel, track=self.ask.reading.track)
-            outcomes = [self._one(recognizer, i) for i in range(len(self.form.uploads))]
+            outcomes = [self._one(self._recognizer(upload), i) for i, upload in enumerate(self.form.uploads)]
         finally:
             self.form.close()
         results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
@@ -221,11 +250,26 @@ class RequestWork:
             self.service.store.results(results)
         return results, [outcome for outcome in outcomes if isinstance(outcome, Failure)]
 
+    def _recognizer(self, upload: Upload) -> Recognizer:
+        """As it was asked for; where no model was, the one that reads such a file."""
+        ask, name = self.ask, self.ask.model
+        if name is None and ask.reference is None:
+            name = self.service.engine.model_of_file(upload.read(16))
+            upload.seek(0)
+        recognizer = self.service.recognizer(name, ask.labels, reference=ask.reference)
+        return (
+            recognizer.reading(channel=ask.reading.channel, track=ask.reading.track)
+            if ask.reading != MIX
+            else recognizer
+        )
+
     def _one(self, recognizer: Recognizer, index: int) -> Result | Failure:
         upload, count = self.form.uploads[index], len(self.form.uploads)
-        watch = ProgressTrace(upload, self.seconds, lambda share: self.notify((index + share) / count))
+        seconds = self.service.settings.limits.length(recognizer.card.modality, job=self.job)
+        watch = ProgressTrace(upload, seconds, lambda share: self.notify((index + share) / count), boxes=self.ask.boxes)
         outcome = recognise(recognizer, upload, watch=watch, stop=self.stop)
         if self.service.store and isinstance(outcome, Result):
+            upload.stop = None
             self.service.store.recording(upload)
         self.service.metrics.recording(outcome.duration if isinstance(outcome, Result) else None)
         return outcome
@@ -258,7 +302,7 @@ def routes(service: Service) -> APIRouter:
 
 async def _in_time(service: Service, form: Form, ask: PredictRequest) -> tuple[list[Result], list[Failure]]:
     limits = service.settings.limits
-    task = RequestWork(service, form, ask, limits.seconds)
+    task = RequestWork(service, form, ask)
     running = asyncio.get_running_loop().run_in_executor(service.engine.files, task.run)
     try:
         async with asyncio.timeout(limits.timeout):

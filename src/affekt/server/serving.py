@@ -116,7 +116,7 @@ def server(settings: Settings) -> Server:
         http=partial(HttpProtocol, connections=app.state.service.connections),  # type: ignore[arg-type]
         ws=partial(StreamProtocol, connections=app.state.service.connections),  # type: ignore[arg-type]
         # A little above what is allowed, so that it is we who say what is wrong.
-        ws_max_size=4 * limits.frame_bytes,
+        ws_max_size=max(4 * limits.frame_bytes, 2 * limits.picture_bytes),
         ws_ping_interval=PING,
         ws_ping_timeout=PING,
         # Compression would take more memory per stream than all the rest.

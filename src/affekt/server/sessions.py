@@ -1,4 +1,4 @@
-"""One live stream: signal waits its turn, one thread at a time feeds it, events wait for whoever reads them.
+"""One live stream: what came waits its turn, one thread at a time feeds it, events wait for whoever reads them.
 
 A session outlives its connection for a while, so that a client can come back.
 """
@@ -6,101 +6,87 @@ A session outlives its connection for a while, so that a client can come back.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import math
 import secrets
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
+from typing import Any, ClassVar, Protocol
 
 from affekt.errors import AffektError
-from affekt.recognize.live import STEPS, Live, LiveChannels
 from affekt.server.fair_queue import FairQueue
 from affekt.server.metrics import Metrics
-from affekt.server.pitch_filter import PitchFilter
 from affekt.server.refusals import Refusal
 from affekt.server.settings import Limits
 from affekt.server.slots import most
-from affekt.server.store import StreamRecording
-from affekt.speech.audio import MIX
-from affekt.speech.channels import ReadOptions
 
 log = logging.getLogger("affekt.server")
 
-#: Bytes of a sample, its type, and what full scale is.
-FORMATS = {"pcm16": (2, "<i2", 32768.0), "float32": (4, "<f4", 1.0)}
-#: Events that can be sent again.
-REMEMBERED = 1024
 
-
-class StreamWorker:
-    """What hears a stream: a Live, and what else was asked for. One thread at a time uses it.
-
-    Parameters
-    ----------
-    live : Live or LiveChannels
-    kind : SampleFormat
-    voices : PitchFilter, optional
-        Whose speech counts.
-    tape : StreamRecording, optional
-        Where it is kept.
-    """
-
-    def __init__(
-        self,
-        live: Live | LiveChannels,
-        kind: SampleFormat,
-        *,
-        voices: PitchFilter | None = None,
-        tape: StreamRecording | None = None,
-    ) -> None:
-        self._live, self._kind, self._voices, self._tape = live, kind, voices, tape
-
-    def feed(self, piece: bytes, last: bool) -> list[str]:
-        """Bytes of signal in, events as JSON out."""
-        events = []
-        if piece:
-            signal = self._kind.signal(piece)
-            events = self._live.feed(signal)
-            if self._voices:
-                self._voices.feed(signal)
-        if last:
-            events += self._live.flush()
-        tables = [self._voices.marked(event) if self._voices else event.as_table() for event in events]
-        texts = [json.dumps(table, ensure_ascii=False, allow_nan=False) for table in tables]
-        if self._tape:
-            self._tape.add(piece, texts, last)
-        return texts
-
-
-@dataclass(frozen=True)
-class SampleFormat:
-    """What a stream is made of: the form of its samples, their rate in hertz, the channels, and which are read."""
-
-    form: str
-    sampling_rate: int
-    channels: int = 1
-    reading: ReadOptions = MIX
+class Inbox(Protocol):
+    """What came from a client and waits."""
 
     @property
-    def width(self) -> int:
-        """Bytes of a sample of all channels."""
-        return FORMATS[self.form][0] * self.channels
+    def count(self) -> int:
+        """Samples or frames that have come."""
 
-    def signal(self, data: bytes) -> np.ndarray:
-        """Bytes to float32 samples: (n,), or (n, channels) of ``each``."""
-        _, kind, scale = FORMATS[self.form]
-        samples = (np.frombuffer(data, kind).astype(np.float32) / np.float32(scale)).reshape(-1, self.channels)
-        if self.reading.channel == "each":
-            return samples
-        if self.reading.number is None:
-            return samples[:, 0] if self.channels == 1 else samples.mean(axis=1)
-        return np.ascontiguousarray(samples[:, self.reading.number])
+    @property
+    def seconds(self) -> float:
+        """How long the stream is."""
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing more should come yet."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+
+    @property
+    def due(self) -> bool:
+        """Whether there is enough to work on."""
+
+    def add(self, data: bytes) -> None:
+        """Take a message, or refuse it."""
+
+    def resumed(self) -> None:
+        """The client is back, and begins a new message."""
+
+    def next(self) -> tuple[Any, float]:
+        """What to work on next, and how many seconds of the stream it is."""
+
+
+class Worker(Protocol):
+    """What is fed. One thread at a time uses it."""
+
+    def feed(self, piece: Any, last: bool) -> list[str]:
+        """What an :class:`Inbox` gives in, events as JSON out."""
+
+
+class Format(Protocol):
+    """What a stream is made of, and all that follows from it: ``signals`` and ``frames`` have one each."""
+
+    KEYS: ClassVar[tuple[str, ...]]
+    COUNTED: ClassVar[str]
+    REMEMBERED: ClassVar[int]
+    WORDS: ClassVar[str]
+
+    @property
+    def form(self) -> str:
+        """Its name, as a modality has it."""
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What a live stream has to know of it."""
+
+    def check_size(self, size: int, limits: Limits) -> None:
+        """Refuse a message that is too large."""
+
+    def inbox(self, limits: Limits) -> Inbox:
+        """Where what comes waits."""
+
+    def worker(self, live: Any, service: Any) -> Worker:
+        """What a live stream is fed by."""
 
 
 class Session:
@@ -108,17 +94,15 @@ class Session:
 
     Parameters
     ----------
-    worker : StreamWorker
-    kind : SampleFormat
+    worker : Worker
+    kind : Format
     queue : FairQueue
         Where it stands in line.
     limits : Limits
     metrics : Metrics
     """
 
-    def __init__(
-        self, worker: StreamWorker, kind: SampleFormat, queue: FairQueue, *, limits: Limits, metrics: Metrics
-    ) -> None:
+    def __init__(self, worker: Worker, kind: Format, queue: FairQueue, *, limits: Limits, metrics: Metrics) -> None:
         self.name = secrets.token_urlsafe(16)
         self.kind = kind
         #: Whose it is.
@@ -126,41 +110,33 @@ class Session:
         self.owner: asyncio.Task[None] | None = None
         #: What the client gets when it begins, and again when it comes back.
         self.greeting: dict[str, Any] = {}
-        self.samples = self.events = 0
+        self.events = 0
         self.over = self.done = False
         self._worker, self._queue, self._limits, self._metrics = worker, queue, limits, metrics
-        self._waiting = bytearray()
+        self.inbox = kind.inbox(limits)
         self._since = 0.0
-        self._fed = 0
-        self._remembered: deque[str] = deque(maxlen=REMEMBERED)
+        self._remembered: deque[str] = deque(maxlen=kind.REMEMBERED)
         self.failure: Refusal | None = None
         self._working = False
         self._changed = asyncio.Event()
-        self._half = b""
 
     async def take(self, data: bytes) -> None:
-        """Take signal; waits while too much of it waits already.
+        """Take a message; waits while too much waits already.
 
         Raises
         ------
         Refusal
-            If the stream was too long, or what came before was no signal.
+            If the stream was too long, or what came is not what it is made of.
         """
-        # Less than two steps would be too little to work on, and nothing would ever make room.
-        room = int(max(self._limits.backlog, 2 / STEPS) * self.kind.sampling_rate) * self.kind.width
-        while len(self._waiting) > room and not self.failure:
+        while self.inbox.full and not self.failure:
             await self._change()
         if self.failure:
             raise self.failure
-        if self.samples > self._limits.stream_seconds * self.kind.sampling_rate:
+        if self.inbox.seconds > self._limits.stream_seconds:
             raise Refusal(1008, f"the stream is longer than {self._limits.stream_seconds:g} s, which is allowed here.")
-        data = self._half + data
-        whole = len(data) // self.kind.width * self.kind.width
-        self._half = data[whole:]
-        if not self._waiting:
+        if self.inbox.empty:
             self._since = time.perf_counter()
-        self._waiting += data[:whole]
-        self.samples += whole // self.kind.width
+        self.inbox.add(data)
         self._work()
 
     def end(self) -> None:
@@ -178,8 +154,7 @@ class Session:
         """
         if not self.events - len(self._remembered) <= received <= self.events:
             raise Refusal(1008, f"events from {received} on cannot be sent again; begin a new stream.")
-        # What was cut in the middle of a sample is sent again, whole.
-        self._half = b""
+        self.inbox.resumed()
 
     async def after(self, count: int) -> list[str]:
         """The events behind the first ``count``, as soon as there are any; none when there will be no more.
@@ -202,30 +177,22 @@ class Session:
         self._changed.clear()
         await self._changed.wait()
 
-    @property
-    def _due(self) -> bool:
-        """Whether there is enough for something new to be heard: a Live works in steps."""
-        rate = self.kind.sampling_rate
-        return self.samples >= math.ceil((self._fed * STEPS // rate + 1) * rate / STEPS)
-
     def _work(self) -> None:
-        """Have the next piece worked on, at most a second, so that other streams come to their turn."""
-        if self._working or self.done or self.failure or not (self.over or self._due):
+        """Have the next piece worked on."""
+        if self._working or self.done or self.failure or not (self.over or self.inbox.due):
             return
-        size = self.kind.sampling_rate * self.kind.width
-        piece, since = bytes(self._waiting[:size]), self._since
-        del self._waiting[:size]
+        waited, since = not self.inbox.empty, self._since
+        piece, seconds = self.inbox.next()
         self._since = time.perf_counter()
-        last = self.over and not self._waiting
+        last = self.over and self.inbox.empty
         self._working = True
-        self._fed += len(piece) // self.kind.width
         self._queue.submit(
             lambda: self._worker.feed(piece, last),
-            lambda events, error: self._take_events(events, error, last, (len(piece), since)),
+            lambda events, error: self._take_events(events, error, last, (seconds, since if waited else None)),
         )
 
     def _take_events(
-        self, events: list[str], error: BaseException | None, last: bool, piece: tuple[int, float]
+        self, events: list[str], error: BaseException | None, last: bool, piece: tuple[float, float | None]
     ) -> None:
         self._working = False
         if isinstance(error, AffektError):
@@ -237,9 +204,8 @@ class Session:
             self._remembered += events
             self.events += len(events)
             self.done = last
-            size, since = piece
-            seconds = size / self.kind.width / self.kind.sampling_rate
-            self._metrics.streamed(seconds, time.perf_counter() - since if size else 0.0)
+            seconds, since = piece
+            self._metrics.streamed(seconds, 0.0 if since is None else time.perf_counter() - since)
             self._work()
         self._changed.set()
 

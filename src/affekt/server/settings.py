@@ -13,7 +13,10 @@ from typing import Any
 from affekt.errors import InputError
 
 #: The models of a server that is told of none.
-SHIPPED = ("voice",)
+SHIPPED = ("voice", "face")
+
+#: The limits of how long a recording is, in a request and in a job, of modalities that have their own.
+LENGTHS = {"face": ("video_seconds", "video_job_seconds")}
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Limits:
         In one request.
     seconds, job_seconds : float
         Length of one recording, in a request and in a job.
+    video_seconds, video_job_seconds : float
+        The same of a video in which faces are looked for, which takes ten times the work.
     queue : int
         Requests with recordings at a time, those that still upload or wait among them.
     jobs, references : int
@@ -42,6 +47,8 @@ class Limits:
         Length of one stream.
     frame_bytes : int
         Of one message of a stream.
+    picture_bytes, frame_pixels : int
+        Of one frame of a live stream of pictures: of the jpeg, and what it unfolds to.
     backlog : float
         Signal that waits in a stream before the server stops reading.
     idle, stall, resume : float
@@ -71,6 +78,8 @@ class Limits:
     files: int = 32
     seconds: float = 1800.0
     job_seconds: float = 6 * 3600.0
+    video_seconds: float = 600.0
+    video_job_seconds: float = 2 * 3600.0
     queue: int = 32
     jobs: int = 32
     references: int = 32
@@ -79,6 +88,8 @@ class Limits:
     streams: int = 200
     stream_seconds: float = 4 * 3600.0
     frame_bytes: int = 64 << 10
+    picture_bytes: int = 512 << 10
+    frame_pixels: int = 1920 * 1088
     backlog: float = 4.0
     idle: float = 60.0
     stall: float = 10.0
@@ -96,6 +107,11 @@ class Limits:
                 raise InputError(f"the limit {name} is {value}; allowed: above 0.")
         if self.share > 1:
             raise InputError(f"the limit share is {self.share}; allowed: above 0, at most 1.")
+
+    def length(self, modality: str, *, job: bool = False) -> float:
+        """Seconds that a recording may have, for a model of a modality."""
+        names = LENGTHS.get(modality, ("seconds", "job_seconds"))
+        return float(getattr(self, names[job]))
 
 
 @dataclass(frozen=True)
@@ -170,17 +186,17 @@ class Settings:
 
 
 _WHAT = (
-    "affekt computes from the sound of a voice how likely each emotion is; it is often wrong, and it must not be used "
-    "to decide about people."
+    "affekt computes from the sound of a voice or the look of a face how likely each emotion is; it is often wrong, "
+    "and it must not be used to decide about people."
 )
-#: What people are told before the microphone opens.
+#: What people are told before the microphone or the camera opens.
 NOT_STORED = (
-    f"{_WHAT} Sound goes to this server only, is worked on in memory, and is not stored or sent on. Uploads that are "
-    "too large for memory lie in a nameless temporary file while they are worked on."
+    f"{_WHAT} Sound and pictures go to this server only, are worked on in memory, and are not stored or sent on. "
+    "Uploads that are too large for memory lie in a nameless temporary file while they are worked on."
 )
 STORED = (
     f"{_WHAT} Whoever runs this server has chosen to STORE recordings and results, and for a while what makes up "
-    "a voice reference. Sound is not sent on."
+    "a voice reference; pictures of a camera are never stored. Nothing is sent on."
 )
 
 

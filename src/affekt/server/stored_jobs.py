@@ -153,7 +153,7 @@ class StoredJobs:
         try:
             ask = PredictRequest.of(request["fields"], len(request["sources"]))
             form = _form(request, self._database.recordings(job.job.name))
-            work = RequestWork(self._service, form, ask, self._limits.job_seconds, job.notify, job.stop)
+            work = RequestWork(self._service, form, ask, True, job.notify, job.stop)
             return "done", json.dumps(outcome_of(*work.run(), ask.form))
         except InterruptedError:
             raise

@@ -1,4 +1,4 @@
-"""``WS /v1/stream``: signal in, events out, while somebody speaks. ``docs/serve.md`` describes the messages."""
+"""``WS /v1/stream``: signal or frames in, events out, while they come. ``docs/serve.md`` describes the messages."""
 
 from __future__ import annotations
 
@@ -11,36 +11,32 @@ from typing import Any
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from starlette.datastructures import Headers
 
-from affekt.errors import AffektError, InputError, UnknownName
-from affekt.recognize.live import Live, LiveChannels
+from affekt.errors import AffektError, UnknownName
+from affekt.recognize.modalities import modality
 from affekt.server.access import check_access, check_host, check_origin, log
-from affekt.server.pitch_filter import PitchFilter
+from affekt.server.frames import FrameFormat
 from affekt.server.refusals import Refusal
 from affekt.server.service import Service
-from affekt.server.sessions import FORMATS, SampleFormat, Session, StreamWorker
+from affekt.server.sessions import Format, Session
+from affekt.server.signals import SampleFormat
 from affekt.server.slots import client_of
-from affekt.speech.channels import ReadOptions
-from affekt.speech.decode import check_sampling_rate
 
 SCHEMA = "events-2"
 #: Seconds for what is only polite: a last message, a close.
 POLITE = 2.0
-#: Each costs as much as a stream.
-MOST_CHANNELS = 2
+#: What streams may be made of: the formats of all modalities. See :class:`affekt.server.sessions.Format`.
+FORMATS: dict[str, Any] = {"pcm16": SampleFormat, "float32": SampleFormat, "jpeg": FrameFormat}
 _TEXTS = ("labels", "model", "reference", "voices", "format", "channel")
-_KEYS = ("type", "sampling_rate", "channels", *_TEXTS)
-_VOICES = ("all", "low", "high")
 
 
 @dataclass(frozen=True)
 class Hello:
     """What a client wants of a stream."""
 
-    kind: SampleFormat
+    kind: Format
     model: str | None = None
     labels: str | None = None
     reference: str | None = None
-    voices: str = "all"
 
     @classmethod
     def of(cls, table: dict[str, Any]) -> Hello:
@@ -51,41 +47,21 @@ class Hello:
         Refusal
             1008 if it asks for something that there is not.
         """
-        for key in table:
-            if key not in _KEYS:
-                raise Refusal(1008, f"hello: {UnknownName('key', str(key)[:100], _KEYS)}")
         labels = table.get("labels")
         if isinstance(labels, list):
             table = {**table, "labels": ",".join(map(str, labels))}
+        form = table.get("format") or "pcm16"
+        if not isinstance(form, str) or form not in FORMATS:
+            raise Refusal(1008, f"hello: format is one of {', '.join(FORMATS)}.")
+        allowed = ("type", "format", "model", "labels", *FORMATS[form].KEYS)
+        for key in table:
+            if key not in allowed:
+                raise Refusal(1008, f"hello: {UnknownName(f'key of a stream of {form}', str(key)[:100], allowed)}")
         for key in _TEXTS:
             if not isinstance(table.get(key), (str, type(None))):
                 raise Refusal(1008, f"hello: {key} is {str(table[key])[:100]!r}; allowed: text.")
-        rate, form = table.get("sampling_rate", 16_000), table.get("format", "pcm16")
-        voices = table.get("voices") or "all"
-        if form not in FORMATS or voices not in _VOICES:
-            raise Refusal(1008, f"hello: format is one of {', '.join(FORMATS)} and voices one of {', '.join(_VOICES)}.")
-        try:
-            check_sampling_rate(rate)
-        except InputError as error:
-            raise Refusal(1008, f"hello: {error}") from None
         texts = {key: table.get(key) or None for key in ("model", "labels", "reference")}
-        return cls(SampleFormat(form, int(rate), *_channels(table, voices)), voices=voices, **texts)
-
-
-def _channels(table: dict[str, Any], voices: str) -> tuple[int, ReadOptions]:
-    """How many channels a stream has, and which of them are read."""
-    channels = table.get("channels", 1)
-    if type(channels) is not int or not 1 <= channels <= MOST_CHANNELS:
-        raise Refusal(1008, f"hello: channels is {str(channels)[:100]}; allowed: 1 to {MOST_CHANNELS}.")
-    try:
-        reading = ReadOptions(table.get("channel") or "mix")
-    except InputError as error:
-        raise Refusal(1008, f"hello: {error}") from None
-    if reading.number is not None and reading.number >= channels:
-        raise Refusal(1008, f"hello: channel is {reading.channel}, and there are {channels}.")
-    if reading.channel == "each" and voices != "all":
-        raise Refusal(1008, "hello: voices are told apart in one channel; leave it out with channel each.")
-    return channels, reading
+        return cls(FORMATS[form].of(form, table), **texts)
 
 
 def routes(service: Service) -> APIRouter:
@@ -167,16 +143,16 @@ class Connection:
 
     def _open(self, hello: Hello) -> tuple[Session, dict[str, Any]]:
         service, kind = self._service, hello.kind
-        recognizer = service.recognizer(hello.model, hello.labels, reference=hello.reference, live=True)
-        if kind.reading.channel == "each":
-            live: Live | LiveChannels = LiveChannels(recognizer, kind.channels, sampling_rate=kind.sampling_rate)
-        else:
-            live = Live(recognizer, sampling_rate=kind.sampling_rate)
-        voices = None if hello.voices == "all" else PitchFilter(hello.voices, kind.sampling_rate)
-        tape = service.store.tape(kind.form, kind.sampling_rate, kind.channels) if service.store else None
-        worker = StreamWorker(live, kind, voices=voices, tape=tape)
-        session = Session(worker, kind, service.engine.queue, limits=self._limits, metrics=service.metrics)
-        session.greeting = {"labels": recognizer.labels, "model": hello.model or service.settings.default_model}
+        name = hello.model or service.engine.model_of_format(kind.form)
+        recognizer = service.recognizer(name, hello.labels, reference=hello.reference, live=True)
+        row = modality(recognizer.card.modality)
+        if kind.form not in row.formats:
+            raise Refusal(1008, f"hello: the model {name} takes {' or '.join(row.formats)}, not {kind.form}.")
+        live = row.load("live")(recognizer, **kind.told)
+        session = Session(
+            kind.worker(live, service), kind, service.engine.queue, limits=self._limits, metrics=service.metrics
+        )
+        session.greeting = {"labels": recognizer.labels, "model": name}
         return session, session.greeting
 
     async def _resume(self, table: dict[str, Any]) -> Session:
@@ -191,7 +167,7 @@ class Connection:
         self._service.sessions.keep(session)
         self._session, self._sent = session, received
         ready = {"type": "ready", "session": session.name, "schema": SCHEMA, **session.greeting}
-        await self._send(json.dumps({**ready, "samples": session.samples, "events": session.events}))
+        await self._send(json.dumps({**ready, session.kind.COUNTED: session.inbox.count, "events": session.events}))
         return session
 
     async def _talk(self, session: Session) -> None:
@@ -207,22 +183,21 @@ class Connection:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _read(self, session: Session) -> None:
-        most = min(self._limits.frame_bytes, session.kind.sampling_rate * session.kind.width)
         while True:
             async with _patience(self._limits.idle, "nothing came"):
                 message = await self._socket.receive()
             data = message.get("bytes")
             if message["type"] == "websocket.receive" and data is not None:
-                if len(data) > most:
-                    raise Refusal(1009, f"a message of {len(data)} bytes; allowed: {most}, at most a second of signal.")
+                session.kind.check_size(len(data), self._limits)
                 if session.over and not self._service.closing:
-                    raise Refusal(1008, "signal after the end.")
+                    raise Refusal(1008, f"{session.kind.WORDS} after the end.")
                 if not session.over:
                     await session.take(data)
             elif _table(message).get("type") == "end":
                 session.end()
             else:
-                raise Refusal(1003, 'after the first message come signal, as binary messages, and {"type": "end"}.')
+                words = session.kind.WORDS
+                raise Refusal(1003, f'after the first message come {words}, as binary messages, and {{"type": "end"}}.')
 
     async def _write(self, session: Session) -> None:
         while events := await session.after(self._sent):
@@ -257,7 +232,7 @@ class Connection:
         elif session is not None:
             self._service.sessions.remove(session)
         self._service.metrics.closed(code)
-        seconds = session.samples / session.kind.sampling_rate if session else 0.0
+        seconds = session.inbox.seconds if session else 0.0
         log.info("stream", extra={"fields": {"code": code, "seconds": round(seconds, 3)}})
 
 

@@ -6,6 +6,7 @@ What a client calls a file is shown back to it and goes nowhere else.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, Any
@@ -40,14 +41,16 @@ class Upload:
 
     def __init__(self, source: str, file: IO[bytes], size: int) -> None:
         self.source, self.size, self._file = source, size, file
+        #: When it is set, decoders come to an end: some work long without giving anything.
+        self.stop: threading.Event | None = None
 
     def read(self, size: int = -1, /) -> bytes:
         """As of a file."""
-        return self._file.read(size)
+        return b"" if self.stop and self.stop.is_set() else self._file.read(size)
 
     def readinto(self, buffer: Any, /) -> int:
         """As of a file."""
-        data = self._file.read(len(buffer))
+        data = self.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 

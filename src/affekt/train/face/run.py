@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -94,13 +95,14 @@ def read_split(recipe: FaceRecipe, path: Path) -> FaceSplit:
 
 
 def run_networks(recipe: FaceRecipe, split: FaceSplit, output: Path, *, report: Report) -> list[FaceNetwork]:
-    """Train all networks of a recipe; each other than the first goes on from the one before."""
-    done: list[FaceNetwork] = []
-    for number in range(recipe.networks):
-        report(f"network {number + 1} of {recipe.networks}")
-        trainer = FaceTrainer(recipe, split.train, number=number, before=list(done))
-        done.append(train_network(trainer, split.dev, output / f"network-{number + 1}", report=report))
-    return done
+    """Train all networks of a recipe, one after the other; returns the last of each chain."""
+    last: list[FaceNetwork] = []
+    for number in range(sum(recipe.networks)):
+        report(f"network {number + 1} of {sum(recipe.networks)}")
+        trainer = FaceTrainer(recipe, split.train, number=number, before=list(last))
+        chain, _ = recipe.place(number)
+        last = [*last[:chain], train_network(trainer, split.dev, output / f"network-{number + 1}", report=report)]
+    return last
 
 
 def finish_faces(
@@ -108,11 +110,11 @@ def finish_faces(
 ) -> Path:
     """Choose and calibrate on the dev faces, and write the model file.
 
-    The mean of the last two networks is taken, or the last alone; and the strength of the adjustment for rare labels.
+    One network is taken, or the mean of two; and the strength of the adjustment for rare labels.
     """
     prior = np.bincount(split.train.labels, minlength=len(LABELS)) / len(split.train)
     choices: list[tuple[float, Choice]] = []
-    for members in (networks[-count:] for count in range(1, MOST + 1)):
+    for members in (list(few) for count in range(1, MOST + 1) for few in combinations(networks, count)):
         logits, votes = face_logits(FaceEnsemble(members), split.dev)
         strength, worth = best_strength(logits, split.dev, prior)
         choices.append((worth, Choice(members, strength, logits + adjustment(strength, prior), votes)))
