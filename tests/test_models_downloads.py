@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from affekt.errors import ModelError, UnknownName
-from affekt.models.downloads import DOWNLOADS, Download, download, entry, kept, model_folder
+from affekt.models.downloads import DOWNLOADS, Download, download, downloaded, entry, model_folder
 
 CONTENT = b"a model, for all that is known" * 100
 
@@ -84,11 +84,11 @@ def test_the_folder_follows_the_platform(monkeypatch):
 def test_a_model_that_was_not_downloaded_names_the_command(monkeypatch, tmp_path):
     monkeypatch.setenv("AFFEKT_MODELS", str(tmp_path))
     with pytest.raises(ModelError, match="Run: affekt models download yunet"):
-        kept("yunet")
+        downloaded("yunet")
     (tmp_path / entry("yunet").file).write_bytes(b"there")
-    assert kept("yunet") == tmp_path / "face_detection_yunet_2023mar.onnx"
+    assert downloaded("yunet") == tmp_path / "face_detection_yunet_2023mar.onnx"
     with pytest.raises(UnknownName, match="did you mean 'yunet'"):
-        kept("yunett")
+        downloaded("yunett")
 
 
 def test_every_row_is_complete():

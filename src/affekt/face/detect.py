@@ -10,20 +10,21 @@ the emotion network takes: YuNet's height as its side, around the centre of YuNe
 
 from __future__ import annotations
 
-import ast
 import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from affekt.errors import InputError, ModelError
+from affekt.face.haar import LEAST, Cascade
 from affekt.models.card import Card
-from affekt.models.onnx import Model, open_foreign
+from affekt.models.downloads import DOWNLOADS, downloaded
+from affekt.models.onnx import Model, class_names, open_foreign
 from affekt.models.zoo import MODELS, load_model
 
 Floats = NDArray[np.float32]
@@ -121,14 +122,15 @@ class DetectOptions:
 
 
 class Detector:
-    """Finds faces with affekt's own network, YuNet, or a YOLOv8-style export.
+    """Finds faces with affekt's own network, YuNet, a YOLOv8-style export, or OpenCV's Haar cascade.
 
     Parameters
     ----------
-    model : name or path
-        A name in ``affekt.models.zoo.MODELS``; an ``.onnx`` file of affekt's; YuNet as OpenCV's model zoo has it;
-        or an export with one output (1, 4 + k, n), or (1, 4 + 1 + 15, n) with five points, as YOLOv8 writes it.
-        Which it is, is seen from its outputs.
+    model : name, path or Model
+        ``detector``, which ships; ``yunet``, once ``affekt models download yunet`` was called; ``haar``, which needs
+        ``affekt[face]``; an ``.onnx`` file of affekt's; YuNet as OpenCV's model zoo has it; or an export with one
+        output (1, 4 + k, n), or (1, 4 + 1 + 15, n) with five points, as YOLOv8 writes it. Which it is, is seen from
+        its outputs.
     options : DetectOptions
     threads : int
         How many cores one picture may use.
@@ -139,24 +141,29 @@ class Detector:
         Of the classes: ``("face",)``, or those of a YOLOv8-style export.
     threshold : float
         Least score of a face.
+    name : str
+        What it was opened by.
 
     Raises
     ------
     ModelError
         If the file is missing, damaged, or gives something else.
+    MissingExtra
+        If the cascade is asked for and OpenCV is not installed.
     """
 
     def __init__(
         self,
-        model: str | os.PathLike[str] = "detector",
+        model: str | os.PathLike[str] | Model = "detector",
         options: DetectOptions | None = None,
         *,
         threads: int = 1,
     ) -> None:
-        self.options = options or DetectOptions()
-        self._model, self._kind = _opened(model, threads)
-        self.names = _class_names(self._model, self._kind)
-        self.threshold = self.options.threshold or self._model.card.threshold or USUAL
+        self.options, self.threads = options or DetectOptions(), threads
+        self.name = model.card.name if isinstance(model, Model) else str(model)
+        self._finder: Finder = Haar(threads) if model == "haar" else _opened(model, threads)
+        self.names = self._finder.names
+        self.threshold = self.options.threshold or self._finder.threshold
 
     def detect(self, image: NDArray[np.uint8]) -> Faces:
         """Find the faces of a picture.
@@ -183,24 +190,67 @@ class Detector:
         if min(image.shape[:2]) < 1:
             raise InputError(f"a picture of shape {image.shape} has no pixels; give one of 1 x 1 or more.")
         seen, scale = self._scaled(image)
-        found = DECODERS[self._kind](self._model.run(self._input(seen)), self.threshold)
+        found = self._finder.find(seen, self.threshold)
         kept = found.take(suppress(found.boxes, found.scores, self.options.overlap)[: self.options.most])
         return kept.moved(scale, 0, 0)
 
     def _scaled(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
         """The picture as large as the network is to see it, and by how much it was scaled."""
         height, width = image.shape[:2]
-        longest = max(height, width)
-        fixed = self._model.shapes[0][2:]
-        if all(isinstance(side, int) for side in fixed):
+        fixed = self._finder.size
+        if fixed:
             # A graph of a fixed size sees the whole picture as large as it fits.
-            scale = min(fixed[0] / height, fixed[1] / width, 1.0 if self._kind == "yunet" else math.inf)
+            scale = min(fixed[0] / height, fixed[1] / width, self._finder.largest)
         elif self.options.smallest is not None:
-            scale = min(FINEST / self.options.smallest, ENLARGED)
+            scale = min(self._finder.finest / self.options.smallest, ENLARGED)
         else:
-            scale = min(1.0, self.options.longest / longest)
+            scale = min(1.0, self.options.longest / max(height, width))
         size = max(1, round(height * scale)), max(1, round(width * scale))
-        return resized(image, *size, grey=self._kind == "affekt"), scale
+        return resized(image, *size, grey=self._finder.grey), scale
+
+
+class Finder(Protocol):
+    """What finds faces in a picture of the size that it wants."""
+
+    #: Of the classes; least score; whether it takes lightness (h, w); side in pixels of the smallest face it finds.
+    names: tuple[str, ...]
+    threshold: float
+    grey: bool
+    finest: float
+    #: The only size (h, w) that it takes, if there is one, and how much a picture may be enlarged to it.
+    size: tuple[int, int] | None
+    largest: float
+
+    def find(self, seen: NDArray[np.uint8], threshold: float) -> Faces:
+        """Faces of at least a score, doubles among them, in pixels of what was seen."""
+        ...
+
+
+class NetworkFinder:
+    """A detector's ONNX file.
+
+    Parameters
+    ----------
+    model : Model
+    kind : str
+        A key of :data:`DECODERS`.
+    """
+
+    finest = FINEST
+
+    def __init__(self, model: Model, kind: str) -> None:
+        self._model, self._kind = model, kind
+        self.names = class_names(model.metadata) if kind.startswith("yolo") else ("face",)
+        least = model.card.input.get("least")
+        self.threshold = float(least) if type(least) is float and 0 < least < 1 else model.card.threshold or USUAL
+        self.grey = kind == "affekt"
+        self.largest = 1.0 if kind == "yunet" else math.inf
+        height, width = model.shapes[0][2:]
+        self.size = (height, width) if isinstance(height, int) and isinstance(width, int) else None
+
+    def find(self, seen: NDArray[np.uint8], threshold: float) -> Faces:
+        """Run the network and decode what it gives."""
+        return DECODERS[self._kind](self._model.run(self._input(seen)), threshold)
 
     def _input(self, seen: NDArray[np.uint8]) -> Floats:
         """The picture padded right and below, channels first, as this model wants it."""
@@ -357,32 +407,39 @@ DECODERS: dict[str, Callable[[Sequence[Floats], float], Faces]] = {
 _YUNET = tuple(f"{part}_{stride}" for part in ("cls", "obj", "bbox", "kps") for stride in STRIDES)
 
 
-def _opened(model: str | os.PathLike[str], threads: int) -> tuple[Model, str]:
-    """A detector's file, and its kind."""
-    if str(model) in MODELS:
+def _opened(model: str | os.PathLike[str] | Model, threads: int) -> NetworkFinder:
+    """A detector's file, of a kind that is known."""
+    if isinstance(model, Model):
+        opened = model
+    elif str(model) in MODELS:
         opened = load_model(str(model), threads=threads)
     else:
+        model = downloaded(str(model)) if str(model) in DOWNLOADS else model
         card = Card(name=Path(model).stem, modality="face", task="detection", labels=("background", "face"))
         opened = open_foreign(model, card, threads=threads)
     if opened.outputs == _YUNET:
-        return opened, "yunet"
+        return NetworkFinder(opened, "yunet")
     if len(opened.inputs) == 1 and opened.outputs == tuple(f"stride{stride}" for stride in STRIDES):
-        return opened, "affekt"
+        return NetworkFinder(opened, "affekt")
     if len(opened.inputs) == 1 and len(opened.outputs) == 1 and "names" in opened.metadata:
         points = str(opened.metadata.get("kpt_shape", "")) == "[5, 3]"
-        return opened, "yolo-points" if points else "yolo"
+        return NetworkFinder(opened, "yolo-points" if points else "yolo")
     raise ModelError(
-        f"{model}: gives {', '.join(opened.outputs)[:200]}; a detector is affekt's own (stride8, stride16, stride32), "
+        f"{opened.card.name}: gives {', '.join(opened.outputs)[:200]}; a detector is affekt's own (stride8, stride16, stride32), "
         "YuNet of 2023, or a YOLOv8 export with its class names in the metadata."
     )
 
 
-def _class_names(model: Model, kind: str) -> tuple[str, ...]:
-    """Names of a detector's classes; a YOLOv8 export has them as a Python dict in its metadata."""
-    if not kind.startswith("yolo"):
-        return ("face",)
-    try:
-        table = ast.literal_eval(model.metadata["names"][:100_000])
-        return tuple(str(table[key]) for key in sorted(table))
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        raise ModelError("the class names in its metadata are no table; export the detector again.") from None
+class Haar:
+    """OpenCV's cascade; its scores are n / (n + 3) of n windows that agree."""
+
+    names, threshold, grey = ("face",), 0.5, True
+    finest, size, largest = float(LEAST), None, 1.0
+
+    def __init__(self, threads: int) -> None:
+        self._cascade = Cascade(threads)
+
+    def find(self, seen: NDArray[np.uint8], threshold: float) -> Faces:
+        """Slide the cascade over the picture."""
+        boxes, scores = self._cascade.find(seen, threshold)
+        return Faces(boxes, np.full((len(boxes), 5, 2), np.nan, np.float32), scores, scores[:, None])

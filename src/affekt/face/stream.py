@@ -19,7 +19,7 @@ from affekt.face.image import PICTURES, is_picture, name_of, read_picture
 from affekt.face.quality import RATING, face_measures
 from affekt.face.track import Tracker
 from affekt.face.video import VIDEOS, Frame, Video
-from affekt.labels import LabelMap
+from affekt.labels import VOICE, LabelMap
 from affekt.models.card import Card
 from affekt.models.onnx import Model, softmax
 from affekt.timeline.segments import Decision, Listener, Region, Windows
@@ -84,8 +84,10 @@ class FaceInput:
 
 def takes(card: Card) -> str:
     """What a model of faces takes, in a sentence."""
-    if card.task == "detection":
+    if card.task == "detection" and card.labels == ("background", "face"):
         return "Takes pictures of any size, RGB; looks at their lightness only."
+    if card.task == "detection":
+        return "Takes pictures, RGB; finds faces and their expressions at once."
     given = FaceInput.of(card)
     return f"Takes grey crops of faces, {given.size} x {given.size} pixels."
 
@@ -106,6 +108,8 @@ class FaceOptions:
         Seconds without a face after which its segment ends.
     hop : float
         Seconds between two points of the timeline.
+    detector : name or path, optional
+        What finds the faces, as :class:`affekt.face.detect.Detector` takes it; else the one that ships.
 
     Raises
     ------
@@ -118,6 +122,7 @@ class FaceOptions:
     shortest: float = 0.4
     lost: float = 0.5
     hop: float = 0.04
+    detector: str | None = None
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -137,6 +142,20 @@ class FaceSetup:
     options: FaceOptions = field(default_factory=FaceOptions)
     threshold: float = 0.0
 
+    def __post_init__(self) -> None:
+        wanted = self.options.detector
+        if wanted is None:
+            return
+        if self.is_one_stage:
+            raise InputError(f"{self.network.card.name} finds faces itself; leave the detector out.")
+        if wanted != self.detector.name:
+            object.__setattr__(self, "detector", Detector(wanted, threads=self.detector.threads))
+
+    @property
+    def is_one_stage(self) -> bool:
+        """Whether the detector's classes are the expressions."""
+        return self.network.card.task == "detection"
+
     @property
     def reading(self) -> dict[str, Any]:
         """How its sources are to be read."""
@@ -150,16 +169,25 @@ class FaceSetup:
 def open_faces(
     model: Model, labels: LabelMap, *, threshold: float, options: FaceOptions | None = None, threads: int = 1
 ) -> FaceSetup:
-    """Set up streams of a model of expressions, with the detector that ships.
+    """Set up streams of a model of expressions, with the detector that ships or the one that the options name.
+
+    A detector whose classes are expressions, such as a YOLOv8-style export, gives both at once.
 
     Raises
     ------
+    InputError
+        If such a detector and another one are asked for.
     ModelError
         If the model is not one of emotions in faces.
     """
-    if model.card.task != "emotion":
-        raise ModelError(f"{model.card.name} is a model for {model.card.task}, not for emotions in faces.")
-    FaceInput.of(model.card)
+    card = model.card
+    if card.task == "detection" and set(card.labels) <= set(VOICE):
+        return FaceSetup(model, Detector(model, threads=threads), labels, options or FaceOptions(), threshold)
+    if card.task != "emotion":
+        raise ModelError(
+            f"{card.name} is a model for {card.task} (of {', '.join(card.labels[:8])}), not for emotions in faces."
+        )
+    FaceInput.of(card)
     return FaceSetup(model, Detector(threads=threads), labels, options or FaceOptions(), threshold)
 
 
@@ -233,7 +261,7 @@ class FaceStream:
 
     def __init__(self, setup: FaceSetup, *, listener: Listener | None = None) -> None:
         self._setup, self._listener = setup, listener or Listener()
-        self._input = FaceInput.of(setup.network.card)
+        self._input = FaceInput() if setup.is_one_stage else FaceInput.of(setup.network.card)
         self._tracker = Tracker()
         self._people: dict[str, _Person] = {}
         self._decision = Decision(tuple(setup.labels.sources), RATE, "face", RATING, setup.threshold)
@@ -310,8 +338,10 @@ class FaceStream:
         if not len(faces.boxes):
             return np.zeros((0, len(self._decision.labels) + 1))
         given = crops(pixels, emotion_crop(faces.boxes), size=self._input.size, margin=self._input.margin)
-        logits = self._setup.network.run(given)[0]
-        probabilities = softmax(logits, card.temperature).tolist()
+        if self._setup.is_one_stage:
+            probabilities = (faces.classes / faces.classes.sum(axis=1, keepdims=True)).tolist()
+        else:
+            probabilities = softmax(self._setup.network.run(given)[0], card.temperature).tolist()
         mapped = [labels.apply(dict(zip(card.labels, p, strict=True))) for p in probabilities]
         measures = face_measures(given, faces.boxes, faces.points, faces.scores)
         scores = np.array([list(row.values()) for row in mapped])

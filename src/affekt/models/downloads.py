@@ -106,7 +106,7 @@ def model_folder(environment: Mapping[str, str] = os.environ, platform: str = sy
     return above / "affekt" / "models"
 
 
-def kept(name: str) -> Path:
+def downloaded(name: str) -> Path:
     """The file of a downloaded model.
 
     Raises

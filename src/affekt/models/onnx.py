@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,17 @@ LARGEST = 512 * 1024 * 1024
 FORBIDDEN = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 #: Seconds after which opening is given up.
 OPENING = 30.0
+#: What others call the emotions.
+SAME_EMOTION = {
+    "anger": "angry",
+    "disgusted": "disgust",
+    "fearful": "fear",
+    "happiness": "happy",
+    "natural": "neutral",
+    "sadness": "sad",
+    "scared": "fear",
+    "surprised": "surprise",
+}
 #: The ONNX standard: its operators for networks, and those for classical classifiers.
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 
@@ -139,9 +151,47 @@ def read_card(path: str | os.PathLike[str]) -> Card:
 
 def _card(data: bytes) -> Card:
     metadata = inspect(data)
-    if KEY not in metadata:
-        raise ModelError("has no affekt card; only models exported by affekt can be used.")
-    return Card.from_json(metadata[KEY])
+    if KEY in metadata:
+        return Card.from_json(metadata[KEY])
+    if "names" in metadata:
+        return _detector_card(metadata)
+    raise ModelError("has no affekt card; only models exported by affekt, and YOLOv8-style detectors, can be used.")
+
+
+def class_names(metadata: Mapping[str, str]) -> tuple[str, ...]:
+    """Names of the classes of a YOLOv8-style export, which has them as a Python dict in its metadata.
+
+    Raises
+    ------
+    ModelError
+        If it has something else.
+
+    Examples
+    --------
+    >>> class_names({"names": "{0: 'anger', 1: 'happy'}"})
+    ('anger', 'happy')
+    """
+    try:
+        table = ast.literal_eval(metadata["names"][:100_000])
+        return tuple(str(table[key]) for key in sorted(table))
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        raise ModelError("the class names in its metadata are no table; export the detector again.") from None
+
+
+def _detector_card(metadata: Mapping[str, str]) -> Card:
+    """What is known of a YOLOv8-style export; classes named after emotions get affekt's names."""
+    names = class_names(metadata)
+    if len(set(names)) < 2:
+        raise ModelError(f"a detector of one class, {', '.join(names)[:60]}, names no emotions; give it as detector.")
+    labels = [SAME_EMOTION.get(name.lower(), name.lower()) for name in names]
+    return Card(
+        name=str(metadata.get("description", "YOLOv8-style detector"))[:60],
+        modality="face",
+        task="detection",
+        labels=tuple(labels),
+        licence=str(metadata.get("license", "not stated"))[:200],
+        limits=("Made by somebody else: nothing is known of what it was trained or tested on.",),
+    )
 
 
 def inspect(data: bytes) -> dict[str, str]:
