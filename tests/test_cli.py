@@ -166,3 +166,22 @@ def test_words_for_people():
     assert shown("a\nb\x1b[31m\udce9 ü") == "a\\nb\\x1b[31m\\udce9 ü"
     assert parse_labels("bad=angry+sad,good=happy") == {"bad": ["angry", "sad"], "good": ["happy"]}
     assert parse_labels("angry,sad") == "angry,sad"
+
+
+def test_a_model_of_others_is_brought_from_a_copy_and_a_wrong_one_refused(affekt, tmp_path, monkeypatch):
+    monkeypatch.setenv("AFFEKT_MODELS", str(tmp_path / "models"))
+    (tmp_path / "wrong.onnx").write_bytes(b"nothing")
+    refused = affekt("models", "download", "yunet", "--from", tmp_path / "wrong.onnx")
+    assert refused.exit_code == 2
+    assert "expected 232589 bytes" in refused.stderr
+    assert not (tmp_path / "models").exists()
+    assert "did you mean 'yunet'" in affekt("models", "download", "yunett").stderr
+    assert "not here: affekt models download yunet" in affekt("models").stdout.replace("\n", " ")
+
+
+@pytest.mark.corpora
+def test_the_real_yunet_is_taken(affekt, corpora, tmp_path, monkeypatch):
+    monkeypatch.setenv("AFFEKT_MODELS", str(tmp_path))
+    source = next(corpora.rglob("face_detection_yunet_2023mar.onnx"))
+    assert affekt("models", "download", "yunet", "--from", source).exit_code == 0
+    assert (tmp_path / source.name).read_bytes() == source.read_bytes()

@@ -25,6 +25,7 @@ from affekt.face.detect import (
     resized,
     suppress,
 )
+from affekt.models.onnx import open_model
 from affekt.models.zoo import MODELS, model_path
 
 
@@ -311,3 +312,19 @@ def test_the_detector_that_ships_is_small_and_sees_no_faces_where_there_is_nothi
     grey = np.full((180, 320, 3), 128, np.uint8)
     noise = np.random.default_rng(0).integers(0, 256, (180, 320, 3)).astype(np.uint8)
     assert [len(detector.detect(picture)) for picture in (grey, noise)] == [0, 0]
+
+
+def test_yunet_by_name_is_the_file_that_was_downloaded(tmp_path, monkeypatch):
+    monkeypatch.setenv("AFFEKT_MODELS", str(tmp_path))
+    with pytest.raises(ModelError, match="Run: affekt models download yunet"):
+        Detector("yunet")
+    nodes = [helper.make_node("Identity", ["input"], ["same"])]
+    write(tmp_path / "face_detection_yunet_2023mar.onnx", nodes, {"input": [1, 3, 64, 64]}, {"same": [1, 3, 64, 64]})
+    with pytest.raises(ModelError, match="gives same; a detector is"):
+        Detector("yunet")
+
+
+def test_a_detector_takes_a_model_that_is_open(tmp_path):
+    opened = open_model(model_path("detector"))
+    assert Detector(opened).threshold == Detector().threshold
+    assert (Detector(opened).name, Detector("detector").name) == (opened.card.name, "detector")

@@ -13,12 +13,13 @@ from affekt.face.detect import STRIDES, DetectOptions, Detector, Faces, decode_a
 from affekt.face.detector_network import DetectorNetwork, DetectorShape, PictureDetector
 from affekt.models.onnx import read_card
 from affekt.train.face.detector_evaluate import Matches, joined, match, wilson
-from affekt.train.face.detector_loop import DetectorRun, mosaics_of_step, train_detector
+from affekt.train.face.detector_loop import DetectorRun, mosaics_of_step, rate, train_detector
 from affekt.train.face.detector_loss import fit, flattened, losses, truth_of
 from affekt.train.face.detector_mosaics import Mosaic, MosaicMaker, assigned, cell_centres
 from affekt.train.face.detector_recipe import DetectorRecipe, DetectorSchedule, MosaicRecipe
-from affekt.train.face.detector_run import held_out_scores, load_detector_recipe
+from affekt.train.face.detector_run import DetectorMaterial, held_out_scores, run_detector
 from affekt.train.face.detector_teacher import SIDE, Taught, person, teach
+from affekt.train.recipe import load_recipe
 
 PLAIN = MosaicRecipe(
     sides=(96,), whole=0.5, tile=(40.0, 96.0), turn=0.0, far_turn=0.0, blur=0, noise=0, light=0, hidden=0, coarse=0,
@@ -184,6 +185,39 @@ def test_a_checkpoint_of_another_recipe_is_refused():
         DetectorRun(replace(TINY, seed=2)).restore(state)
 
 
+def test_a_run_may_be_made_longer_until_its_rate_falls():
+    schedule = replace(TINY.schedule, steps=10, falling=0.4)
+    state = {**DetectorRun(replace(TINY, schedule=schedule)).state(), "step": 6}
+    DetectorRun(replace(TINY, schedule=replace(schedule, steps=20))).restore(state)
+    with pytest.raises(InputError, match="made by another recipe"):
+        DetectorRun(replace(TINY, schedule=replace(schedule, steps=9))).restore(state)
+    with pytest.raises(InputError, match="made by another recipe"):
+        DetectorRun(replace(TINY, schedule=replace(schedule, steps=20))).restore({**state, "step": 7})
+
+
+def test_the_rate_rises_stays_and_falls():
+    schedule = DetectorSchedule(steps=1000, warm_up=100, falling=0.4)
+    rates = [rate(step, schedule) for step in (0, 50, 100, 600, 800, 1000)]
+    assert rates == pytest.approx([0.02, 0.51, 1, 1, 0.505, 0.01])
+
+
+def test_a_run_sets_out_from_the_weights_of_another(tmp_path):
+    other = DetectorRun(replace(TINY, seed=5))
+    torch.save(other.state(), tmp_path / "other.pt")
+    none = replace(TINY, schedule=replace(TINY.schedule, steps=0))
+    network = train_detector(taught(), none, tmp_path, report=print, start=tmp_path / "other.pt")
+    assert all(torch.equal(a, b) for a, b in zip(network.parameters(), other.average.parameters(), strict=True))
+
+
+def test_scenes_where_the_teacher_saw_nothing_are_background_and_portraits_are_not():
+    table = taught(4)
+    names = ("scenes/a.jpg", "scenes/b.jpg", "people/c.jpg", "people/d.jpg")
+    owners, scores = table.owners[[1, 3]], np.float32([0.4, 0.9])
+    few = replace(table, names=names, owners=owners, scores=scores, boxes=table.boxes[:2], points=table.points[:2])
+    maker = MosaicMaker(few, replace(PLAIN, scene_corpora=("scenes",)))
+    assert maker._empty.tolist() == [0]
+
+
 def test_the_network_is_whole_at_any_size_and_grey_is_as_good_as_colour():
     network = PictureDetector(DetectorNetwork(DetectorShape(stem=4, channels=(4, 8, 8, 8), neck=8))).eval()
     picture = 255 * torch.rand(1, 1, 64, 160)
@@ -206,6 +240,9 @@ def test_the_exported_file_answers_as_the_network_and_has_its_card(tmp_path):
     scores, threshold = held_out_scores(path, taught(), TINY, mosaics=5)
     assert 0.2 <= threshold < 0.9
     assert scores["mosaics"]["recall"][3] > 5
+    scenes = replace(TINY, mosaics=replace(PLAIN, scene_corpora=("discs",)))
+    scores, _ = held_out_scores(path, taught(), scenes, mosaics=5)
+    assert scores["scenes"]["recall"][3] == 6
 
 
 def test_people_stay_on_one_side_of_the_split():
@@ -213,6 +250,7 @@ def test_people_stay_on_one_side_of_the_split():
     assert person(names[0]) == person(names[1]) == "Some_Body0"
     assert person("orl/s3/7.pgm") == person("orl/s3/8.pgm") == "orl/s3"
     assert person("pets/dog.1.jpg") == "pets/dog.1.jpg"
+    assert person("stanford40/cooking_001.jpg") == "stanford40/cooking_001.jpg"  # the action, not a person
     table = replace(taught(120), names=tuple(names))
     held, kept = table.part(held_out=True), table.part(held_out=False)
     assert len(held.names) + len(kept.names) == 120
@@ -274,16 +312,20 @@ def test_wilson_of_a_known_case():
 
 
 def test_the_recipe_that_ships_is_complete_and_wrong_ones_are_refused(tmp_path):
-    assert load_detector_recipe().name == "detector"
-    (tmp_path / "bad.toml").write_text("[mosaics]\nsides = [100]\n")
+    recipe = load_recipe("detector")
+    assert recipe.name == "detector"
+    assert {*recipe.mosaics.faceless_corpora, *recipe.mosaics.scene_corpora} < set(recipe.pictures)
+    with pytest.raises(InputError, match=r"learns from pictures of lfw, .*given: birds"):
+        run_detector(recipe, DetectorMaterial({"birds": tmp_path}), tmp_path, report=print)
+    (tmp_path / "bad.toml").write_text("kind = 'detector'\n[mosaics]\nsides = [100]\n")
     with pytest.raises(InputError, match="multiple of 32"):
-        load_detector_recipe(tmp_path / "bad.toml")
-    (tmp_path / "bad.toml").write_text("steps = 3\n")
+        load_recipe(tmp_path / "bad.toml")
+    (tmp_path / "bad.toml").write_text("kind = 'detector'\nsteps = 3\n")
     with pytest.raises(InputError, match="unknown recipe key 'steps'"):
-        load_detector_recipe(tmp_path / "bad.toml")
+        load_recipe(tmp_path / "bad.toml")
     (tmp_path / "bad.toml").write_text("steps")
     with pytest.raises(InputError, match="is not TOML"):
-        load_detector_recipe(tmp_path / "bad.toml")
+        load_recipe(tmp_path / "bad.toml")
 
 
 def test_the_threshold_is_the_least_of_enough_precision():

@@ -54,6 +54,11 @@ class Job:
     track: str | None = None
     smoothing: float | None = None
     seconds: float | None = None
+    detector: str | None = None
+
+    def face_options(self) -> dict[str, Any]:
+        """What was said of how faces are looked for and followed."""
+        return {name: value for name in ("smoothing", "detector") if (value := getattr(self, name)) is not None}
 
 
 @click.command()
@@ -109,6 +114,9 @@ class Job:
     type=click.FloatRange(0, 10),
     help="Seconds over which the answers about a face in a video are averaged; 0: not at all. [default: 0.4]",
 )
+@click.option(
+    "--detector", metavar="NAME|FILE.onnx", help="Finds the faces: yunet, haar, or a file. [default: affekt's own]"
+)
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Of a camera. [default: until Ctrl-C]")
 @click.option("-r", "--recursive", is_flag=True, help="Look into the folders of a folder, too.")
 @polite
@@ -145,8 +153,8 @@ def predict(**options: Any) -> int:
     )
     if job.annotate and recognizer.card.modality != "face":
         raise InputError(f"--annotate is for faces; {recognizer.card.name} is a model of {recognizer.card.modality}.")
-    if job.smoothing is not None:
-        recognizer = recognizer.with_options(smoothing=job.smoothing)
+    if job.face_options():
+        recognizer = recognizer.with_options(**job.face_options())
     if job.channel != "mix" or job.track:
         recognizer = recognizer.reading(channel=job.channel, track=job.track)
     if job.coverage is not None:
@@ -179,8 +187,8 @@ def watch_camera(job: Job) -> int:
         raise InputError(
             f"{recognizer.card.name} is a model of {recognizer.card.modality}; a camera needs one of face."
         )
-    if job.smoothing is not None:
-        recognizer = recognizer.with_options(smoothing=job.smoothing)
+    if job.face_options():
+        recognizer = recognizer.with_options(**job.face_options())
 
     def warn(sentence: str) -> None:
         click.echo(f"warning: {shown(sentence)}", err=True)

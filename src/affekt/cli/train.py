@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,23 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option(
     "--start",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="For voice: best.pt of another run, to go on from its weights.",
+    help="For voice, best.pt of another run, for detector checkpoint.pt: to set out from its weights.",
+)
+@click.option(
+    "--teacher",
+    metavar="NAME|FILE.onnx",
+    help="For detector: finds the faces in the pictures to learn from. [default: yunet]",
 )
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 @polite
 def train(
-    recipe: str, protocol: str, sounds: Path | None, responses: Path | None, start: Path | None, **options: Any
+    recipe: str,
+    protocol: str,
+    sounds: Path | None,
+    responses: Path | None,
+    start: Path | None,
+    teacher: str | None,
+    **options: Any,
 ) -> int:
     """Train a model by a RECIPE: the name of one that ships with affekt, or FILE.toml.
 
@@ -47,7 +59,9 @@ def train(
     folds) unless --protocol says otherwise; `affekt reproduce` runs both.
     """
     require("torch", extra="train").set_num_threads(options["threads"])
+    from affekt.train.face.detector_recipe import DetectorRecipe
     from affekt.train.face.recipe import FER2013, FaceRecipe
+    from affekt.train.face.yolo_recipe import YoloRecipe
     from affekt.train.recipe import Recipe, load_recipe
     from affekt.train.sources import Sources, noise_paths, response_paths
     from affekt.train.voice.activity import ActivityRecipe, run_activity
@@ -57,12 +71,18 @@ def train(
         click.echo(line, err=True)
 
     loaded = ActivityRecipe() if recipe == "activity" else load_recipe(recipe)
-    if not isinstance(loaded, (Recipe, ActivityRecipe)) and (sounds or responses or start):
+    is_detector = isinstance(loaded, DetectorRecipe)
+    if not isinstance(loaded, (Recipe, ActivityRecipe)) and (sounds or responses or (start and not is_detector)):
         raise InputError(f"--sounds, --responses and --start are for voice; {recipe} takes none.")
-    if not isinstance(loaded, (Recipe, ActivityRecipe, FaceRecipe)):
+    if teacher and not is_detector:
+        raise InputError(f"--teacher is for detector; {recipe} learns from labels.")
+    if not isinstance(loaded, (Recipe, ActivityRecipe, FaceRecipe, DetectorRecipe, YoloRecipe)):
         return run_lab(LabJob(recipe, protocols=(protocol,), export=True, **options))
     if options["models"] or options["sex"] or options["checkpoint"] or protocol != "honest":
         raise InputError(f"{recipe} has one model and protocol: leave --model, --sex, --checkpoint, --protocol out.")
+    if isinstance(loaded, (DetectorRecipe, YoloRecipe)):
+        click.echo(_train_detector(loaded, options, start, teacher or "yunet", report=report))
+        return 0
     if isinstance(loaded, FaceRecipe):
         from affekt.train.face.run import run_faces
 
@@ -79,3 +99,24 @@ def train(
     else:
         click.echo(run(loaded, sources, output, report=report, start=start))
     return 0
+
+
+def _train_detector(
+    recipe: Any, options: dict[str, Any], start: Path | None, teacher: str, *, report: Callable[[str], None]
+) -> Path:
+    """What finds faces, or faces and their expressions at once."""
+    from affekt.train.face.detector_recipe import DetectorRecipe
+    from affekt.train.face.detector_run import DetectorMaterial, run_detector
+    from affekt.train.face.recipe import FER2013
+    from affekt.train.face.yolo_recipe import SCENES
+    from affekt.train.face.yolo_run import run_yolo
+
+    given, output = folders(options["corpora"]), options["output"]
+    if isinstance(recipe, DetectorRecipe):
+        return run_detector(recipe, DetectorMaterial(given, teacher, start), output, report=report)
+    if set(given) not in ({FER2013}, {FER2013, SCENES}):
+        raise InputError(
+            f"{recipe.name} learns from faces, and pictures without any between them: give --corpus {FER2013}=FILE.npz "
+            f"and, if there are some, --corpus {SCENES}=FOLDER; no other."
+        )
+    return run_yolo(recipe, given, output, report=report)

@@ -47,6 +47,9 @@ See = Callable[["Frame", "Sequence[Event]", "Sequence[Prediction]"], None]
 @click.option(
     "--smoothing", type=click.FloatRange(0, 10), default=0.4, show_default=True, help="Seconds; 0: not at all."
 )
+@click.option(
+    "--detector", metavar="NAME|FILE.onnx", help="Finds the faces: yunet, haar, or a file. [default: affekt's own]"
+)
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Stop after so long. [default: Ctrl-C]")
 @click.option("--window", is_flag=True, help="Show the picture with its faces; needs opencv-python, not headless.")
 @click.option("-o", "--output", type=Target(), metavar="FILE.jsonl", help="Events, a line each; - is stdout.")
@@ -70,7 +73,10 @@ def watch(source: str, seconds: float | None, window: bool, output: Path | None,
     recognizer = Recognizer(options["model"], labels=parse_labels(options["labels"]), threshold=options["threshold"])
     if recognizer.card.modality != "face":
         raise InputError(f"{recognizer.card.name} is a model of {recognizer.card.modality}; watch takes one of face.")
-    live = LiveFaces(recognizer.with_options(smoothing=options["smoothing"]))
+    following = {"smoothing": options["smoothing"]}
+    if options["detector"] is not None:
+        following["detector"] = options["detector"]
+    live = LiveFaces(recognizer.with_options(**following))
     stopped: list[bool] = []
     warnings: list[str] = []
     camera = Camera(source, CameraOptions(seconds=seconds), warn=warnings.append) if is_camera(source) else None

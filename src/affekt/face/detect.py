@@ -425,8 +425,8 @@ def _opened(model: str | os.PathLike[str] | Model, threads: int) -> NetworkFinde
         points = str(opened.metadata.get("kpt_shape", "")) == "[5, 3]"
         return NetworkFinder(opened, "yolo-points" if points else "yolo")
     raise ModelError(
-        f"{opened.card.name}: gives {', '.join(opened.outputs)[:200]}; a detector is affekt's own (stride8, stride16, stride32), "
-        "YuNet of 2023, or a YOLOv8 export with its class names in the metadata."
+        f"{opened.card.name}: gives {', '.join(opened.outputs)[:200]}; a detector is affekt's own (stride8, stride16, "
+        "stride32), YuNet of 2023, or a YOLOv8 export with its class names in the metadata."
     )
 
 

@@ -17,9 +17,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-#: Per cell: score, box, five points.
-OUTPUTS = 15
-
 
 @dataclass(frozen=True)
 class DetectorShape:
@@ -35,12 +32,16 @@ class DetectorShape:
         Residual blocks at each of them, after the one that halves.
     neck : int
         Channels of the three maps that the heads read.
+    scores, values : int
+        What each cell gives: logits of scores first, then a box and perhaps points.
     """
 
     stem: int = 16
     channels: tuple[int, int, int, int] = (32, 64, 96, 128)
     blocks: tuple[int, int, int, int] = (1, 2, 3, 2)
     neck: int = 64
+    scores: int = 1
+    values: int = 14
 
 
 def separable(before: int, after: int, *, stride: int = 1) -> nn.Sequential:
@@ -69,13 +70,13 @@ class Residual(nn.Module):
 class Head(nn.Module):
     """What one map says of each of its cells."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, scores: int, values: int) -> None:
         super().__init__()
         self.shared = separable(channels, channels)
-        self.out = nn.Conv2d(channels, OUTPUTS, 1)
+        self.out = nn.Conv2d(channels, scores + values, 1)
         nn.init.normal_(self.out.weight, std=0.01)
         # A face is rare: at first nearly every cell says so.
-        self.out.bias = nn.Parameter(torch.tensor([-4.5] + [0.0] * (OUTPUTS - 1)))
+        self.out.bias = nn.Parameter(torch.tensor([-4.5] * scores + [0.0] * values))
 
     def forward(self, x: Tensor) -> Tensor:
         found: Tensor = self.out(self.shared(x))
@@ -101,7 +102,7 @@ class DetectorNetwork(nn.Module):
             for channels in shape.channels[1:]
         )
         self.merge = nn.ModuleList(separable(shape.neck, shape.neck) for _ in range(2))
-        self.heads = nn.ModuleList(Head(shape.neck) for _ in range(3))
+        self.heads = nn.ModuleList(Head(shape.neck, shape.scores, shape.values) for _ in range(3))
 
     def forward(self, grey: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Normalised grey pictures (b, 1, h, w) to the three maps."""

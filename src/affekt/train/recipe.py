@@ -13,7 +13,9 @@ from typing import Any
 from affekt._files import atomic_write
 from affekt._optional import require
 from affekt.errors import InputError, UnknownName
+from affekt.train.face.detector_recipe import DetectorRecipe
 from affekt.train.face.recipe import FaceRecipe
+from affekt.train.face.yolo_recipe import YoloRecipe
 from affekt.train.lab.experiment import EncoderRecipe, Experiment
 from affekt.train.voice.augment import Chances
 
@@ -129,7 +131,14 @@ class Recipe:
 
 
 #: What kinds of recipe there are: the key ``kind`` of a file to what it is read into.
-KINDS: dict[str, type] = {"voice": Recipe, "face": FaceRecipe, "lab": Experiment, "encoder": EncoderRecipe}
+KINDS: dict[str, type] = {
+    "voice": Recipe,
+    "face": FaceRecipe,
+    "detector": DetectorRecipe,
+    "yolo": YoloRecipe,
+    "lab": Experiment,
+    "encoder": EncoderRecipe,
+}
 
 
 def recipe_names() -> list[str]:
@@ -143,7 +152,7 @@ def load_recipe(name: str | Path) -> Any:
 
     Returns
     -------
-    Recipe, FaceRecipe, Experiment or EncoderRecipe
+    Recipe, FaceRecipe, DetectorRecipe, YoloRecipe, Experiment or EncoderRecipe
         By the key ``kind`` of the file; without one, a Recipe.
 
     Raises

@@ -115,7 +115,7 @@ def match_mosaics(detector: Detector, mosaics: Sequence[Mosaic]) -> Matches:
     for mosaic in mosaics:
         grey = mosaic.picture.numpy().astype(np.uint8)
         faces = detector.detect(np.ascontiguousarray(np.stack([grey] * 3, axis=2)))
-        found.append(match(faces, _corner(mosaic.boxes), _corner(mosaic.ignored)))
+        found.append(match(faces, corners(mosaic.boxes), corners(mosaic.ignored)))
     return joined(found)
 
 
@@ -132,6 +132,6 @@ def match_scenes(detector: Detector, taught: Taught, rows: Sequence[int], recipe
     return joined(found)
 
 
-def _corner(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+def corners(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
     """From centre and size to corner and size."""
     return np.concatenate([boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, 2:]], axis=1)

@@ -88,7 +88,7 @@ def export_detector(network: DetectorNetwork, card: Card, path: Path) -> float:
     onnx = require("onnx", extra="train")
     whole = PictureDetector(network).eval()
     model = onnx.load_from_string(_graph(whole))
-    _store_in_half(model)
+    store_in_half(model)
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, {KEY: card.to_json()})
     model.producer_name, model.doc_string = "affekt", "a picture in, scores, boxes and points of faces out"
@@ -124,7 +124,7 @@ def _graph(whole: PictureDetector) -> bytes:
     return file.getvalue()
 
 
-def _store_in_half(model: Any) -> None:
+def store_in_half(model: Any) -> None:
     """Write the weights as float16, and have them cast back to float32 when the file is opened."""
     onnx = require("onnx", extra="train")
     casts = []

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from affekt._files import atomic_write
 from affekt.errors import InputError
@@ -19,7 +19,9 @@ from affekt.train.face.detector_loss import flattened, losses, total, truth_of
 from affekt.train.face.detector_mosaics import Mosaic, MosaicMaker
 from affekt.train.face.detector_recipe import DetectorRecipe, DetectorSchedule
 from affekt.train.face.detector_teacher import Taught
+from affekt.train.face.yolo_recipe import YoloRecipe
 from affekt.train.muon import Muon
+from affekt.train.resumable import average
 
 #: Steps between two checkpoints, and between two lines of progress.
 CHECKPOINT, PROGRESS = 100, 20
@@ -28,11 +30,11 @@ CHECKPOINT, PROGRESS = 100, 20
 class DetectorRun:
     """A network in training: its weights, their running average, the optimisers, and how many steps are done."""
 
-    def __init__(self, recipe: DetectorRecipe) -> None:
+    def __init__(self, recipe: DetectorRecipe | YoloRecipe) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.step = recipe, 0
-        self.network = network_of(recipe)
-        self.average = network_of(recipe)
+        self.network = self.new_network()
+        self.average = self.new_network()
         self.average.load_state_dict(self.network.state_dict())
         schedule = recipe.schedule
         matrices: list[nn.Parameter] = []
@@ -52,6 +54,17 @@ class DetectorRun:
             ),
         ]
 
+    def new_network(self) -> DetectorNetwork:
+        """The untrained network of the recipe."""
+        assert isinstance(self.recipe, DetectorRecipe)
+        return network_of(self.recipe)
+
+    def losses(self, cells: Tensor, mosaics: list[Mosaic]) -> tuple[dict[str, Tensor], Tensor]:
+        """The parts of the loss of cells (b, n, values), and their weighted sum."""
+        assert isinstance(self.recipe, DetectorRecipe)
+        parts = losses(cells, truth_of(mosaics), mosaics[0].picture.shape[-1])
+        return parts, total(parts, self.recipe)
+
     def advance(self, mosaics: list[Mosaic]) -> dict[str, float]:
         """One step on a batch; the parts of its loss."""
         schedule = self.recipe.schedule
@@ -63,26 +76,17 @@ class DetectorRun:
         self.network.train()
         with torch.autocast("cpu", torch.bfloat16, enabled=schedule.bfloat16):
             maps = self.network(normalised(pictures).to(memory_format=torch.channels_last))
-        parts = losses(flattened(maps), truth_of(mosaics), pictures.shape[-1])
+        parts, loss = self.losses(flattened(maps), mosaics)
         for optimiser in self.optimisers:
             optimiser.zero_grad()
-        total(parts, self.recipe).backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
         for optimiser in self.optimisers:
             optimiser.step()
         self.step += 1
-        self._keep_average()
+        with torch.no_grad():
+            average(self.average, self.network, step=self.step, decay=schedule.averaging)
         return {name: float(part.detach()) for name, part in parts.items()}
-
-    @torch.no_grad()
-    def _keep_average(self) -> None:
-        decay = min(self.recipe.schedule.averaging, (1 + self.step) / (10 + self.step))
-        current = self.network.state_dict()
-        for name, kept in self.average.state_dict().items():
-            if kept.is_floating_point():
-                kept.lerp_(current[name].to(kept.dtype), 1 - decay)
-            else:
-                kept.copy_(current[name])
 
     def state(self) -> dict[str, Any]:
         """Everything that :meth:`restore` needs."""
@@ -133,7 +137,7 @@ def falling_steps(schedule: DetectorSchedule) -> int:
     return round(schedule.falling * schedule.steps)
 
 
-def mosaics_of_step(maker: MosaicMaker, recipe: DetectorRecipe, step: int) -> list[Mosaic]:
+def mosaics_of_step(maker: MosaicMaker, recipe: DetectorRecipe | YoloRecipe, step: int) -> list[Mosaic]:
     """The batch of one step, the same whenever it is drawn."""
     side = recipe.mosaics.sides[step % len(recipe.mosaics.sides)]
     drawn = [np.random.default_rng((recipe.seed, step, number)) for number in range(recipe.schedule.batch)]
@@ -167,14 +171,20 @@ def train_detector(
     DetectorNetwork
         Its averaged weights, in evaluation mode.
     """
-    run, maker, checkpoint = DetectorRun(recipe), MosaicMaker(taught, recipe.mosaics), output / "checkpoint.pt"
-    if checkpoint.exists():
-        run.restore(torch.load(checkpoint, weights_only=True))
-        report(f"going on after step {run.step}")
-    elif start:
+    run = DetectorRun(recipe)
+    if start:
         weights = torch.load(start, weights_only=True)["average"]
         run.network.load_state_dict(weights)
         run.average.load_state_dict(weights)
+    return finish(run, MosaicMaker(taught, recipe.mosaics), output, report=report)
+
+
+def finish(run: DetectorRun, maker: MosaicMaker, output: Path, *, report: Callable[[str], None]) -> DetectorNetwork:
+    """Take all steps of a run, from the checkpoint in ``output`` if there is one; the averaged network."""
+    recipe, checkpoint = run.recipe, output / "checkpoint.pt"
+    if checkpoint.exists():
+        run.restore(torch.load(checkpoint, weights_only=True))
+        report(f"going on after step {run.step}")
     seen: list[dict[str, float]] = []
     while run.step < recipe.schedule.steps:
         seen.append(run.advance(mosaics_of_step(maker, recipe, run.step)))

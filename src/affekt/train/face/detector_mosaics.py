@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -38,12 +38,15 @@ class Mosaic:
     points : float32 array, shape (k, 5, 2)
     ignored : float32 array, shape (j, 4)
         Places where nothing is learnt, as boxes.
+    faces : int array, shape (k,)
+        Row of each face among the taught ones.
     """
 
     picture: Tensor
     boxes: NDArray[np.float32]
     points: NDArray[np.float32]
     ignored: NDArray[np.float32]
+    faces: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True)
@@ -91,14 +94,15 @@ class MosaicMaker:
         if len(self._empty) and rng.random() < self.recipe.scenery:
             behind = self._faceless_tile((0, 0, side, side), rng)
             canvas = _relit(self._drawn(behind)[0], self.recipe, rng)
-        boxes, points, ignored = [], [], []
+        boxes, points, ignored, rows = [], [], [], []
         for area in self._areas(rng, side):
             tile, mirror = self._tile(area, rng)
             patch, inside = self._drawn(tile)
             patch = _relit(patch, self.recipe, rng)
             left, top, right, bottom = area
             canvas[top:bottom, left:right] = torch.where(inside, patch, canvas[top:bottom, left:right])
-            found = self._truth(tile, mirror)
+            found, learnt = self._truth(tile, mirror)
+            rows.append(learnt)
             boxes.append(found[0])
             points.append(found[1])
             ignored.append(found[2])
@@ -107,7 +111,7 @@ class MosaicMaker:
         if rng.random() < self.recipe.noise:
             noise = torch.from_numpy(rng.standard_normal((side, side), dtype=np.float32))
             canvas = (canvas + float(rng.exponential(5.0)) * noise).clamp(0, 255)
-        return Mosaic(canvas, faces, np.concatenate(points), np.concatenate(ignored))
+        return Mosaic(canvas, faces, np.concatenate(points), np.concatenate(ignored), np.concatenate(rows))
 
     def _areas(self, rng: np.random.Generator, side: int) -> list[tuple[int, int, int, int]]:
         """The mosaic cut into tiles about as large as was drawn, or whole."""
@@ -183,8 +187,8 @@ class MosaicMaker:
         patch = F.grid_sample(source, grid[None], "bilinear", "border", align_corners=False)[0, 0]
         return patch, (grid.abs() <= 1).all(dim=2)
 
-    def _truth(self, tile: Tile, mirror: bool) -> tuple[NDArray[np.float32], ...]:
-        """Boxes and points of the faces of a tile, and boxes where nothing is learnt."""
+    def _truth(self, tile: Tile, mirror: bool) -> tuple[tuple[NDArray[np.float32], ...], NDArray[np.int64]]:
+        """Boxes and points of the faces of a tile, and boxes where nothing is learnt; the rows of those faces."""
         rows = self._faces[tile.row]
         rows = rows[self._sure[rows] | self._unsure[rows]]
         boxes, turn, shift = self.taught.boxes[rows], tile.matrix[:, :2], tile.matrix[:, 2]
@@ -200,7 +204,7 @@ class MosaicMaker:
         is_ignored = ~is_learnt & (inside >= OUTSIDE)
         found = np.concatenate([centre, size], axis=1).astype(np.float32)
         seen = np.concatenate([(low + high) / 2, high - low], axis=1).astype(np.float32)
-        return found[is_learnt], points[is_learnt].astype(np.float32), seen[is_ignored]
+        return (found[is_learnt], points[is_learnt].astype(np.float32), seen[is_ignored]), rows[is_learnt]
 
     def _hide(self, canvas: Tensor, boxes: NDArray[np.float32], rng: np.random.Generator) -> None:
         """A flat patch over a part of some faces."""

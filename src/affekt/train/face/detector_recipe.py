@@ -106,10 +106,13 @@ class DetectorRecipe:
 
     Parameters
     ----------
+    pictures : mapping
+        Name of each corpus to how many of its pictures are drawn, at most.
     box, point : float
         Weights of the loss of boxes and of points beside that of scores.
     """
 
+    kind: str = "detector"
     name: str = "detector"
     stem: int = 16
     channels: tuple[int, int, int, int] = (32, 48, 96, 128)
@@ -118,5 +121,6 @@ class DetectorRecipe:
     box: float = 1.5
     point: float = 1.0
     seed: int = 1
+    pictures: dict[str, int] = field(default_factory=dict)
     mosaics: MosaicRecipe = field(default_factory=MosaicRecipe)
     schedule: DetectorSchedule = field(default_factory=DetectorSchedule)

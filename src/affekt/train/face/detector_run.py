@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,6 @@ from affekt.train.face.detector_loop import train_detector
 from affekt.train.face.detector_mosaics import MosaicMaker
 from affekt.train.face.detector_recipe import DetectorRecipe
 from affekt.train.face.detector_teacher import Taught, teach
-from affekt.train.recipe import build
 
 #: Mosaics of pictures held out that choose the threshold, their side, and the precision it has to reach there.
 HELD_OUT, SIDE, PRECISION = 200, 384, 0.95
@@ -34,32 +31,16 @@ class DetectorMaterial:
     Parameters
     ----------
     folders : mapping
-        Name of each corpus to its folder and how many pictures are drawn, at most.
-    teacher : Path
-        A detector's ONNX file: YuNet.
+        Name of each corpus to its folder.
+    teacher : str
+        What finds the faces in them, as ``Detector`` takes it: YuNet.
     start : Path, optional
         Checkpoint of another run, to set out from its weights.
     """
 
-    folders: Mapping[str, tuple[Path, int]]
-    teacher: Path
+    folders: Mapping[str, Path]
+    teacher: str = "yunet"
     start: Path | None = None
-
-
-def load_detector_recipe(path: Path | None = None) -> DetectorRecipe:
-    """The recipe of the model that ships with affekt, or one of your own.
-
-    Raises
-    ------
-    InputError
-        If the file is not TOML, or has a key or a value that is not allowed.
-    """
-    text = path.read_text("utf-8") if path else (files("affekt.train") / "face" / "detector.toml").read_text("utf-8")
-    try:
-        recipe: DetectorRecipe = build(DetectorRecipe, tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: is not TOML ({error}).") from None
-    return recipe
 
 
 def run_detector(
@@ -80,12 +61,24 @@ def run_detector(
     -------
     Path
         The model, ``detector.onnx`` in ``output``.
+
+    Raises
+    ------
+    InputError
+        If no corpus is given, or one that the recipe does not know.
     """
+    if not material.folders or set(material.folders) - set(recipe.pictures):
+        raise InputError(
+            f"{recipe.name} learns from pictures of {', '.join(recipe.pictures)}; given: "
+            f"{', '.join(material.folders) or 'none'}. Give --corpus NAME=FOLDER for some of them, or a recipe of your "
+            "own."
+        )
     output.mkdir(parents=True, exist_ok=True)
     stored = output / "taught.npz"
     if not stored.exists():
         teacher = Detector(material.teacher, DetectOptions(threshold=LEAST))
-        teach(material.folders, teacher, seed=recipe.seed, report=report).save(stored)
+        folders = {name: (folder, recipe.pictures[name]) for name, folder in material.folders.items()}
+        teach(folders, teacher, seed=recipe.seed, report=report).save(stored)
     taught = Taught.load(stored)
     network = train_detector(taught.part(held_out=False), recipe, output, report=report, start=material.start)
     card = card_of(recipe, taught.part(held_out=False))

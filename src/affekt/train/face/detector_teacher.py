@@ -91,11 +91,11 @@ def person(name: str) -> str:
     return who if number.isdecimal() and who and folder.split("/")[0] in NAMED else name
 
 
-def read_grey(path: Path) -> NDArray[np.uint8]:
-    """A picture's lightness (h, w), its longer side at most 256."""
+def read_grey(path: Path, longest: int = SIDE) -> NDArray[np.uint8]:
+    """A picture's lightness (h, w), its longer side at most ``longest``."""
     with av.open(str(path)) as container:
         image = np.asarray(next(container.decode(video=0)).to_ndarray(format="rgb24"), np.uint8)
-    scale = min(1.0, SIDE / max(image.shape[:2]))
+    scale = min(1.0, longest / max(image.shape[:2]))
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     return resized(image, height, width, grey=True)
 
@@ -123,7 +123,7 @@ def teach(
     """
     pictures, sizes, names, found = [], [], [], []
     for name, (folder, most) in folders.items():
-        for path in _drawn(folder, most, seed):
+        for path in draw_pictures(folder, most, seed):
             try:
                 grey = read_grey(path)
             except (OSError, StopIteration, ValueError) as error:
@@ -148,7 +148,7 @@ def teach(
     )
 
 
-def _drawn(folder: Path, most: int, seed: int) -> Sequence[Path]:
+def draw_pictures(folder: Path, most: int, seed: int) -> Sequence[Path]:
     """Up to ``most`` pictures of a folder, the same ones on every machine."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not paths:
