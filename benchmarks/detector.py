@@ -31,6 +31,7 @@ Find = Callable[[np.ndarray], Faces]
 SIDES, TURNS = (64, 32, 18, 13), (-30, -15, 15, 30)
 FRAMES = ((360, 640), (720, 1280))
 REPEATS = 40
+YUNET = "YuNet, mapped"
 
 
 def read(path: Path) -> np.ndarray:
@@ -144,7 +145,7 @@ def detectors(model: str, yunet: Path | None) -> dict[str, tuple[Find, Find]]:
     }
     if yunet:
         teacher = Detector(yunet, DetectOptions(threshold=0.6)).detect
-        found["YuNet, mapped"] = (teacher, teacher)
+        found[YUNET] = (teacher, teacher)
     if find := haar({"scaleFactor": 1.1, "minNeighbors": 3}):
         found["Haar alt2"] = (find, haar({"scaleFactor": 1.1, "minNeighbors": 3, "minSize": (24, 24)}))
     return found
@@ -174,6 +175,12 @@ def table(report: dict[str, Any]) -> str:
             + " | ".join(f"{c['median']:.1f} / {c['least']:.1f}" for c in cells)
             + " |"
         )
+    if YUNET in report["detectors"]:
+        for size in ("640x360", "1280x720"):
+            times = {name: report["detectors"][name]["milliseconds"][size]["processor"] for name in names}
+            lines.append(
+                f"| times YuNet's at {size} | " + " | ".join(f"{times[n] / times[YUNET]:.2f}" for n in names) + " |"
+            )
     for photo in next(iter(report["detectors"].values()))["faces"]:
         lines.append(
             f"| faces in {photo} | " + " | ".join(str(report["detectors"][n]["faces"][photo]) for n in names) + " |"

@@ -180,8 +180,8 @@ def test_a_model_of_others_is_brought_from_a_copy_and_a_wrong_one_refused(affekt
 
 
 @pytest.mark.corpora
-def test_the_real_yunet_is_taken(affekt, corpora, tmp_path, monkeypatch):
+def test_the_real_yunet_is_taken(affekt, corpora_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("AFFEKT_MODELS", str(tmp_path))
-    source = next(corpora.rglob("face_detection_yunet_2023mar.onnx"))
+    source = next(corpora_folder.rglob("face_detection_yunet_2023mar.onnx"))
     assert affekt("models", "download", "yunet", "--from", source).exit_code == 0
     assert (tmp_path / source.name).read_bytes() == source.read_bytes()

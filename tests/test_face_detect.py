@@ -9,7 +9,7 @@ onnx = pytest.importorskip("onnx")
 
 from onnx import TensorProto, helper
 
-from affekt.errors import InputError, ModelError
+from affekt.errors import InputError, ModelError, UnknownName
 from affekt.face import detect
 from affekt.face.detect import (
     STRIDES,
@@ -328,3 +328,8 @@ def test_a_detector_takes_a_model_that_is_open(tmp_path):
     opened = open_model(model_path("detector"))
     assert Detector(opened).threshold == Detector().threshold
     assert (Detector(opened).name, Detector("detector").name) == (opened.card.name, "detector")
+
+
+def test_a_name_that_is_no_detector_is_refused_with_the_near_one():
+    with pytest.raises(UnknownName, match="did you mean 'yunet'"):
+        Detector("yunett")

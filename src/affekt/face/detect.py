@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from affekt.errors import InputError, ModelError
+from affekt.errors import InputError, ModelError, UnknownName
 from affekt.face.haar import LEAST, Cascade
 from affekt.models.card import Card
 from affekt.models.downloads import DOWNLOADS, downloaded
@@ -148,6 +148,8 @@ class Detector:
     ------
     ModelError
         If the file is missing, damaged, or gives something else.
+    UnknownName
+        If it is neither a name nor an ``.onnx`` file.
     MissingExtra
         If the cascade is asked for and OpenCV is not installed.
     """
@@ -415,6 +417,8 @@ def _opened(model: str | os.PathLike[str] | Model, threads: int) -> NetworkFinde
         opened = load_model(str(model), threads=threads)
     else:
         model = downloaded(str(model)) if str(model) in DOWNLOADS else model
+        if Path(model).suffix != ".onnx":
+            raise UnknownName("detector", str(model), ["detector", "haar", *DOWNLOADS, "FILE.onnx"])
         card = Card(name=Path(model).stem, modality="face", task="detection", labels=("background", "face"))
         opened = open_foreign(model, card, threads=threads)
     if opened.outputs == _YUNET:
