@@ -104,7 +104,7 @@ def test_a_run_ends_in_a_file_that_predicts(tmp_path):
     path = run_yolo(TINY, {"fer2013": faces_file(tmp_path / "faces.npz")}, tmp_path / "run", report=lines.append)
     assert path == tmp_path / "run" / "yolo-emotion.onnx"
     assert "mean average precision" in lines[-1]
-    metadata = dict((p.key, p.value) for p in onnx.load(path).metadata_props)
+    metadata = {p.key: p.value for p in onnx.load(path).metadata_props}
     assert class_names(metadata) == LABELS
     card = read_card(path)
     assert (card.task, card.labels, set(card.scores["mosaics"])) == (

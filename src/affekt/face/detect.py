@@ -238,17 +238,17 @@ class NetworkFinder:
         A key of :data:`DECODERS`.
     """
 
-    finest = FINEST
-
     def __init__(self, model: Model, kind: str) -> None:
         self._model, self._kind = model, kind
+        self.finest = FINEST
         self.names = class_names(model.metadata) if kind.startswith("yolo") else ("face",)
         least = model.card.input.get("least")
         self.threshold = float(least) if type(least) is float and 0 < least < 1 else model.card.threshold or USUAL
         self.grey = kind == "affekt"
         self.largest = 1.0 if kind == "yunet" else math.inf
         height, width = model.shapes[0][2:]
-        self.size = (height, width) if isinstance(height, int) and isinstance(width, int) else None
+        is_fixed = isinstance(height, int) and isinstance(width, int)
+        self.size: tuple[int, int] | None = (height, width) if is_fixed else None
 
     def find(self, seen: NDArray[np.uint8], threshold: float) -> Faces:
         """Run the network and decode what it gives."""
@@ -437,11 +437,12 @@ def _opened(model: str | os.PathLike[str] | Model, threads: int) -> NetworkFinde
 class Haar:
     """OpenCV's cascade; its scores are n / (n + 3) of n windows that agree."""
 
-    names, threshold, grey = ("face",), 0.5, True
-    finest, size, largest = float(LEAST), None, 1.0
-
     def __init__(self, threads: int) -> None:
         self._cascade = Cascade(threads)
+        self.names: tuple[str, ...] = ("face",)
+        self.threshold, self.grey = 0.5, True
+        self.finest, self.largest = float(LEAST), 1.0
+        self.size: tuple[int, int] | None = None
 
     def find(self, seen: NDArray[np.uint8], threshold: float) -> Faces:
         """Slide the cascade over the picture."""

@@ -113,8 +113,7 @@ def match_mosaics(detector: Detector, mosaics: Sequence[Mosaic]) -> Matches:
     """Matches of a detector on mosaics."""
     found = []
     for mosaic in mosaics:
-        grey = mosaic.picture.numpy().astype(np.uint8)
-        faces = detector.detect(np.ascontiguousarray(np.stack([grey] * 3, axis=2)))
+        faces = detector.detect(mosaic.rgb())
         found.append(match(faces, corners(mosaic.boxes), corners(mosaic.ignored)))
     return joined(found)
 

@@ -79,7 +79,7 @@ class DetectorRun:
         parts, loss = self.losses(flattened(maps), mosaics)
         for optimiser in self.optimisers:
             optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
         for optimiser in self.optimisers:
             optimiser.step()

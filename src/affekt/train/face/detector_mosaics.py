@@ -48,6 +48,11 @@ class Mosaic:
     ignored: NDArray[np.float32]
     faces: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
+    def rgb(self) -> NDArray[np.uint8]:
+        """The picture as a detector takes it (s, s, 3)."""
+        grey = self.picture.numpy().astype(np.uint8)
+        return np.ascontiguousarray(np.stack([grey] * 3, axis=2))
+
 
 @dataclass(frozen=True)
 class Tile:

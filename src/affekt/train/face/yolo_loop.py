@@ -53,7 +53,7 @@ def taught_faces(faces: Faces, scenes: Path | None, seed: int) -> Taught:
         pictures,
         sizes,
         np.arange(count),
-        np.tile(np.float32([*corner, side, side]), (count, 1)),
+        np.tile(np.array([*corner, side, side], np.float32), (count, 1)),
         np.zeros((count, 5, 2), np.float32),
         np.ones(count, np.float32),
         tuple(names),
@@ -80,9 +80,9 @@ def emotion_losses(cells: Tensor, mosaics: Sequence[Mosaic], labels: NDArray[np.
     side = mosaics[0].picture.shape[0]
     rows = np.stack([assigned(mosaic) for mosaic in mosaics])
     picture, cell = np.nonzero(rows >= 0)
-    face = rows[picture, cell]
-    truth = np.array([mosaics[b].boxes[f] for b, f in zip(picture, face, strict=True)], np.float32).reshape(-1, 4)
-    label = np.array([labels[mosaics[b].faces[f]] for b, f in zip(picture, face, strict=True)], np.int64)
+    pairs = list(zip(picture.tolist(), rows[picture, cell].tolist(), strict=True))
+    truth = np.array([mosaics[b].boxes[f] for b, f in pairs], np.float32).reshape(-1, 4)
+    label = np.array([labels[mosaics[b].faces[f]] for b, f in pairs], np.int64)
     at, stride = (torch.from_numpy(array)[cell] for array in cell_centres(side))
     stride = stride[:, None]
     values = cells[picture, cell, -4:]

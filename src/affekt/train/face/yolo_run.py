@@ -151,7 +151,7 @@ def emotion_scores(
     """
     drawn = [maker.draw(np.random.default_rng((recipe.seed, 0, 0, number)), EDGE) for number in range(recipe.held_out)]
     detector = Detector(path, DetectOptions(threshold=0.05))
-    found = [detector.detect(_rgb(mosaic)) for mosaic in drawn]
+    found = [detector.detect(mosaic.rgb()) for mosaic in drawn]
     matches = joined(
         [match(faces, corners(m.boxes), corners(m.ignored)) for faces, m in zip(found, drawn, strict=True)]
     )
@@ -198,8 +198,3 @@ def average_precision(matches: Matches) -> float:
     precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
     best = np.maximum.accumulate(precision[::-1])[::-1]
     return float(best[hits].sum() / matches.faces)
-
-
-def _rgb(mosaic: Mosaic) -> NDArray[np.uint8]:
-    grey = mosaic.picture.numpy().astype(np.uint8)
-    return np.ascontiguousarray(np.stack([grey] * 3, axis=2))
