@@ -1,19 +1,20 @@
 """Frames in, segments out: tracks, smoothing, loss and return, quality; the detector knows where the faces are."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 
-from affekt.errors import InputError, ModelError
+from affekt.errors import InputError, ModelError, UnknownName
 from affekt.face.align import crops
-from affekt.face.detect import Faces
+from affekt.face.detect import Detector, Faces
 from affekt.face.quality import NAMES, RATING, face_measures
 from affekt.face.stream import FaceInput, FaceOptions, FaceSetup
 from affekt.face.track import Tracker
 from affekt.face.video import Frame
 from affekt.labels import LabelMap
 from affekt.models.card import Card
+from affekt.models.zoo import model_path
 
 LABELS = ("happy", "sad")
 DARK = np.random.default_rng(1).uniform(0, 3, (1, 48, 48)).astype(np.float32)
@@ -193,3 +194,14 @@ class TestQuality:
     def test_nothing_measures_as_nothing(self):
         empty = np.zeros((0, 48, 48), np.float32), np.zeros((0, 4)), np.zeros((0, 5, 2)), np.zeros(0)
         assert face_measures(*empty).shape == (0, len(NAMES))
+
+
+def test_another_detector_is_opened_when_the_options_name_it():
+    labels = LabelMap({label: (label,) for label in LABELS})
+    own = FaceSetup(Brightness(), Detector(), labels, FaceOptions())
+    path = str(model_path("detector"))
+    other = replace(own, options=FaceOptions(detector=path))
+    assert (own.detector.name, other.detector.name) == ("detector", path)
+    assert replace(own, options=FaceOptions(detector="detector")).detector is own.detector
+    with pytest.raises(UnknownName, match="unknown detector 'nosuch'"):
+        replace(own, options=FaceOptions(detector="nosuch"))
