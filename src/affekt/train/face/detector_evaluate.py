@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affekt.face.detect import Detector, Faces, overlaps
-from affekt.train.face.detector_mosaics import Mosaic
+from affekt.train.face.detector_mosaics import VERY_SURE, Mosaic
 from affekt.train.face.detector_recipe import MosaicRecipe
 from affekt.train.face.detector_teacher import Taught
 
@@ -118,16 +118,25 @@ def match_mosaics(detector: Detector, mosaics: Sequence[Mosaic]) -> Matches:
     return joined(found)
 
 
-def match_scenes(detector: Detector, taught: Taught, rows: Sequence[int], recipe: MosaicRecipe) -> Matches:
-    """Matches of a detector on pictures as they are; where the teacher was unsure, nothing counts."""
+def match_pictures(detector: Detector, taught: Taught, recipe: MosaicRecipe) -> Matches:
+    """Matches of a detector on pictures as they are; where the teacher was unsure, nothing counts.
+
+    Scenes and pictures without faces are all taken, portraits only if the teacher sees a face: else it missed one.
+    """
     found = []
-    for row in rows:
+    for row, name in enumerate(taught.names):
+        corpus = name.split("/")[0]
+        is_faceless = corpus in recipe.faceless_corpora
+        scores = taught.scores[taught.owners == row]
+        is_face = (scores >= recipe.sure) & (not is_faceless)
+        is_unsure = (scores >= (VERY_SURE if is_faceless else recipe.unsure)) & ~is_face
+        if not (is_faceless or corpus in recipe.scene_corpora or is_face.any()):
+            continue
         height, width = taught.sizes[row]
         grey = taught.pictures[row, :height, :width]
         faces = detector.detect(np.ascontiguousarray(np.stack([grey] * 3, axis=2)))
-        boxes, scores = taught.boxes[taught.owners == row], taught.scores[taught.owners == row]
-        is_face = scores >= recipe.sure
-        found.append(match(faces, boxes[is_face], boxes[~is_face & (scores >= recipe.unsure)]))
+        boxes = taught.boxes[taught.owners == row]
+        found.append(match(faces, boxes[is_face], boxes[is_unsure]))
     return joined(found)
 
 

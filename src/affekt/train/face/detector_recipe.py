@@ -32,8 +32,7 @@ class MosaicRecipe:
     faceless_corpora : tuple of str
         Their pictures hold no human face: what the teacher sees there is its error, unless it is very sure.
     scene_corpora : tuple of str
-        Their pictures show whole scenes, with and without faces: where the teacher sees none, there is none. Those of
-        them that are held out choose the threshold.
+        Their pictures show whole scenes, with and without faces: where the teacher sees none, there is none.
     turn, far_turn : float
         Standard deviation of the rotation in degrees, and the largest in one of eight tiles, drawn evenly.
     blur, noise, light, hidden, coarse : float
