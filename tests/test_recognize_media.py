@@ -1,5 +1,9 @@
 """One clock for voice and faces: who speaks, and what the lanes say together."""
 
+import json
+import subprocess
+import sys
+
 import av
 import numpy as np
 import pytest
@@ -119,3 +123,23 @@ def test_a_video_without_sound_or_without_a_picture_says_what_is_missing(tmp_pat
         recognizer.analyse(tmp_path / "no.mp4")
     with pytest.raises(InputError, match="face is a model of face, not of speech"):
         MediaRecognizer({"speech": "face"})
+
+
+def run(*args):
+    command = [sys.executable, "-m", "affekt", "predict", *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_video_is_heard_and_seen_and_what_is_of_one_modality_asks_for_it(tmp_path):
+    path = film(tmp_path / "a.mp4", sound=True, picture=True)
+    done = run(path, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["results"][0]["model"] == "voice + face"
+    assert "no speech" in run(path).stdout or "no face" in run(path).stdout
+    assert json.loads(run(path, "--format", "json", "--modality", "speech").stdout)["results"][0]["model"] == "voice"
+    assert json.loads(run(path, "--format", "json", "--modality", "face").stdout)["results"][0]["model"] == "face"
+    assert json.loads(run(path, "--format", "json", "--one-speaker").stdout)["results"][0]["model"] == "voice"
+    done = run(path, "--modality", "fusion", "--labels", "four")
+    assert done.returncode == 2 and "--labels: is for one modality; name it" in done.stderr
+    done = run(path, "--model", "voice", "--modality", "face")
+    assert done.returncode == 2 and "voice is a model of speech, not of face" in done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from affekt.face.video import Frame
 from affekt.models.zoo import load_model
 from affekt.recognize.fusion import WORDS, Pool
 from affekt.recognize.recognizer import Recognizer
+from affekt.recognize.trace import Trace
 from affekt.speech.audio import blocks
 from affekt.speech.decoded import SAMPLING_RATE
 from affekt.timeline.summary import Summary, summaries, summarise
@@ -90,7 +92,14 @@ class MediaRecognizer:
         """The labels of all scores, in order."""
         return self.pool.labels
 
-    def analyse(self, source: str | os.PathLike[str], *, captions: Sequence[Prediction] = ()) -> Result:
+    def analyse(
+        self,
+        source: str | os.PathLike[str],
+        *,
+        captions: Sequence[Prediction] = (),
+        trace: Trace | None = None,
+        stop: threading.Event | None = None,
+    ) -> Result:
         """All that a video says.
 
         Parameters
@@ -98,6 +107,10 @@ class MediaRecognizer:
         source : path
         captions : sequence of Prediction
             What a model of text makes of its captions, with their times.
+        trace : Trace, optional
+            Filled with the envelope of the sound and the stretches of speech.
+        stop : threading.Event, optional
+            When another thread sets it, the work ends within a block.
 
         Returns
         -------
@@ -109,13 +122,24 @@ class MediaRecognizer:
         ------
         AffektError
             If there is neither sound nor a picture in it, or it cannot be read.
+        InterruptedError
+            If it was stopped.
         """
         problems: list[str] = []
         found: dict[str, list[Prediction]] = {"speech": [], "face": [], "text": list(captions)}
-        streams: dict[str, Any] = {name: one.stream() for name, one in self._recognizers.items() if name != "text"}
+        listener = trace.listener() if trace else None
+        streams: dict[str, Any] = {
+            name: one.stream(listener=listener if name == "speech" else None)
+            for name, one in self._recognizers.items()
+            if name != "text"
+        }
         mouths = MouthMotion(self._speaking.bin)
         for name, piece in self._pieces(source, problems, has_captions=bool(captions)):
+            if stop and stop.is_set():
+                raise InterruptedError("stopped before its end")
             found[name] += streams[name].feed(piece)
+            if trace and name == "speech":
+                trace.see(piece)
             if name == "face":
                 mouths.see(piece, streams[name].current)
         for name, stream in streams.items():
