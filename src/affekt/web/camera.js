@@ -14,10 +14,13 @@ import { Uploads } from "./uploads.js";
 import { answer, best, capital, clock, long, percent, strength } from "./words.js";
 
 /** Pixels of the longer side of what is sent, quality of the jpeg, and pictures per second at most. */
-const [SIDE, QUALITY, RATE] = [640, 0.8, 25];
+const [SIDE, QUALITY, RATE] = [480, 0.8, 30];
 /** Answers over which the rate and the delay are said. */
 const MEASURED = 30;
 const SETS = { four: "Angry, happy, neutral, sad", ekman: "Six of Ekman", valence: "Negative, neutral, positive" };
+
+const NOTHING = "Here you will see the picture, and the faces found in it.";
+const NOT_KEPT = "The pictures of the camera were not kept; what was found in them was.";
 
 const find = (id) => document.getElementById(`faces-${id}`);
 
@@ -429,6 +432,7 @@ export class Faces {
     const [wide, high] = hasVideo ? [video.videoWidth, video.videoHeight] : [picture.naturalWidth, picture.naturalHeight];
     const isThere = (hasVideo || hasPicture) && wide > 0;
     find("empty").hidden = isThere;
+    find("empty").textContent = this.#shown && !this.#shown.file && !isCamera ? NOT_KEPT : NOTHING;
     find("stage").style.aspectRatio = isThere ? `${wide} / ${high}` : "";
     find("stage").style.maxWidth = isThere ? `calc(68vh * ${(wide / high).toFixed(4)})` : "";
     const mirror = isCamera && find("mirror").checked;
@@ -444,19 +448,28 @@ export class Faces {
     return faces.find((face) => face.who === this.#chosen) ?? faces[0] ?? null;
   }
 
+  /** What "Now" tells where no face is pointed at: of the camera that was, and before a video plays, the whole. */
+  #whole() {
+    const seen = this.#shown;
+    if (seen?.state !== "done" || !best(seen.summary) || (seen.file && this.#time > 0)) return null;
+    return seen.summaries[this.#chosen] ?? seen.summary;
+  }
+
   #drawNow() {
     const face = this.#pointed();
+    const told = face ?? this.#whole();
     const seen = this.#shown;
     const palette = seen?.labels.length ? seen.palette : this.#palette;
     this.bars.name(palette);
-    this.bars.show(face?.scores ?? {}, { faded: !face });
-    find("now-title").textContent = face ? `Now: ${face.who ?? "face"}` : "Now";
-    find("heard").textContent = face ? answer(face, "No answer") : this.#waiting();
-    find("heard-chip").style.backgroundColor = palette[best(face)] ?? "";
-    find("heard-confidence").textContent = best(face) ? percent(face.confidence) : "";
-    find("confidence").textContent = best(face) ? `${percent(face.confidence)}, ${strength(face.confidence)}` : "–";
-    find("quality").textContent = best(face) ? percent(face.quality) : "–";
-    find("heard-why").textContent = face?.reason ? `${capital(face.reason)}.` : "";
+    this.bars.show(told?.scores ?? {}, { faded: !told });
+    const of = told?.who ? `: ${told.who}` : "";
+    find("now-title").textContent = face ? `${seen.file ? "Here" : "Now"}${of}` : told ? `All in all${of}` : "Now";
+    find("heard").textContent = told ? answer(told, "No answer") : this.#waiting();
+    find("heard-chip").style.backgroundColor = palette[best(told)] ?? "";
+    find("heard-confidence").textContent = best(told) ? percent(told.confidence) : "";
+    find("confidence").textContent = best(told) ? `${percent(told.confidence)}, ${strength(told.confidence)}` : "–";
+    find("quality").textContent = best(told) ? percent(told.quality) : "–";
+    find("heard-why").textContent = told?.reason ? `${capital(told.reason)}.` : "";
     this.#drawPeople(face);
   }
 

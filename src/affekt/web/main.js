@@ -243,7 +243,7 @@ uploads.addEventListener("changed", ({ detail: recording }) => {
   if (recording.state === "failed") announce(`${recording.name}: ${recording.reason}`);
 });
 find("files").addEventListener("change", ({ target }) => {
-  take(target.files);
+  sort([...target.files]);
   target.value = "";
 });
 
