@@ -296,7 +296,9 @@ async function openModules(models) {
     const module = await import(new URL(page, import.meta.url));
     faces ??= module.open({ api, complain, announce }, models.filter((m) => m.page === page));
   }
+  // Shown from the beginning, so that nothing moves under the pointer; without a choice they go.
   find("tabs").hidden = !faces || !settings.model;
+  for (const radio of document.getElementsByName("tab")) radio.disabled = false;
   if (faces && !settings.model) showTab("face");
 }
 
@@ -428,6 +430,7 @@ async function begin() {
 settings.addEventListener("changed", drawNow);
 find("problem-close").addEventListener("click", () => complain(""));
 addEventListener("beforeunload", (event) => live.listening && event.preventDefault());
+document.querySelector('[name="tab"][value="speech"]').checked = true;
 find("consent").checked = false; // browsers restore boxes after a reload; consent is given anew
 drawTheme();
 drawNow();
