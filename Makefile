@@ -26,7 +26,7 @@ check: .venv/test.done
 test-corpora: .venv/test.done
 	AFFEKT_CORPORA=$(CORPORA) $(BIN)/python -m pytest -m corpora
 
-# Thousands of damaged recordings and model files; what fails is kept in tests/hostile.
+# Thousands of damaged recordings, pictures, videos and model files; what fails is kept in tests/hostile.
 fuzz: .venv/test.done
 	$(BIN)/python -m tests.fuzz
 

@@ -1,9 +1,9 @@
-"""Damaged recordings and model files by the thousand: nothing but a refusal in words may come of them.
+"""Damaged recordings, pictures, videos and models by the thousand: nothing but a refusal in words may come of them.
 
-Usage: python -m tests.fuzz [--sounds 2000] [--models 200] [--seed 0]     (make fuzz)
+Usage: python -m tests.fuzz [--sounds 2000] [--pictures 2000] [--videos 1000] [--models 200] [--seed 0]     (make fuzz)
 
-Seeds are made in every container that soundfile and PyAV can write, then changed a little. Each is read in a worker
-process with limits of time and memory, so that a hang or a crash is a finding, too. What fails is kept in
+Seeds are made in every format that soundfile, Pillow and PyAV can write, then changed a little. Each is read in a
+worker process with limits of time and memory, so that a hang or a crash is a finding, too. What fails is kept in
 ``tests/hostile``, which the test suite reads whenever it runs.
 """
 
@@ -34,6 +34,13 @@ ENCODED = (
     ("avi", "pcm_s16le", "avi"), ("asf", "wmav2", "wma"), ("mpegts", "aac", "ts"), ("mp3", "libmp3lame", "mp3"),
     ("ogg", "libopus", "opus"), ("ogg", "libvorbis", "ogg"), ("flac", "flac", "flac"), ("caf", "pcm_s16le", "caf"),
 )  # fmt: skip
+#: The same of videos; gif and apng are pictures that move.
+FILMED = (
+    ("mp4", "mpeg4", "mp4"), ("mp4", "libx264", "mp4"), ("mov", "mjpeg", "mov"), ("matroska", "libx264", "mkv"),
+    ("webm", "libvpx", "webm"), ("webm", "libvpx-vp9", "webm"), ("avi", "mjpeg", "avi"), ("avi", "mpeg4", "avi"),
+    ("mpegts", "mpeg2video", "ts"), ("asf", "wmv2", "wmv"), ("flv", "flv", "flv"), ("3gp", "h263", "3gp"),
+    ("yuv4mpegpipe", "wrapped_avframe", "y4m"), ("gif", "gif", "gif"),
+)  # fmt: skip
 #: Numbers that headers of strangers hold: the ends of every type, and their neighbours.
 EXTREME = [sign * (1 << bits) + more for bits in (7, 8, 15, 16, 31, 32, 62, 63) for sign in (1, -1) for more in (-1, 0)]
 
@@ -63,6 +70,74 @@ def sound_seeds() -> dict[str, bytes]:
                 resampler = av.AudioResampler(format=stream.codec_context.format, layout="mono", rate=stream.rate)
                 for part in resampler.resample(frame):
                     container.mux(stream.encode(part))
+                container.mux(stream.encode(None))
+        except (av.FFmpegError, ValueError):
+            continue  # no such encoder in this build
+        found[f"{codec}.{ending}"] = file.getvalue()
+    return found
+
+
+def _scene(number: int = 0) -> np.ndarray:
+    """A picture (144, 176, 3) with edges and noise, a little different for each number."""
+    scene = np.random.default_rng(0).integers(60, 90, (144, 176, 3), dtype=np.uint8)
+    scene[40:100, 50 + 2 * number : 110 + 2 * number] = (210, 160, 130)
+    return scene
+
+
+@cache
+def picture_seeds() -> dict[str, bytes]:
+    """A picture in every format and form that is read, by name."""
+    from PIL import Image, features
+
+    colour = Image.fromarray(_scene())
+    forms: dict[str, tuple[Image.Image, str, dict[str, object]]] = {
+        "baseline.jpg": (colour, "JPEG", {}), "progressive.jpg": (colour, "JPEG", {"progressive": True}),
+        "cmyk.jpg": (colour.convert("CMYK"), "JPEG", {}), "turned.jpg": (colour, "JPEG", {"exif": _turned()}),
+        "rgb.png": (colour, "PNG", {}), "alpha.png": (colour.convert("RGBA"), "PNG", {}),
+        "palette.png": (colour.convert("P"), "PNG", {}), "deep.png": (colour.convert("I;16"), "PNG", {}),
+        "rgb.bmp": (colour, "BMP", {}), "rgb.tif": (colour, "TIFF", {}), "packed.tif": (
+            colour, "TIFF", {"compression": "tiff_lzw"}),
+        "moving.gif": (colour, "GIF", {"save_all": True, "append_images": [Image.fromarray(_scene(9))]}),
+        "rgb.ppm": (colour, "PPM", {}),
+    }  # fmt: skip
+    if features.check("webp"):
+        forms["rgb.webp"] = (colour, "WEBP", {})
+    if features.check("avif"):
+        forms["rgb.avif"] = (colour, "AVIF", {})
+    found = {}
+    for name, (picture, form, options) in forms.items():
+        file = io.BytesIO()
+        picture.save(file, form, **options)
+        found[name] = file.getvalue()
+    return found
+
+
+def _turned() -> bytes:
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x0112] = 6  # held upright
+    return exif.tobytes()
+
+
+@cache
+def video_seeds() -> dict[str, bytes]:
+    """A second of video in every container that can be written here, by name."""
+    import av
+
+    found = {}
+    for form, codec, ending in FILMED:
+        file = io.BytesIO()
+        try:
+            with av.open(file, "w", format=form) as container:
+                stream = container.add_stream(codec, rate=10)
+                stream.width, stream.height = 176, 144
+                if codec == "gif":
+                    stream.pix_fmt = "rgb8"
+                elif codec == "mjpeg":
+                    stream.pix_fmt = "yuvj420p"
+                for number in range(10):
+                    container.mux(stream.encode(av.VideoFrame.from_ndarray(_scene(number), format="rgb24")))
                 container.mux(stream.encode(None))
         except (av.FFmpegError, ValueError):
             continue  # no such encoder in this build
@@ -107,7 +182,7 @@ def mutated(data: bytes, rng: np.random.Generator) -> bytes:
 def case(kind: str, number: int, seed: int) -> tuple[str, bytes]:
     """The damaged file of a number: its ending and its bytes."""
     rng = np.random.default_rng([seed, number])
-    seeds = sound_seeds() if kind == "sounds" else model_seeds()
+    seeds = SEEDS[kind]()
     name = list(seeds)[number % len(seeds)]
     return name.rpartition(".")[2], mutated(seeds[name], rng)
 
@@ -120,6 +195,24 @@ def check_sound(path: Path) -> None:
     try:
         for block in blocks(path, warn=lambda sentence: None):
             assert np.isfinite(block).all(), "holds samples that are no numbers"
+    except AffektError as error:
+        assert str(error).startswith(str(path)), "the refusal does not say which file"
+
+
+def check_frames(path: Path) -> None:
+    """Read a picture or a video as all of affekt does; raises unless what comes is frames in order or a refusal."""
+    from affekt.errors import AffektError
+    from affekt.face.stream import frames_of
+
+    last = -1.0
+    try:
+        for number, frame in enumerate(frames_of(path, rate=0)):
+            assert frame.pixels.dtype == np.uint8, "is no picture"
+            assert frame.pixels.ndim == 3 and frame.pixels.shape[2] == 3, "is no picture"
+            assert np.isfinite(frame.time) and frame.time > last, "is not later than the frame before"
+            last = frame.time
+            if number > 100:
+                return
     except AffektError as error:
         assert str(error).startswith(str(path)), "the refusal does not say which file"
 
@@ -139,7 +232,18 @@ def check_model(path: Path) -> None:
         return
 
 
-CHECKS: dict[str, Callable[[Path], None]] = {"sounds": check_sound, "models": check_model}
+CHECKS: dict[str, Callable[[Path], None]] = {
+    "sounds": check_sound,
+    "pictures": check_frames,
+    "videos": check_frames,
+    "models": check_model,
+}
+SEEDS: dict[str, Callable[[], dict[str, bytes]]] = {
+    "sounds": sound_seeds,
+    "pictures": picture_seeds,
+    "videos": video_seeds,
+    "models": model_seeds,
+}
 
 
 def check(kind: str, ending: str, data: bytes, folder: Path) -> None:
@@ -200,16 +304,18 @@ def findings(kind: str, count: int, seed: int) -> dict[int, str]:
 
 @click.command()
 @click.option("--sounds", default=2000, show_default=True)
+@click.option("--pictures", default=2000, show_default=True)
+@click.option("--videos", default=1000, show_default=True)
 @click.option("--models", default=200, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--work", "part", nargs=4, hidden=True)
-def main(sounds: int, models: int, seed: int, part: tuple[str, str, str, str] | None) -> None:
-    """Damage recordings and model files, and see what happens."""
+def main(seed: int, part: tuple[str, str, str, str] | None, **counts: int) -> None:
+    """Damage recordings, pictures, videos and model files, and see what happens."""
     if part:
         work(part[0], *map(int, part[1:]))
         return
     failed = 0
-    for kind, count in (("sounds", sounds), ("models", models)):
+    for kind, count in counts.items():
         for number, what in findings(kind, count, seed).items():
             ending, data = case(kind, number, seed)
             name = f"{kind}-{hashlib.sha256(data).hexdigest()[:12]}.{ending}"
@@ -217,8 +323,8 @@ def main(sounds: int, models: int, seed: int, part: tuple[str, str, str, str] | 
             (KEPT / name).write_bytes(data)
             click.echo(f"{kind} {number}: {what}; kept as {KEPT / name}")
             failed += 1
-    seeds = len(sound_seeds())
-    click.echo(f"{sounds} recordings of {seeds} kinds and {models} model files: {failed} findings")
+    tried = ", ".join(f"{count} {kind} of {len(SEEDS[kind]())} kinds" for kind, count in counts.items())
+    click.echo(f"{tried}: {failed} findings")
     raise SystemExit(bool(failed))
 
 

@@ -1,6 +1,7 @@
 """Video in: frames by their own clock, upright, past damage, in bounded memory."""
 
 import io
+import struct
 from contextlib import ExitStack
 from fractions import Fraction
 from itertools import pairwise
@@ -9,7 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from affekt.errors import ImageError
+import affekt
+from affekt.errors import ImageError, ImageWarning
 from affekt.face.stream import frames_of
 from affekt.face.video import Video
 from affekt.types import Sample
@@ -97,3 +99,59 @@ def test_nothing_is_opened_by_address_unless_asked(tmp_path):
         Video(tmp_path / "list.m3u8", stack)
     with ExitStack() as stack, pytest.raises(ImageError):
         Video(io.BytesIO(b"ffconcat version 1.0\nfile 'a.mp4'\n"), stack)
+
+
+def turned(path, degrees):
+    """A video whose track says that it is to be shown turned, as phones write them."""
+    frames = np.zeros((48, 96, 3), np.uint8)
+    frames[:24, :48] = 220  # the upper left is bright
+    with av.open(str(path), "w") as container:
+        track = container.add_stream("libx264", rate=10)
+        track.width, track.height, track.pix_fmt = 96, 48, "yuv420p"
+        for _ in range(5):
+            container.mux(track.encode(av.VideoFrame.from_ndarray(frames, format="rgb24")))
+        container.mux(track.encode())
+    # The matrix of a track header: two of its numbers, in 16.16 fixed point.
+    data = path.read_bytes()
+    cos, sin = ((1 << 16) * round(f(np.deg2rad(degrees))) for f in (np.cos, np.sin))
+    matrix = struct.pack(">9i", cos, sin, 0, -sin, cos, 0, 0, 0, 1 << 30)
+    at = data.index(struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30), data.index(b"tkhd"))
+    path.write_bytes(data[:at] + matrix + data[at + 36 :])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("degrees", "corner"), [(0, "upper left"), (90, "upper right"), (180, "lower right"), (270, "lower left")]
+)
+def test_a_video_of_a_phone_held_in_any_way_is_upright(tmp_path, degrees, corner):
+    pixels = next(iter(frames_of(turned(tmp_path / "a.mp4", degrees)))).pixels
+    assert pixels.shape[:2] == ((48, 96) if degrees % 180 == 0 else (96, 48))
+    rows, columns = np.nonzero(pixels[..., 0] > 128)
+    found = f"{'upper' if rows.mean() < pixels.shape[0] / 2 else 'lower'} "
+    found += "left" if columns.mean() < pixels.shape[1] / 2 else "right"
+    assert found == corner
+
+
+def test_a_frame_every_second_and_a_single_frame(tmp_path):
+    assert [f.time for f in frames_of(written(tmp_path / "slow.mp4", [0.0, 1.0, 2.0]))] == pytest.approx([0, 1, 2])
+    assert [f.time for f in frames_of(written(tmp_path / "one.mp4", [0.0]))] == [0.0]
+
+
+def test_a_video_of_no_length_has_no_frames(tmp_path):
+    written(tmp_path / "a.mkv", [0.0, 0.04])
+    data = (tmp_path / "a.mkv").read_bytes()
+    empty = data[: data.index(b"\x1f\x43\xb6\x75") + 16]  # into the first cluster: all headers, no frame
+    (tmp_path / "empty.mkv").write_bytes(empty)
+    assert list(frames_of(tmp_path / "empty.mkv")) == []
+    with pytest.warns(ImageWarning, match="has no frame"):
+        result = affekt.Recognizer("face").analyse(tmp_path / "empty.mkv")
+    assert (result.duration, result.predictions) == (0.0, ())
+
+
+def test_a_video_cut_off_is_read_to_where_it_ends(tmp_path):
+    data = written(tmp_path / "a.mkv", [i / 25 for i in range(100)], size=(160, 120)).read_bytes()
+    frames = list(frames_of(data[: len(data) // 2]))
+    assert 20 < len(frames) < 80
+    mp4 = written(tmp_path / "a.mp4", [i / 25 for i in range(100)]).read_bytes()
+    with pytest.raises(ImageError, match="no video that can be read"):
+        list(frames_of(mp4[: len(mp4) // 2]))  # its table of contents stood at the end

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("resource", reason="limits of processes are POSIX's")
 
-from .fuzz import CHECKS, KEPT, case, check, findings, sound_seeds
+from .fuzz import CHECKS, KEPT, SEEDS, case, check, findings
 
 PAST = sorted(path for path in KEPT.iterdir() if path.is_file())
 
@@ -19,14 +19,15 @@ def test_what_once_failed_is_refused_in_words(path, tmp_path, capfd):
 
 @pytest.mark.parametrize("kind", CHECKS)
 def test_damaged_files_are_refused_in_words(kind, tmp_path):
-    for number in range(150 if kind == "sounds" else 20):
+    for number in range({"sounds": 150, "pictures": 150, "videos": 60}.get(kind, 20)):
         check(kind, *case(kind, number, 1), tmp_path)
 
 
-def test_the_seeds_are_sound_in_many_containers(tmp_path):
-    assert len(sound_seeds()) >= 20
-    for name, data in sound_seeds().items():
-        check("sounds", name.rpartition(".")[2], data, tmp_path)
+@pytest.mark.parametrize(("kind", "least"), [("sounds", 20), ("pictures", 14), ("videos", 10)])
+def test_the_seeds_are_whole_and_of_many_kinds(kind, least, tmp_path):
+    assert len(SEEDS[kind]()) >= least
+    for name, data in SEEDS[kind]().items():
+        check(kind, name.rpartition(".")[2], data, tmp_path)
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no limit of address space")

@@ -13,12 +13,13 @@ from typing import Any
 import click
 
 from affekt import __version__
-from affekt.errors import AudioWarning, LossWarning
+from affekt.errors import AudioWarning, ImageWarning, LossWarning
 
 #: Command to the module in this folder that holds it.
 COMMANDS = {
     "predict": "predict",
     "listen": "listen",
+    "watch": "watch",
     "stream": "stream",
     "serve": "serve",
     "models": "models",
@@ -53,7 +54,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="affekt")
 def main() -> None:
-    """Emotions in the voice: a recording in, a timeline of emotions out.
+    """Emotions in voices and faces: a recording, a picture or a video in, emotions over time out.
 
     Nothing is sent anywhere and nothing is stored unless you ask for it.
     """
@@ -61,7 +62,7 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             # File names may hold bytes that the terminal's encoding does not.
             stream.reconfigure(errors="backslashreplace")
-    for category in (AudioWarning, LossWarning):  # results carry these, and each is told once
+    for category in (AudioWarning, ImageWarning, LossWarning):  # results carry these, and each is told once
         warnings.simplefilter("ignore", category)
     warnings.showwarning = _show_warning
 

@@ -6,7 +6,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,11 @@ import click
 
 from affekt._files import atomic_write
 from affekt._optional import require
+from affekt.cli.annotated import annotation, check_annotate
 from affekt.cli.explained import beside, check_form, explaining_writer, print_explained, save_maps
-from affekt.cli.predict_table import NEXT_BEST, NOTHING, Also, answer, print_overview, print_timeline
+from affekt.cli.predict_table import NEXT_BEST, NOTHING, Also, answer, in_lanes, print_overview, print_timeline
 from affekt.cli.terminal import SOME_FAILED, Target, percent, polite, progress, shown
-from affekt.errors import AudioError, InputError
+from affekt.errors import AffektError, AudioError, InputError
 from affekt.labels import parse_labels
 from affekt.types import Result
 from affekt.write.predictions import ONE_RECORDING, SUFFIXES, WRITERS
@@ -38,6 +39,7 @@ class Job:
     form: str
     output: Path | None
     plot: Path | None
+    annotate: Path | None
     model: str | None
     labels: str | None
     jobs: int
@@ -50,15 +52,27 @@ class Job:
     one_speaker: bool = False
     channel: str = "mix"
     track: str | None = None
+    smoothing: float | None = None
+    modality: str = "auto"
+    seconds: float | None = None
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--format", "form", type=click.Choice(["table", *WRITERS]), default="table", show_default=True)
 @click.option("-o", "--output", type=Target(), help="File; or FOLDER/, for one file per recording.")
-@click.option("--plot", type=Target(), help="Picture (png, svg, pdf); for many recordings FOLDER/.")
+@click.option("--plot", type=Target(), help="Picture of the timeline (png, svg, pdf); for many recordings FOLDER/.")
+@click.option("--annotate", type=Target(), help="Draw boxes and labels into a picture or video; for many FOLDER/.")
 @click.option(
-    "--model", help="A name from `affekt models`, or FILE.onnx. [default: voice; face where all are pictures]"
+    "--model",
+    help="A name from `affekt models`, or FILE.onnx. [default: that of the modality]",
+)
+@click.option(
+    "--modality",
+    type=click.Choice(["auto", "speech", "face", "fusion"]),
+    default="auto",
+    show_default=True,
+    help="What to recognise. auto: speech in sound, faces in pictures, and in videos both, and what they say together.",
 )
 @click.option(
     "--labels", help="A set (four, ekman, valence, ...), labels (angry,sad), or groups (bad=angry+sad,good=happy)."
@@ -98,20 +112,33 @@ class Job:
     help="Of stereo and more; with each every channel (a caller, an agent) gets its own timeline.",
 )
 @click.option("--track", metavar="N|LANGUAGE", help="Sound track of a video. [default: the one that players play]")
+@click.option(
+    "--smoothing",
+    type=click.FloatRange(0, 10),
+    help="Seconds over which the answers about a face in a video are averaged; 0: not at all. [default: 0.4]",
+)
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Of a camera. [default: until Ctrl-C]")
 @click.option("-r", "--recursive", is_flag=True, help="Look into the folders of a folder, too.")
 @polite
 def predict(**options: Any) -> int:
-    """Emotions over time in recordings.
+    """Emotions over time in recordings, and in the faces of pictures and videos.
 
-    PATH is a recording in any common format (sound or video), a folder, a
-    pattern, or - for standard input. The exit status is 0 when all went well,
+    PATH is a recording in any common format (sound or video), a picture, a
+    folder, a pattern, - for standard input, or a camera (webcam:0,
+    rtsp://...), which Ctrl-C or --seconds ends. The exit status is 0 when all went well,
     1 when some recordings failed (they are named on stderr, the others are
     written), 2 when the command was wrong.
     """
+    from affekt.face.camera import is_camera
     from affekt.recognize.batch import find_recordings
     from affekt.recognize.recognizer import Recognizer
 
     job = Job(**options)
+    # What an http address holds is not fetched: it may be a recording, and the user's to download.
+    if any(is_camera(path) and not path.lower().startswith("http") for path in job.paths):
+        return watch_camera(job)
+    if job.seconds:
+        raise InputError("--seconds is for cameras, which have no end.")
     left_out: Counter[str] = Counter()
     sources, failures = find_recordings(job.paths, recursive=job.recursive, left_out=left_out)
     if left_out:
@@ -119,9 +146,17 @@ def predict(**options: Any) -> int:
         click.echo(f"note: files left out, as their names are none of recordings: {shown(kinds)}", err=True)
     _check(job, len(sources))
     _spare_inputs(job, sources)
-    recognizer = Recognizer(
-        job.model or default_model(sources), labels=parse_labels(job.labels), threshold=job.threshold
-    )
+    modality = job.modality if job.modality != "auto" or job.model else modality_of(job, sources)
+    if modality == "fusion":
+        return predict_media(job, sources, failures)
+    default = {"auto": "voice", "speech": "voice"}.get(modality, modality)
+    recognizer = Recognizer(job.model or default, labels=parse_labels(job.labels), threshold=job.threshold)
+    if modality not in ("auto", recognizer.card.modality):
+        raise InputError(f"{recognizer.card.name} is a model of {recognizer.card.modality}, not of {modality}.")
+    if job.annotate and recognizer.card.modality != "face":
+        raise InputError(f"--annotate is for faces; {recognizer.card.name} is a model of {recognizer.card.modality}.")
+    if job.smoothing is not None:
+        recognizer = recognizer.with_options(smoothing=job.smoothing)
     if job.channel != "mix" or job.track:
         recognizer = recognizer.reading(channel=job.channel, track=job.track)
     if job.coverage is not None:
@@ -140,8 +175,34 @@ def predict(**options: Any) -> int:
     return session.status()
 
 
-def default_model(sources: Sequence[str]) -> str:
-    """The model where none is named: ``face`` for pictures, ``voice`` for all that has sound.
+def watch_camera(job: Job) -> int:
+    """``affekt predict`` of a camera: until Ctrl-C, or for so many seconds; then as for a recording."""
+    from affekt.cli.stream import ended_by_signals
+    from affekt.face.camera import Camera, CameraOptions
+    from affekt.recognize.recognizer import Recognizer
+
+    if len(job.paths) > 1:
+        raise InputError("a camera is watched alone; give one, and no files beside it.")
+    _check(job, 1)
+    recognizer = Recognizer(job.model or "face", labels=parse_labels(job.labels), threshold=job.threshold)
+    if recognizer.card.modality != "face":
+        raise InputError(
+            f"{recognizer.card.name} is a model of {recognizer.card.modality}; a camera needs one of face."
+        )
+    if job.smoothing is not None:
+        recognizer = recognizer.with_options(smoothing=job.smoothing)
+
+    def warn(sentence: str) -> None:
+        click.echo(f"warning: {shown(sentence)}", err=True)
+
+    camera = Camera(job.paths[0], CameraOptions(seconds=job.seconds), warn=warn)
+    with ended_by_signals(camera.stop):
+        Session(job, recognizer, [camera], []).one()
+    return 0
+
+
+def modality_of(job: Job, sources: Sequence[str]) -> str:
+    """What to recognise where nobody says it: by the names of the files, and by options that only one modality has.
 
     Raises
     ------
@@ -149,14 +210,43 @@ def default_model(sources: Sequence[str]) -> str:
         If there are pictures and recordings.
     """
     from affekt.face.image import PICTURES
+    from affekt.face.video import VIDEOS
 
-    pictures = [source for source in sources if os.path.splitext(source)[1][1:].lower() in PICTURES]
-    if pictures and len(pictures) < len(sources):
+    if job.annotate or job.smoothing is not None:
+        return "face"
+    endings = [os.path.splitext(source)[1][1:].lower() for source in sources]
+    pictures, videos = sum(e in PICTURES for e in endings), sum(e in VIDEOS for e in endings)
+    if pictures and pictures < len(sources):
         raise InputError(
-            f"{len(pictures)} of {len(sources)} files are pictures, the others have sound: name the model "
-            "(--model face, or --model voice), or give them one after the other."
+            f"{pictures} of {len(sources)} files are pictures, the others have sound: say what to recognise "
+            "(--modality face, or --modality speech), or give them one after the other."
         )
-    return "face" if pictures else "voice"
+    if pictures:
+        return "face"
+    of_speech = job.explain or job.reference or job.speaker_from or job.one_speaker or job.track or job.labels
+    if videos < len(sources) or not videos or of_speech or job.channel != "mix" or job.coverage is not None:
+        return "speech"
+    return "fusion"
+
+
+def predict_media(job: Job, sources: Sequence[str], failures: Sequence[Failure]) -> int:
+    """``affekt predict`` of videos: voice, faces, and what they say together."""
+    from affekt.recognize.media import MediaRecognizer
+
+    wrong = {
+        "--model": job.model, "--labels": job.labels, "--explain": job.explain, "--coverage": job.coverage is not None,
+        "--reference": job.reference, "--speaker-from": job.speaker_from, "--one-speaker": job.one_speaker,
+        "--track": job.track, "--channel": job.channel != "mix", "--annotate": job.annotate,
+        "--smoothing": job.smoothing is not None,
+    }  # fmt: skip
+    if given := [option for option, value in wrong.items() if value]:
+        raise InputError(f"{', '.join(given)}: is for one modality; name it: --modality speech, or --modality face.")
+    session = Session(job, MediaRecognizer(threshold=job.threshold), sources, failures)
+    if len(sources) == 1 and not failures:
+        session.one()
+    else:
+        session.many()
+    return session.status()
 
 
 def with_baseline(job: Job, recognizer: Recognizer) -> Recognizer:
@@ -182,32 +272,44 @@ def _check(job: Job, count: int) -> None:
         raise InputError("--coverage holds for all of the model's labels; leave --labels out.")
     if job.form == "table" and job.output:
         raise InputError("--output needs a --format to write; the table is for the screen.")
-    for option, path in (("--output", job.output), ("--plot", job.plot)):
-        if path and not path.parent.is_dir():
-            raise InputError(f"{option} {path}: there is no folder {path.parent}; make it first.")
     into_folder = job.output is not None and job.output.is_dir()
     if job.form in ONE_RECORDING and count > 1 and not into_folder:
         raise InputError(f"{job.form} holds one recording, and there are {count}: give --output FOLDER/.")
-    if job.plot and count > 1 and not job.plot.is_dir():
-        raise InputError(f"--plot {job.plot}: for {count} recordings give a folder: --plot FOLDER/.")
-    if job.plot and not job.plot.is_dir():
-        _picture_form(job.plot)
+    _check_targets(job, count)
+
+
+def _check_targets(job: Job, count: int) -> None:
+    """Raise InputError where what was asked for cannot be written."""
+    targets = {"--output": job.output, "--plot": job.plot, "--annotate": job.annotate}
+    for option, path in targets.items():
+        if path and not path.parent.is_dir():
+            raise InputError(f"{option} {path}: there is no folder {path.parent}; make it first.")
+        if path and option != "--output" and count > 1 and not path.is_dir():
+            raise InputError(f"{option} {path}: for {count} recordings give a folder: {option} FOLDER/.")
     if job.plot:
+        _picture_form(job.plot)
         require("matplotlib", extra="plot")
-    if job.plot and job.plot == job.output and not job.plot.is_dir():
-        raise InputError(f"--plot and --output are both {job.plot}; give two files.")
+    if job.annotate:
+        check_annotate(job.annotate)
+    files = [path for path in targets.values() if path and not path.is_dir()]
+    if len(set(files)) < len(files):
+        given = " and ".join(option for option, path in targets.items() if path in files)
+        raise InputError(f"{given} are both {files[-1]}; give two files.")
 
 
 def _spare_inputs(job: Job, sources: Sequence[str]) -> None:
-    for path in (job.output, job.plot, beside(job.plot) if job.plot and job.explain else None):
+    for path in (job.output, job.plot, job.annotate, beside(job.plot) if job.plot and job.explain else None):
         if path and path.is_file() and any(os.path.exists(s) and path.samefile(s) for s in sources if s != "-"):
             raise InputError(f"{path} is one of the recordings and would be overwritten; give another file.")
 
 
 class Session:
-    """One run of ``affekt predict``: results go out as they come, failures are shown and counted."""
+    """One run of ``affekt predict``: results go out as they come, failures are shown and counted.
 
-    def __init__(self, job: Job, recognizer: Recognizer, sources: Sequence[str], failures: Sequence[Failure]) -> None:
+    The recogniser is a :class:`Recognizer`, or a :class:`MediaRecognizer`, which analyses in the same way.
+    """
+
+    def __init__(self, job: Job, recognizer: Any, sources: Sequence[Any], failures: Sequence[Failure]) -> None:
         self.job, self.recognizer, self.sources = job, recognizer, sources
         self.failed, self._not_found = 0, len(failures)
         self._names: dict[str, str] = {}
@@ -233,10 +335,7 @@ class Session:
 
     def one(self) -> None:
         """A single recording: its timeline, in full."""
-        trace = self._trace()
-        result = self.recognizer.analyse(self.sources[0], trace=trace)
-        if trace:
-            self._look(result, trace)
+        result = self._analysed(self.sources[0])
         self._tell_warnings(result)
         if self.job.form == "table" and self.job.explain:
             self._print_explained([result])
@@ -280,33 +379,43 @@ class Session:
                 yield outcome
 
     def _outcomes(self) -> Iterator[Result | Failure]:
-        from affekt.recognize.batch import attempt, predict_many
+        from affekt.recognize.batch import failure_of, predict_many
 
-        if self._trace() is None:
+        if not (self.job.explain or self.job.plot or self.job.annotate):
             yield from predict_many(self.recognizer, self.sources, jobs=self.job.jobs, with_baseline=self._knowing)
             return
         for source in self.sources:
-            recognizer = self._knowing.get(source, self.recognizer)
-            outcome = attempt(recognizer, source, trace=(trace := self._trace()))
-            if trace and isinstance(outcome, Result):
-                self._look(outcome, trace)
-            yield outcome
+            try:
+                yield self._analysed(source)
+            except (AffektError, OSError, MemoryError) as error:
+                yield failure_of(source, error)
 
-    def _trace(self) -> Trace | None:
-        """What has to be kept of a recording for what was asked; often nothing."""
+    def _analysed(self, source: Any) -> Result:
+        """The result of a source; pictures and explanations of it are made on the way."""
         from affekt.recognize.trace import Trace
 
+        recognizer = self._knowing.get(source, self.recognizer)
+        trace = Trace() if self.job.plot or self.job.annotate else None
         if self.job.explain:
             from affekt.explain.words import Recording
 
-            return Recording()
-        return Trace() if self.job.plot else None
+            trace = Recording()
+        with ExitStack() as stack:
+            if trace and self.job.annotate:
+                target = self.job.annotate
+                name = getattr(source, "name", source)
+                target = self._file_for(name, target, "") if target.is_dir() else target
+                trace.on_piece = stack.enter_context(annotation(target, name, recognizer.labels))
+            result: Result = recognizer.analyse(source, trace=trace)
+        if trace:
+            self._look(result, trace)
+        return result
 
     def _look(self, result: Result, trace: Trace) -> None:
         """Pictures and explanations of a result."""
         plot = self.job.plot
         if plot:
-            plot = self._file_for(result, plot, ".png") if plot.is_dir() else plot
+            plot = self._file_for(result.source, plot, ".png") if plot.is_dir() else plot
             _save_plot(result, trace, plot)
         if self.job.explain:
             from affekt.explain.words import Recording, explain
@@ -342,7 +451,7 @@ class Session:
             writer(results, sys.stdout)
         elif self._folder():
             (result,) = results
-            with atomic_write(self._file_for(result, output, SUFFIXES[self.job.form])) as file:
+            with atomic_write(self._file_for(result.source, output, SUFFIXES[self.job.form])) as file:
                 writer([result], file)
         else:
             # Lines are complete in themselves and go out one by one; everything else appears when it is whole.
@@ -350,19 +459,16 @@ class Session:
             with _line_file(output) if in_place else atomic_write(output) as file:
                 writer(results, file)
 
-    def _file_for(self, result: Result, folder: Path, suffix: str) -> Path:
+    def _file_for(self, source: str, folder: Path, suffix: str) -> Path:
         """A file named after the recording; a number tells recordings of one name apart."""
-        if result.source not in self._names:
-            stem = (
-                shown(Path(result.source).stem).replace(os.sep, "_").encode()[:180].decode(errors="ignore")
-                or "recording"
-            )
+        if source not in self._names:
+            stem = shown(Path(source).stem).replace(os.sep, "_").encode()[:180].decode(errors="ignore") or "recording"
             name, number = stem, 1
             while name in self._names.values():
                 number += 1
                 name = f"{stem}-{number}"
-            self._names[result.source] = name
-        return folder / f"{self._names[result.source]}{suffix}"
+            self._names[source] = name
+        return folder / f"{self._names[source]}{suffix}"
 
     def _tell(self, failure: Failure) -> None:
         self.failed += 1
@@ -402,22 +508,31 @@ def _line_file(path: Path) -> Iterator[Any]:
 
 def _picture_form(path: Path) -> str:
     form = path.suffix.lstrip(".").lower()
-    if form not in ("png", "svg", "pdf"):
+    if not path.is_dir() and form not in ("png", "svg", "pdf"):
         raise InputError(f"--plot {path}: allowed are .png, .svg and .pdf, or a FOLDER/.")
     return form
 
 
 def _save_plot(result: Result, trace: Trace, path: Path) -> None:
+    if not result.duration:
+        raise InputError(f"{shown(result.source)}: a picture has no timeline to --plot; --annotate draws into it.")
     from affekt.plot.timeline import Timeline, draw_timeline
 
+    segments, windows = list(result.predictions), trace.hops
+    title = shown(Path(result.source).name)
+    if result.summary.modality == "fusion":
+        segments, windows = in_lanes(result), []
+        brief = len(result.summaries) - len({p.who for p in segments if p.modality == "fusion"})
+        title += f" (without {brief} seen for less than a second)" if brief else ""
     data = Timeline(
-        title=shown(Path(result.source).name),
+        title=title,
         duration=result.duration,
         envelope=trace.envelope,
         activity=trace.regions,
-        windows=trace.hops,
-        segments=list(result.predictions),
+        windows=windows,
+        segments=segments,
         labels=list(result.labels),
+        silent=result.summary.modality == "face",
     )
     form = _picture_form(path)
     figure = draw_timeline(data)

@@ -331,17 +331,21 @@ class Session:
 
 
 @contextmanager
-def ended_by_signals() -> Iterator[None]:
-    """Let a polite kill (of systemd, say) end a run as Ctrl-C does."""
+def ended_by_signals(stop: Callable[[], None] | None = None) -> Iterator[None]:
+    """Let a polite kill (of systemd, say) end a run as Ctrl-C does; with ``stop``, both call it and raise nothing."""
 
     def end(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
+        if stop is None:
+            raise KeyboardInterrupt
+        stop()
 
-    before = signals.signal(signals.SIGTERM, end)
+    numbers = (signals.SIGTERM,) if stop is None else (signals.SIGTERM, signals.SIGINT)
+    before = [signals.signal(number, end) for number in numbers]
     try:
         yield
     finally:
-        signals.signal(signals.SIGTERM, before)
+        for number, handler in zip(numbers, before, strict=True):
+            signals.signal(number, handler)
 
 
 @contextmanager

@@ -198,12 +198,12 @@ def _opened(source: Any) -> Iterator[tuple[Any, str]]:
         if isinstance(source, (str, os.PathLike)):
             if Path(source).is_dir():
                 raise ImageError(f"{name}: is a folder. Name the pictures in it.")
-            with open(source, "rb") as opened, Image.open(opened, formats=known) as picture:
+            with open(source, "rb") as opened, _opened_quietly(opened, known) as picture:
                 yield picture, name
             return
         if not hasattr(file, "read"):
             raise InputError(f"a {type(source).__name__} is no picture: give a path, bytes, a binary file or an array.")
-        with Image.open(file, formats=known) as picture:
+        with _opened_quietly(file, known) as picture:
             yield picture, name
     except FileNotFoundError:
         raise ImageError(f"{name}: no such file.") from None
@@ -216,6 +216,14 @@ def _opened(source: Any) -> Iterator[tuple[Any, str]]:
     except Exception as error:  # whatever a decoder raises on a file of strangers is that file's failure
         reason = str(getattr(error, "strerror", None) or error)[:200]
         raise ImageError(f"{name}: cannot be read as a picture ({reason}). Export it again as jpeg or png.") from error
+
+
+def _opened_quietly(file: Any, formats: list[str]) -> Any:
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of large pictures, which are bounded here, and of damaged metadata
+        return Image.open(file, formats=formats)
 
 
 def _what_it_is(source: Any) -> str:
@@ -248,7 +256,7 @@ def _upright(picture: Any, name: str) -> Picture:
     if width * height > LARGE:
         picture.draft("RGB", (width // 2, height // 2))  # of jpeg only, at a fraction of the cost
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # bounded above
+        warnings.simplefilter("ignore")  # of damaged metadata
         picture.load()
         picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I") or picture.mode == "F":

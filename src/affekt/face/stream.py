@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from affekt.errors import InputError, ModelError
 from affekt.face.align import crops
+from affekt.face.camera import Camera
 from affekt.face.detect import Detector, Faces, emotion_crop
 from affekt.face.image import PICTURES, is_picture, name_of, read_picture
 from affekt.face.quality import RATING, face_measures
@@ -96,7 +97,7 @@ class FaceOptions:
     Parameters
     ----------
     rate : float
-        Frames looked at per second, at most; 0: all.
+        Frames of a video looked at per second, at most; 0: all.
     smoothing : float
         Seconds over which the scores of a face are averaged (exponentially, looking back); 0: not at all.
     shortest : float
@@ -112,7 +113,7 @@ class FaceOptions:
         If a value is out of range.
     """
 
-    rate: float = 25.0
+    rate: float = 30.0
     smoothing: float = 0.4
     shortest: float = 0.4
     lost: float = 0.5
@@ -136,6 +137,11 @@ class FaceSetup:
     options: FaceOptions = field(default_factory=FaceOptions)
     threshold: float = 0.0
 
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How its sources are to be read."""
+        return {"rate": self.options.rate}
+
     def stream(self, *, listener: Listener | None = None) -> FaceStream:
         """A stream to feed with frames."""
         return FaceStream(self, listener=listener)
@@ -157,12 +163,12 @@ def open_faces(
     return FaceSetup(model, Detector(threads=threads), labels, options or FaceOptions(), threshold)
 
 
-def frames_of(source: Any, *, warn: Any = lambda sentence: None, rate: float = 25.0) -> Iterator[Frame]:
-    """The frames of a picture or a video, or of the stretch of it that a sample is.
+def frames_of(source: Any, *, warn: Any = lambda sentence: None, rate: float = 30.0) -> Iterator[Frame]:
+    """The frames of a picture, a video or a camera, or of the stretch of it that a sample is.
 
     Parameters
     ----------
-    source : path, bytes, binary file, array (h, w, 3) or Sample
+    source : path, bytes, binary file, array (h, w, 3), Camera or Sample
         Pictures and videos are told apart by what they hold, not by their names.
     warn : callable
         Takes a sentence when the source is odd but readable.
@@ -182,12 +188,19 @@ def frames_of(source: Any, *, warn: Any = lambda sentence: None, rate: float = 2
             if frame.time >= source.start:
                 yield Frame(frame.time - source.start, frame.pixels)
         return
+    if isinstance(source, Camera):
+        yield from source.frames()
+        return
     if isinstance(source, np.ndarray) or not _may_be_video(source):
         yield Frame(0.0, read_picture(source))
         return
     with ExitStack() as stack:
         video = Video(source, stack)
-        yield from video.frames(rate=rate)
+        count = 0
+        for count, frame in enumerate(video.frames(rate=rate), 1):  # noqa: B007
+            yield frame
+        if not count:
+            warn(f"{name_of(source)}: has no frame that can be shown.")
         if video.lost:
             packets = "a packet" if video.lost == 1 else f"{video.lost} packets"
             warn(f"{name_of(source)}: is damaged; {packets} of its video could not be decoded.")
@@ -262,6 +275,7 @@ class FaceStream:
             raise InputError(f"a frame at {frame.time:g} s after one at {self._times[-1]:g} s; give them in order.")
         self._times, self._count = [*self._times[-30:], frame.time], self._count + 1
         faces = self._setup.detector.detect(pixels)
+        faces = faces.take(np.argsort(-faces.boxes[:, 3], kind="stable"))  # the largest is face 1
         rows = self._rows(pixels, faces)
         size = np.array([pixels.shape[1], pixels.shape[0]] * 2, np.float64)
         self.current = []

@@ -98,8 +98,7 @@ class Video:
             raise ImageError(f"{self.name}: its video is of a kind that is not known here. Convert it to mp4 (h264).")
         track.thread_type = "AUTO"
         width, height = track.codec_context.width, track.codec_context.height
-        if width * height > MOST_PIXELS:
-            raise ImageError(f"{self.name}: frames of {width} x {height}; allowed: {MOST_PIXELS:,} pixels. Shrink it.")
+        check_frame_size(self.name, width, height)
         self._track, self.size = track, (width, height)
         self.rate = float(track.average_rate or 0)
         start = self._container.start_time
@@ -121,7 +120,7 @@ class Video:
             if rate and time + 1e-6 < due:
                 continue
             due = max(due + 1 / rate, time + 0.5 / rate) if rate else 0.0
-            yield Frame(time, _upright(frame))
+            yield Frame(time, upright(frame))
 
     def _time(self, frame: Any, last: float) -> float:
         """Seconds since the start; a frame without a time stamp, or with a damaged one, follows the one before."""
@@ -157,7 +156,13 @@ class Video:
                 self.lost += packet.size > 0
 
 
-def _upright(frame: Any) -> NDArray[np.uint8]:
+def check_frame_size(name: str, width: int, height: int) -> None:
+    """Raise ImageError where frames are too large to be worked on."""
+    if width * height > MOST_PIXELS:
+        raise ImageError(f"{name}: frames of {width} x {height}; allowed: {MOST_PIXELS:,} pixels. Shrink it.")
+
+
+def upright(frame: Any) -> NDArray[np.uint8]:
     """A decoded frame as RGB, turned as its track says."""
     pixels = frame.to_ndarray(format="rgb24")
     turns = round(getattr(frame, "rotation", 0) / 90) % 4

@@ -15,6 +15,7 @@ MODELS: dict[str, tuple[str, str]] = {
     "activity": ("activity.onnx", "where somebody speaks"),
     "face": ("face.onnx", "seven emotions in the face"),
     "detector": ("detector.onnx", "faces in pictures"),
+    "fusion": ("fusion.onnx", "voice, face and words pooled"),
 }
 
 

@@ -53,13 +53,15 @@ class Timeline:
         Where speech is, in seconds.
     windows : sequence of Prediction
         Fine-grained, for the stacked probabilities. Where windows overlap,
-        the later one takes over from its start.
+        the later one takes over from its start. Without any, but with segments, that panel is left out.
     segments : sequence of Prediction
         What is decided, for the coloured band. Those that abstain are left blank.
     labels : sequence of str
         The model's labels, in its order: the first is at the bottom of the stack.
     truth : sequence of (start, end, label)
         The true labels, if known; they get a band of their own.
+    silent : bool
+        Whether it has no sound, but faces: there is no waveform then.
 
     Raises
     ------
@@ -77,6 +79,7 @@ class Timeline:
     segments: Sequence[Prediction]
     labels: Sequence[str]
     truth: Sequence[tuple[float, float, str]] = field(default=())
+    silent: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.duration < math.inf:
@@ -134,9 +137,12 @@ def draw_timeline(data: Timeline, *, figure: Figure | None = None) -> Figure:
     >>> [ax.get_ylabel() for ax in draw_timeline(data).axes]
     ['waveform', 'probability', 'emotion']
     """
-    heights = {name: height for name, height in HEIGHTS.items() if name != "truth" or data.truth}
-    heights["predicted"] *= len(data.lanes)
-    heights["probabilities"] *= max(1, 0.6 * len(data.lanes))
+    # Of many lanes probabilities would say the same again.
+    left_out = {"truth": not data.truth, "waveform": data.silent, "probabilities": data.segments and not data.windows}
+    heights = {name: height for name, height in HEIGHTS.items() if not left_out.get(name)}
+    heights["predicted"] *= len(data.lanes) if len(data.lanes) < 6 else 0.6 * len(data.lanes)
+    if "probabilities" in heights:
+        heights["probabilities"] *= max(1, 0.6 * len(data.lanes))
     if figure is None:
         size = (WIDTH, sum(heights.values()) + AROUND)
         figure = require("matplotlib.figure", extra="plot").Figure(figsize=size)
@@ -179,7 +185,7 @@ def probabilities(data: Timeline, *, ax: Axes | None = None) -> Axes:
     ax.set_ylim(0, 1)
     ax.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
     if not any(p.scores for p in data.windows):
-        words = "no prediction" if data.activity else "no speech"
+        words = "no face" if data.silent else "no prediction" if data.activity else "no speech"
         ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", color=WAVE)
         return ax
     colour_of, lanes = data.colours, data.lanes
@@ -232,7 +238,7 @@ def truth(data: Timeline, *, ax: Axes | None = None) -> Axes:
 
 def _name_lanes(ax: Axes, lanes: Sequence[str | None]) -> None:
     middles = [1 - (number + 0.5) / len(lanes) for number in range(len(lanes))]
-    ax.set_yticks(middles, ["" if who is None else _name(who, 12) for who in lanes])
+    ax.set_yticks(middles, ["" if who is None else _name(who, 18) for who in lanes])
     ax.tick_params(axis="y", length=0)
     for label in ax.get_yticklabels():
         label.set_parse_math(False)
@@ -366,7 +372,7 @@ def _legend(data: Timeline, figure: Figure) -> None:
     """All labels at the right, in the order of the stack, and what the shading means."""
     patch = require("matplotlib.patches", extra="plot").Patch
     entries = [(_name(label), colour) for label, colour in reversed(data.colours.items())]
-    if data.activity:
+    if data.activity and not data.silent:
         entries.append(("speech", SPEECH))
     # matplotlib leaves out names that begin with an underscore; a blank in front keeps them.
     handles = [patch(facecolor=colour, label=f" {name}") for name, colour in entries]

@@ -51,7 +51,7 @@ def find_recordings(
         try:
             recordings = _expand(path, recursive, failures, left_out)
         except (AffektError, OSError) as error:
-            failures.append(_failure(path, error))
+            failures.append(failure_of(path, error))
             continue
         for recording in recordings:
             # ./a.wav is a.wav; a link to it is another name that somebody gave on purpose.
@@ -117,11 +117,11 @@ def attempt(
     try:
         return recognizer.analyse(source, trace=trace, stop=stop)
     except (AffektError, OSError, MemoryError) as error:
-        return _failure(name_of(source), error)
+        return failure_of(name_of(source), error)
 
 
-def _failure(source: str, error: BaseException) -> Failure:
-    """The error's words, without the name of the source, which is said anyway."""
+def failure_of(source: str, error: BaseException) -> Failure:
+    """What went wrong with a source: the error's words, without the name of the source, which is said anyway."""
     words = (str(error) or type(error).__name__).removeprefix(f"{source}: ").removeprefix("standard input: ")
     reason = getattr(error, "strerror", None) or words
     return Failure(source, reason if reason.endswith(".") else f"{reason}.")
@@ -153,7 +153,7 @@ def _in_folder(folder: str, recursive: bool, failures: list[Failure], left_out: 
                 left_out[f".{extension}" if extension else "without extension"] += 1
         if not recursive:
             break
-    failures += [_failure(str(error.filename or folder), error) for error in closed]
+    failures += [failure_of(str(error.filename or folder), error) for error in closed]
     if not recordings and not closed:
         deeper = "" if recursive else " Its own folders were not looked into; --recursive does."
         raise AffektError(f"holds no recordings ({', '.join(sorted(known)[:6])}, ...).{deeper}")
@@ -169,5 +169,5 @@ def _matching(pattern: str, recursive: bool, failures: list[Failure], left_out: 
         try:
             recordings += _in_folder(match, recursive, failures, left_out) if os.path.isdir(match) else [match]
         except AffektError as error:
-            failures.append(_failure(match, error))
+            failures.append(failure_of(match, error))
     return recordings

@@ -57,6 +57,12 @@ class LiveFaces:
         """Seconds fed so far."""
         return float(self._stream.position)
 
+    @property
+    def current(self) -> list[Prediction]:
+        """The faces of the newest frame, the largest first, not rounded."""
+        current: list[Prediction] = self._stream.current
+        return current
+
     def feed(self, frame: Frame) -> list[Event]:
         """Take the next frame.
 

@@ -35,6 +35,8 @@ class Modality:
         What a live stream may send.
     page : str or None
         The module of the page that records it.
+    warning : str
+        The class of warnings about what is odd in a source.
     live_options : str or None
         The options with which a live stream answers soonest, where they are not the usual ones.
     sniff : str or None
@@ -56,6 +58,7 @@ class Modality:
     ships: tuple[str, ...]
     formats: tuple[str, ...]
     page: str | None
+    warning: str
     live_options: str | None = None
     sniff: str | None = None
     extra: str | None = None
@@ -79,6 +82,7 @@ MODALITIES: dict[str, Modality] = {
         ships=("voice", "activity"),
         formats=("pcm16", "float32"),
         page="recorder.js",
+        warning="errors:AudioWarning",
         live_options="speech.stream:LIVE",
         baseline=True,
         channels=True,
@@ -94,6 +98,7 @@ MODALITIES: dict[str, Modality] = {
         formats=("jpeg",),
         page="camera.js",
         sniff="face.image:is_picture",
+        warning="errors:ImageWarning",
     ),
 }
 

@@ -7,12 +7,12 @@ import os
 import threading
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from affekt.errors import AudioWarning, InputError
+from affekt.errors import InputError
 from affekt.labels import LabelMap, Labels, label_map, loss_of
 from affekt.models.card import label_set, least_probability
 from affekt.models.zoo import load_model
@@ -25,6 +25,9 @@ from affekt.speech.stream import Stream, StreamOptions
 from affekt.timeline.segments import Listener
 from affekt.timeline.summary import summaries, summarise
 from affekt.types import Prediction, Result, Sample
+
+if TYPE_CHECKING:
+    from affekt.face.stream import FaceOptions
 
 
 class Recognizer:
@@ -39,7 +42,8 @@ class Recognizer:
         A name in ``affekt models``, or an ``.onnx`` file made by affekt.
     labels : str, sequence or mapping, optional
         Restrict or merge the labels; see :func:`affekt.labels.label_map`.
-    options : StreamOptions, optional
+    options : StreamOptions or FaceOptions, optional
+        How streams of the model's modality work.
     threads : int
         Cores that one recording may use.
     threshold : float, optional
@@ -67,7 +71,7 @@ class Recognizer:
         model: str | os.PathLike[str] = "voice",
         *,
         labels: Labels | None = None,
-        options: StreamOptions | None = None,
+        options: StreamOptions | FaceOptions | None = None,
         threads: int = 1,
         threshold: float | None = None,
     ) -> None:
@@ -84,8 +88,8 @@ class Recognizer:
         )
         self.threshold = self.card.threshold if threshold is None else threshold
         setup = self._modality.load("setup")
-        self._reading: dict[str, Any] = {}
         self._setup = setup(opened, self.label_map, threshold=self.threshold, options=options, threads=threads)
+        self._reading: dict[str, Any] = self._setup.reading
 
     @property
     def network(self) -> Any:
@@ -209,6 +213,35 @@ class Recognizer:
         other._reading = {"options": ReadOptions(channel, None if track is None else str(track))}
         return other
 
+    def with_options(self, **changes: Any) -> Recognizer:
+        """A recogniser that shares the opened model, and whose streams work in another way.
+
+        Parameters
+        ----------
+        **changes
+            Fields of the options of its modality: of speech :class:`~affekt.speech.stream.StreamOptions`, of faces
+            :class:`~affekt.face.stream.FaceOptions`.
+
+        Raises
+        ------
+        InputError
+            If its modality has no such option, or a value is out of range.
+
+        Examples
+        --------
+        >>> Recognizer().with_options(smoothing=0)
+        Traceback (most recent call last):
+        affekt.errors.InputError: smoothing is no option of speech; allowed: block, shortest, activity.
+        """
+        known = [f.name for f in fields(self._setup.options)]
+        for name in changes:
+            if name not in known:
+                raise InputError(f"{name} is no option of {self.card.modality}; allowed: {', '.join(known)}.")
+        other = copy.copy(self)
+        other._setup = replace(self._setup, options=replace(self._setup.options, **changes))
+        other._reading = {**self._reading, **other._setup.reading}
+        return other
+
     def _checked_for_baseline(self) -> Recognizer:
         if not self._modality.baseline:
             raise InputError(f"speaker baselines are for speech; {self.card.name} is a model of {self.card.modality}.")
@@ -304,10 +337,10 @@ class Recognizer:
                 streams = [self.stream(listener=trace.listener(who) if trace else None) for who in names]
             for who, stream, column in zip(names, streams, columns, strict=True):
                 predictions += _by(who, stream.feed(column))
-            if trace:
-                trace.reached(streams[0].position)
-                if self._modality.channels:
-                    trace.see(block)
+            if trace and self._modality.channels:
+                trace.see(block)
+            if trace and trace.on_piece:
+                trace.on_piece(block, streams[0])
         streams = streams or [self.stream()]
         for who, stream in zip(names, streams, strict=True):
             predictions += _by(who, stream.flush())
@@ -315,7 +348,7 @@ class Recognizer:
         if self.label_map.lost:
             problems.insert(0, loss_of(self.label_map.lost, self.labels))
         for problem in problems[bool(self.label_map.lost) :]:
-            warnings.warn(problem, AudioWarning, stacklevel=3)
+            warnings.warn(problem, self._modality.load("warning"), stacklevel=3)
         return Result(
             name_of(source),
             streams[0].position,

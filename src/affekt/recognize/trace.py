@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +17,15 @@ class Trace:
     """Collects what a picture of a recording needs: envelope, regions of speech, scores of every hop.
 
     Memory grows by some 150 kB per minute.
+
+    Parameters
+    ----------
+    on_piece : callable, optional
+        Called with each piece of the recording (a frame of a video, say) and the stream that has just taken it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, on_piece: Callable[[Any, Any], None] | None = None) -> None:
+        self.on_piece = on_piece
         self.hops: list[Prediction] = []
         self.regions: list[tuple[float, float]] = []
         self._envelope: list[NDArray[np.float32]] = []
@@ -35,9 +43,6 @@ class Trace:
     def envelope(self) -> NDArray[np.float32]:
         """Lowest and highest sample of every 10 ms, shape (m, 2)."""
         return np.concatenate(self._envelope) if self._envelope else np.zeros((0, 2), np.float32)
-
-    def reached(self, seconds: float) -> None:
-        """So much of the recording was worked on; nothing is kept of that."""
 
     def see(self, signal: NDArray[np.float32], *, step: int = 160) -> None:
         """Take the next piece of signal, (n,) or (n, channels)."""

@@ -134,7 +134,7 @@ class ProgressTrace(Trace):
     """
 
     def __init__(self, upload: Upload, seconds: float, notify: Callable[[float], None], *, boxes: bool = False) -> None:
-        super().__init__()
+        super().__init__(on_piece=self._reach)
         self._upload, self._limit, self._notify, self._wanted = upload, seconds, notify, boxes
         #: Time and box of each face, by its name.
         self.boxes: dict[str, list[tuple[float, ...]]] = {}
@@ -147,9 +147,9 @@ class ProgressTrace(Trace):
     def see(self, signal: NDArray[np.float32], *, step: int = 160) -> None:
         """Nothing is kept."""
 
-    def reached(self, seconds: float) -> None:
+    def _reach(self, piece: Any, stream: Any) -> None:
         """Tell how far it is."""
-        if seconds > self._limit:
+        if stream.position > self._limit:
             raise Refusal(413, f"{self._upload.source}: is longer than {self._limit:g} s, which is allowed here.")
         self._notify(self._upload.share)
 

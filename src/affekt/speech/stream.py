@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import soxr
@@ -96,6 +97,11 @@ class SpeechSetup:
     threshold: float = 0.0
     baseline: Baseline | None = None
     running: bool = False
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How its sources are to be read: as they are."""
+        return {}
 
     def stream(self, *, sampling_rate: int = RATE, listener: Listener | None = None) -> Stream:
         """A stream to feed with signal at ``sampling_rate`` hertz."""
