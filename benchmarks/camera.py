@@ -200,11 +200,12 @@ def show(report: dict[str, Any], console: Console) -> None:
     table = Table("cameras", "frame to answer (ms)", "answered a second, each", "dropped", "server cores",
                   "server's ms a frame", "memory MB", "holds", box=None)  # fmt: skip
     for entry in report["rounds"]:
-        late = " / ".join(f"{1000 * entry['late'][p]:.0f}" for p in ("p50", "p95", "p99"))
-        table.add_row(
-            str(entry["streams"]), late, f"{entry['rate']:.1f}", f"{entry['dropped']:.1%}",
-            f"{entry['server_cores']:.2f}", f"{1000 * entry['cpu_per_frame']:.1f}", f"{entry['server_memory_mb']:.0f}", "yes" if entry["holds"] else "no",
-        )  # fmt: skip
+        cells = [
+            str(entry["streams"]), " / ".join(f"{1000 * entry['late'][p]:.0f}" for p in ("p50", "p95", "p99")),
+            f"{entry['rate']:.1f}", f"{entry['dropped']:.1%}", f"{entry['server_cores']:.2f}",
+            f"{1000 * entry['cpu_per_frame']:.1f}", f"{entry['server_memory_mb']:.0f}",
+        ]  # fmt: skip
+        table.add_row(*cells, "yes" if entry["holds"] else "no")
     console.print(table)
 
 

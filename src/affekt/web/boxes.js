@@ -8,13 +8,21 @@ const UNKNOWN = "#8a8f98";
 const [SHOWN, ROW, BAR] = [3, 15, 54];
 const PLATE = "rgb(18 20 25 / 78%)";
 
-/** Draw faces {box, who, label, scores, ...} over all of a canvas; `mirror` where the picture below is mirrored. */
-export function drawFaces(canvas, faces, { palette = {}, mirror = false, chosen = null } = {}) {
+/** Draw faces {box, who, label, scores, ...} over all of a canvas, and below them a `picture`, if there is one. */
+export function drawFaces(canvas, faces, { palette = {}, mirror = false, chosen = null, picture = null } = {}) {
   const sheet = paper(canvas);
   if (!sheet) return;
+  if (picture) drawBelow(sheet, picture, mirror);
   const family = getComputedStyle(canvas).fontFamily;
   // The largest last, so that nothing lies over it.
   for (const face of [...faces].filter((f) => f.box).reverse()) drawFace(sheet, face, { palette, mirror, family, chosen });
+}
+
+function drawBelow({ context, width, height }, picture, mirror) {
+  context.save();
+  if (mirror) context.transform(-1, 0, 0, 1, width, 0);
+  context.drawImage(picture, 0, 0, width, height);
+  context.restore();
 }
 
 function drawFace({ context, width, height }, face, { palette, mirror, family, chosen }) {

@@ -17,6 +17,8 @@ import { answer, best, capital, clock, long, percent, strength } from "./words.j
 const [SIDE, QUALITY, RATE] = [480, 0.8, 30];
 /** Answers over which the rate and the delay are said. */
 const MEASURED = 30;
+/** Milliseconds from a picture to its answer from which that picture is shown with it, instead of the newest. */
+const LATE = 120;
 const SETS = { four: "Angry, happy, neutral, sad", ekman: "Six of Ekman", valence: "Negative, neutral, positive" };
 
 const NOTHING = "Here you will see the picture, and the faces found in it.";
@@ -51,6 +53,12 @@ class Camera extends EventTarget {
     const [first, last] = [this.#shown[0], this.#shown.at(-1)];
     const delays = this.#shown.map(([, delay]) => delay).sort((a, b) => a - b);
     return { rate: ((this.#shown.length - 1) * 1000) / (last[0] - first[0]), delay: delays[delays.length >> 1] };
+  }
+
+  /** Where answers are late: the picture that the newest one is about, so that boxes stand where the faces are. */
+  get lagging() {
+    const measured = this.on ? this.measured : null;
+    return measured && measured.delay > LATE ? this.#sheet : null;
   }
 
   async start(name, hello, { lost, palette }) {
@@ -439,7 +447,7 @@ export class Faces {
     const mirror = isCamera && find("mirror").checked;
     video.classList.toggle("mirrored", mirror);
     const faces = isThere && this.#shown ? this.#shown.facesAt(this.#time) : [];
-    drawFaces(find("canvas"), faces, { palette: this.#shown?.palette, mirror, chosen: this.#pointed()?.who });
+    drawFaces(find("canvas"), faces, { palette: this.#shown?.palette, mirror, chosen: this.#pointed()?.who, picture: this.camera.lagging });
   }
 
   /** The face of whom "Now" tells: who was chosen, or the largest. */

@@ -18,6 +18,7 @@ export class Seen extends Recording {
   /** Seconds before the present stream began: a broken line begins a new one. */
   before = 0;
   #seconds = 0;
+  #before = new Set(); // who was seen in the frame before
 
   get duration() {
     return this.#seconds || super.duration;
@@ -76,11 +77,13 @@ export class Seen extends Recording {
       const last = lane.at(-1);
       if (last && time - last.start < STEP) last.end = time;
       else {
-        if (last && time - last.end < LINGERS) last.end = time;
+        // However long ago the frame before was, who was in it was there meanwhile.
+        if (last && this.#before.has(who)) last.end = time;
         lane.push({ start: time, end: time + STEP / 2, scores });
         if (lane.length > KEPT) lane.shift();
       }
     }
+    this.#before = new Set(faces.map(({ who }) => who));
   }
 }
 
