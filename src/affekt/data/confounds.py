@@ -38,8 +38,10 @@ SURE = 5.0
 NATURAL = frozenset({"duration", "level", "loudness", "pitch", "rate"})
 #: Keys of ``meta`` that describe the emotion: they go with the label by right.
 ANNOTATIONS = frozenset(
-    ["activation", "agreement", "arousal", "code", "dominance", "emotion", "intensity", "label", "majority"]
-    + ["valence", "votes"]
+    [
+        *("activation", "agreement", "arousal", "code", "dominance", "emotion", "intensity", "label", "majority"),
+        *("valence", "votes"),
+    ]
 )
 #: Keys of ``meta`` that are about the recording: these are never another name for the emotion.
 ABOUT_THE_RECORDING = frozenset(

@@ -185,6 +185,15 @@ def mel_transformer(shape: Shape, classes: int) -> nn.Module:
     return nn.Sequential(Attention(shape[1]), *dense([64, 64, classes], (0.3,)))
 
 
+def fer2013_cnn(shape: Shape, classes: int) -> nn.Module:
+    """Convolutions 3x3 of 32, 64, 128 and 128 without padding, a pool of 2 behind the last three; dense 1024."""
+    layers: list[nn.Module] = [Image(), nn.Conv2d(1, 32, 3), nn.ReLU()]
+    layers += [nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.25)]
+    layers += [nn.Conv2d(64, 128, 3), nn.ReLU(), nn.MaxPool2d(2)]
+    layers += [nn.Conv2d(128, 128, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.25), nn.Flatten()]
+    return nn.Sequential(*layers, *dense([_width(layers, shape), 1024, classes], (0.5,)))
+
+
 def _planes(planes: Sequence[int]) -> list[nn.Module]:
     layers: list[nn.Module] = [Image()]
     for inputs, outputs in pairwise([1, *planes]):
@@ -212,4 +221,5 @@ ARCHITECTURES: dict[str, Callable[[Shape, int], nn.Module]] = {
     "mel-cnn-lstm": mel_recurrent(both=False, planes=(32, 64)),
     "mel-cnn-bilstm": mel_recurrent(both=True, planes=(32, 64)),
     "mel-transformer": mel_transformer,
+    "fer2013-cnn": fer2013_cnn,
 }
