@@ -82,11 +82,12 @@ def parse(path: PurePosixPath) -> Clip | str:
 
     ``train``, ``test`` and the like may stand before the label, and then are ``meta["usage"]``.
     """
-    usage, *inside = path.parts if _usage(path) else (None, *path.parts)
+    usage = path.parts[0] if _usage(path) else None
+    inside = path.parts[1:] if usage else path.parts
     if len(inside) < 2:
         return "no folder says its label; put it in one, such as angry/"
     speaker = inside[1] if len(inside) > 2 else None
-    return Clip(str(path.with_suffix("")), label_of(inside[0]), speaker, meta={} if usage is None else {"usage": usage})
+    return Clip(str(path.with_suffix("")), label_of(inside[0]), speaker, meta={"usage": usage} if usage else {})
 
 
 def _usage(path: PurePosixPath) -> bool:

@@ -39,7 +39,8 @@ def read_pictures(samples: Iterable[Sample]) -> Iterator[tuple[Sample, Picture |
     CorpusError
         If a table or archive cannot be read, or has no such row.
     """
-    name, images = "", np.zeros((0, 0, 0), np.uint8)
+    name = ""
+    images: NDArray[np.uint8] = np.zeros((0, 0, 0), np.uint8)
     for sample in samples:
         if found := ROW.fullmatch(sample.path):
             if found[1] != name:
@@ -62,7 +63,8 @@ def grey(picture: Picture) -> NDArray[np.float32]:
     >>> grey(np.full((1, 2, 3), 7, np.uint8)).tolist()
     [[7.0, 7.0]]
     """
-    weighted: NDArray[np.float32] = picture @ np.array([0.299, 0.587, 0.114], np.float32)
+    weighted = picture @ np.array([0.299, 0.587, 0.114], np.float32)
     # A picture of equal channels keeps its values to the last digit.
     equal = (picture[:, :, 0] == picture[:, :, 1]) & (picture[:, :, 1] == picture[:, :, 2])
-    return np.where(equal, picture[:, :, 0], weighted).astype(np.float32)
+    found: NDArray[np.float32] = np.where(equal, picture[:, :, 0], weighted).astype(np.float32)
+    return found

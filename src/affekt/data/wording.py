@@ -44,5 +44,11 @@ def in_words_of(modality: str, text: str) -> str:
 
 def finding_in_words_of(modality: str, finding: Finding) -> Finding:
     """A finding in the words of a modality; its examples are names, and stay."""
-    fields = ("name", "what", "inflates", "remedy", "stamp")
-    return replace(finding, **{field: in_words_of(modality, getattr(finding, field)) for field in fields})
+    return replace(
+        finding,
+        name=in_words_of(modality, finding.name),
+        what=in_words_of(modality, finding.what),
+        inflates=in_words_of(modality, finding.inflates),
+        remedy=in_words_of(modality, finding.remedy),
+        stamp=in_words_of(modality, finding.stamp),
+    )
