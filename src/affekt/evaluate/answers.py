@@ -116,22 +116,17 @@ def answer_pictures(
         tick()
         if isinstance(picture, ImageError):
             failures.append(Failure(sample.path, str(picture).removeprefix(f"{sample.path}: ")))
-        elif crop == "whole" or (crop == "auto" and _is_face(picture)):
-            height, width = picture.shape[:2]
+            continue
+        height, width = picture.shape[:2]
+        if crop == "whole" or (crop == "auto" and height == width <= LARGEST_CROP):
             box = np.array([[0, 0, width, height]], np.float32)
             given.append(crops(picture, box, size=size, margin=1.0)[0])
-            readable.append(sample)
         else:
             found[len(readable)] = _largest_face(recognizer, picture)
-            readable.append(sample)
+        readable.append(sample)
     whole = _predictions(recognizer, given)
     summaries = tuple(found[i] if i in found else next(whole) for i in range(len(readable)))
     return Answers(tuple(readable), summaries, tuple(failures), recognizer.labels, _note(crop, given, found))
-
-
-def _is_face(picture: Picture) -> bool:
-    height, width = picture.shape[:2]
-    return height == width <= LARGEST_CROP
 
 
 def _largest_face(recognizer: Recognizer, picture: Picture) -> Prediction:
