@@ -116,6 +116,16 @@ def test_models_and_corpora_of_two_modalities_are_refused(recognizer, folders, c
         select_test_set("folder", read_corpus("folder", folders).samples, Recognizer("voice").card)
 
 
+def test_what_is_for_one_modality_only_is_refused_for_the_other(recognizer, folders, clips):
+    samples = read_corpus("folder", folders).samples
+    test_set = select_test_set("folder", samples, recognizer.card)
+    with pytest.raises(InputError, match="speaker baselines are for speech"):
+        evaluate(recognizer, replace(test_set, baseline="any"))
+    sounds = (Sample("folder/a", str(clips[0]), "sad", corpus="folder"),)
+    with pytest.raises(InputError, match="near-duplicates are looked for among pictures"):
+        evaluate(Recognizer("voice"), replace(test_set, samples=sounds, trained_on=samples))
+
+
 def test_pictures_that_cannot_be_tested_are_refused(recognizer, tmp_path):
     with pytest.raises(UnknownName, match="unknown crop 'centre'"):
         answer_pictures(recognizer, [], crop="centre")

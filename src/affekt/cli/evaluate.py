@@ -134,11 +134,11 @@ def _evaluate_all(job: Job) -> ModelEvaluation:
     found = {}
     for name, samples in readings.items():
         pairs = zip(models, hashes, strict=True)
-        test_sets = [select_test_set(name, samples, m.card, side=job.side, split_hash=known) for m, known in pairs]
-        if test_sets[0] is None:
+        selected = [select_test_set(name, samples, m.card, side=job.side, split_hash=known) for m, known in pairs]
+        test_sets = [replace(t, crop=job.crop, trained_on=learned) for t in selected if t is not None]
+        if len(test_sets) < len(models):
             click.echo(f"{name}: has no {job.side} speakers; left out.", err=True)
             continue
-        test_sets = [t and replace(t, crop=job.crop, trained_on=learned) for t in test_sets]
         test_sets[0] = replace(test_sets[0], baseline=job.baseline)
         findings = _findings(test_sets[0], samples)
         passes = len(models) + (job.baseline != "none")  # the speakers' baselines come first
@@ -146,7 +146,6 @@ def _evaluate_all(job: Job) -> ModelEvaluation:
             evaluations = [
                 evaluate(model, test_set, jobs=job.jobs, tick=tick, findings=findings)
                 for model, test_set in zip(models, test_sets, strict=True)
-                if test_set is not None
             ]
         found[name] = _compared(evaluations, test_sets[0].samples)
     return ModelEvaluation(job.model, found, job.side, job.baseline, job.compare)

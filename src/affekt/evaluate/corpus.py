@@ -245,6 +245,10 @@ def evaluate(
     if not isinstance(test_set, TestSet):
         test_set = TestSet(str(test_set[0].corpus), tuple(test_set))
     faces = recognizer.card.modality == "face"
+    if faces and test_set.baseline != "none":
+        raise InputError(f"speaker baselines are for speech; {recognizer.card.name} is a model of faces.")
+    if test_set.trained_on and not faces:
+        raise InputError(f"near-duplicates are looked for among pictures; {recognizer.card.name} is a model of speech.")
     if faces:
         answers = answer_pictures(recognizer, test_set.samples, crop=test_set.crop, tick=tick)
     else:
