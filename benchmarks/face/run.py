@@ -23,12 +23,13 @@ from muxspace import read_muxspace
 from page import page
 from perturb import PERTURBED, perturbed
 
+from affekt.corpora.fer2013 import Faces, read_fer2013
 from affekt.face.shape import LABELS, VOTES
 from affekt.metrics.report import report
 from affekt.models.card import Card
 from affekt.models.onnx import Model, open_model, softmax
 from affekt.train.export import rewrite_card
-from affekt.train.face.fer2013 import Faces, read_fer2013, split_fer2013
+from affekt.train.face.fer2013 import split_fer2013
 from affekt.train.recipe import FaceRecipe, build
 from affekt.types import Report, Sample
 

@@ -122,7 +122,8 @@ def read_all(pairs: Sequence[str]) -> dict[str, tuple[Sample, ...]]:
         reading, published = read_corpus(name, path), CORPORA[name].clips
         found[name] = reading.samples
         if published and len(reading.samples) < published:
-            click.echo(f"warning: {name}: {len(reading.samples)} of its {published} clips are there.", err=True)
+            what = "pictures" if CORPORA[name].modality == "face" else "clips"
+            click.echo(f"warning: {name}: {len(reading.samples)} of its {published} {what} are there.", err=True)
         for sentence in reading.warnings:
             click.echo(f"warning: {name}: {shown(sentence)}", err=True)
         if reading.skipped:
