@@ -20,6 +20,7 @@ COMMANDS = {
     "predict": "predict",
     "listen": "listen",
     "stream": "stream",
+    "explain": "explain",
     "serve": "serve",
     "models": "models",
     "info": "models",
