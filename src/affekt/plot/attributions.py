@@ -86,7 +86,7 @@ def overlay(data: Input, *, found: Attribution | None = None, ax: Axes | None = 
     ----------
     data : Input
     found : Attribution, optional
-        Its colours span its own largest absolute value, as methods have units of their own.
+        Its colours span its own strongest hundredth, as methods have units of their own.
     ax : Axes, optional
     """
     ax = _panel(data, ax)
@@ -96,7 +96,8 @@ def overlay(data: Input, *, found: Attribution | None = None, ax: Axes | None = 
     title = "input"
     if found is not None:
         values = found.resized(data.values.shape)  # type: ignore[arg-type]
-        share = values / max(float(np.abs(values).max()), 1e-30)
+        # A single strong pixel would leave all others pale.
+        share = np.clip(values / strongest(values), -1, 1)
         colours = require("matplotlib", extra="plot").colormaps[DIVERGING]((share + 1) / 2)
         colours[..., 3] = OPAQUE * np.abs(share) ** 0.7
         ax.imshow(colours, extent=frame, interpolation="nearest", **place)
@@ -108,6 +109,12 @@ def overlay(data: Input, *, found: Attribution | None = None, ax: Axes | None = 
             )  # fmt: skip
     ax.set_title(title, fontsize=9, color=LINE, parse_math=False)
     return ax
+
+
+def strongest(values: Values) -> float:
+    """The absolute value that a hundredth of a map's values reaches; where that is 0 the largest, and never 0."""
+    size = np.abs(values)
+    return float(np.quantile(size, 0.99)) or float(size.max()) or 1.0
 
 
 def _panel(data: Input, ax: Axes | None) -> Axes:
@@ -148,16 +155,13 @@ def draw_methods(data: Seen) -> Figure:
         ax.set_axis_off()
     for ax, found in zip(panels.ravel(), [None, *data.maps], strict=False):
         overlay(data.given, found=found, ax=ax)
-    label = data.maps[0].label
-    figure.suptitle(
-        fill(f"what speaks for {label}: {data.given.title}", 90), x=0.01, ha="left", fontsize=11, fontweight="bold",
-        parse_math=False,
-    )  # fmt: skip
+    title = fill(f"what speaks for {data.maps[0].label}: {data.given.title}", 110 if voice else 90)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold", parse_math=False)
     scale = require("matplotlib.cm", extra="plot").ScalarMappable(cmap=DIVERGING)
     scale.set_clim(-1, 1)
     bar = figure.colorbar(scale, ax=panels.ravel().tolist(), pad=0.02, aspect=14 * rows, shrink=0.9)
     bar.set_ticks([-1, 0, 1], labels=["against", "0", "for"])
-    bar.set_label("share of the map's largest value", fontsize=8, color=LINE)
+    bar.set_label("share of what the map's strongest hundredth has", fontsize=8, color=LINE)
     bar.ax.tick_params(labelsize=8, labelcolor=LINE)
     return figure
 
@@ -258,14 +262,15 @@ def region_bars(data: Mapping[str, Values], *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def estimates(data: Mapping[str, Estimate], *, ax: Axes | None = None) -> Axes:
-    """Draw a dot and its interval for each row."""
+def estimate_rows(data: Mapping[str, Estimate], *, marked: Sequence[str] = (), ax: Axes | None = None) -> Axes:
+    """Draw a dot and its interval for each row; rows that the others are compared with are marked by a square."""
     ax = plain_axes(ax, (6.4, 0.34 * len(data) + 0.9), dpi=130)
     for row, (name, found) in enumerate(data.items()):
-        reference = "random" in name or "centre" in name
-        colour = HUES[0] if not reference else HUES[6]
+        colour, shape = (HUES[6], "s") if name in marked else (HUES[0], "o")
         ax.plot([found.low, found.high], [row, row], color=colour, linewidth=2)
-        ax.plot([found.value], [row], "s" if reference else "o", color=colour)
+        ax.plot([found.value], [row], shape, color=colour)
+        if name in marked:
+            ax.axvline(found.value, color=colour, linewidth=0.8, linestyle=":")
     ax.set_yticks(range(len(data)), list(data))
     ax.invert_yaxis()
     ax.grid(axis="x", color="#E5E5E5")
