@@ -169,9 +169,7 @@ def areas(
         orders[RANDOM] = [rng.permutation(masker.energy.size) for _ in range(DRAWS)]
         for kind in ("deletion", "insertion"):
             found[f"{kind} {fill}"] = {
-                name: round(
-                    float(np.mean([deletion(masker, score, o, insert=kind == "insertion").area for o in some])), 4
-                )
+                name: round(float(np.mean([curve(masker, score, o, insert=kind == "insertion").area for o in some])), 4)
                 for name, some in orders.items()
             }
     return found
@@ -256,7 +254,7 @@ def regions_of_faces(path: Path, count: int) -> None:
         row: dict[str, Any] = {
             "id": dev.ids[i],
             "label": label,
-            "right": bool(predicted[i] == label_of(dev, i, model.card)),
+            "truth": LABELS[int(dev.labels[i])],
         }
         row["area"] = np.bincount(parts.ravel(), minlength=len(REGIONS)).astype(float) / parts.size
         for name, method in methods.items():
