@@ -41,10 +41,11 @@ from affekt.explain.attribution import (
     regions,
 )  # fmt: skip
 from affekt.explain.network import MapNetwork, rebuild
-from affekt.explain.occlusion import Score, label_score
+from affekt.explain.occlusion import Score, deletion, label_score
 from affekt.face.detect import DetectOptions, Detector
 from affekt.face.masks import FILLS, Masker, MaskOptions
 from affekt.face.network import normalised
+from affekt.face.shape import LABELS
 from affekt.metrics.intervals import estimates, resample
 from affekt.models.card import Card
 from affekt.models.zoo import load_model
@@ -173,6 +174,11 @@ def areas(
                 for name, some in orders.items()
             }
     return found
+
+
+def area(masker: Masker, score: Score, orders: list[NDArray[np.int64]], *, insert: bool) -> float:
+    """Mean area under the curves of some orders."""
+    return round(float(np.mean([deletion(masker, score, order, insert=insert).area for order in orders])), 4)
 
 
 def correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float | None:
