@@ -170,8 +170,7 @@ def areas(
         orders[RANDOM] = [rng.permutation(masker.energy.size) for _ in range(DRAWS)]
         for kind in ("deletion", "insertion"):
             found[f"{kind} {fill}"] = {
-                name: round(float(np.mean([curve(masker, score, o, insert=kind == "insertion").area for o in some])), 4)
-                for name, some in orders.items()
+                name: area(masker, score, some, insert=kind == "insertion") for name, some in orders.items()
             }
     return found
 
