@@ -71,6 +71,16 @@ class Case:
     answer: str
 
 
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What all cases of one command share; without torch there is no network whose layers can be looked into."""
+
+    job: Job
+    methods: tuple[str, ...]
+    recognizer: Recognizer
+    network: MapNetwork | None
+
+
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Made if missing.")
@@ -105,30 +115,49 @@ def explain(**options: Any) -> int:
     if job.label is not None and job.label not in recognizer.card.labels:
         raise UnknownName("label", job.label, recognizer.card.labels)
     methods = chosen_methods(job, recognizer)
-    network = None
-    if any(METHODS[method] for method in methods) or job.corpus:
-        for module in ("torch", "onnx"):
-            require(module, extra="train")
-        from affekt.explain.network import rebuild
-
-        network = rebuild(job.model or recognizer.card.name)
-        network.modules(job.layer)  # says at once when there is none of that name
-    elif job.layer:
-        raise InputError(f"--layer is of methods that look into layers; {', '.join(methods)} do not.")
-    cases = face_cases(job, recognizer) if recognizer.card.modality == "face" else voice_cases(job, recognizer)
+    work = Work(job, methods, recognizer, open_layers(job, methods, recognizer))
+    is_face = recognizer.card.modality == "face"
+    cases = face_cases(job, recognizer) if is_face else voice_cases(job, recognizer)
     job.output.mkdir(parents=True, exist_ok=True)
     sections = []
     with progress(len(cases), "maps") as tick:
         for case in cases:
-            sections.append(_section(job, methods, recognizer, network, case=case))
+            sections.append(_section(work, case))
             tick()
-    if job.corpus and network is not None:
-        sections.append(_exciting(job, network, cases[0]))
+    if job.corpus and work.network is not None:
+        sections.append(_exciting(job, work.network, cases[0]))
     with atomic_write(job.output / "index.html") as file:
-        file.write(page(f"What the network looks at: {job.path.name}", [*sections, _about(job, recognizer, methods)]))
-    click.echo(f"{len(cases)} {'face' if recognizer.card.modality == 'face' else 'segment'}"
-               f"{'s' * (len(cases) > 1)}; see {shown(str(job.output / 'index.html'))}")  # fmt: skip
+        file.write(page(f"What the network looks at: {job.path.name}", [*sections, _about(work)]))
+    what = ("face" if is_face else "segment") + "s" * (len(cases) > 1)
+    click.echo(f"{len(cases)} {what}; see {shown(str(job.output / 'index.html'))}")
     return 0
+
+
+def open_layers(job: Job, methods: Sequence[str], recognizer: Recognizer) -> MapNetwork | None:
+    """The network in torch, if a method or the corpus needs it.
+
+    Raises
+    ------
+    InputError
+        If a layer is named that nothing looks at, or a corpus that has no faces.
+    MissingExtra
+        If torch or onnx is not installed.
+    UnknownName
+        If there is no such layer; the message lists all.
+    """
+    if job.corpus and (recognizer.card.modality != "face" or not job.corpus.startswith("fer2013=")):
+        raise InputError(f"--corpus {job.corpus}: give fer2013=FILE.npz, with a model of faces.")
+    if not job.corpus and not any(METHODS[method] for method in methods):
+        if job.layer:
+            raise InputError(f"--layer {job.layer}: {', '.join(methods)} look into no layer; leave it out.")
+        return None
+    for module in ("torch", "onnx"):
+        require(module, extra="train")
+    from affekt.explain.network import rebuild
+
+    network = rebuild(job.model or recognizer.card.name)
+    network.modules(job.layer)
+    return network
 
 
 def chosen_methods(job: Job, recognizer: Recognizer) -> tuple[str, ...]:
@@ -226,23 +255,21 @@ def voice_cases(job: Job, recognizer: Recognizer) -> list[Case]:
     return cases
 
 
-def _section(
-    job: Job, methods: Sequence[str], recognizer: Recognizer, network: MapNetwork | None, *, case: Case
-) -> Section:
+def _section(work: Work, case: Case) -> Section:
     """The maps of one face or segment, written as PNG and as a part of the page."""
     from affekt.plot.attributions import Seen, draw_filters, draw_methods
     from affekt.plot.page import Picture, Section, png
 
-    pictures, troubles = [], []
-    maps = [_map(method, recognizer, network, job, case) for method in methods if method != "filters"]
+    job, pictures, troubles = work.job, [], []
+    maps = [_map(work, method, case) for method in work.methods if method != "filters"]
     if maps:
         troubles += [found.trouble for found in maps if found.trouble]
         pictures.append((f"{case.name}-maps", png(draw_methods(Seen(case.drawn, maps))),
                          f"What speaks for {case.label}, by {', '.join(found.method for found in maps)}"))  # fmt: skip
-    if "filters" in methods and network is not None:
+    if "filters" in work.methods and work.network is not None:
         from affekt.explain.activations import filter_maps
 
-        filters = filter_maps(network, case.given, layer=job.layer)
+        filters = filter_maps(work.network, case.given, layer=job.layer)
         troubles += [filters.trouble] * bool(filters.trouble)
         caption = f"What the strongest filters of {filters.layer} give, light where much; number and range above each"
         pictures.append((f"{case.name}-filters", png(draw_filters(filters, most=job.filters)), caption))
@@ -256,21 +283,21 @@ def _section(
     return Section(case.drawn.title, said, pictures=[Picture(caption, data) for _, data, caption in pictures])
 
 
-def _map(method: str, recognizer: Recognizer, network: MapNetwork | None, job: Job, case: Case) -> Attribution:
+def _map(work: Work, method: str, case: Case) -> Attribution:
     from affekt.explain import attribution
     from affekt.explain.occlusion import label_score
 
     if method == "cam":
-        return attribution.class_activation(recognizer.network, case.given, case.label)
+        return attribution.class_activation(work.recognizer.network, case.given, case.label)
     if method == "occlusion":
-        score = label_score(recognizer, case.label)
+        score = label_score(work.recognizer, case.label)
         if case.drawn.is_voice:
             return attribution.voice_occlusion(case.given, score, case.label, band=case.drawn.band)
         return attribution.face_occlusion(case.given, score, case.label)
     from affekt.explain import activations
 
-    how = {} if method in activations.WITHOUT_LAYER else {"layer": job.layer}
-    found: Attribution = activations.METHODS[method](network, case.given, case.label, **how)
+    how = {} if method in activations.WITHOUT_LAYER else {"layer": work.job.layer}
+    found: Attribution = activations.METHODS[method](work.network, case.given, case.label, **how)
     return found
 
 
@@ -284,10 +311,7 @@ def _exciting(job: Job, network: MapNetwork, case: Case) -> Section:
     from affekt.plot.page import Picture, Section, png
     from affekt.train.face.fer2013 import read_fer2013
 
-    table = folders([job.corpus or ""])
-    if list(table) != ["fer2013"] or network.card.modality != "face":
-        raise InputError(f"--corpus {job.corpus}: for a model of faces give fer2013=FILE.npz.")
-    faces, usage = read_fer2013(table["fer2013"])
+    faces, usage = read_fer2013(folders([job.corpus or ""])["fer2013"])
     images = faces.images[usage == 0]
     numbers = filter_maps(network, case.given, layer=job.layer).numbers[:EXCITING]
     found = exciting_faces(network, images, np.asarray(numbers), layer=job.layer)
@@ -301,9 +325,10 @@ def _exciting(job: Job, network: MapNetwork, case: Case) -> Section:
     return Section("What excites the filters", [said], pictures=[Picture(said, data)])
 
 
-def _about(job: Job, recognizer: Recognizer, methods: Sequence[str]) -> Section:
+def _about(work: Work) -> Section:
     from affekt.plot.page import Section
 
+    job = work.job
     command = f"affekt explain {job.path.name} --output DIR" + "".join(f" --method {m}" for m in job.methods)
     command += f" --layer {job.layer}" if job.layer else ""
-    return Section("What these maps are", [WHAT_IT_IS, f"Model: {recognizer.card.name}. Made by: {command}"])
+    return Section("What these maps are", [WHAT_IT_IS, f"Model: {work.recognizer.card.name}. Made by: {command}"])

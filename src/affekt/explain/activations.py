@@ -246,6 +246,7 @@ def added(network: MapNetwork, given: Given, label: str, *, steps: int = STEPS) 
 
 
 def _between(start: Tensor, end: Tensor, shares: Tensor) -> Tensor:
+    """Points on the straight way from one input to another, a batch of as many as there are shares."""
     weights = shares.reshape(-1, *[1] * (start.ndim - 1))
     return (start + weights * (end - start)).requires_grad_()
 

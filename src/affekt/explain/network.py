@@ -254,7 +254,9 @@ def take_weights(
     nameless = list(_nameless(graph, values, set(state)))
     with torch.no_grad():
         for name in state.keys() & values.keys():
-            state[name].copy_(torch.from_numpy(values[name].reshape(tuple(state[name].shape))))
+            if values[name].shape != (wanted := tuple(state[name].shape)):
+                raise _mismatch(name, wanted)
+            state[name].copy_(torch.from_numpy(values[name]))
         for name, part in _in_order(module, run):
             if isinstance(part, _FOLDED):
                 if f"{name}.weight" not in values:
@@ -306,11 +308,15 @@ def _take_next(name: str, part: nn.Module, nameless: list[tuple[NDArray[np.float
     wanted = tuple(part.weight.shape)  # type: ignore[union-attr,arg-type]
     place = next((i for i, arrays in enumerate(nameless) if arrays[0].shape == wanted), None)
     if place is None:
-        raise ModelError(f"the model file holds no weights of shape {wanted} for the layer {name} of its card.")
+        raise _mismatch(name, wanted)
     weight, *rest = nameless.pop(place)
     part.weight.copy_(torch.from_numpy(weight.copy()))  # type: ignore[union-attr,operator]
     if rest:
         part.bias = nn.Parameter(torch.from_numpy(rest[0].copy()))  # type: ignore[assignment]
+
+
+def _mismatch(name: str, wanted: tuple[int, ...]) -> ModelError:
+    return ModelError(f"the model file holds no weights of shape {wanted} for the layer {name} of its card.")
 
 
 @contextmanager

@@ -180,13 +180,23 @@ def filter_panel(data: FilterMaps, *, row: int = 0, ax: Axes | None = None) -> A
     return ax
 
 
+def _grid_figure(size: tuple[float, float], rows: int, *, above: float) -> Figure:
+    """A figure for many alike panels, with so many inches for the title of each; laid out by hand, as that is quick."""
+    figure = blank_figure(size, dpi=110)
+    figure.set_layout_engine("none")
+    each = (size[1] - 0.4) / rows
+    edges = {"left": 0.3 / size[0], "right": 1 - 0.08 / size[0], "bottom": 0.08 / size[1]}
+    figure.subplots_adjust(**edges, top=1 - (0.4 + above) / size[1], wspace=0.08, hspace=above / (each - above))
+    return figure
+
+
 def draw_filters(data: FilterMaps, *, most: int = 48) -> Figure:
     """Draw what the strongest filters of a layer give, each in colours of its own range."""
     count = min(most, len(data.values))
     wide = data.values.shape[2] > 2 * data.values.shape[1]
     columns = 4 if wide else 8
     rows = -(-count // columns)
-    figure = blank_figure((10.4, 1.5 * rows + 0.7), dpi=110)
+    figure = _grid_figure((10.4, 1.5 * rows + 0.5), rows, above=0.5)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for row, ax in enumerate(panels):
         if row < count:
@@ -213,7 +223,7 @@ def draw_exciting(data: Exciting, faces: NDArray[np.floating]) -> Figure:
     """
     rows, columns = data.faces.shape
     side = faces.shape[1]
-    figure = blank_figure((1.15 * columns + 1.1, 1.35 * rows + 0.6), dpi=120)
+    figure = _grid_figure((max(1.15 * columns + 0.5, 8.0), 1.35 * rows + 0.6), rows, above=0.35)
     panels = figure.subplots(rows, columns, squeeze=False)
     rectangle = require("matplotlib.patches", extra="plot").Rectangle
     for (row, column), ax in np.ndenumerate(panels):
