@@ -100,7 +100,7 @@ def test_the_faces_that_excite_filters_are_of_the_training_part(affekt, photo, f
     done = affekt(photo, "-o", tmp_path / "out", "--method", "cam", "--corpus", f"fer2013={tmp_path / 'fer.npz'}")
     assert done.exit_code == 0, done.stderr
     assert (tmp_path / "out" / "exciting.png").exists()
-    assert "training part (10)" in (tmp_path / "out" / "index.html").read_text()
+    assert "those of 10 faces (drawn of the 10 of" in (tmp_path / "out" / "index.html").read_text()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Whether maps of the model `face` show what it uses, and which parts of the face it uses.
 
-    python benchmarks/face/maps.py faithfulness FER2013.npz [--faces 300]
+    python benchmarks/face/maps.py faithfulness FER2013.npz [--faces 200]
     python benchmarks/face/maps.py regions FER2013.npz [--faces 500]
     python benchmarks/face/maps.py draw
 
@@ -58,11 +58,11 @@ from affekt.types import Estimate
 ROOT = Path(__file__).parent.parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "face"
 FAITHFUL, SHARES = RESULTS / "maps-faithfulness.json", RESULTS / "maps-regions.json"
-#: Random orders per face.
-DRAWS = 3
+#: Random orders per face, and points of a curve after the first.
+DRAWS, STEPS = 3, 8
 CENTRE, RANDOM, CONTRAST = "centre (Gaussian)", "random", "contrast"
-#: Faces whose maps are compared with those of a network that knows nothing; Score-CAM is slow.
-COMPARED = 100
+#: Faces whose maps are compared with those of a network that knows nothing.
+COMPARED = 60
 #: Networks that know nothing; each face is compared with one of them.
 SEEDS = 4
 #: Pixels of a FER2013 face on the canvas on which the detector looks for its five points.
@@ -91,7 +91,7 @@ def mappers(network: MapNetwork, score_of: Callable[[str], Score]) -> dict[str, 
         if name in activations.WITHOUT_LAYER:
             found[name] = lambda face, label, method=method: method(network, face, label)
             continue
-        for layer in LAYERS[-2 if name == "score-cam" else 0 :]:
+        for layer in LAYERS[-1 if name == "score-cam" else 0 :]:
             found[f"{name} {layer}"] = lambda face, label, method=method, layer=layer: method(
                 network, face, label, layer=layer
             )
@@ -100,7 +100,7 @@ def mappers(network: MapNetwork, score_of: Callable[[str], Score]) -> dict[str, 
 
 @main.command()
 @click.argument("path", type=click.Path(path_type=Path, exists=True))
-@click.option("--faces", "count", default=300, show_default=True)
+@click.option("--faces", "count", default=200, show_default=True)
 def faithfulness(path: Path, count: int) -> None:
     """Areas under the curves of deletion and insertion, and maps of a network that knows nothing."""
     torch.set_num_threads(1)
@@ -123,19 +123,17 @@ def faithfulness(path: Path, count: int) -> None:
         rows.append({"id": id, "label": label, "took": took, **areas(face, scores[label], maps, rng)})
         if number < COMPARED:
             for name, method in blind[number % SEEDS].items():
-                if name.startswith("score-cam") and number >= COMPARED // 2:
-                    continue
                 here = maps[name].resized((8, 8))
                 alike[name].append(correlation(here, method(face, label).resized((8, 8))))
                 if name in before:
                     others[name].append(correlation(here, before[name]))
                 before[name] = here
-        if number % 20 == 19:
+        if number % 20 == 19 or number == count - 1:
             click.echo(f"{number + 1} faces", err=True)
-    kept = {"model": model.card.name, "faces": rows, "randomised": alike, "other face": others}
-    with atomic_write(FAITHFUL) as file:
-        file.write(json.dumps(kept, separators=(",", ":")) + "\n")
-    show(kept)
+            kept = {"model": model.card.name, "faces": rows, "randomised": alike, "other face": others}
+            with atomic_write(FAITHFUL) as file:
+                file.write(json.dumps(kept, separators=(",", ":")) + "\n")
+    show(json.loads(FAITHFUL.read_text(encoding="utf-8")))
 
 
 def knows_nothing(seed: int) -> dict[str, Mapper]:
@@ -177,7 +175,9 @@ def areas(
 
 def area(masker: Masker, score: Score, orders: list[NDArray[np.int64]], *, insert: bool) -> float:
     """Mean area under the curves of some orders."""
-    return round(float(np.mean([deletion(masker, score, order, insert=insert).area for order in orders])), 4)
+    return round(
+        float(np.mean([deletion(masker, score, order, steps=STEPS, insert=insert).area for order in orders])), 4
+    )
 
 
 def correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float | None:

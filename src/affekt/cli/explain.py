@@ -39,6 +39,8 @@ METHODS = {
 MOST = 4
 #: Filters whose most exciting faces are drawn.
 EXCITING = 8
+#: Faces of the corpus that are looked through at most: a minute or two.
+MOST_FACES = 4000
 WHAT_IT_IS = (
     "A map shows what this network's answer rests on, not whether the answer is right, nor what somebody feels. "
     "Brown speaks for the label, purple against it; each map has a scale of its own. How much the methods are to be "
@@ -313,14 +315,18 @@ def _exciting(job: Job, network: MapNetwork, case: Case) -> Section:
 
     faces, usage = read_fer2013(folders([job.corpus or ""])["fer2013"])
     images = faces.images[usage == 0]
+    count = len(images)
+    images = images[np.random.default_rng(0).permutation(count)[:MOST_FACES]]
     numbers = filter_maps(network, case.given, layer=job.layer).numbers[:EXCITING]
     found = exciting_faces(network, images, np.asarray(numbers), layer=job.layer)
     data = png(draw_exciting(found, images))
     with atomic_write(job.output / "exciting.png", "wb") as file:
         file.write(data)
     said = (
-        f"The {len(numbers)} filters of {found.layer} that are strongest on the first face, and the faces of FER2013's "
-        f"training part ({len(images):,}) on which each reaches its highest value; the frame is the place."
+        f"The {len(numbers)} filters of {found.layer} that are strongest on the first face, and those of "
+        f"{len(images):,} faces (drawn of the {count:,} of FER2013's training part) on which each reaches its highest "
+        "value, which stands above; the frame "
+        "is the place."
     )
     return Section("What excites the filters", [said], pictures=[Picture(said, data)])
 

@@ -161,7 +161,7 @@ def draw_methods(data: Seen) -> Figure:
     scale.set_clim(-1, 1)
     bar = figure.colorbar(scale, ax=panels.ravel().tolist(), pad=0.02, aspect=14 * rows, shrink=0.9)
     bar.set_ticks([-1, 0, 1], labels=["against", "0", "for"])
-    bar.set_label("share of what the map's strongest hundredth has", fontsize=8, color=LINE)
+    bar.set_label("relative to the map's strongest 1 %", fontsize=8, color=LINE)
     bar.ax.tick_params(labelsize=8, labelcolor=LINE)
     return figure
 
@@ -182,10 +182,9 @@ def filter_panel(data: FilterMaps, *, row: int = 0, ax: Axes | None = None) -> A
 
 def _grid_figure(size: tuple[float, float], rows: int, *, above: float) -> Figure:
     """A figure for many alike panels, with so many inches for the title of each; laid out by hand, as that is quick."""
-    figure = blank_figure(size, dpi=110)
-    figure.set_layout_engine("none")
+    figure: Figure = require("matplotlib.figure", extra="plot").Figure(figsize=size, dpi=110)
     each = (size[1] - 0.4) / rows
-    edges = {"left": 0.3 / size[0], "right": 1 - 0.08 / size[0], "bottom": 0.08 / size[1]}
+    edges = {"left": 0.35 / size[0], "right": 1 - 0.08 / size[0], "bottom": 0.08 / size[1]}
     figure.subplots_adjust(**edges, top=1 - (0.4 + above) / size[1], wspace=0.08, hspace=above / (each - above))
     return figure
 
