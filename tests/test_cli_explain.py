@@ -1,6 +1,7 @@
 """``affekt explain``: pictures and a page of what a network looks at, and refusals that say what to do."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -133,3 +134,15 @@ def test_silence_has_nothing_to_explain(affekt, tmp_path):
     soundfile.write(tmp_path / "silence.wav", np.zeros(32_000), 16_000)
     done = affekt(tmp_path / "silence.wav", "-o", tmp_path / "out", "--method", "occlusion")
     assert done.exit_code == 2 and "nobody speaks in it" in done.stderr
+
+
+def test_the_python_of_the_page_runs(photo, found, monkeypatch, capsys):
+    pytest.importorskip("torch")
+    pytest.importorskip("onnx")
+    page = Path(__file__).parent.parent / "docs" / "explain.md"
+    _, code = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
+    found(BOX)
+    monkeypatch.chdir(photo.parent)
+    photo.rename("photo.jpg")
+    exec(compile(code, "explain.md", "exec"), {})
+    assert capsys.readouterr().out.count("[") > 6

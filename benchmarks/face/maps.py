@@ -299,10 +299,16 @@ def five_points(detector: Detector, face: NDArray[np.uint8]) -> NDArray[np.float
 @main.command()
 def draw() -> None:
     """The pictures of docs/explain.md, and its tables on the screen."""
-    kept = json.loads(FAITHFUL.read_text(encoding="utf-8"))
+    if FAITHFUL.exists():
+        draw_areas(json.loads(FAITHFUL.read_text(encoding="utf-8")))
+    if SHARES.exists():
+        draw_shares(json.loads(SHARES.read_text(encoding="utf-8")))
+
+
+def draw_areas(kept: dict[str, Any]) -> None:
+    """Areas under the curves, with intervals."""
     show(kept)
-    figure = blank_figure((11, 5.2), dpi=120)
-    found = table_of(kept)
+    figure, found = blank_figure((11, 5.2), dpi=120), table_of(kept)
     for place, title in enumerate(("deletion: less is better", "insertion: more is better")):
         ax = figure.add_subplot(1, 2, place + 1)
         estimate_rows({name: values[place] for name, values, _ in found}, marked=(RANDOM, CENTRE, CONTRAST), ax=ax)
@@ -311,20 +317,25 @@ def draw() -> None:
         if place:
             ax.set_yticklabels([])
     figure.savefig(ROOT / "docs" / "explain-faithfulness.png")
-    kept = json.loads(SHARES.read_text(encoding="utf-8"))
-    labels = sorted({row["label"] for row in kept["faces"]})
+
+
+def draw_shares(kept: dict[str, Any]) -> None:
+    """Which parts of the face speak for the predicted label."""
     methods = [name for name in SHOWN if name in kept["faces"][0]]
-    figure = blank_figure((9, 3.6 * len(methods)), dpi=120)
+    figure = blank_figure((9, 3.5 * len(methods)), dpi=120)
     for place, (ax, method) in enumerate(zip(figure.subplots(len(methods), 1), methods, strict=True)):
-        bars = {"all": np.mean([row[method] for row in kept["faces"] if sum(row[method]) > 0], axis=0)}
-        for label in labels:
-            some = [row[method] for row in kept["faces"] if row["label"] == label and sum(row[method]) > 0]
+        known = [row for row in kept["faces"] if sum(row[method]) > 0]
+        bars = {f"all ({len(known)})": np.mean([row[method] for row in known], axis=0)}
+        for label in sorted({row["label"] for row in known}):
+            some = [row[method] for row in known if row["label"] == label]
             bars[f"{label} ({len(some)})"] = np.mean(some, axis=0)
-        bars["area of the region"] = np.mean([row["area"] for row in kept["faces"]], axis=0)
+        bars["area of the part"] = np.mean([row["area"] for row in kept["faces"]], axis=0)
         region_bars(bars, ax=ax)
         ax.set_xlabel(f"share of what speaks for the predicted label, by {method}", fontsize=9)
         if place:
             ax.get_legend().remove()
+        for name, shares in bars.items():
+            click.echo(f"{method}: {name}: " + ", ".join(f"{r} {s:.2f}" for r, s in zip(REGIONS, shares, strict=True)))
     figure.savefig(ROOT / "docs" / "explain-regions.png")
 
 
