@@ -1,7 +1,7 @@
 """A drawn face, which belongs to nobody: what docs/explain.md shows maps of.
 
-    python benchmarks/face/drawn_face.py
-    affekt explain docs/drawn-face.png --output maps/
+python benchmarks/face/drawn_face.py
+affekt explain docs/drawn-face.png --output maps/
 """
 
 from __future__ import annotations

@@ -35,7 +35,6 @@ from affekt.explain.attribution import (
     REGIONS,
     Attribution,
     centre_map,
-    class_activation,
     face_occlusion,
     region_shares,
     regions,
@@ -61,8 +60,11 @@ FAITHFUL, SHARES = RESULTS / "maps-faithfulness.json", RESULTS / "maps-regions.j
 #: Random orders per face, and points of a curve after the first.
 DRAWS, STEPS = 3, 8
 CENTRE, RANDOM, CONTRAST = "centre (Gaussian)", "random", "contrast"
-#: Faces whose maps are compared with those of a network that knows nothing.
-COMPARED = 60
+#: Faces, the first, whose maps are compared with those of a network that knows nothing, and that are blurred as well.
+COMPARED = 40
+#: Methods that only those faces are shown to.
+SLOW = ("score-cam stages.3",)
+KINDS = ("deletion", "insertion")
 #: Networks that know nothing; each face is compared with one of them.
 SEEDS = 4
 #: Pixels of a FER2013 face on the canvas on which the detector looks for its five points.
@@ -106,8 +108,7 @@ def faithfulness(path: Path, count: int) -> None:
     torch.set_num_threads(1)
     recognizer, network, model = Recognizer("face"), rebuild("face"), load_model("face")
     scores = {label: label_score(recognizer, label) for label in model.card.labels}
-    methods: dict[str, Mapper] = {"cam": lambda face, label: class_activation(model, face, label)}
-    methods |= mappers(network, scores.__getitem__)
+    methods = mappers(network, scores.__getitem__)
     blind = [knows_nothing(seed) for seed in range(SEEDS)]
     rng, rows, alike = np.random.default_rng(1), [], {name: [] for name in blind[0]}
     others: dict[str, list[float | None]] = {name: [] for name in blind[0]}
@@ -117,10 +118,14 @@ def faithfulness(path: Path, count: int) -> None:
         label = model.card.labels[int(model.run(face[None])[0].argmax())]
         maps, took = {}, {}
         for name, method in methods.items():
+            if name in SLOW and number >= COMPARED:
+                continue
             start = perf_counter()
             maps[name] = method(face, label)
             took[name] = round(perf_counter() - start, 4)
-        rows.append({"id": id, "label": label, "took": took, **areas(face, scores[label], maps, rng)})
+        fills = FILLS if number < COMPARED else FILLS[:1]
+        found = {fill: areas(Masker(face, MaskOptions(fill=fill)), scores[label], maps, rng) for fill in fills}
+        rows.append({"id": id, "label": label, "took": took, **found})
         if number < COMPARED:
             for name, method in blind[number % SEEDS].items():
                 here = maps[name].resized((8, 8))
@@ -156,21 +161,17 @@ def torch_score(network: MapNetwork, label: str) -> Score:
 
 
 def areas(
-    face: NDArray[np.float32], score: Score, maps: dict[str, Attribution], rng: np.random.Generator
-) -> dict[str, Any]:
-    """Areas of deletion and insertion by each order, of each way to mask."""
-    found: dict[str, Any] = {}
-    for fill in FILLS:
-        masker = Masker(face, MaskOptions(fill=fill))
-        values = {name: found.resized(masker.shape) for name, found in maps.items()}
-        values |= {CENTRE: centre_map(masker.shape), CONTRAST: masker.energy}
-        orders = {name: [np.argsort(-value.ravel(), kind="stable")] for name, value in values.items()}
-        orders[RANDOM] = [rng.permutation(masker.energy.size) for _ in range(DRAWS)]
-        for kind in ("deletion", "insertion"):
-            found[f"{kind} {fill}"] = {
-                name: area(masker, score, some, insert=kind == "insertion") for name, some in orders.items()
-            }
-    return found
+    masker: Masker, score: Score, maps: dict[str, Attribution], rng: np.random.Generator
+) -> dict[str, dict[str, float]]:
+    """Areas of deletion and insertion by each order."""
+    values = {name: found.resized(masker.shape) for name, found in maps.items()}
+    values |= {CENTRE: centre_map(masker.shape), CONTRAST: masker.energy}
+    orders = {name: [np.argsort(-value.ravel(), kind="stable")] for name, value in values.items()}
+    orders[RANDOM] = [rng.permutation(masker.energy.size) for _ in range(DRAWS)]
+    return {
+        kind: {name: area(masker, score, some, insert=kind == "insertion") for name, some in orders.items()}
+        for kind in KINDS
+    }
 
 
 def area(masker: Masker, score: Score, orders: list[NDArray[np.int64]], *, insert: bool) -> float:
@@ -196,18 +197,17 @@ def mean_of(values: list[Any]) -> Estimate:
     return estimates(whole, drawn, [len(values)])[0]
 
 
-def table_of(kept: dict[str, Any]) -> list[tuple[str, list[Estimate], list[Estimate]]]:
-    """Each order, its four areas, and by how much deletion and insertion (mean grey) are better than the centre's."""
-    rows = kept["faces"]
-    columns = [f"{kind} {fill}" for fill in FILLS for kind in ("deletion", "insertion")]
+def table_of(kept: dict[str, Any], fill: str = "mean") -> list[tuple[str, list[Estimate], list[Estimate]]]:
+    """Each order, its areas of deletion and insertion, and by how much they are better than the centre's."""
     found = []
-    for name in rows[0][columns[0]]:
-        values = [mean_of([row[column][name] for row in rows]) for column in columns]
-        gain = [
-            mean_of([(-1 if c.startswith("deletion") else 1) * (row[c][name] - row[c][CENTRE]) for row in rows])
-            for c in columns
+    for name in kept["faces"][0]["mean"]["deletion"]:
+        rows = [row[fill] for row in kept["faces"] if name in row.get(fill, {}).get("deletion", {})]
+        values = [mean_of([row[kind][name] for row in rows]) for kind in KINDS]
+        gains = [
+            mean_of([sign * (row[kind][name] - row[kind][CENTRE]) for row in rows])
+            for kind, sign in zip(KINDS, (-1, 1), strict=True)
         ]
-        found.append((name, values, gain))
+        found.append((name, values, gains))
     return found
 
 
@@ -219,14 +219,13 @@ def short(found: Estimate) -> str:
 def show(kept: dict[str, Any]) -> None:
     """The tables of docs/explain.md."""
     console = Console(width=200)
-    head = [f"{kind} ({fill})" for fill in FILLS for kind in ("deletion", "insertion")]
-    table = Table("order", *head, "deletion better than centre", "insertion better than centre", "s", box=None)
-    for name, values, gain in table_of(kept):
-        took = [row["took"][name] for row in kept["faces"] if name in row["took"]]
-        table.add_row(
-            name, *map(short, values), *map(short, gain[:2]), f"{np.median(took):.3f}" if took else ""
-        )  # fmt: skip
-    console.print(table)
+    for fill in FILLS:
+        table = Table("order", "deletion", "insertion", "n", "better than the centre by", "", "s", box=None, title=fill)
+        for name, values, gains in table_of(kept, fill):
+            took = [row["took"][name] for row in kept["faces"] if name in row["took"]]
+            seconds = f"{np.median(took):.3f}" if took else ""
+            table.add_row(name, *map(short, values), str(values[0].n), *map(short, gains), seconds)
+        console.print(table)
     table = Table("method", "with the randomised network", "with another face", box=None)
     for name, values in kept["randomised"].items():
         pairs = [[v for v in given if v is not None] for given in (values, kept["other face"][name])]
@@ -319,8 +318,20 @@ def draw_areas(kept: dict[str, Any]) -> None:
     figure.savefig(ROOT / "docs" / "explain-faithfulness.png")
 
 
+def shares_of(kept: dict[str, Any], method: str, label: str | None = None) -> list[Estimate]:
+    """Share of each part by a method, of all faces or those of a predicted label."""
+    rows = [row for row in kept["faces"] if sum(row[method]) > 0 and label in (None, row["label"])]
+    return [mean_of([row[method][part] for row in rows]) for part in range(len(REGIONS))]
+
+
 def draw_shares(kept: dict[str, Any]) -> None:
     """Which parts of the face speak for the predicted label."""
+    table = Table("share of", *REGIONS, box=None)
+    for method in (*SHOWN, "area"):
+        table.add_row(f"all, {method}", *map(short, shares_of(kept, method)))
+    for label in sorted({row["label"] for row in kept["faces"]}):
+        table.add_row(f"{label}, {SHOWN[0]}", *map(short, shares_of(kept, SHOWN[0], label)))
+    Console(width=200).print(table)
     methods = [name for name in SHOWN if name in kept["faces"][0]]
     figure = blank_figure((9, 3.5 * len(methods)), dpi=120)
     for place, (ax, method) in enumerate(zip(figure.subplots(len(methods), 1), methods, strict=True)):
@@ -334,8 +345,6 @@ def draw_shares(kept: dict[str, Any]) -> None:
         ax.set_xlabel(f"share of what speaks for the predicted label, by {method}", fontsize=9)
         if place:
             ax.get_legend().remove()
-        for name, shares in bars.items():
-            click.echo(f"{method}: {name}: " + ", ".join(f"{r} {s:.2f}" for r, s in zip(REGIONS, shares, strict=True)))
     figure.savefig(ROOT / "docs" / "explain-regions.png")
 
 

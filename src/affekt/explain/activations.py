@@ -24,7 +24,7 @@ from affekt.explain.network import MapNetwork, captured, rebuild
 Given = NDArray[np.float32]
 
 #: Points of the path of integrated gradients.
-STEPS = 32
+STEPS = 24
 #: By how much, relative to the difference of the logits, its sum may miss it.
 COMPLETE = 0.05
 #: Masked inputs that the network sees at once.

@@ -287,7 +287,10 @@ def _in_order(module: nn.Module, run: Callable[[], object]) -> list[tuple[str, n
     called: dict[str, nn.Module] = {}
 
     def hook(name: str) -> Callable[..., None]:
-        return lambda part, *_: called.setdefault(name, part) and None
+        def see(part: nn.Module, *_: object) -> None:
+            called.setdefault(name, part)
+
+        return see
 
     handles = [
         part.register_forward_hook(hook(name))
@@ -305,14 +308,14 @@ def _in_order(module: nn.Module, run: Callable[[], object]) -> list[tuple[str, n
 
 def _take_next(name: str, part: nn.Module, nameless: list[tuple[NDArray[np.float32], ...]]) -> None:
     """The next weights of the layer's shape; a layer without a bias gets the one that its norm left behind."""
-    wanted = tuple(part.weight.shape)  # type: ignore[union-attr,arg-type]
+    wanted = tuple(part.weight.shape)  # type: ignore[arg-type]
     place = next((i for i, arrays in enumerate(nameless) if arrays[0].shape == wanted), None)
     if place is None:
         raise _mismatch(name, wanted)
     weight, *rest = nameless.pop(place)
-    part.weight.copy_(torch.from_numpy(weight.copy()))  # type: ignore[union-attr,operator]
+    part.weight.copy_(torch.from_numpy(weight.copy()))  # type: ignore[operator]
     if rest:
-        part.bias = nn.Parameter(torch.from_numpy(rest[0].copy()))  # type: ignore[assignment]
+        part.bias = nn.Parameter(torch.from_numpy(rest[0].copy()))
 
 
 def _mismatch(name: str, wanted: tuple[int, ...]) -> ModelError:

@@ -102,7 +102,8 @@ def losses(masker: Patches, score: Score) -> NDArray[np.float64]:
     """By how much the log-probability falls when each patch is masked, in nats, in the shape of the patches."""
     alone = np.eye(masker.shape[0] * masker.shape[1], dtype=bool)
     scores = score_variants(masker, np.concatenate([np.zeros_like(alone[:1]), alone]), score)
-    return (scores[0] - scores[1:]).reshape(masker.shape)
+    found: NDArray[np.float64] = (scores[0] - scores[1:]).reshape(masker.shape)
+    return found
 
 
 def score_variants(masker: Patches, rows: NDArray[np.bool_], score: Score) -> NDArray[np.float64]:

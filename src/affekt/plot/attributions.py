@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import fill
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,11 +91,11 @@ def overlay(data: Input, *, found: Attribution | None = None, ax: Axes | None = 
     """
     ax = _panel(data, ax)
     frame = (data.start, data.end, 0, len(data.values)) if data.is_voice else None
-    place = {"origin": "lower" if data.is_voice else "upper", "aspect": "auto" if data.is_voice else "equal"}
+    place: dict[str, Any] = {"origin": "lower" if data.is_voice else "upper", "aspect": "auto" if data.is_voice else "equal"}
     ax.imshow(data.values, cmap=GREYS if data.is_voice else "gray", extent=frame, **place)
     title = "input"
     if found is not None:
-        values = found.resized(data.values.shape)  # type: ignore[arg-type]
+        values = found.resized(data.values.shape)
         # A single strong pixel would leave all others pale.
         share = np.clip(values / strongest(values), -1, 1)
         colours = require("matplotlib", extra="plot").colormaps[DIVERGING]((share + 1) / 2)
@@ -172,7 +172,7 @@ def filter_panel(data: FilterMaps, *, row: int = 0, ax: Axes | None = None) -> A
         ax = blank_figure((1.5, 1.7)).add_subplot()
     values, (low, high) = np.atleast_2d(data.values[row]), data.ranges[row]
     voice = values.shape[1] > 2 * values.shape[0]
-    place = {"aspect": "auto", "origin": "lower"} if voice else {}
+    place: dict[str, Any] = {"aspect": "auto", "origin": "lower"} if voice else {}
     ax.imshow(values, cmap=SEQUENTIAL, **place)
     ax.set_xticks([])
     ax.set_yticks([])
