@@ -91,7 +91,9 @@ def overlay(data: Input, *, found: Attribution | None = None, ax: Axes | None = 
     """
     ax = _panel(data, ax)
     frame = (data.start, data.end, 0, len(data.values)) if data.is_voice else None
-    place: dict[str, Any] = {"origin": "lower" if data.is_voice else "upper", "aspect": "auto" if data.is_voice else "equal"}
+    place: dict[str, Any] = {"origin": "upper", "aspect": "equal"}
+    if data.is_voice:
+        place = {"origin": "lower", "aspect": "auto"}
     ax.imshow(data.values, cmap=GREYS if data.is_voice else "gray", extent=frame, **place)
     title = "input"
     if found is not None:
