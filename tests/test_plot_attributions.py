@@ -38,7 +38,14 @@ def test_every_method_has_its_panel_and_what_is_odd_stands_on_it():
     assert [text for text in texts(figure) if text][:3] == ["input", "cam", "grad-cam\nstages.2"]
     assert any("zero everywhere" in text for text in texts(figure))
     assert figure.get_suptitle() == "what speaks for happy: a_$x^.jpg, the face: happy 60 %"
+
+
+def test_a_long_title_is_not_cut_off():
+    found = Attribution(np.eye(3), "cam", "surprise", "maps")
+    given = Input(FACE.values, "a_rather_$long^_name.jpeg, face 2 of 14: surprise 60 %, fear 20 %, happy 10 %")
+    figure = draw_methods(Seen(given, [found]))
     figure.canvas.draw()  # a name is no formula
+    assert figure._suptitle.get_window_extent().width < figure.bbox.width
 
 
 def test_a_voice_has_seconds_and_hertz():

@@ -328,7 +328,7 @@ def _exciting(job: Job, network: MapNetwork, case: Case) -> Section:
         "value, which stands above; the frame "
         "is the place."
     )
-    return Section("What excites the filters", [said], pictures=[Picture(said, data)])
+    return Section("What excites the filters", [said], pictures=[Picture("Faces that excite each filter most", data)])
 
 
 def _about(work: Work) -> Section:

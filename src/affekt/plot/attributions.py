@@ -151,13 +151,14 @@ def draw_methods(data: Seen) -> Figure:
     columns = min(VOICE_COLUMNS if voice else COLUMNS, count)
     rows = -(-count // columns)
     width, height = VOICE if voice else FACE
-    figure = blank_figure((max(width * columns + 0.9, 6.4), height * rows + 0.6), dpi=130)
+    inches = max(width * columns + 0.9, 6.4)
+    figure = blank_figure((inches, height * rows + 0.6), dpi=130)
     panels = figure.subplots(rows, columns, squeeze=False)
     for ax in panels.ravel()[count:]:
         ax.set_axis_off()
     for ax, found in zip(panels.ravel(), [None, *data.maps], strict=False):
         overlay(data.given, found=found, ax=ax)
-    title = fill(f"what speaks for {data.maps[0].label}: {data.given.title}", 110 if voice else 90)
+    title = fill(f"what speaks for {data.maps[0].label}: {data.given.title}", int(8.5 * inches))
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold", parse_math=False)
     scale = require("matplotlib.cm", extra="plot").ScalarMappable(cmap=DIVERGING)
     scale.set_clim(-1, 1)
