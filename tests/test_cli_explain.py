@@ -125,7 +125,25 @@ def test_what_makes_no_sense_is_refused(affekt, photo, tmp_path, words, said):
 def test_a_picture_without_a_face_says_so(affekt, photo, found, tmp_path):
     found(BOX[:0])
     done = affekt(photo, "-o", tmp_path / "out", "--method", "cam")
-    assert done.exit_code == 2 and "no face was found in it; give a picture with a face" in done.stderr
+    assert done.exit_code == 2 and "no face was found in it" in done.stderr
+
+
+def test_faces_are_not_explained_as_voices(photo, found):
+    found(BOX)
+    done = CliRunner().invoke(main, ["predict", str(photo), "--explain"])
+    assert done.exit_code == 2
+    assert "--explain puts voices into words" in done.stderr and "affekt explain PATH" in done.stderr
+
+
+def test_of_a_video_the_first_frame_with_a_face_is_explained(affekt, found, tmp_path, monkeypatch):
+    from affekt.face.video import Frame
+
+    found(BOX[:1])
+    frames = [Frame(t, np.full((160, 240, 3), 90, np.uint8)) for t in (1.5, 2.0)]
+    monkeypatch.setattr("affekt.face.stream.frames_of", lambda path, rate: iter(frames))
+    done = affekt("clip.mp4", "-o", tmp_path / "out", "--model", "face", "--method", "cam")
+    assert done.exit_code == 0, done.stderr
+    assert "the face at 1.5 s" in (tmp_path / "out" / "index.html").read_text()
 
 
 def test_silence_has_nothing_to_explain(affekt, tmp_path):

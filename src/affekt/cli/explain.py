@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,8 @@ METHODS = {
 }
 #: Faces of one picture, or segments of one recording, that are explained at most.
 MOST = 4
+#: Frames of a video that are looked at for a face.
+MOST_FRAMES = 120
 #: Filters whose most exciting faces are drawn.
 EXCITING = 8
 #: Faces of the corpus that are looked through at most: a minute or two.
@@ -187,7 +190,7 @@ def chosen_methods(job: Job, recognizer: Recognizer) -> tuple[str, ...]:
 
 
 def face_cases(job: Job, recognizer: Recognizer) -> list[Case]:
-    """The largest faces of a picture.
+    """The largest faces of a picture, or of the first frame of a video with a face, two frames a second looked at.
 
     Raises
     ------
@@ -198,23 +201,27 @@ def face_cases(job: Job, recognizer: Recognizer) -> list[Case]:
 
     from affekt.face.align import crops
     from affekt.face.detect import Detector, emotion_crop
-    from affekt.face.image import read_picture
-    from affekt.face.stream import FaceInput
+    from affekt.face.stream import FaceInput, frames_of
     from affekt.models.onnx import softmax
     from affekt.plot.attributions import Input
 
-    pixels = read_picture(job.path)
-    faces = Detector().detect(pixels)
-    if not len(faces):
-        raise ImageError(f"{job.path}: no face was found in it; give a picture with a face of 16 pixels or more.")
+    detector = Detector()
+    seen = ((frame, detector.detect(frame.pixels)) for frame in islice(frames_of(job.path, rate=2.0), MOST_FRAMES))
+    frame, faces = next(((frame, faces) for frame, faces in seen if len(faces)), (None, None))
+    if frame is None or faces is None:
+        raise ImageError(
+            f"{job.path}: no face was found in it (of a video its first {MOST_FRAMES // 2} s are looked at); "
+            "give a picture with a face of 16 pixels or more."
+        )
     largest = np.argsort(-faces.boxes[:, 3], kind="stable")[:MOST]
     takes, card = FaceInput.of(recognizer.card), recognizer.card
-    given = crops(pixels, emotion_crop(faces.boxes[largest]), size=takes.size, margin=takes.margin)
+    given = crops(frame.pixels, emotion_crop(faces.boxes[largest]), size=takes.size, margin=takes.margin)
     scores = softmax(recognizer.network.run(given)[0], card.temperature)
     cases = []
     for number, (face, row) in enumerate(zip(given, scores, strict=True), 1):
         label = job.label or card.labels[int(row.argmax())]
         which = f"face {number} of {len(faces)}" if len(faces) > 1 else "the face"
+        which += f" at {frame.time:.1f} s" if frame.time else ""
         answer = ", ".join(f"{card.labels[i]} {100 * row[i]:.0f} %" for i in np.argsort(-row)[:3])
         drawn = Input(face.astype(np.float64), f"{job.path.name}, {which}: {answer}")
         cases.append(Case(f"face-{number}", face, drawn, label, answer))

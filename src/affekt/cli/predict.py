@@ -122,6 +122,11 @@ def predict(**options: Any) -> int:
     recognizer = Recognizer(
         job.model or default_model(sources), labels=parse_labels(job.labels), threshold=job.threshold
     )
+    if job.explain and recognizer.card.modality != "speech":
+        raise InputError(
+            f"--explain puts voices into words; {recognizer.card.name} is a model of {recognizer.card.modality}. "
+            "For maps: affekt explain PATH --output DIR."
+        )
     if job.channel != "mix" or job.track:
         recognizer = recognizer.reading(channel=job.channel, track=job.track)
     if job.coverage is not None:
