@@ -21,6 +21,7 @@ COMMANDS = {
     "listen": "listen",
     "watch": "watch",
     "stream": "stream",
+    "explain": "explain",
     "serve": "serve",
     "models": "models",
     "info": "models",

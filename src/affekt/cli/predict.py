@@ -165,6 +165,11 @@ def predict(**options: Any) -> int:
         raise InputError(f"--annotate is for faces; {recognizer.card.name} is a model of {recognizer.card.modality}.")
     if job.face_options():
         recognizer = recognizer.with_options(**job.face_options())
+    if job.explain and recognizer.card.modality != "speech":
+        raise InputError(
+            f"--explain puts voices into words; {recognizer.card.name} is a model of {recognizer.card.modality}. "
+            "For maps: affekt explain PATH --output DIR."
+        )
     if job.channel != "mix" or job.track:
         recognizer = recognizer.reading(channel=job.channel, track=job.track)
     if job.coverage is not None:
