@@ -242,7 +242,9 @@ def _parsed(text: str, name: str, warn: Warn) -> list[Cue]:
     start = text.lstrip()[:65_536]
     if start.startswith("WEBVTT"):
         return _timed(list(_subtitles(text, is_vtt=True)), name, warn)
-    if any(_is_timing(line) for line in start.splitlines()[:50]):
+    if any(
+        _ARROW.match(line) for line in start.splitlines()[:50] if len(line) < 500 and line[:3].strip()[:1].isdigit()
+    ):
         return _timed(list(_subtitles(text, is_vtt=False)), name, warn)
     is_table = name.lower().endswith((".csv", ".tsv"))
     delimiter, columns = _heading(start)
@@ -252,11 +254,6 @@ def _parsed(text: str, name: str, warn: Warn) -> list[Cue]:
         found = start.splitlines()[0][:200] if start else "nothing"
         raise TextError(f"{name}: has no column of words; its first line is {found!r}. Name the column text.")
     return [Cue(0.0, 0.0, sentence) for sentence in sentences_of(text)]
-
-
-def _is_timing(line: str) -> bool:
-    found = _ARROW.match(line) if len(line) < 500 else None
-    return found is not None and (seconds_of(found[1]) is not None or seconds_of(found[2]) is not None)
 
 
 def seconds_of(text: str) -> float | None:
