@@ -50,6 +50,7 @@ def train(
     from affekt.train.face.recipe import FER2013, FaceRecipe
     from affekt.train.recipe import Recipe, load_recipe
     from affekt.train.sources import Sources, noise_paths, response_paths
+    from affekt.train.text.recipe import TextRecipe
     from affekt.train.voice.activity import ActivityRecipe, run_activity
     from affekt.train.voice.run import run
 
@@ -59,7 +60,7 @@ def train(
     loaded = ActivityRecipe() if recipe == "activity" else load_recipe(recipe)
     if not isinstance(loaded, (Recipe, ActivityRecipe)) and (sounds or responses or start):
         raise InputError(f"--sounds, --responses and --start are for voice; {recipe} takes none.")
-    if not isinstance(loaded, (Recipe, ActivityRecipe, FaceRecipe)):
+    if not isinstance(loaded, (Recipe, ActivityRecipe, FaceRecipe, TextRecipe)):
         return run_lab(LabJob(recipe, protocols=(protocol,), export=True, **options))
     if options["models"] or options["sex"] or options["checkpoint"] or protocol != "honest":
         raise InputError(f"{recipe} has one model and protocol: leave --model, --sex, --checkpoint, --protocol out.")
@@ -69,6 +70,12 @@ def train(
         if set(given := folders(options["corpora"])) != {FER2013}:
             raise InputError(f"{recipe} learns from one corpus: give --corpus {FER2013}=FILE.npz and no other.")
         click.echo(run_faces(loaded, given[FER2013], options["output"], report=report))
+        return 0
+    if isinstance(loaded, TextRecipe):
+        from affekt.train.text.run import run_text, sources_of
+
+        texts = sources_of(folders(options["corpora"]), loaded)
+        click.echo(run_text(loaded, texts, options["output"], report=report))
         return 0
     sources = Sources(folders(options["corpora"]), noise_paths(sounds), response_paths(responses))
     output = options["output"]

@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple
 from zlib import crc32
 
@@ -172,13 +173,16 @@ class Vocabulary:
             known = tuple(first + bucket for bucket in grams_of(word, self.buckets))
         return known
 
-    def encode(self, texts: Iterable[str]) -> NDArray[np.float32]:
-        """What a network takes for texts, shape (b, t, 1 + GRAMS).
+    def knows(self, word: str) -> bool:
+        """Whether a word is one of the vocabulary's."""
+        return word in self._numbers
 
-        Of each token how it is written, then the rows of its word; 0 is
-        padding. A text without any token has one of padding alone.
-        """
-        rows = [[(token.style, *self.numbers(token.word)) for token in _first(text)] for text in texts]
+    def rows(self, text: str) -> list[tuple[int, ...]]:
+        """Of each token of a text how it is written, then the rows of its word; of its first ``LONGEST`` tokens."""
+        return [(token.style, *self.numbers(token.word)) for token in islice(tokens_of(text), LONGEST)]
+
+    def padded(self, rows: Sequence[Sequence[tuple[int, ...]]]) -> NDArray[np.float32]:
+        """The rows of several texts as an array (b, t, 1 + g), with 0 for padding; of an empty text all is padding."""
         longest = max((len(row) for row in rows), default=1)
         widest = max((len(token) for row in rows for token in row), default=2)
         encoded = np.zeros((len(rows), max(1, longest), widest), np.float32)
@@ -187,9 +191,6 @@ class Vocabulary:
                 encoded[i, j, : len(numbers)] = numbers
         return encoded
 
-
-def _first(text: str) -> Iterator[Token]:
-    for number, token in enumerate(tokens_of(text)):
-        if number == LONGEST:
-            return
-        yield token
+    def encode(self, texts: Iterable[str]) -> NDArray[np.float32]:
+        """What a network takes for texts, shape (b, t, 1 + g) with g up to ``GRAMS``."""
+        return self.padded([self.rows(text) for text in texts])

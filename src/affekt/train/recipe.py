@@ -15,6 +15,7 @@ from affekt._optional import require
 from affekt.errors import InputError, UnknownName
 from affekt.train.face.recipe import FaceRecipe
 from affekt.train.lab.experiment import EncoderRecipe, Experiment
+from affekt.train.text.recipe import TextRecipe
 from affekt.train.voice.augment import Chances
 
 
@@ -129,7 +130,13 @@ class Recipe:
 
 
 #: What kinds of recipe there are: the key ``kind`` of a file to what it is read into.
-KINDS: dict[str, type] = {"voice": Recipe, "face": FaceRecipe, "lab": Experiment, "encoder": EncoderRecipe}
+KINDS: dict[str, type] = {
+    "voice": Recipe,
+    "face": FaceRecipe,
+    "text": TextRecipe,
+    "lab": Experiment,
+    "encoder": EncoderRecipe,
+}
 
 
 def recipe_names() -> list[str]:
@@ -143,7 +150,7 @@ def load_recipe(name: str | Path) -> Any:
 
     Returns
     -------
-    Recipe, FaceRecipe, Experiment or EncoderRecipe
+    Recipe, FaceRecipe, TextRecipe, Experiment or EncoderRecipe
         By the key ``kind`` of the file; without one, a Recipe.
 
     Raises
