@@ -36,8 +36,8 @@ class TextShape:
     """
 
     embedding: int = 100
-    channels: int = 160
-    blocks: int = 3
+    channels: int = 128
+    blocks: int = 2
     heads: int = 4
     hidden: int = 256
     pairs: int = 1 << 16

@@ -230,9 +230,14 @@ class TextTrainer:
             step, decay = self.step // _AVERAGED, self.recipe.schedule.averaging**_AVERAGED
             average(self.averaged, self.network, step=step, decay=decay)
 
+    def _answers(self, rows: Tensor) -> tuple[Tensor, ...]:
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.schedule.bfloat16):
+            found = answers(self.network, rows, unknown=self.recipe.network.unknown)
+        return tuple(one.float() for one in found)
+
     def _goemotions_loss(self, places: NDArray[np.int64]) -> Tensor:
         weights, rows = self.recipe.objective, self.material.goemotions.batch(places)
-        one, present, common, _ = answers(self.network, rows, unknown=self.recipe.network.unknown)
+        one, present, common, _ = self._answers(rows)
         wanted = torch.from_numpy(places)
         right = self.targets
         return (
@@ -243,7 +248,7 @@ class TextTrainer:
 
     def _dair_loss(self, places: NDArray[np.int64]) -> Tensor:
         weights, labels = self.recipe.objective, self.dair_labels[torch.from_numpy(places)]
-        one, _, _, dair = answers(self.network, self.material.dair.batch(places), unknown=self.recipe.network.unknown)
+        one, _, _, dair = self._answers(self.material.dair.batch(places))
         grouped = one.log_softmax(dim=1)[:, None].masked_fill(~self.grouped, -1e4).logsumexp(dim=2)
         loss: Tensor = weights.dair * F.cross_entropy(dair, labels, label_smoothing=0.05)
         return loss + weights.grouped * F.nll_loss(grouped, labels)

@@ -111,7 +111,8 @@ def split_texts(train: Texts, reported: Texts, *, share: int) -> TextSplit:
     """Divide a training part: one of ``share`` texts to fit on, the others to learn from."""
     seen = {_normal(text) for text in reported.texts}
     rest = train.where(_normal(text) not in seen for text in train.texts)
-    is_tuned = [_hash(text) % share == 0 for text in rest.texts]
+    hashes = (hashlib.sha256(_normal(text).encode("utf-8", "surrogatepass")).hexdigest() for text in rest.texts)
+    is_tuned = [int(digits[:8], 16) % share == 0 for digits in hashes]
     return TextSplit(rest.where(not so for so in is_tuned), rest.where(is_tuned), reported)
 
 
@@ -148,7 +149,3 @@ def _lines(path: Path) -> Iterator[str]:
 
 def _normal(text: str) -> str:
     return " ".join(text.lower().split())
-
-
-def _hash(text: str) -> int:
-    return int(hashlib.sha256(_normal(text).encode("utf-8", "surrogatepass")).hexdigest()[:8], 16)
