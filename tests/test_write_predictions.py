@@ -7,6 +7,7 @@ import io
 import json
 import re
 import unicodedata
+import xml.etree.ElementTree as ElementTree
 from itertools import pairwise
 from pathlib import Path
 
@@ -437,3 +438,58 @@ class TestPeople:
     def test_nobody_is_not_an_empty_name(self):
         with pytest.raises(InputError, match="who is an empty text"):
             Prediction(0, 1, {}, who="")
+
+
+def lanes():
+    """A video: a voice, a face and what the two say together, one of them unsure."""
+
+    def said(modality, label, start, end, who, *, threshold=0.0):
+        scores = {name: 0.6 if name == label else 0.4 for name in ("happy", "sad")}
+        return Prediction(start, end, scores, modality=modality, who=who, threshold=threshold)
+
+    parts = (
+        said("speech", "happy", 0.0, 1.0, "face 1"),
+        said("face", "sad", 0.5, 2.0, "face 1", threshold=0.9),
+        said("fusion", "happy", 0.0, 2.0, "face 1"),
+        said("fusion", "sad", 0.0, 1.5, 'voice <&"> \x1b'),
+    )
+    return Result("a.mp4", 2.0, parts, parts[2], "voice + face", ("happy", "sad"))
+
+
+def test_of_several_modalities_each_has_its_lane_or_the_fused_answer_is_written():
+    file = io.StringIO()
+    WRITERS["textgrid"]([lanes()], file)
+    names = re.findall(r'name = "(.*)"$', file.getvalue(), re.M)
+    assert "all emotion (face 1)" in names[:4] and 'all emotion (voice <&"">)' in names[:4]
+    assert names[4:] == [
+        "voice emotion (face 1)", "voice confidence (face 1)", "face emotion (face 1)", "face confidence (face 1)",
+    ]  # fmt: skip
+    for form in ("srt", "audacity", "rttm"):
+        file = io.StringIO()
+        WRITERS[form]([lanes()], file)
+        assert file.getvalue().count("face 1") + file.getvalue().count("face_1") == 1, form
+    file = io.StringIO()
+    WRITERS["csv"]([lanes()], file)
+    header, *rows = csv.reader(io.StringIO(file.getvalue()))
+    assert header[:6] == ["source", "start", "end", "who", "modality", "label"]
+    assert [row[4:6] for row in rows][:2] == [["speech", "happy"], ["face", "unsure"]]
+
+
+def test_elan_reads_back_what_was_written():
+    file = io.StringIO()
+    WRITERS["elan"]([lanes()], file)
+    root = ElementTree.fromstring(file.getvalue().encode())
+    times = {slot.get("TIME_SLOT_ID"): int(slot.get("TIME_VALUE")) for slot in root.iter("TIME_SLOT")}
+    assert sorted(times.values()) == [0, 500, 1000, 1500, 2000]
+    found = {
+        tier.get("TIER_ID"): [
+            (times[a.get("TIME_SLOT_REF1")], times[a.get("TIME_SLOT_REF2")], a.findtext("ANNOTATION_VALUE"))
+            for a in tier.iter("ALIGNABLE_ANNOTATION")
+        ]
+        for tier in root.iter("TIER")
+    }
+    assert found["face emotion (face 1)"] == [(500, 2000, "unsure 60 %")]
+    assert found["all emotion (face 1)"] == [(0, 2000, "happy 60 %")]
+    assert len(found) == 4
+    with pytest.raises(InputError, match="elan holds exactly one"):
+        WRITERS["elan"]([lanes(), lanes()], io.StringIO())

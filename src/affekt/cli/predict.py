@@ -17,7 +17,7 @@ from affekt._files import atomic_write
 from affekt._optional import require
 from affekt.cli.annotated import annotation, check_annotate
 from affekt.cli.explained import beside, check_form, explaining_writer, print_explained, save_maps
-from affekt.cli.predict_table import NEXT_BEST, NOTHING, Also, answer, print_overview, print_timeline
+from affekt.cli.predict_table import NEXT_BEST, NOTHING, Also, answer, in_lanes, print_overview, print_timeline
 from affekt.cli.terminal import SOME_FAILED, Target, percent, polite, progress, shown
 from affekt.errors import AffektError, AudioError, InputError
 from affekt.labels import parse_labels
@@ -53,6 +53,7 @@ class Job:
     channel: str = "mix"
     track: str | None = None
     smoothing: float | None = None
+    modality: str = "auto"
     seconds: float | None = None
 
 
@@ -64,7 +65,14 @@ class Job:
 @click.option("--annotate", type=Target(), help="Draw boxes and labels into a picture or video; for many FOLDER/.")
 @click.option(
     "--model",
-    help="A name from `affekt models`, or FILE.onnx. [default: voice; face for pictures, cameras and --annotate]",
+    help="A name from `affekt models`, or FILE.onnx. [default: that of the modality]",
+)
+@click.option(
+    "--modality",
+    type=click.Choice(["auto", "speech", "face", "fusion"]),
+    default="auto",
+    show_default=True,
+    help="What to recognise. auto: speech in sound, faces in pictures, and in videos both, and what they say together.",
 )
 @click.option(
     "--labels", help="A set (four, ekman, valence, ...), labels (angry,sad), or groups (bad=angry+sad,good=happy)."
@@ -126,7 +134,8 @@ def predict(**options: Any) -> int:
     from affekt.recognize.recognizer import Recognizer
 
     job = Job(**options)
-    if any(is_camera(path) for path in job.paths):
+    # What an http address holds is not fetched: it may be a recording, and the user's to download.
+    if any(is_camera(path) and not path.lower().startswith("http") for path in job.paths):
         return watch_camera(job)
     if job.seconds:
         raise InputError("--seconds is for cameras, which have no end.")
@@ -137,11 +146,13 @@ def predict(**options: Any) -> int:
         click.echo(f"note: files left out, as their names are none of recordings: {shown(kinds)}", err=True)
     _check(job, len(sources))
     _spare_inputs(job, sources)
-    recognizer = Recognizer(
-        job.model or ("face" if job.annotate else default_model(sources)),
-        labels=parse_labels(job.labels),
-        threshold=job.threshold,
-    )
+    modality = job.modality if job.modality != "auto" or job.model else modality_of(job, sources)
+    if modality == "fusion":
+        return predict_media(job, sources, failures)
+    default = {"auto": "voice", "speech": "voice"}.get(modality, modality)
+    recognizer = Recognizer(job.model or default, labels=parse_labels(job.labels), threshold=job.threshold)
+    if modality not in ("auto", recognizer.card.modality):
+        raise InputError(f"{recognizer.card.name} is a model of {recognizer.card.modality}, not of {modality}.")
     if job.annotate and recognizer.card.modality != "face":
         raise InputError(f"--annotate is for faces; {recognizer.card.name} is a model of {recognizer.card.modality}.")
     if job.smoothing is not None:
@@ -190,8 +201,8 @@ def watch_camera(job: Job) -> int:
     return 0
 
 
-def default_model(sources: Sequence[str]) -> str:
-    """The model where none is named: ``face`` for pictures, ``voice`` for all that has sound.
+def modality_of(job: Job, sources: Sequence[str]) -> str:
+    """What to recognise where nobody says it: by the names of the files, and by options that only one modality has.
 
     Raises
     ------
@@ -199,14 +210,43 @@ def default_model(sources: Sequence[str]) -> str:
         If there are pictures and recordings.
     """
     from affekt.face.image import PICTURES
+    from affekt.face.video import VIDEOS
 
-    pictures = [source for source in sources if os.path.splitext(source)[1][1:].lower() in PICTURES]
-    if pictures and len(pictures) < len(sources):
+    if job.annotate or job.smoothing is not None:
+        return "face"
+    endings = [os.path.splitext(source)[1][1:].lower() for source in sources]
+    pictures, videos = sum(e in PICTURES for e in endings), sum(e in VIDEOS for e in endings)
+    if pictures and pictures < len(sources):
         raise InputError(
-            f"{len(pictures)} of {len(sources)} files are pictures, the others have sound: name the model "
-            "(--model face, or --model voice), or give them one after the other."
+            f"{pictures} of {len(sources)} files are pictures, the others have sound: say what to recognise "
+            "(--modality face, or --modality speech), or give them one after the other."
         )
-    return "face" if pictures else "voice"
+    if pictures:
+        return "face"
+    of_speech = job.explain or job.reference or job.speaker_from or job.one_speaker or job.track or job.labels
+    if videos < len(sources) or not videos or of_speech or job.channel != "mix" or job.coverage is not None:
+        return "speech"
+    return "fusion"
+
+
+def predict_media(job: Job, sources: Sequence[str], failures: Sequence[Failure]) -> int:
+    """``affekt predict`` of videos: voice, faces, and what they say together."""
+    from affekt.recognize.media import MediaRecognizer
+
+    wrong = {
+        "--model": job.model, "--labels": job.labels, "--explain": job.explain, "--coverage": job.coverage is not None,
+        "--reference": job.reference, "--speaker-from": job.speaker_from, "--one-speaker": job.one_speaker,
+        "--track": job.track, "--channel": job.channel != "mix", "--annotate": job.annotate,
+        "--smoothing": job.smoothing is not None,
+    }  # fmt: skip
+    if given := [option for option, value in wrong.items() if value]:
+        raise InputError(f"{', '.join(given)}: is for one modality; name it: --modality speech, or --modality face.")
+    session = Session(job, MediaRecognizer(threshold=job.threshold), sources, failures)
+    if len(sources) == 1 and not failures:
+        session.one()
+    else:
+        session.many()
+    return session.status()
 
 
 def with_baseline(job: Job, recognizer: Recognizer) -> Recognizer:
@@ -264,9 +304,12 @@ def _spare_inputs(job: Job, sources: Sequence[str]) -> None:
 
 
 class Session:
-    """One run of ``affekt predict``: results go out as they come, failures are shown and counted."""
+    """One run of ``affekt predict``: results go out as they come, failures are shown and counted.
 
-    def __init__(self, job: Job, recognizer: Recognizer, sources: Sequence[Any], failures: Sequence[Failure]) -> None:
+    The recogniser is a :class:`Recognizer`, or a :class:`MediaRecognizer`, which analyses in the same way.
+    """
+
+    def __init__(self, job: Job, recognizer: Any, sources: Sequence[Any], failures: Sequence[Failure]) -> None:
         self.job, self.recognizer, self.sources = job, recognizer, sources
         self.failed, self._not_found = 0, len(failures)
         self._names: dict[str, str] = {}
@@ -363,7 +406,7 @@ class Session:
                 name = getattr(source, "name", source)
                 target = self._file_for(name, target, "") if target.is_dir() else target
                 trace.on_piece = stack.enter_context(annotation(target, name, recognizer.labels))
-            result = recognizer.analyse(source, trace=trace)
+            result: Result = recognizer.analyse(source, trace=trace)
         if trace:
             self._look(result, trace)
         return result
@@ -475,14 +518,21 @@ def _save_plot(result: Result, trace: Trace, path: Path) -> None:
         raise InputError(f"{shown(result.source)}: a picture has no timeline to --plot; --annotate draws into it.")
     from affekt.plot.timeline import Timeline, draw_timeline
 
+    segments, windows = list(result.predictions), trace.hops
+    title = shown(Path(result.source).name)
+    if result.summary.modality == "fusion":
+        segments, windows = in_lanes(result), []
+        brief = len(result.summaries) - len({p.who for p in segments if p.modality == "fusion"})
+        title += f" (without {brief} seen for less than a second)" if brief else ""
     data = Timeline(
-        title=shown(Path(result.source).name),
+        title=title,
         duration=result.duration,
         envelope=trace.envelope,
         activity=trace.regions,
-        windows=trace.hops,
-        segments=list(result.predictions),
+        windows=windows,
+        segments=segments,
         labels=list(result.labels),
+        silent=result.summary.modality == "face",
     )
     form = _picture_form(path)
     figure = draw_timeline(data)

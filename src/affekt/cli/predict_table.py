@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from affekt.cli.terminal import clock, console, in_all, percent, shown
@@ -24,6 +25,9 @@ def print_timeline(result: Result, also: Also) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    if result.summary.modality == "fusion":
+        print_media(result, also)
+        return
     is_face = result.summary.modality == "face"
     is_picture = is_face and not result.duration
     length = "" if is_picture else f"{clock(result.duration)} long, "
@@ -63,6 +67,58 @@ def print_timeline(result: Result, also: Also) -> None:
         screen.print(Text(f"{shown(who)}, {in_all(summary, answer(summary, also))}"))
 
 
+def in_lanes(result: Result, *, least: float = 1.0) -> list[Prediction]:
+    """The predictions of several modalities with the name of their lane in ``who``: person by person, all first.
+
+    Who is there for less than ``least`` seconds in all is left out.
+    """
+    order = {"fusion": "all", "speech": "voice", "face": "face", "text": "words"}
+    lengths: dict[str | None, float] = {}
+    for p in result.predictions:
+        if p.modality == "fusion":
+            lengths[p.who] = lengths.get(p.who, 0.0) + p.duration
+    people = [who for who, length in lengths.items() if length >= least or len(lengths) == 1]
+    return [
+        replace(p, who=order[modality] if who is None else f"{who}: {order[modality]}")
+        for who in people
+        for modality in order
+        for p in result.predictions
+        if p.who == who and p.modality == modality
+    ]
+
+
+def print_media(result: Result, also: Also) -> None:
+    """A video: a row for each fused segment, with what voice, face and words say there, and what it is in all."""
+    from rich.table import Table
+    from rich.text import Text
+
+    fused = [p for p in result.predictions if p.modality == "fusion"]
+    parts = [name for name in ("speech", "face", "text") if any(p.modality == name for p in result.predictions)]
+    headings = {"speech": "voice", "face": "face", "text": "words"}
+    table = Table("start", "end", "who", "emotion", "confidence", *(headings[name] for name in parts), box=None,
+                  pad_edge=False)  # fmt: skip
+    if any(p.reason for p in fused):
+        table.add_column("they disagree")
+    for p in fused:
+        said = []
+        for name in parts:
+            here = [q for q in result.predictions if q.modality == name and q.who == p.who]
+            shared = {id(q): min(p.end, q.end) - max(p.start, q.start) for q in here}
+            most = max(here, key=lambda q: shared[id(q)], default=None)
+            is_there = most is not None and shared[id(most)] > 0
+            said.append(f"{word(most)} {percent(most.confidence)}" if most is not None and is_there else "")
+        reason = [Text(p.reason)] if any(q.reason for q in fused) else []
+        table.add_row(clock(p.start), clock(p.end), Text(shown(p.who or "")), Text(word(p)), percent(p.confidence),
+                      *map(Text, said), *reason)  # fmt: skip
+    screen = console()
+    screen.print(Text(f"{shown(result.source)}: {clock(result.duration)} long"))
+    if fused:
+        screen.print(table)
+    screen.print(Text(in_all(result.summary, answer(result.summary, also))))
+    for who, summary in result.summaries.items() if len(result.summaries) > 1 else ():
+        screen.print(Text(f"{shown(who)}, {in_all(summary, answer(summary, also))}"))
+
+
 def _content(result: Result, is_face: bool) -> str:
     """How much there is to go by: seconds of speech, or faces."""
     if not is_face:
@@ -87,7 +143,8 @@ def print_overview(results: Sequence[Result], also: Also) -> None:
     if weak:
         table.add_column("weak because")
     for result in results:
-        spoken = clock(sum(p.duration for p in result.predictions))
+        speech = [p for p in result.predictions if p.modality in ("speech", result.summary.modality)]
+        spoken = clock(sum(p.duration for p in speech if p.modality == "speech"))
         seen = str(len({p.who for p in result.predictions})) if is_face else spoken
         counts = [seen] if pictures else [clock(result.duration), seen, str(len(result.predictions))]
         p = result.summary

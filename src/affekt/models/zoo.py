@@ -16,6 +16,7 @@ MODELS: dict[str, tuple[str, str]] = {
     "face": ("face.onnx", "seven emotions in the face"),
     "text": ("text.onnx", "seven emotions in written words; 28 as an option"),
     "detector": ("detector.onnx", "faces in pictures"),
+    "fusion": ("fusion.onnx", "voice, face and words pooled"),
 }
 
 

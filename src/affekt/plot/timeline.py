@@ -48,18 +48,20 @@ class Timeline:
     duration : float
         Seconds; the time axis goes from 0 to here.
     envelope : float array, shape (m, 2)
-        Minimum and maximum of the signal in m columns of equal duration; m = 0 of a video, which gets no waveform.
+        Minimum and maximum of the signal in m columns of equal duration.
     activity : sequence of (start, end)
         Where speech is, in seconds.
     windows : sequence of Prediction
         Fine-grained, for the stacked probabilities. Where windows overlap,
-        the later one takes over from its start.
+        the later one takes over from its start. Without any, but with segments, that panel is left out.
     segments : sequence of Prediction
         What is decided, for the coloured band. Those that abstain are left blank.
     labels : sequence of str
         The model's labels, in its order: the first is at the bottom of the stack.
     truth : sequence of (start, end, label)
         The true labels, if known; they get a band of their own.
+    silent : bool
+        Whether it has no sound, but faces: there is no waveform then.
 
     Raises
     ------
@@ -77,6 +79,7 @@ class Timeline:
     segments: Sequence[Prediction]
     labels: Sequence[str]
     truth: Sequence[tuple[float, float, str]] = field(default=())
+    silent: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.duration < math.inf:
@@ -89,11 +92,6 @@ class Timeline:
         for label in {label for p in (*self.windows, *self.segments) for label in p.scores}:
             if label not in self.labels:
                 raise UnknownName("label", label, self.labels)
-
-    @property
-    def silent(self) -> bool:
-        """Whether it has no sound: pictures."""
-        return not len(self.envelope)
 
     @property
     def people(self) -> list[str]:
@@ -139,10 +137,12 @@ def draw_timeline(data: Timeline, *, figure: Figure | None = None) -> Figure:
     >>> [ax.get_ylabel() for ax in draw_timeline(data).axes]
     ['waveform', 'probability', 'emotion']
     """
-    left_out = {"truth": not data.truth, "waveform": data.silent}
+    # Of many lanes probabilities would say the same again.
+    left_out = {"truth": not data.truth, "waveform": data.silent, "probabilities": data.segments and not data.windows}
     heights = {name: height for name, height in HEIGHTS.items() if not left_out.get(name)}
-    heights["predicted"] *= len(data.lanes)
-    heights["probabilities"] *= max(1, 0.6 * len(data.lanes))
+    heights["predicted"] *= len(data.lanes) if len(data.lanes) < 6 else 0.6 * len(data.lanes)
+    if "probabilities" in heights:
+        heights["probabilities"] *= max(1, 0.6 * len(data.lanes))
     if figure is None:
         size = (WIDTH, sum(heights.values()) + AROUND)
         figure = require("matplotlib.figure", extra="plot").Figure(figsize=size)
@@ -238,7 +238,7 @@ def truth(data: Timeline, *, ax: Axes | None = None) -> Axes:
 
 def _name_lanes(ax: Axes, lanes: Sequence[str | None]) -> None:
     middles = [1 - (number + 0.5) / len(lanes) for number in range(len(lanes))]
-    ax.set_yticks(middles, ["" if who is None else _name(who, 12) for who in lanes])
+    ax.set_yticks(middles, ["" if who is None else _name(who, 18) for who in lanes])
     ax.tick_params(axis="y", length=0)
     for label in ax.get_yticklabels():
         label.set_parse_math(False)

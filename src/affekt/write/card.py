@@ -72,16 +72,21 @@ def selective_sentences(card: Card) -> list[str]:
     ['Not sure below a confidence of 0.70.']
     """
     found = [f"Not sure below a confidence of {card.threshold:.2f}."] if card.threshold else []
+    samples, who = "faces", "on the dev faces"  # nobody knows whose they are
+    people = ""
+    if card.modality != "face":
+        samples, who = "clips", f"on {card.promise.get('speakers')} dev speakers"
+        people = f" of {card.conformal.get('speakers')} dev speakers"
     if card.threshold and card.promise:
         wanted, seen, coverage = (card.promise[key] for key in ("precision", "seen", "coverage"))
         found[0] += (
-            f" Chosen for {wanted:.0%} right answers; on {card.promise['speakers']} dev speakers "
-            f"{_score(seen)} of the answers were right, and {_score(coverage)} of the clips got one."
+            f" Chosen for {wanted:.0%} right answers; {who} {_score(seen)} of the answers were right, and "
+            f"{_score(coverage)} of the {samples} got one."
         )
     if card.conformal:
         found.append(
-            f"Label sets from {card.conformal['clips']} clips of {card.conformal['speakers']} dev speakers; their "
-            "coverage is promised for clips like those only."
+            f"Label sets from {card.conformal['clips']} {samples}{people}; their "
+            f"coverage is promised for {samples} like those only."
         )
     return found
 

@@ -1,4 +1,4 @@
-"""Predictions -> files: json, jsonl, csv, srt, audacity, textgrid, rttm.
+"""Predictions -> files: json, jsonl, csv, srt, audacity, textgrid, elan, rttm.
 
 Every writer takes results and an open text file. Times are rounded to
 milliseconds and scores to four decimals that still sum to 1. Names are the
@@ -12,6 +12,7 @@ import csv as csv_module
 import json as json_module
 import re
 import unicodedata
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterable
 from typing import IO, Any
 
@@ -62,7 +63,8 @@ def jsonl(results: Iterable[Result], file: IO[str]) -> None:
 def csv(results: Iterable[Result], file: IO[str]) -> None:
     """Write one row per segment, with one column per label behind the fixed ones.
 
-    Where there are boxes of faces, their four columns come before the labels.
+    Where there are boxes of faces, their four columns come before the labels; where there are several modalities,
+    their column comes behind ``who``.
 
     A recording without segments gets one row with an empty label, so that no
     source is lost; where the model is not sure the label is ``unsure``.
@@ -72,19 +74,24 @@ def csv(results: Iterable[Result], file: IO[str]) -> None:
     results = list(results)
     labels = list(dict.fromkeys(label for result in results for label in result.labels))
     boxes = _BOX_COLUMNS if any(p.box for result in results for p in result.predictions) else ()
+    lanes = any(_has_lanes(result) for result in results)
+    columns = [*_CSV_COLUMNS[:4], *(["modality"] if lanes else []), *_CSV_COLUMNS[4:]]
     # All text is quoted: the csv module of some Pythons leaves a lone carriage return bare.
     writer = csv_module.writer(file, lineterminator="\n", quoting=csv_module.QUOTE_NONNUMERIC)
-    writer.writerow([*_CSV_COLUMNS, *boxes, *map(_cell, labels)])
+    writer.writerow([*columns, *boxes, *map(_cell, labels)])
     for result in results:
         nothing = Prediction(0.0, result.duration, {}, quality=result.summary.quality)
         for prediction in result.predictions or (nothing,):
-            writer.writerow([_cell(result.source), *_csv_values(prediction, len(boxes), labels)])
+            values = _csv_values(prediction, len(boxes), labels)
+            lane = [prediction.modality] if lanes else []
+            writer.writerow([_cell(result.source), *values[:3], *lane, *values[3:]])
 
 
 def srt(results: Iterable[Result], file: IO[str]) -> None:
     """Write SubRip subtitles of one recording: numbered cues such as ``happy 76 %``, or ``unsure: happy 41 %?``.
 
-    Where a prediction says who it is, that stands before it: ``Ann: happy 76 %``.
+    Where a prediction says who it is, that stands before it: ``Ann: happy 76 %``. Of several modalities the fused
+    answers are written.
 
     Raises
     ------
@@ -99,7 +106,8 @@ def srt(results: Iterable[Result], file: IO[str]) -> None:
 
 
 def audacity(results: Iterable[Result], file: IO[str]) -> None:
-    """Write an Audacity label track of one recording: start, end and label, tab-separated.
+    """Write an Audacity label track of one recording: start, end and label, tab-separated; of several modalities the
+    fused ones.
 
     Raises
     ------
@@ -113,7 +121,8 @@ def audacity(results: Iterable[Result], file: IO[str]) -> None:
 def textgrid(results: Iterable[Result], file: IO[str]) -> None:
     """Write a Praat TextGrid (long form) of one recording: tiers ``emotion`` and ``confidence`` of each person.
 
-    Of somebody who is named the tiers are ``emotion (Ann)`` and ``confidence (Ann)``. All tiers cover the whole
+    Of somebody who is named the tiers are ``emotion (Ann)`` and ``confidence (Ann)``, of several modalities
+    ``voice emotion (Ann)`` and so on, the fused ones first. All tiers cover the whole
     recording without a gap; silence is an interval with empty text. A tier cannot hold two things at once: where
     segments of one person overlap, the earlier one keeps the time.
 
@@ -125,16 +134,58 @@ def textgrid(results: Iterable[Result], file: IO[str]) -> None:
     result = _only(results, "textgrid")
     # Praat refuses intervals of no length, an empty recording included.
     end = max(thousandths(result.duration), 0.001)
-    spoken = _spoken(result)
-    people = list(dict.fromkeys(p.who for p in spoken)) or [None]
+    lanes = _lanes(result) or {"": []}
     file.write('File type = "ooTextFile"\nObject class = "TextGrid"\n\n')
-    file.write(f"xmin = 0\nxmax = {end:.3f}\ntiers? <exists>\nsize = {2 * len(people)}\nitem []:\n")
-    for number, who in enumerate(people):
-        intervals = _contiguous((p for p in spoken if p.who == who), end)
-        name = "" if who is None else f" ({_line(who)})"
-        _tier(file, 2 * number + 1, f"emotion{name}", [(a, b, _line(_word(p)) if p else "") for a, b, p in intervals])
+    file.write(f"xmin = 0\nxmax = {end:.3f}\ntiers? <exists>\nsize = {2 * len(lanes)}\nitem []:\n")
+    for number, (lane, part) in enumerate(lanes.items()):
+        intervals = _contiguous(part, end)
+        words = [(a, b, _line(_word(p)) if p else "") for a, b, p in intervals]
+        _tier(file, 2 * number + 1, _tier_name("emotion", lane), words)
         confidences = [(a, b, f"{p.confidence:.2f}" if p else "") for a, b, p in intervals]
-        _tier(file, 2 * number + 2, f"confidence{name}", confidences)
+        _tier(file, 2 * number + 2, _tier_name("confidence", lane), confidences)
+
+
+def elan(results: Iterable[Result], file: IO[str]) -> None:
+    """Write an ELAN annotation file (EAF 3.0) of one recording: a tier for each person, and of several modalities each.
+
+    Raises
+    ------
+    InputError
+        If there is not exactly one recording.
+    """
+    result = _only(results, "elan")
+    root = ElementTree.Element("ANNOTATION_DOCUMENT", AUTHOR="affekt", FORMAT="3.0", VERSION="3.0")
+    root.set("DATE", "1970-01-01T00:00:00+00:00")  # ELAN demands one; the same answer is the same file
+    header = ElementTree.SubElement(root, "HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
+    ElementTree.SubElement(header, "PROPERTY", NAME="source").text = _line(result.source)
+    order = ElementTree.SubElement(root, "TIME_ORDER")
+    lanes = _lanes(result)
+    times = sorted({round(1000 * t) for part in lanes.values() for p in part for t in (p.start, p.end)})
+    slots = {time: f"ts{number}" for number, time in enumerate(times, 1)}
+    for time, slot in slots.items():
+        ElementTree.SubElement(order, "TIME_SLOT", TIME_SLOT_ID=slot, TIME_VALUE=str(time))
+    count = 0
+    for lane, part in lanes.items():
+        name = _tier_name("emotion", lane)
+        tier = ElementTree.SubElement(root, "TIER", LINGUISTIC_TYPE_REF="emotion", TIER_ID=name)
+        reached = 0
+        for p in part:
+            start, end = max(reached, round(1000 * p.start)), round(1000 * p.end)
+            if start not in slots or end <= start:
+                continue  # a tier holds one thing at a time
+            reached, count = end, count + 1
+            annotation = ElementTree.SubElement(
+                ElementTree.SubElement(tier, "ANNOTATION"), "ALIGNABLE_ANNOTATION", ANNOTATION_ID=f"a{count}",
+                TIME_SLOT_REF1=slots[start], TIME_SLOT_REF2=slots[end],
+            )  # fmt: skip
+            value = f"{_word(p)} {100 * p.confidence:.0f} %"
+            ElementTree.SubElement(annotation, "ANNOTATION_VALUE").text = _xml(_line(value))
+    ElementTree.SubElement(
+        root, "LINGUISTIC_TYPE", GRAPHIC_REFERENCES="false", LINGUISTIC_TYPE_ID="emotion", TIME_ALIGNABLE="true"
+    )
+    ElementTree.indent(root)
+    file.write('<?xml version="1.0" encoding="UTF-8"?>\n')
+    file.write(ElementTree.tostring(root, encoding="unicode") + "\n")
 
 
 def rttm(results: Iterable[Result], file: IO[str]) -> None:
@@ -143,7 +194,8 @@ def rttm(results: Iterable[Result], file: IO[str]) -> None:
     The name of the speaker is ``who``; where nobody is named it is the label, so that a viewer of diarisation shows
     emotions. The channel is 1, or that of ``who`` where that is a channel. Fields are separated by blanks, so each
     run of blanks in a source, label or name becomes ``_``; sources that would become one then are numbered. Only
-    what is predicted has a line: a recording without speech leaves none.
+    what is predicted has a line: a recording without speech leaves none. Of several modalities the fused answers
+    are written.
     """
     sources: dict[str, str] = {}
     for result in results:
@@ -174,6 +226,7 @@ WRITERS: dict[str, Writer] = {
     "srt": srt,
     "audacity": audacity,
     "textgrid": textgrid,
+    "elan": elan,
     "rttm": rttm,
 }
 
@@ -184,10 +237,13 @@ SUFFIXES: dict[str, str] = {
     "srt": ".srt",
     "audacity": ".txt",
     "textgrid": ".TextGrid",
+    "elan": ".eaf",
     "rttm": ".rttm",
 }
 
-ONE_RECORDING = ("srt", "audacity", "textgrid")
+ONE_RECORDING = ("srt", "audacity", "textgrid", "elan")
+#: What a modality is called in the name of a tier.
+_TIERS = {"fusion": "all", "speech": "voice", "face": "face", "text": "words"}
 
 
 def _only(results: Iterable[Result], name: str) -> Result:
@@ -261,10 +317,42 @@ def _named(prediction: Prediction) -> str:
     return "" if prediction.who is None else f"{prediction.who}: "
 
 
+def _has_lanes(result: Result) -> bool:
+    """Whether it holds answers of several modalities."""
+    return len({p.modality for p in result.predictions}) > 1
+
+
 def _spoken(result: Result) -> list[Prediction]:
-    """Predictions that have scores and last at least a millisecond, in order of time."""
-    lasting = [p for p in result.predictions if p.scores and thousandths(p.end) > thousandths(p.start)]
+    """Predictions with scores that last a millisecond or more, in order of time; of several modalities the fused."""
+    wanted = [p for p in result.predictions if p.modality == "fusion"] if _has_lanes(result) else result.predictions
+    return _lasting(wanted)
+
+
+def _lasting(predictions: Iterable[Prediction]) -> list[Prediction]:
+    lasting = [p for p in predictions if p.scores and thousandths(p.end) > thousandths(p.start)]
     return sorted(lasting, key=lambda p: (p.start, p.end))
+
+
+def _lanes(result: Result) -> dict[str, list[Prediction]]:
+    """Predictions by the name of their lane: the modality, where there are several, and who it is."""
+    found: dict[str, list[Prediction]] = {}
+    order = list(_TIERS)
+    several = _has_lanes(result)
+    for p in sorted(_lasting(result.predictions), key=lambda p: order.index(p.modality) if several else 0):
+        lane = f"{_TIERS[p.modality]} {{}}" if several else "{}"
+        found.setdefault(lane + ("" if p.who is None else f" ({_line(p.who)})"), []).append(p)
+    return found
+
+
+def _tier_name(what: str, lane: str) -> str:
+    """The name of a tier, such as ``voice emotion (Ann)``."""
+    before, _, after = lane.partition("{}")
+    return f"{before}{what}{after}"
+
+
+def _xml(text: str) -> str:
+    """Text without what XML cannot hold."""
+    return "".join(c for c in text if c.isprintable() or c == " ")
 
 
 def _contiguous(predictions: Iterable[Prediction], end: float) -> list[tuple[float, float, Prediction | None]]:

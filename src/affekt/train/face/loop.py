@@ -82,7 +82,8 @@ class FaceTrainer:
     number : int
         Which of the recipe's networks.
     before : list of FaceNetwork
-        The networks before, which teach this one; it goes on from the last.
+        The networks before, the last of each chain, which teach this one; it goes on from the last, if that is of
+        its chain.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class FaceTrainer:
         self.images = torch.from_numpy(faces.images)
         self.targets = targets_of(faces, self.part.objective, before or [])
         self.network = FaceNetwork(recipe.network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if before:
+        if before and recipe.place(number)[1]:
             self.network.load_state_dict(before[-1].state_dict())
         self.averaged = copy.deepcopy(self.network).eval()
         self.optimisers = _optimisers(self.network, schedule)

@@ -85,7 +85,7 @@ class FaceObjective:
     votes : float
         Weight of the head that learns the FER+ votes.
     distillation : float
-        Share of the targets that is what the networks before say of the face; the first learns without.
+        Share of the targets that is what the networks before say of the face; the very first learns without.
     """
 
     smoothing: float = 0.3
@@ -119,24 +119,32 @@ class FaceRecipe:
 
     Parameters
     ----------
-    networks : int
-        How many are trained, the first from nothing, each other one from the one before; the model is the
-        mean of the last two, or the last alone, whichever is better on the dev faces.
+    networks : tuple of int
+        How many are trained in each chain. The first of a chain begins with nothing, each other one with the one
+        before it, and all learn from those before, of other chains, too. The model is the mean of the last of some
+        chains, whichever is best on the dev faces.
     dev : int
         Faces of the training part that the model is chosen and calibrated by.
     """
 
     kind: str = "face"
     name: str = "face"
-    networks: int = 2
+    networks: tuple[int, ...] = (3, 2)
     dev: int = 3000
     seed: int = 1
     network: FaceShape = field(default_factory=FaceShape)
     schedule: FaceSchedule = field(default_factory=FaceSchedule)
-    objective: FaceObjective = field(default_factory=FaceObjective)
+    objective: FaceObjective = field(default_factory=lambda: FaceObjective(distillation=0.3))
     augment: FaceChanges = field(default_factory=FaceChanges)
     tuning: FaceTuning = field(default_factory=FaceTuning)
 
+    def place(self, number: int) -> tuple[int, int]:
+        """Chain of a network, and its place in it, both from 0."""
+        chain = 0
+        while number >= self.networks[chain]:
+            number, chain = number - self.networks[chain], chain + 1
+        return chain, number
+
     def part(self, number: int) -> FaceRecipe | FaceTuning:
         """Schedule, objective and changes of one of the networks."""
-        return self.tuning if number else self
+        return self.tuning if self.place(number)[1] else self

@@ -9,8 +9,10 @@ test is touched by nothing here.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,9 @@ from affekt.face.network import FaceEnsemble, FaceNetwork
 from affekt.face.shape import LABELS, SIZE, VOTES
 from affekt.metrics.calibration import fit_temperature
 from affekt.metrics.labels import accuracy, unweighted_recall
+from affekt.metrics.selective import ERROR, choose_threshold, conformal_quantiles, outcomes
 from affekt.models.card import Card
+from affekt.models.onnx import softmax
 from affekt.train.face.export import export_faces
 from affekt.train.face.fer2013 import Faces, FaceSplit, read_fer2013, split_fer2013
 from affekt.train.face.loop import FaceTrainer, face_logits, face_scores, train_network
@@ -44,6 +48,8 @@ LIMITS = (
 )
 #: Networks in a file: two are below 10 MB, and below 3 ms a face on one core.
 MOST = 2
+#: Share of the answers that are to be right where the model is sure enough to give one.
+PRECISION = 0.75
 #: How much rare labels may be helped.
 STRENGTHS = tuple(round(0.1 * step, 1) for step in range(11))
 
@@ -94,13 +100,14 @@ def read_split(recipe: FaceRecipe, path: Path) -> FaceSplit:
 
 
 def run_networks(recipe: FaceRecipe, split: FaceSplit, output: Path, *, report: Report) -> list[FaceNetwork]:
-    """Train all networks of a recipe; each other than the first goes on from the one before."""
-    done: list[FaceNetwork] = []
-    for number in range(recipe.networks):
-        report(f"network {number + 1} of {recipe.networks}")
-        trainer = FaceTrainer(recipe, split.train, number=number, before=list(done))
-        done.append(train_network(trainer, split.dev, output / f"network-{number + 1}", report=report))
-    return done
+    """Train all networks of a recipe, one after the other; returns the last of each chain."""
+    last: list[FaceNetwork] = []
+    for number in range(sum(recipe.networks)):
+        report(f"network {number + 1} of {sum(recipe.networks)}")
+        trainer = FaceTrainer(recipe, split.train, number=number, before=list(last))
+        chain, _ = recipe.place(number)
+        last = [*last[:chain], train_network(trainer, split.dev, output / f"network-{number + 1}", report=report)]
+    return last
 
 
 def finish_faces(
@@ -108,23 +115,23 @@ def finish_faces(
 ) -> Path:
     """Choose and calibrate on the dev faces, and write the model file.
 
-    The mean of the last two networks is taken, or the last alone; and the strength of the adjustment for rare labels.
+    One network is taken, or the mean of two; and the strength of the adjustment for rare labels.
     """
     prior = np.bincount(split.train.labels, minlength=len(LABELS)) / len(split.train)
     choices: list[tuple[float, Choice]] = []
-    for members in (networks[-count:] for count in range(1, MOST + 1)):
+    for members in (list(few) for count in range(1, MOST + 1) for few in combinations(networks, count)):
         logits, votes = face_logits(FaceEnsemble(members), split.dev)
         strength, worth = best_strength(logits, split.dev, prior)
         choices.append((worth, Choice(members, strength, logits + adjustment(strength, prior), votes)))
     choice = max(choices, key=lambda pair: pair[0])[1]
-    temperature = fit_temperature(choice.logits, split.dev.labels)
-    card = face_card(recipe, split, temperature=temperature, choice=choice)
+    card = face_card(recipe, split, choice=choice)
     ensemble = FaceEnsemble(choice.networks, adjustment=torch.from_numpy(adjustment(choice.strength, prior)))
     difference = export_faces(ensemble, card, output / f"{recipe.name}.onnx")
     found = {
         "members": len(choice.networks),
         "strength": choice.strength,
-        "temperature": round(temperature, 4),
+        "temperature": round(card.temperature, 4),
+        "threshold": card.threshold,
         "parity": difference,
         "dev": face_scores((choice.logits, choice.votes), split.dev),
     }
@@ -151,14 +158,39 @@ def best_strength(logits: NDArray[np.float32], dev: Faces, prior: NDArray[np.flo
     return best, worth(best)
 
 
-def face_card(recipe: FaceRecipe, split: FaceSplit, *, temperature: float, choice: Choice) -> Card:
-    """The card of a freshly trained model; its scores are added when it is evaluated."""
+def face_card(recipe: FaceRecipe, split: FaceSplit, *, choice: Choice) -> Card:
+    """The card of a freshly trained model, calibrated on the dev faces; its scores are added when it is evaluated."""
+    temperature = fit_temperature(choice.logits, split.dev.labels)
+    truth = [LABELS[label] for label in split.dev.labels]
+    scores = [dict(zip(LABELS, row.tolist(), strict=True)) for row in softmax(choice.logits, temperature)]
+    faces = [str(number) for number in range(len(truth))]  # nobody knows who is who
+    rng = np.random.default_rng(recipe.seed)
+    chosen = choose_threshold(outcomes(truth, scores), faces, precision=PRECISION, rng=rng)
+    promise = {
+        "precision": PRECISION,
+        "error": ERROR,
+        "bound": round(chosen.bound, 4),
+        "seen": [round(x, 4) for x in astuple(chosen.seen)],
+        "coverage": [round(x, 4) for x in astuple(chosen.coverage)],
+        "speakers": len(faces),
+        "corpora": [FER2013],
+        "method": "fixed-sequence tests with Clopper-Pearson bounds over faces",
+    }
+    quantiles = conformal_quantiles(truth, scores)
     return Card(
         name=recipe.name,
         modality="face",
         labels=LABELS,
         input={"size": SIZE, "channels": 1, "margin": 1.0, "votes": list(VOTES)},
         temperature=temperature,
+        threshold=chosen.value if chosen.met else 0.0,
+        promise=promise if chosen.met else {},
+        conformal={
+            "method": "split conformal, least ambiguous sets (Sadinle, Lei & Wasserman, 2019)",
+            "clips": len(truth),
+            "speakers": len(faces),
+            "quantiles": {f"{share:.2f}": math.floor(1e6 * least) / 1e6 for share, least in quantiles.items()},
+        },
         # FER2013 does not say who is who.
         data={FER2013: {"licence": CORPUS_LICENCE, "clips": len(split.train), "speakers": 0}},
         split=split.digest,

@@ -1,0 +1,147 @@
+"""Fits and judges the model `fusion`: what voice, face and words say together, on moments made up of held-out samples.
+
+Usage: python benchmarks/fusion.py --corpus ravdess=DIR --corpus emovo=DIR ... --fer2013 FILE.npz [--goemotions DIR]
+       [--output FILE.onnx] [--keep benchmarks/results/fusion.json]
+
+Voice: clips of the committed dev speakers fit, those of test speakers judge. Faces: of the faces that the model was
+calibrated by, the first half fits, the second judges. Texts: the same of GoEmotions' dev part, where it has one label
+of ours. A moment is a clip, a face and a text of one label: they go together by label only, which real moments do not.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from affekt.cli.terminal import read_all
+from affekt.data.splits import fixed_split
+from affekt.labels import LABEL_SETS, LabelMap
+from affekt.models.card import Card
+from affekt.models.onnx import open_model, softmax
+from affekt.models.zoo import load_model
+from affekt.recognize.fusion import Pool
+from affekt.recognize.recognizer import Recognizer
+from affekt.train.face.fer2013 import read_fer2013, split_fer2013
+from affekt.train.fusion import fit_fusion, pair_by_label
+
+LABELS = tuple(LABEL_SETS["calm-is-neutral"])
+LIMITS = (
+    "Its weights come from made-up moments: a voice, a face and a text of one label, drawn apart from one another. How "
+    "often the three contradict each other in life, and what that means, it does not know.",
+    "It is no better than the models whose answers it pools, and has their limits.",
+)
+
+
+def voices(corpora: tuple[str, ...], side: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scores, labels and qualities of clips of dev or test speakers."""
+    recognizer = Recognizer("voice", labels="calm-is-neutral")
+    scores, truth, qualities = [], [], []
+    for samples in read_all(corpora).values():
+        for sample in getattr(fixed_split(samples), side):
+            label = "neutral" if sample.label == "calm" else sample.label
+            if label in LABELS:
+                found = recognizer.analyse(sample).summary
+                if found.scores:
+                    scores.append([found.scores[name] for name in LABELS])
+                    truth.append(LABELS.index(label))
+                    qualities.append(found.quality)
+    return np.array(scores), np.array(truth), np.array(qualities)
+
+
+def faces(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """The same of the dev faces, in two halves; crops have no detector, and all count as good."""
+    model = load_model("face")
+    recipe = model.card.recipe
+    dev = split_fer2013(*read_fer2013(path), dev=int(recipe["dev"]), seed=int(recipe["seed"])).dev
+    logits = np.concatenate([model.run(dev.images[i : i + 64].astype(np.float32))[0] for i in range(0, len(dev), 64)])
+    mapped = LabelMap({label: (label,) for label in LABELS})
+    rows = [
+        mapped.apply(dict(zip(model.card.labels, row, strict=True))) for row in softmax(logits, model.card.temperature)
+    ]
+    scores = np.array([list(row.values()) for row in rows])
+    truth = np.array([LABELS.index(model.card.labels[label]) for label in dev.labels])
+    half = np.arange(len(dev)) < len(dev) // 2
+    ones = np.ones(len(dev))
+    return {"dev": (scores[half], truth[half], ones[half]), "test": (scores[~half], truth[~half], ones[~half])}
+
+
+def texts(folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """The same of GoEmotions' dev part, where a text has one label of ours."""
+    from affekt.corpora import read_corpus
+
+    recognizer = Recognizer("text", labels="calm-is-neutral")
+    kept: list[tuple[list[float], int, float]] = []
+    for sample in read_corpus("goemotions", folder).samples:
+        if sample.meta.get("split") == "dev" and sample.label in LABELS:
+            found = recognizer.analyse(sample).summary
+            if found.scores:
+                kept.append(([found.scores[n] for n in LABELS], LABELS.index(sample.label), found.quality))
+    scores, truth, qualities = (np.array(column) for column in zip(*kept, strict=True))
+    half = np.arange(len(kept)) % 2 == 0
+    return {side: (scores[h], truth[h], qualities[h]) for side, h in (("dev", half), ("test", ~half))}
+
+
+def judged(probabilities: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
+    """Share of right answers, UAR and log loss of probabilities (n, 7)."""
+    right = probabilities.argmax(axis=1) == truth
+    recalls = [float(right[truth == label].mean()) for label in np.unique(truth)]
+    rng = np.random.default_rng(0)
+    draws = [right[rng.integers(len(right), size=len(right))].mean() for _ in range(1000)]
+    low, high = np.quantile(draws, [0.025, 0.975])
+    loss = -np.log(np.maximum(probabilities[np.arange(len(truth)), truth], 1e-9)).mean()
+    return {
+        "accuracy": [round(float(x), 4) for x in (right.mean(), low, high)] + [len(right)],
+        "UAR": round(float(np.mean(recalls)), 4),
+        "log loss": round(float(loss), 4),
+    }
+
+
+@click.command()
+@click.option("--corpus", "corpora", multiple=True, required=True, metavar="NAME=DIR")
+@click.option("--fer2013", type=click.Path(exists=True, path_type=Path), required=True)
+@click.option("--goemotions", type=click.Path(exists=True, path_type=Path))
+@click.option("--output", type=click.Path(path_type=Path), default=Path("fusion.onnx"))
+@click.option("--keep", type=click.Path(path_type=Path))
+def main(corpora: tuple[str, ...], fer2013: Path, goemotions: Path | None, output: Path, keep: Path | None) -> None:
+    """Fit on dev, judge on test, and print what each modality and each pair of them is worth."""
+    warnings.simplefilter("ignore")
+    by_side: dict[str, dict[str, Any]] = {side: {"speech": voices(corpora, side)} for side in ("dev", "test")}
+    for name, parts in {"face": faces(fer2013), **({"text": texts(goemotions)} if goemotions else {})}.items():
+        for side, part in parts.items():
+            by_side[side][name] = part
+    names = tuple(by_side["dev"])
+    moments = pair_by_label(by_side["dev"], count=14_000, missing=0.3, rng=np.random.default_rng(0))
+    licence = "non-commercial research only; the terms of what its models learned from apply"
+    data = {pair.partition("=")[0]: {"licence": "see voice", "clips": 0, "speakers": 0} for pair in corpora}
+    card = Card(
+        "fusion", "fusion", LABELS, input={"modalities": list(names)}, data=data, licence=licence, limits=LIMITS
+    )
+    weights, gain = fit_fusion(moments, card, output)
+    pool = Pool(open_model(output))
+    test = pair_by_label(by_side["test"], count=7000, missing=0.0, rng=np.random.default_rng(1))
+    report: dict[str, Any] = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": platform.machine(),
+        "weights": dict(zip(names, weights.round(3).tolist(), strict=True)),
+        "gain": round(gain, 3),
+        "samples": {side: {n: len(part[1]) for n, part in parts.items()} for side, parts in by_side.items()},
+    }
+    for mask in range(1, 1 << len(names)):
+        there = [name for i, name in enumerate(names) if mask >> i & 1]
+        kept = test.qualities * [mask >> i & 1 for i in range(len(names))]
+        report[" + ".join(there)] = judged(pool.pool(test.scores, kept), test.truth)
+    report["mean of the probabilities"] = judged(test.scores.mean(axis=1), test.truth)
+    print(json.dumps(report, indent=1))
+    if keep:
+        keep.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,329 @@
+"""Voice, faces and words of one video on one clock, who it is that speaks, and what the three say together."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affekt.errors import AffektError, AudioError, ImageError, ImageWarning, InputError
+from affekt.face.align import crops
+from affekt.face.stream import frames_of
+from affekt.face.video import Frame
+from affekt.models.zoo import load_model
+from affekt.recognize.fusion import WORDS, Pool
+from affekt.recognize.recognizer import Recognizer
+from affekt.recognize.trace import Trace
+from affekt.speech.audio import blocks
+from affekt.speech.decoded import SAMPLING_RATE
+from affekt.timeline.summary import Summary, summaries, summarise
+from affekt.types import Prediction, Result
+
+#: The labels that all modalities have.
+LABELS = "calm-is-neutral"
+#: Whose voice it is when no face in the picture moves its mouth to it.
+OFF_CAMERA = "off camera"
+
+
+@dataclass(frozen=True)
+class SpeakerOptions:
+    """When a voice is said to be that of a face. Times in seconds.
+
+    Parameters
+    ----------
+    bin : float
+        Mouths are measured over so long.
+    visible : float
+        Share of a stretch of speech for which a face has to be seen, 0 to 1.
+    moving : float
+        Least motion of a mouth that speaks, see :class:`MouthMotion`.
+    more : float
+        How many times as much it has to move as when nobody speaks.
+    """
+
+    bin: float = 0.2
+    visible: float = 0.5
+    moving: float = 0.05
+    more: float = 1.3
+
+
+class MediaRecognizer:
+    """Recognises emotions in all that a video holds: its sound, its pictures and its captions.
+
+    Parameters
+    ----------
+    models : mapping of modality to model, optional
+        Names or ``.onnx`` files, by default the models that ship; a modality that is left out is not looked at.
+    threshold : float, optional
+        Confidence below which fused answers have no label; by default that of the model `fusion`.
+    threads : int
+        Cores that one video may use.
+
+    Raises
+    ------
+    ModelError, UnknownName, InputError
+        If a model cannot be opened, or is one of another modality.
+    """
+
+    def __init__(
+        self, models: Mapping[str, Any] | None = None, *, threshold: float | None = None, threads: int = 1
+    ) -> None:
+        models = {"speech": "voice", "face": "face"} if models is None else models
+        self.pool = Pool(load_model("fusion"), threshold)
+        self._recognizers: dict[str, Recognizer] = {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # calm is neutral here, and nothing is lost by it
+            for name, model in models.items():
+                opened = Recognizer(model, labels=LABELS, threads=threads)
+                if opened.card.modality != name:
+                    raise InputError(f"{opened.card.name} is a model of {opened.card.modality}, not of {name}.")
+                self._recognizers[name] = opened
+        self._speaking = SpeakerOptions()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of all scores, in order."""
+        return self.pool.labels
+
+    def analyse(
+        self,
+        source: str | os.PathLike[str],
+        *,
+        captions: Sequence[Prediction] = (),
+        trace: Trace | None = None,
+        stop: threading.Event | None = None,
+    ) -> Result:
+        """All that a video says.
+
+        Parameters
+        ----------
+        source : path
+        captions : sequence of Prediction
+            What a model of text makes of its captions, with their times.
+        trace : Trace, optional
+            Filled with the envelope of the sound and the stretches of speech.
+        stop : threading.Event, optional
+            When another thread sets it, the work ends within a block.
+
+        Returns
+        -------
+        Result
+            Its predictions are those of each modality (``modality``) and person (``who``), and the fused ones
+            (``fusion``), from which its summary is made.
+
+        Raises
+        ------
+        AffektError
+            If there is neither sound nor a picture in it, or it cannot be read.
+        InterruptedError
+            If it was stopped.
+        """
+        problems: list[str] = []
+        found: dict[str, list[Prediction]] = {"speech": [], "face": [], "text": list(captions)}
+        listener = trace.listener() if trace else None
+        streams: dict[str, Any] = {
+            name: one.stream(listener=listener if name == "speech" else None)
+            for name, one in self._recognizers.items()
+            if name != "text"
+        }
+        mouths = MouthMotion(self._speaking.bin)
+        for name, piece in self._pieces(source, problems, has_captions=bool(captions)):
+            if stop and stop.is_set():
+                raise InterruptedError("stopped before its end")
+            found[name] += streams[name].feed(piece)
+            if trace and name == "speech":
+                trace.see(piece)
+            if name == "face":
+                mouths.see(piece, streams[name].current)
+        for name, stream in streams.items():
+            found[name] += stream.flush()
+        duration = max([stream.position for stream in streams.values()] + [p.end for p in captions], default=0.0)
+        speakers = who_speaks(found["speech"], mouths, self._speaking)
+        found["speech"] = [replace(p, who=who) for p, who in zip(found["speech"], speakers, strict=True)]
+        found["text"] = [p if p.who else replace(p, who=_speaker_of(p, found["speech"])) for p in found["text"]]
+        fused = fused_lanes(self.pool, found)
+        for problem in problems:
+            warnings.warn(problem, ImageWarning, stacklevel=2)
+        everything = sorted([p for part in found.values() for p in part] + fused, key=lambda p: p.start)
+        names = [one.card.name for one in self._recognizers.values()]
+        return Result(
+            os.fspath(source),
+            duration,
+            tuple(everything),
+            replace(summarise(fused), modality="fusion"),
+            " + ".join(names),
+            self.labels,
+            tuple(problems),
+            summaries=summaries(fused),
+        )
+
+    def _pieces(self, source: Any, problems: list[str], *, has_captions: bool) -> Iterator[tuple[str, Any]]:
+        """Sound and frames in the order of their times, so that neither has to wait for long."""
+        given: dict[str, Iterator[Any]] = {}
+        if "speech" in self._recognizers:
+            given["speech"] = blocks(source, warn=problems.append)
+        if "face" in self._recognizers:
+            given["face"] = frames_of(source, warn=problems.append)
+        waiting: dict[str, Any] = {}
+        missing: list[AffektError] = []
+        for name, pieces in list(given.items()):
+            try:
+                waiting[name] = next(pieces, None)
+            except (AudioError, ImageError) as error:
+                missing.append(error)
+                del given[name]
+        if not given and not has_captions:
+            raise missing[0] if missing else InputError("no modality is asked for; give models.")
+        problems += [f"{WORDS[name]}: nothing to hear or see in it." for name in self._recognizers
+                     if name not in given and name != "text"]  # fmt: skip
+        reached = dict.fromkeys(given, 0.0)
+        while any(piece is not None for piece in waiting.values()):
+            name = min((n for n, piece in waiting.items() if piece is not None), key=lambda n: reached[n])
+            piece = waiting[name]
+            yield name, piece
+            reached[name] = piece.time if isinstance(piece, Frame) else reached[name] + len(piece) / SAMPLING_RATE
+            waiting[name] = next(given[name], None)
+
+
+class MouthMotion:
+    """How much the mouth of each face moves, over time.
+
+    The lower half of a face beside its upper half, each as the mean change of
+    its grey values within a twelfth of a second, in deviations of the face: a
+    head that moves or a camera that shakes moves both.
+
+    Parameters
+    ----------
+    width : float
+        Seconds of a bin.
+    """
+
+    #: Pixels of a crop, seconds between the crops that are compared, and the rows and columns of mouth and eyes.
+    SIZE, STEP = 32, 1 / 12
+    MOUTH, EYES = (slice(19, 31), slice(7, 25)), (slice(4, 16), slice(4, 28))
+
+    def __init__(self, width: float) -> None:
+        self.width = width
+        self._before: dict[str, tuple[float, NDArray[np.float32]]] = {}
+        self._sums: dict[str, dict[int, list[float]]] = {}
+
+    def see(self, frame: Frame, faces: Iterable[Prediction]) -> None:
+        """Take the faces of the next frame."""
+        given = [p for p in faces if p.box is not None and p.who is not None]
+        if not given:
+            return
+        height, width = frame.pixels.shape[:2]
+        boxes = np.array([p.box for p in given], np.float32) * np.array([width, height, width, height], np.float32)
+        for p, crop in zip(given, crops(frame.pixels, boxes, size=self.SIZE, margin=1.0), strict=True):
+            who = str(p.who)
+            time, before = self._before.get(who, (-1e9, crop))
+            if frame.time - time < self.STEP:
+                continue
+            self._before[who] = frame.time, crop
+            if frame.time - time > 4 * self.STEP:
+                continue
+            change = np.abs(crop - before) / (crop.std() + 4)
+            motion = float(change[self.MOUTH].mean() - change[self.EYES].mean())
+            self._sums.setdefault(who, {}).setdefault(int(frame.time / self.width), []).append(max(0.0, motion))
+
+    @property
+    def people(self) -> list[str]:
+        """Whose mouths were seen."""
+        return list(self._sums)
+
+    def between(self, who: str, start: float, end: float) -> tuple[float, float]:
+        """Mean motion of a mouth, and the share of the time in which it was seen."""
+        bins = range(int(start / self.width), max(int(start / self.width) + 1, int(np.ceil(end / self.width))))
+        values = [np.mean(self._sums[who][i]) for i in bins if i in self._sums.get(who, {})]
+        return (float(np.mean(values)), len(values) / len(bins)) if values else (0.0, 0.0)
+
+    def at_rest(self, who: str, speech: Sequence[Prediction]) -> float | None:
+        """Mean motion of a mouth while nobody speaks; None where that is less than a second."""
+        seen = self._sums.get(who, {})
+        quiet = [np.mean(values) for i, values in seen.items()
+                 if not any(p.start < (i + 1) * self.width and i * self.width < p.end for p in speech)]  # fmt: skip
+        return float(np.mean(quiet)) if len(quiet) * self.width >= 1.0 else None
+
+
+def who_speaks(speech: Sequence[Prediction], mouths: MouthMotion, options: SpeakerOptions) -> list[str | None]:
+    """Whose voice each stretch of speech is: the face whose mouth moves most, ``off camera``, or None without faces."""
+    found: list[str | None] = []
+    rest = {who: mouths.at_rest(who, speech) for who in mouths.people}
+    for p in speech:
+        best, most = OFF_CAMERA, 0.0
+        for who in mouths.people:
+            motion, seen = mouths.between(who, p.start, p.end)
+            least = max(options.moving, options.more * (rest[who] or 0.0))
+            if seen >= options.visible and motion >= least and motion > most:
+                best, most = who, motion
+        found.append(best if mouths.people else None)
+    return found
+
+
+def _speaker_of(caption: Prediction, speech: Sequence[Prediction]) -> str | None:
+    """Who speaks for most of a caption."""
+    shared: dict[str | None, float] = {}
+    for p in speech:
+        together = min(p.end, caption.end) - max(p.start, caption.start)
+        if together > 0:
+            shared[p.who] = shared.get(p.who, 0.0) + together
+    return max(shared, key=lambda who: shared[who]) if shared else None
+
+
+def fused_lanes(pool: Pool, found: Mapping[str, Sequence[Prediction]]) -> list[Prediction]:
+    """What voice, face and words of each person say together.
+
+    A lane is cut wherever a segment of any modality begins or ends; what is
+    there in between is pooled, and neighbours with one best label are joined.
+
+    Parameters
+    ----------
+    pool : Pool
+    found : mapping of modality to predictions
+        Those of one modality and person do not overlap.
+
+    Returns
+    -------
+    list of Prediction
+        In order of time, by person.
+    """
+    fused: list[Prediction] = []
+    everything = [p for part in found.values() for p in part if p.scores]
+    for who in dict.fromkeys(p.who for p in everything):
+        lane = [p for p in everything if p.who == who]
+        edges = sorted({edge for p in lane for edge in (p.start, p.end)})
+        parts: list[Prediction] = []
+        for start, end in pairwise(edges):
+            here = {p.modality: p for p in lane if p.start <= start and end <= p.end}
+            if here:
+                parts.append(pool.fuse([replace(p, start=start, end=end) for p in here.values()]))
+        fused += _joined(parts)
+    return sorted(fused, key=lambda p: p.start)
+
+
+def _joined(parts: Sequence[Prediction]) -> Iterator[Prediction]:
+    """Neighbours with the same best label and nothing between them, as their mean."""
+    group: list[Prediction] = []
+    for part in parts:
+        if group and (part.best != group[-1].best or part.start > group[-1].end):
+            yield _mean(group)
+            group = []
+        group.append(part)
+    if group:
+        yield _mean(group)
+
+
+def _mean(group: Sequence[Prediction]) -> Prediction:
+    summary = Summary()
+    for part in group:
+        summary.add(part)
+    # A disagreement is no weakness of the signal: it stays, whatever the quality.
+    longest = max((p for p in group if p.reason), key=lambda p: p.duration, default=None)
+    return replace(summary.prediction(), reason=longest.reason if longest else "", who=group[0].who)
