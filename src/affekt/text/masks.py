@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,9 +24,12 @@ class WordMasker:
     Attributes
     ----------
     text : str
+    signal : str array, shape (n,)
+        Its characters.
     places : tuple of (start, end)
         Of the words: characters of the text.
-    shape : (w,)
+    shape : (w, 1)
+        Words.
 
     Raises
     ------
@@ -34,25 +39,21 @@ class WordMasker:
     Examples
     --------
     >>> masker = WordMasker("I don't care :(")
-    >>> masker.masked([False, False, True, False, False])
-    'I do   care :('
+    >>> str(masker.masked([False, False, True, False, False]))
+    'I do    care :('
     """
 
     def __init__(self, text: str) -> None:
-        self.text = text
+        self.text, self.signal = text, np.array(list(text) or [""])
         self.places = tuple((token.start, token.end) for token in tokens_of(text))
         if not self.places:
             raise InputError(f"{text[:40]!r} has no words to leave out.")
-        self.shape = (len(self.places),)
+        self.shape = (len(self.places), 1)
 
-    def __len__(self) -> int:
-        """Characters of the text."""
-        return len(self.text)
-
-    def masked(self, words: NDArray[np.bool_]) -> str:
-        """The text with blanks for the words (w,) that are True."""
+    def masked(self, words: NDArray[np.bool_] | Sequence[bool]) -> NDArray[np.str_]:
+        """The text, as an array without axes, with blanks for the words (w,) that are True."""
         text = list(self.text)
-        for (start, end), is_masked in zip(self.places, words, strict=True):
+        for (start, end), is_masked in zip(self.places, np.ravel(words), strict=True):
             if is_masked:
                 text[start:end] = " " * (end - start)
-        return "".join(text)
+        return np.array("".join(text))
