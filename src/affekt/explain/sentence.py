@@ -59,9 +59,9 @@ class Highlights:
         return "; ".join(parts) + "."
 
     def as_json(self) -> dict[str, Any]:
-        """As JSON has it: the label, the sentence, and of each word [start, end, weight]."""
+        """What the key ``explanation`` of a segment holds: of each word [start, end, weight] in ``words``."""
         words = [[*place, round(float(value), 3)] for place, value in zip(self.places, self.values, strict=True)]
-        return {"label": self.label, "sentence": self.sentence, "words": words}
+        return {"text": self.sentence, "note": NOTE, "label": self.label, "words": words}
 
 
 def _listed(words: list[tuple[str, float]]) -> str:
