@@ -100,6 +100,18 @@ MODALITIES: dict[str, Modality] = {
         sniff="face.image:is_picture",
         warning="errors:ImageWarning",
     ),
+    "text": Modality(
+        extensions="text.captions:EXTENSIONS",
+        reader="text.captions:cue_blocks",
+        setup="text.stream:open_text",
+        takes="text.stream:takes",
+        live="recognize.live_text:open_live",
+        masks="text.masks:WordMasker",
+        ships=("text",),
+        formats=("json",),
+        page=None,
+        warning="errors:TextWarning",
+    ),
 }
 
 
