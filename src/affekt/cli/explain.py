@@ -110,13 +110,14 @@ def explain(**options: Any) -> int:
     """
     job = Job(**options)
     require("matplotlib", extra="plot")
-    from affekt.cli.predict import default_model
+    from affekt.face.image import PICTURES
     from affekt.plot.page import page
     from affekt.recognize.recognizer import Recognizer
 
     if job.output.exists() and not job.output.is_dir():
         raise InputError(f"--output {job.output} is a file; give a folder, which is made if it is missing.")
-    recognizer = Recognizer(job.model or default_model([str(job.path)]))
+    is_picture = job.path.suffix[1:].lower() in PICTURES
+    recognizer = Recognizer(job.model or ("face" if is_picture else "voice"))
     if job.label is not None and job.label not in recognizer.card.labels:
         raise UnknownName("label", job.label, recognizer.card.labels)
     methods = chosen_methods(job, recognizer)
@@ -315,10 +316,10 @@ def _exciting(job: Job, network: MapNetwork, case: Case) -> Section:
     import numpy as np
 
     from affekt.cli.terminal import folders
+    from affekt.corpora.fer2013 import read_fer2013
     from affekt.explain.activations import exciting_faces, filter_maps
     from affekt.plot.attributions import draw_exciting
     from affekt.plot.page import Picture, Section, png
-    from affekt.train.face.fer2013 import read_fer2013
 
     faces, usage = read_fer2013(folders([job.corpus or ""])["fer2013"])
     images = faces.images[usage == 0]

@@ -75,7 +75,8 @@ class TextInput:
         unknown = sorted(set(card.input) - {f.name for f in fields(cls)})
         if unknown:
             raise ModelError(f"the model's card is wrong: its input has {', '.join(unknown)}; upgrade affekt.")
-        found = cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in card.input.items()})
+        given: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in card.input.items()}
+        found = cls(**given)
         if found.thresholds and len(found.thresholds) != len(card.labels):
             raise ModelError("the model's card is wrong: it has not one threshold for each label.")
         return found

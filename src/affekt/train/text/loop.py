@@ -220,7 +220,7 @@ class TextTrainer:
     def _step(self, loss: Tensor) -> None:
         for optimiser in self.optimisers:
             optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self.rest, 2.0)
         for optimiser, scheduler in zip(self.optimisers, self.schedulers, strict=True):
             optimiser.step()
