@@ -30,6 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from affekt._files import atomic_write
+from affekt.corpora.fer2013 import Faces, read_fer2013
 from affekt.explain import activations
 from affekt.explain.attribution import (
     REGIONS,
@@ -51,7 +52,7 @@ from affekt.models.zoo import load_model
 from affekt.plot.attributions import estimate_rows, region_bars
 from affekt.plot.style import blank_figure
 from affekt.recognize.recognizer import Recognizer
-from affekt.train.face.fer2013 import Faces, read_fer2013, split_fer2013
+from affekt.train.face.fer2013 import split_fer2013
 from affekt.types import Estimate
 
 ROOT = Path(__file__).parent.parent.parent
