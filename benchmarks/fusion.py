@@ -21,6 +21,7 @@ import click
 import numpy as np
 
 from affekt.cli.terminal import read_all
+from affekt.corpora.fer2013 import read_fer2013
 from affekt.data.splits import fixed_split
 from affekt.labels import LABEL_SETS, LabelMap
 from affekt.models.card import Card
@@ -28,7 +29,7 @@ from affekt.models.onnx import open_model, softmax
 from affekt.models.zoo import load_model
 from affekt.recognize.fusion import Pool
 from affekt.recognize.recognizer import Recognizer
-from affekt.train.face.fer2013 import read_fer2013, split_fer2013
+from affekt.train.face.fer2013 import split_fer2013
 from affekt.train.fusion import fit_fusion, pair_by_label
 
 LABELS = tuple(LABEL_SETS["calm-is-neutral"])

@@ -16,7 +16,10 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 KEPT = ROOT / "benchmarks" / "results" / "recipes"
 PAGE = ROOT / "docs" / "how-we-evaluate.md"
-ORDER = ("tess-conv1d", "ravdess-eight", "ravdess-dnn180", "four-corpora-cnn", "crema-d-mel", "encoder")
+ORDER = (
+    *("tess-conv1d", "ravdess-eight", "ravdess-dnn180", "four-corpora-cnn", "crema-d-mel", "encoder"),
+    *("fer2013-cnn", "fer2013-cnn-quick"),
+)
 ENDS = ("as published", "honest")
 
 

@@ -19,6 +19,7 @@ from affekt.errors import InputError
 from affekt.recognize.recognizer import Recognizer
 from affekt.server.serving import running
 from affekt.server.settings import Limits, Settings
+from tests.test_server_pictures import filmed, scene
 
 pytestmark = pytest.mark.filterwarnings("ignore::affekt.errors.LossWarning")
 DOCS = (Path(__file__).parent.parent / "docs" / "serve.md").read_text(encoding="utf-8")
@@ -33,10 +34,12 @@ def url():
 
 @pytest.fixture
 def folder(clips, tmp_path):
-    """A folder with a call.wav, for the examples; 16 kHz and 16 bits."""
+    """A folder for the examples: a call.wav (16 kHz, 16 bits), and a drawn face as photo.jpg and clip.mp4."""
     from affekt.speech.audio import read
 
     soundfile.write(tmp_path / "call.wav", read(clips[4]).signal, 16_000, subtype="PCM_16")
+    scene(80).save(tmp_path / "photo.jpg")
+    (tmp_path / "clip.mp4").write_bytes(filmed([scene(20 + 2 * i) for i in range(12)]))
     return tmp_path
 
 
@@ -131,7 +134,7 @@ def run(command, folder, url, **options):
 
 
 def test_there_are_examples_of_each_kind():
-    assert len(SHELL) == 3 and len(blocks("python")) == 3 and len(blocks("js")) == 2
+    assert len(SHELL) == 4 and len(blocks("python")) == 4 and len(blocks("js")) == 2
 
 
 @pytest.mark.parametrize("code", SHELL, ids=lambda code: code.split()[0])
@@ -144,12 +147,13 @@ def test_the_shell_examples_run(url, folder, code):
     assert done.stdout.strip()
 
 
-@pytest.mark.parametrize("code", blocks("python"), ids=["predict", "job", "stream"])
+@pytest.mark.parametrize("code", blocks("python"), ids=["predict", "job", "stream", "frames"])
 def test_the_python_examples_run(url, folder, code):
     assert ELSEWHERE in code
     done = run([sys.executable, "-c", code.replace(ELSEWHERE, url)], folder, url)
     assert done.returncode == 0, done.stderr
-    assert Recognizer().analyse(folder / "call.wav").summary.label in done.stdout
+    given, model = ("clip.mp4", "face") if "clip.mp4" in code else ("call.wav", "voice")
+    assert str(Recognizer(model).analyse(folder / given).summary.label) in done.stdout
 
 
 @pytest.mark.parametrize("code", blocks("js"), ids=["fetch", "stream"])

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from affekt.corpora import CORPORA, read_corpus
 from affekt.corpora.crema_d import DEMOGRAPHICS, VOTES
@@ -406,3 +407,45 @@ def test_tones_do_not_mix_with_recordings(tmp_path):
     with pytest.raises(CorpusError, match="is not empty. Give a new folder"):
         write_synthetic(make(tmp_path, "angry/mine.wav"))
     assert [path.name for path in tmp_path.rglob("*.*")] == ["mine.wav"]
+
+
+def picture(path, value=128, size=(48, 48)):
+    """A grey picture in a file, its folders made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full(size, value, np.uint8)).save(path)
+    return path
+
+
+def test_class_folders_of_pictures_are_read_as_those_of_recordings(tmp_path):
+    for name in ("Anger/1.png", "fearful/2.jpg", "happy/anna/3.png", "happy/notes.txt"):
+        picture(tmp_path / name) if not name.endswith("txt") else (tmp_path / name).write_text("", encoding="utf-8")
+    reading = read_corpus("folder", tmp_path)
+    assert [(s.id, s.label, s.speaker) for s in reading.samples] == [
+        ("folder/Anger/1", "angry", None), ("folder/fearful/2", "fear", None), ("folder/happy/anna/3", "happy", "anna"),
+    ]  # fmt: skip
+    assert reading.warnings == ("the person of 2 of 3 pictures is unknown: they cannot be split by person.",)
+
+
+def test_the_parts_of_a_published_split_may_stand_above_the_labels(tmp_path):
+    for name in ("train/angry/1.png", "test/sad/1.png", "test/sad/ben/2.png"):
+        picture(tmp_path / name)
+    samples = read_corpus("folder", tmp_path).samples
+    assert {s.id: (s.label, s.speaker, s.meta["usage"]) for s in samples} == {
+        "folder/train/angry/1": ("angry", None, "train"),
+        "folder/test/sad/1": ("sad", None, "test"),
+        "folder/test/sad/ben/2": ("sad", "ben", "test"),
+    }
+
+
+def test_where_there_is_audio_pictures_are_left_alone(tmp_path):
+    picture(tmp_path / "angry" / "1.png")
+    (tmp_path / "angry" / "2.wav").touch()
+    assert [s.id for s in read_corpus("folder", tmp_path).samples] == ["folder/angry/2"]
+
+
+def test_a_table_may_list_pictures(tmp_path):
+    picture(tmp_path / "a.png")
+    picture(tmp_path / "b.png")
+    (tmp_path / "labels.csv").write_text("path,label,subject\na.png,joy,1\nb.png,sadness,2\n", encoding="utf-8")
+    reading = read_corpus("folder", tmp_path)
+    assert [(s.label, s.speaker) for s in reading.samples] == [("happy", "1"), ("sad", "2")]

@@ -109,7 +109,7 @@ def test_a_name_says_what_the_corpus_says(corpus, name, label, speaker, sentence
     assert clip == Clip(name, label, speaker, sentence, sex, meta)
 
 
-@pytest.mark.parametrize("corpus", CORPORA)
+@pytest.mark.parametrize("corpus", [name for name, corpus in CORPORA.items() if corpus.parse])
 def test_every_label_has_a_literal_example(corpus):
     assert {row[2] for row in PARSED if row[0] == corpus} == set(CORPORA[corpus].labels)
 
@@ -334,9 +334,9 @@ def test_the_table_is_sound(key, corpus: Corpus):
     assert corpus.name == key
     assert corpus.labels == tuple(sorted(corpus.labels))
     assert set(corpus.labels) <= {*VOICE, "boredom"}
-    assert isinstance(corpus.parse(PurePosixPath(corpus.example.split(" ")[0])), Clip)
+    assert isinstance(corpus.parse(PurePosixPath(corpus.example.split(" ")[0])), Clip) if corpus.parse else corpus.read
     assert corpus.home.startswith("http") or corpus.clips is None
-    assert (corpus.clips is None) == (corpus.speakers is None)
+    assert (corpus.clips is None) == (corpus.speakers is None) or corpus.modality == "face"
 
 
 # clips, speakers and clips per label of the copies described in the data's README

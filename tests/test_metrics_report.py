@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from affekt.errors import InputError, UnknownName
-from affekt.evaluate.corpus import COMMITTED, TestSet, answer, evaluate, select_test_set
+from affekt.evaluate.answers import answer
+from affekt.evaluate.corpus import COMMITTED, TestSet, evaluate, select_test_set
 from affekt.metrics.across import cross_corpus
 from affekt.metrics.labels import METRICS
 from affekt.metrics.probabilities import SCORE_METRICS

@@ -18,17 +18,22 @@ import soundfile
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from affekt.cli import main
 from affekt.cli.listen import Microphone, choose, without_portaudio
 from affekt.cli.stream import cut
 from affekt.errors import AudioError, InputError, UnknownName
+from affekt.face.video import Frame
+from affekt.recognize import live_faces
 from affekt.recognize.live import STEPS, TYPES, Live
+from affekt.recognize.live_faces import LiveFaces
 from affekt.recognize.recognizer import Recognizer
 from affekt.speech.pipe import RawForm, contained, raw
 from affekt.speech.stream import LIVE
 from affekt.timeline.summary import summarise
 from affekt.write.fields import table_of
+from tests.conftest import drawn_face
 
 DOCS = Path(__file__).parent.parent / "docs"
 VALIDATOR = jsonschema.Draft202012Validator(json.loads((DOCS / "events-2.schema.json").read_text(encoding="utf-8")))
@@ -475,3 +480,35 @@ def test_an_unknown_event_is_an_unknown_name():
     assert event_types("all") == TYPES
     with pytest.raises(UnknownName):
         event_types("loudness")
+
+
+class TestFaces:
+    def test_events_are_those_that_the_schema_describes(self):
+        live, events = LiveFaces(Recognizer("face")), []
+        for number in range(12):
+            scene = Image.new("RGB", (480, 240), (120, 125, 130))
+            scene.paste(drawn_face(160), (20, 40))
+            if number > 4:
+                scene.paste(drawn_face(150, smile=False), (300, 40))
+            events += live.feed(Frame(number / 10, np.asarray(scene)))
+        events += live.flush()
+        assert {event.type for event in events} == set(live_faces.TYPES)
+        for event in events:
+            VALIDATOR.validate(json.loads(json.dumps(event.as_table(), allow_nan=False)))
+        assert [e.fields.get("who") for e in of(events, "summary")] == ["face 1", "face 2", None]
+        assert len(of(events, "frame")[-1].fields["faces"]) == 2 and live.flush() == []
+
+    def test_segments_are_those_of_batch(self):
+        recognizer = Recognizer("face")
+        live, stream, found, batch = LiveFaces(recognizer), recognizer.stream(), [], []
+        for number in range(15):
+            pixels = np.asarray(drawn_face(160, smile=number < 8))
+            found += live.feed(Frame(number / 10, pixels))
+            batch += stream.feed(Frame(number / 10, pixels))
+        found += live.flush()
+        batch += stream.flush()
+        assert [event.prediction for event in of(found, "segment")] == batch != []
+
+    def test_what_is_said_of_a_signal_is_refused(self):
+        with pytest.raises(InputError, match="sampling_rate: a live stream of faces"):
+            live_faces.open_live(Recognizer("face"), sampling_rate=16_000)

@@ -4,7 +4,9 @@ import io
 import json
 import struct
 from contextlib import contextmanager
+from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 
@@ -24,6 +26,8 @@ from affekt.server.settings import Limits, Settings
 from affekt.server.streams import FORMATS
 from tests.conftest import drawn_face
 
+DOCS = Path(__file__).parent.parent / "docs"
+VALIDATOR = jsonschema.Draft202012Validator(json.loads((DOCS / "events-2.schema.json").read_text(encoding="utf-8")))
 HELLO = {"type": "hello", "format": "jpeg"}
 END = '{"type": "end"}'
 
@@ -66,7 +70,9 @@ def greeted(url, **hello):
 
 def asked(stream, message):
     stream.send(message)
-    return json.loads(stream.recv(timeout=20))
+    event = json.loads(stream.recv(timeout=20))
+    VALIDATOR.validate(event)
+    return event
 
 
 def rest_of(stream):

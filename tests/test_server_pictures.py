@@ -15,6 +15,7 @@ for package in ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "
 
 import av
 import httpx
+import soundfile
 from PIL import Image
 
 import affekt
@@ -23,6 +24,7 @@ from affekt.server.settings import Limits, Settings
 from affekt.server.uploads import Upload
 from tests.conftest import drawn_face
 
+pytestmark = pytest.mark.filterwarnings("ignore::affekt.errors.LossWarning")
 SCHEMA = json.loads((Path(__file__).parent.parent / "docs" / "predictions-2.schema.json").read_text(encoding="utf-8"))
 
 
@@ -163,3 +165,11 @@ def test_a_decoder_that_was_stopped_finds_the_end_of_its_file():
     assert upload.read(4) == b"0123" and upload.readinto(buffer) == 4
     upload.stop.set()
     assert upload.read(4) == b"" and upload.readinto(buffer) == 0
+
+
+def test_faces_have_no_voice_reference(server, clips):
+    sounds = [soundfile.read(clip) for clip in clips[:2]]
+    file = io.BytesIO()
+    soundfile.write(file, np.concatenate([sound for sound, _ in sounds]), sounds[0][1], format="WAV")
+    answer = server.post("/v1/references", files={"file": file.getvalue()}, data={"model": "face"})
+    assert answer.status_code == 422 and "face is a model of face" in answer.json()["reason"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from affekt.errors import InputError, UnknownName
-from affekt.evaluate.corpus import answer
+from affekt.evaluate.answers import answer
 from affekt.evaluate.speakers import baselines_of_recordings, baselines_of_samples, speakers_of
 from affekt.recognize.recognizer import Recognizer
 from affekt.speech.activity import ActivityOptions

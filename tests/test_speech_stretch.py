@@ -70,7 +70,7 @@ def test_a_recogniser_and_its_baselines(pair):
 
 def test_evaluate(pair):
     from affekt import Recognizer
-    from affekt.evaluate.corpus import answer
+    from affekt.evaluate.answers import answer
 
     answers = answer(Recognizer(), [*pair, replace(pair[0], id="c/late", start=99.0, end=None)])
     assert answers.summaries[0] == answers.summaries[1]

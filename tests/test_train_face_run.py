@@ -8,11 +8,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from affekt.corpora.fer2013 import Faces
 from affekt.errors import InputError
 from affekt.face.network import FaceEnsemble, FaceNetwork
 from affekt.face.shape import LABELS, VOTES, FaceShape
 from affekt.models.onnx import open_model
-from affekt.train.face.fer2013 import Faces, FaceSplit
+from affekt.train.face.fer2013 import FaceSplit
 from affekt.train.face.loop import FaceTargets, FaceTrainer, face_logits, face_loss, targets_of
 from affekt.train.face.recipe import FaceChanges, FaceObjective, FaceRecipe, FaceSchedule, FaceTuning
 from affekt.train.face.run import adjustment, best_strength, finish_faces, run_faces, run_networks
@@ -167,7 +168,7 @@ def test_rare_labels_are_helped_as_far_as_the_dev_faces_gain():
 
 
 def test_a_run_with_another_recipe_is_refused(tmp_path):
-    from .test_train_face_fer2013 import archive
+    from .test_corpora_fer2013 import archive
 
     path = archive(tmp_path)
     (tmp_path / "run").mkdir()
@@ -177,7 +178,7 @@ def test_a_run_with_another_recipe_is_refused(tmp_path):
 
 
 def test_a_whole_run_writes_a_model(tmp_path):
-    from .test_train_face_fer2013 import archive
+    from .test_corpora_fer2013 import archive
 
     recipe = dataclasses.replace(TINY, schedule=dataclasses.replace(TINY.schedule, epochs=(1, 0)))
     lines = []

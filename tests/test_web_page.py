@@ -232,7 +232,7 @@ def test_what_is_spoken_is_heard_as_affekt_predict_hears_the_file(tab, surest):
     surely = int(tab.text(".segment-sure").split(" %")[0])
     assert surely == pytest.approx(100 * expected.confidence, abs=15)
     with tab.page.expect_download() as saving:
-        tab.page.locator('[data-format="wav"]').click()
+        tab.page.locator('#downloads [data-format="wav"]').click()
     sound, rate = sf.read(saving.value.path())
     assert rate == 16_000 and sound.ndim == 1
     assert affekt.summarise(affekt.predict(saving.value.path())).label == expected.label
@@ -322,7 +322,7 @@ def test_a_segment_plays_when_chosen(tab, clips):
 def test_every_format_can_be_downloaded(tab, clips, form):
     tab.upload(clips[0])
     with tab.page.expect_download() as saving:
-        tab.page.locator(f'[data-format="{form}"]').click()
+        tab.page.locator(f'#downloads [data-format="{form}"]').click()
     data = Path(saving.value.path()).read_bytes()
     assert saving.value.suggested_filename == clips[0].stem + {**SUFFIXES, "wav": ".wav"}[form]
     if form == "wav":
@@ -345,7 +345,7 @@ def test_all_recordings_go_into_one_file(tab, clips):
     tab.page.locator(".recording").nth(1).get_by_text("%").wait_for()
     tab.page.locator("#scope").check()
     with tab.page.expect_download() as saving:
-        tab.page.locator('[data-format="json"]').click()
+        tab.page.locator('#downloads [data-format="json"]').click()
     results = json.loads(Path(saving.value.path()).read_text())["results"]
     assert {result["source"] for result in results} == {path.name for path in clips[:2]}
 

@@ -5,7 +5,7 @@
 
 `run` keeps benchmarks/results/face/face.json; `write` makes docs/model-cards/face.md from it alone. FILE.npz holds
 FER2013's training part and public test with the votes of FER+; the public test chose nothing. FOLDER is a copy of
-github.com/muxspace/facial_expressions, which nothing was learned from; YuNet finds the faces there.
+github.com/muxspace/facial_expressions, from whose labels nothing was learned; YuNet finds the faces there.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from muxspace import read_muxspace
 from page import page
 from perturb import PERTURBED, perturbed
 
+from affekt.corpora.fer2013 import Faces, read_fer2013
 from affekt.face.shape import LABELS, VOTES
 from affekt.metrics.report import report
 from affekt.models.card import Card
 from affekt.models.onnx import Model, open_model, softmax
 from affekt.train.export import rewrite_card
-from affekt.train.face.fer2013 import Faces, read_fer2013, split_fer2013
+from affekt.train.face.fer2013 import split_fer2013
 from affekt.train.recipe import FaceRecipe, build
 from affekt.types import Report, Sample
 

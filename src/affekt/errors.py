@@ -7,12 +7,14 @@
     │   └── UnknownName              a label, format, model, ... that does not exist; says the near match
     ├── AudioError                   a recording that cannot be read; says the file and the reason
     ├── ImageError                   a picture or a video that cannot be read; says the file and the reason
+    ├── TextError                    a text, subtitles or a table of messages that cannot be read; says the file and why
     ├── ModelError                   a model file that is wrong, truncated, foreign or unsafe
     ├── CorpusError                  a corpus folder that is not what its reader expects
     └── MissingExtra(ImportError)    an optional package is not installed; says the pip command
 
     AudioWarning(UserWarning)        a recording was read, but something about it is wrong
     ImageWarning(UserWarning)        a picture or a video was read, but something about it is wrong
+    TextWarning(UserWarning)         a text was read, but something about it is wrong
     LossWarning(UserWarning)         a label map throws something away
 """
 
@@ -55,6 +57,10 @@ class ImageError(AffektError):
     """A picture or a video that cannot be read."""
 
 
+class TextError(AffektError):
+    """A text, subtitles or a table of messages that cannot be read."""
+
+
 class ModelError(AffektError):
     """A model file that is wrong, truncated, foreign or unsafe."""
 
@@ -73,6 +79,10 @@ class AudioWarning(UserWarning):
 
 class ImageWarning(UserWarning):
     """A picture or a video was read, but something about it is wrong."""
+
+
+class TextWarning(UserWarning):
+    """A text was read, but something about it is wrong."""
 
 
 class LossWarning(UserWarning):

@@ -30,6 +30,31 @@ LABEL_SETS: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }
 
+#: GoEmotions (Demszky et al., 2020), in the order of its files.
+GOEMOTIONS = (
+    "admiration", "amusement", "anger", "annoyance", "approval", "caring", "confusion", "curiosity", "desire",
+    "disappointment", "disapproval", "disgust", "embarrassment", "excitement", "fear", "gratitude", "grief", "joy",
+    "love", "nervousness", "optimism", "pride", "realization", "relief", "remorse", "sadness", "surprise", "neutral",
+)  # fmt: skip
+
+#: The own labels of a model by the name of their set, and affekt's words to those of them that each stands for.
+#: Every own label is taken by one word, so no probability is lost; what sets the members of a word apart is:
+#: ``curiosity`` is counted as ``surprise``, ``desire`` as ``happy``, as the authors of GoEmotions group them.
+COMMON: dict[str, dict[str, tuple[str, ...]]] = {
+    "goemotions": {
+        "angry": ("anger", "annoyance", "disapproval"),
+        "disgust": ("disgust",),
+        "fear": ("fear", "nervousness"),
+        "happy": (
+            "admiration", "amusement", "approval", "caring", "desire", "excitement", "gratitude", "joy", "love",
+            "optimism", "pride", "relief",
+        ),
+        "neutral": ("neutral",),
+        "sad": ("disappointment", "embarrassment", "grief", "remorse", "sadness"),
+        "surprise": ("confusion", "curiosity", "realization", "surprise"),
+    },
+}  # fmt: skip
+
 Labels = str | Sequence[str] | Mapping[str, Sequence[str]]
 
 
@@ -58,14 +83,18 @@ class LabelMap:
         return {target: p / total for target, p in mapped.items()}
 
 
-def label_map(labels: Labels, available: Sequence[str]) -> LabelMap:
+def label_map(labels: Labels | None, available: Sequence[str]) -> LabelMap:
     """Turn what a user asks for into a map from the model's labels.
+
+    A model whose own labels are a set of ``COMMON`` answers in affekt's words;
+    the name of the set (``"goemotions"``), or labels of it that are none of
+    these words, ask for its own.
 
     Parameters
     ----------
-    labels : str, sequence of str or mapping
+    labels : str, sequence of str or mapping, optional
         A set's name (``"four"``), labels to keep (``["angry", "sad"]`` or
-        ``"angry,sad"``), or what to merge (``{"negative": ["angry", "sad"]}``).
+        ``"angry,sad"``), or what to merge (``{"negative": ["angry", "sad"]}``). By default all.
     available : sequence of str
         The model's labels.
 
@@ -91,26 +120,54 @@ def label_map(labels: Labels, available: Sequence[str]) -> LabelMap:
     >>> label_map({"up": ["happy"], "down": ["sad"]}, ["happy", "sad"]).lost
     ()
     """
-    sources = _sources(labels, available)
+    common = _common(available)
+    words = list(common) or list(available)
+    if labels is None:
+        return LabelMap(common or {label: (label,) for label in available})
+    if common and _asks_for_own(labels, common):
+        common, words = {}, list(available)
+    sources = _sources(labels, words)
     for target, group in sources.items():
         if not target or not group:
             raise InputError(f"the group {target!r} is {list(group)}; give each group a name and at least one label.")
     used = [source for group in sources.values() for source in group]
     for source in used:
-        if source not in available:
-            raise UnknownName("label", source, [*available, *LABEL_SETS])
+        if source not in words:
+            raise UnknownName("label", source, [*words, *LABEL_SETS])
     if len(set(used)) < len(used):
         raise InputError(f"a label stands in two groups: {labels}. Name each label once.")
     if len(sources) < 2:
         raise InputError(f"at least two labels are needed to choose between; got {list(sources)}.")
-    lost = tuple(label for label in available if label not in used)
+    lost = tuple(label for label in words if label not in used)
     if lost:
         warnings.warn(
             loss_of(lost, sources),
             LossWarning,
             stacklevel=3,
         )
+    if common:
+        sources = {target: tuple(own for word in group for own in common[word]) for target, group in sources.items()}
     return LabelMap(sources, lost)
+
+
+def _common(available: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Affekt's words for labels that are a set of ``COMMON``; empty for any others."""
+    for groups in COMMON.values():
+        if {own for group in groups.values() for own in group} == set(available):
+            return groups
+    return {}
+
+
+def _asks_for_own(labels: Labels, common: Mapping[str, Sequence[str]]) -> bool:
+    """Whether labels are the model's own: the name of their set, or one among them that is none of affekt's words."""
+    if isinstance(labels, str):
+        if labels in COMMON:
+            return True
+        labels = [label.strip() for label in labels.split(",")]
+    groups = labels.values() if isinstance(labels, Mapping) else [labels]
+    given = [name for group in groups for name in ([group] if isinstance(group, str) else group)]
+    own = {name for group in common.values() for name in group}
+    return any(name in own and name not in common for name in given)
 
 
 def loss_of(lost: Sequence[str], kept: Iterable[str]) -> str:
@@ -126,6 +183,8 @@ def _sources(labels: Labels, available: Sequence[str]) -> dict[str, tuple[str, .
     if isinstance(labels, Mapping):
         return {target: (group,) if isinstance(group, str) else tuple(group) for target, group in labels.items()}
     if isinstance(labels, str):
+        if labels in COMMON and set(available) == {own for group in COMMON[labels].values() for own in group}:
+            return {label: (label,) for label in available}
         if labels in LABEL_SETS:
             groups = {t: tuple(s for s in group if s in available) for t, group in LABEL_SETS[labels].items()}
             return {target: group for target, group in groups.items() if group}

@@ -109,6 +109,8 @@ class Prediction:
         is told apart.
     box : (left, top, width, height) or None
         Where the face is in the picture, in shares of its width and height: each in [0, 1], and inside.
+    text : str or None
+        The words that were judged, where it is words that are.
 
     Raises
     ------
@@ -134,6 +136,7 @@ class Prediction:
     reason: str = ""
     who: str | None = None
     box: tuple[float, float, float, float] | None = None
+    text: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.start <= self.end <= _LONGEST:

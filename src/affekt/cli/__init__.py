@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from affekt import __version__
-from affekt.errors import AudioWarning, ImageWarning, LossWarning
+from affekt.errors import AudioWarning, ImageWarning, LossWarning, TextWarning
 
 #: Command to the module in this folder that holds it.
 COMMANDS = {
@@ -21,6 +21,7 @@ COMMANDS = {
     "listen": "listen",
     "watch": "watch",
     "stream": "stream",
+    "explain": "explain",
     "serve": "serve",
     "models": "models",
     "info": "models",
@@ -62,7 +63,12 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             # File names may hold bytes that the terminal's encoding does not.
             stream.reconfigure(errors="backslashreplace")
-    for category in (AudioWarning, ImageWarning, LossWarning):  # results carry these, and each is told once
+    for category in (
+        AudioWarning,
+        ImageWarning,
+        TextWarning,
+        LossWarning,
+    ):  # results carry these, and each is told once
         warnings.simplefilter("ignore", category)
     warnings.showwarning = _show_warning
 

@@ -22,14 +22,14 @@ FOUND = 1
 
 
 @click.command()
-@click.option("--corpus", "corpora", multiple=True, required=True, metavar="NAME=PATH", help="Once for each corpus.")
+@click.argument("one", nargs=-1, metavar="[NAME PATH]")
+@click.option("--corpus", "corpora", multiple=True, metavar="NAME=PATH", help="Once for each corpus.")
 @click.option(
     "--split",
     "how",
-    default="fixed",
-    show_default=True,
     metavar="HOW",
-    help="fixed, speaker, clip, sentence, or FILE.csv with the columns id (or path, or clip) and side.",
+    help="fixed, speaker, clip, sentence, published, or FILE.csv with the columns id (or path, or clip) and side. "
+    "By default fixed; of pictures published where they say their part, and else clip.",
 )
 @click.option(
     "--label",
@@ -38,42 +38,76 @@ FOUND = 1
     metavar="WHAT",
     help="emotion, sentence, sex-emotion, speaker-emotion, or a field of the corpus's names.",
 )
-@click.option("--audio", is_flag=True, help="Decode every clip too: copies, near-duplicates, what the files give away.")
+@click.option(
+    "--audio",
+    is_flag=True,
+    help="Decode every clip too: copies, near-duplicates, what the files give away. Pictures are always looked at.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of splits that are drawn.")
 @click.option("--strict", is_flag=True, help="Exit status 1 when anything severe is found.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
 @polite
-def audit(corpora: Sequence[str], how: str, label: str, audio: bool, seed: int, strict: bool, form: str) -> int:
+def audit(
+    one: Sequence[str],
+    corpora: Sequence[str],
+    how: str | None,
+    label: str,
+    audio: bool,
+    seed: int,
+    strict: bool,
+    form: str,
+) -> int:
     """What is wrong with a split of corpora, and with which words its scores must be stamped.
 
-    `--split clip` draws clips at random, as many published scores did.
+    Give one corpus as NAME PATH, or one or several with --corpus. `--split clip`
+    draws clips at random, as many published scores did.
     """
     from affekt.data.audit import audit as audit_split
     from affekt.data.audit import stamps
     from affekt.data.labelling import relabel
 
-    samples = [sample for found in read_all(corpora).values() for sample in found]
-    split = _split(relabel(samples, label), how, seed)
+    if len(one) not in (0, 2) or not (one or corpora):
+        raise InputError("give one corpus as NAME PATH (fer2013 fer2013.csv), or each with --corpus NAME=PATH.")
+    given = [*corpora, *(["=".join(one)] if one else [])]
+    samples = [sample for found in read_all(given).values() for sample in found]
+    if label != "emotion" and any(label in sample.meta for sample in samples):
+        samples = [sample for sample in samples if sample.meta.get(label) is not None]
+    split = _split(relabel(samples, label), how or _usual(samples), seed)
     findings = audit_split(split, _evidence(split, audio))
     click.echo(WRITERS[form](split, findings))
     return FOUND if strict and stamps(findings) else 0
 
 
 def _evidence(split: Split, audio: bool) -> Evidence:
+    from affekt.corpora.pictures import is_picture
     from affekt.data.findings import Evidence
     from affekt.data.near_duplicates import evidence_of
+    from affekt.data.pictures import evidence_of_pictures
 
+    samples = (*split.train, *split.dev, *split.test)
+    if all(is_picture(sample) for sample in samples):
+        with progress(len(samples), "pictures") as tick:
+            return evidence_of_pictures(samples, tick=tick)
     if not audio:
         return Evidence()
-    samples = (*split.train, *split.dev, *split.test)
     with progress(len(samples), "clips") as tick:
         return evidence_of(samples, tick=tick)
+
+
+def _usual(samples: Sequence[Sample]) -> str:
+    """How samples are split when nothing is said."""
+    from affekt.corpora.pictures import is_picture
+    from affekt.data.splits import is_published_split
+
+    if not all(is_picture(sample) for sample in samples):
+        return "fixed"
+    return "published" if is_published_split(samples) else "clip"
 
 
 def _split(samples: Sequence[Sample], how: str, seed: int) -> Split:
     import numpy as np
 
-    from affekt.data.splits import fixed_split, folds, split_by_clip, split_by_speaker
+    from affekt.data.splits import fixed_split, folds, published_split, split_by_clip, split_by_speaker
 
     rng = np.random.default_rng(seed)
     if how == "fixed":
@@ -82,11 +116,15 @@ def _split(samples: Sequence[Sample], how: str, seed: int) -> Split:
         return split_by_speaker(samples, rng)
     if how == "clip":
         return split_by_clip(samples, rng)
+    if how == "published":
+        return published_split(samples)
     if how == "sentence":
         return folds(samples, min(5, len({(s.corpus, s.sentence) for s in samples})), rng, by="sentence")[0]
     if Path(how).suffix.lower() == ".csv":
         return _split_of_file(samples, Path(how))
-    raise InputError(f"--split {how}: give fixed, speaker, clip, sentence, or a FILE.csv with the columns id and side.")
+    raise InputError(
+        f"--split {how}: give fixed, speaker, clip, sentence, published, or a FILE.csv with the columns id and side."
+    )
 
 
 def _split_of_file(samples: Sequence[Sample], path: Path) -> Split:
@@ -131,15 +169,20 @@ def _sides_of_file(path: Path) -> dict[str, str]:
 
 
 def _without_ending(name: str) -> str:
-    from affekt.corpora.corpus import AUDIO_SUFFIXES
+    from affekt.corpora.corpus import SUFFIXES
 
     name = name.strip()
-    return name[: name.rindex(".")] if name.lower().endswith(AUDIO_SUFFIXES) else name
+    known = tuple(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
+    return name[: name.rindex(".")] if name.lower().endswith(known) else name
 
 
 def _counts(split: Split) -> str:
+    from affekt.corpora.pictures import is_picture
+    from affekt.data.wording import in_words_of
+
     sides = [f"{name} {len(getattr(split, name))}" for name in ("train", "dev", "test")]
-    return f"split by {split.by}: {', '.join(sides)} clips"
+    what = "pictures" if all(is_picture(sample) for sample in (*split.train, *split.test)) else "clips"
+    return f"split by {in_words_of('face', split.by) if what == 'pictures' else split.by}: {', '.join(sides)} {what}"
 
 
 def _conclusion(findings: Sequence[Finding]) -> str:

@@ -35,12 +35,23 @@ def _list(form: str) -> None:
     from rich.table import Table
 
     table = Table(
-        "name", "title", "language", "clips", "speakers", "licence", "labels", "where", box=None, pad_edge=False
+        "name",
+        "title",
+        "modality",
+        "language",
+        "clips",
+        "speakers",
+        "licence",
+        "labels",
+        "where",
+        box=None,
+        pad_edge=False,
     )
     for corpus in CORPORA.values():
         table.add_row(
             corpus.name,
             corpus.title,
+            corpus.modality,
             ", ".join(corpus.languages) or "any",
             str(corpus.clips or "any"),
             str(corpus.speakers or "any"),
@@ -52,7 +63,7 @@ def _list(form: str) -> None:
 
 
 def _facts(corpus: Any) -> dict[str, Any]:
-    names = ("name", "title", "languages", "labels", "clips", "speakers", "licence", "home", "example")
+    names = ("name", "modality", "title", "languages", "labels", "clips", "speakers", "licence", "home", "example")
     return {name: getattr(corpus, name) for name in names}
 
 
@@ -85,6 +96,8 @@ def check(name: str, path: Path, form: str) -> int:
 
 def _lines(found: Any) -> list[str]:
     """A check for people, line by line."""
+    if found.sizes:
+        return _picture_lines(found)
     rates = ", ".join(f"{rate} Hz ({count})" for rate, count in found.sampling_rates.items())
     lines = [
         f"{found.corpus}: {_of(found.clips, found.clips_published)} clips "
@@ -104,7 +117,32 @@ def _lines(found: Any) -> list[str]:
         ("skipped", found.skipped),
     ):
         lines += _section(what, [str(item) for item in items])
-    lines += [f"note: {shown(sentence)}" for sentence in found.warnings]
+    return lines + _last_lines(found)
+
+
+def _picture_lines(found: Any) -> list[str]:
+    """A check of pictures for people, line by line."""
+    sizes = list(found.sizes.items())
+    more = f" and {len(sizes) - MOST_LINES} more" if len(sizes) > MOST_LINES else ""
+    lines = [
+        f"{found.corpus}: {_of(found.clips, found.clips_published)} pictures of {found.speakers} people",
+        f"  labels    {_counts(found.labels)}",
+        f"  people    {_counts(found.per_speaker) or 'unknown'}",
+        f"  sizes     {', '.join(f'{size} ({count})' for size, count in sizes[:MOST_LINES])}{more}",
+    ]
+    for what, items in (
+        ("cannot be read", found.unreadable),
+        ("the same picture under two labels", [d for d in found.duplicates if d.conflict]),
+        ("the same picture twice", [d for d in found.duplicates if not d.conflict]),
+        ("nothing to see", found.odd_levels),
+        ("skipped", found.skipped),
+    ):
+        lines += _section(what, [str(item) for item in items])
+    return lines + _last_lines(found)
+
+
+def _last_lines(found: Any) -> list[str]:
+    lines = [f"note: {shown(sentence)}" for sentence in found.warnings]
     lines += [f"wrong: {shown(sentence)}" for sentence in found.problems]
     return lines if found.problems else [*lines, "nothing is missing or broken."]
 

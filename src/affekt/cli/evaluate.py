@@ -34,6 +34,8 @@ class Job:
     compare: str | None
     slices: bool
     baseline: str = "none"
+    crop: str = "auto"
+    trained_on: tuple[str, ...] = ()
 
 
 @click.command()
@@ -44,7 +46,8 @@ class Job:
     type=click.Choice(["test", "dev", "all"]),
     default="test",
     show_default=True,
-    help="Of the committed speakers; a corpus without any is tested as a whole.",
+    help="Of the committed speakers, or of the split that a corpus was published with; one with neither is tested as a "
+    "whole.",
 )
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "markdown", "html"]), default="text", show_default=True
@@ -61,10 +64,27 @@ class Job:
     help="Speaker baseline that MODEL is given: none; or computed from the speaker's other neutral clips, from any of "
     "their other clips (no labels used), or from those before.",
 )
+@click.option(
+    "--crop",
+    type=click.Choice(["auto", "whole", "detect"]),
+    default="auto",
+    show_default=True,
+    help="Of pictures: whole, each is a face as it is; detect, the largest face found in it; auto, square pictures of "
+    "at most 100 pixels are whole, others are looked into.",
+)
+@click.option(
+    "--trained-on",
+    multiple=True,
+    metavar="NAME=PATH",
+    help="Of pictures: what MODEL learned from. Near-duplicates of it are counted, and scored apart.",
+)
 @click.option("--slices", is_flag=True, help="List the UAR of every sex, length, speaker, ... in the text.")
 @polite
 def evaluate(**options: Any) -> int:
     """Evaluate MODEL on the fixed test speakers of corpora, with 95 % intervals over speakers.
+
+    A model of faces is evaluated on pictures: class folders, or FER2013. The
+    intervals are over people where they are known, else over pictures.
 
     The exit status is 1 when some recordings could not be read; they are left
     out of the scores, and named.
@@ -110,11 +130,13 @@ def _evaluate_all(job: Job) -> ModelEvaluation:
     models = [Recognizer(model) for model in (job.model, job.compare) if model is not None]
     readings = read_all(job.corpora)
     hashes = [known_split(readings, recognizer.card) for recognizer in models]
+    learned = _learned(job)
     found = {}
     for name, samples in readings.items():
         pairs = zip(models, hashes, strict=True)
-        test_sets = [select_test_set(name, samples, m.card, side=job.side, split_hash=known) for m, known in pairs]
-        if test_sets[0] is None:
+        selected = [select_test_set(name, samples, m.card, side=job.side, split_hash=known) for m, known in pairs]
+        test_sets = [replace(t, crop=job.crop, trained_on=learned) for t in selected if t is not None]
+        if len(test_sets) < len(models):
             click.echo(f"{name}: has no {job.side} speakers; left out.", err=True)
             continue
         test_sets[0] = replace(test_sets[0], baseline=job.baseline)
@@ -124,10 +146,22 @@ def _evaluate_all(job: Job) -> ModelEvaluation:
             evaluations = [
                 evaluate(model, test_set, jobs=job.jobs, tick=tick, findings=findings)
                 for model, test_set in zip(models, test_sets, strict=True)
-                if test_set is not None
             ]
         found[name] = _compared(evaluations, test_sets[0].samples)
     return ModelEvaluation(job.model, found, job.side, job.baseline, job.compare)
+
+
+def _learned(job: Job) -> tuple[Sample, ...]:
+    """The pictures of --trained-on: the training part of a corpus that was published with a split, else all."""
+    from affekt.corpora.pictures import is_picture
+    from affekt.data.splits import is_published_split, published_split
+
+    found: list[Sample] = []
+    for name, samples in read_all(job.trained_on).items():
+        if not all(is_picture(sample) for sample in samples):
+            raise InputError(f"--trained-on {name}: holds recordings; near-duplicates are looked for among pictures.")
+        found += published_split(samples).train if is_published_split(samples) else samples
+    return tuple(found)
 
 
 def _findings(test_set: TestSet, samples: Sequence[Sample]) -> tuple[Any, ...]:

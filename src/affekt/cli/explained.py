@@ -22,7 +22,8 @@ FORMS = ("table", "json", "jsonl")
 #: Maps in one picture at most: those of the most confident segments.
 MOST_MAPS = 6
 
-Explain = Callable[[Result], "Sequence[Explanation]"]
+#: A result to the ``explanation`` of each of its segments, as JSON has it.
+Explain = Callable[[Result], Sequence[dict[str, Any]]]
 
 
 def check_form(form: str) -> None:
@@ -34,12 +35,10 @@ def check_form(form: str) -> None:
 def explaining_writer(form: str, explain: Explain) -> Writer:
     """The writer of json or jsonl that gives each segment its ``explanation``."""
 
-    from affekt.explain.words import as_json
-
     def explained(result: Result) -> dict[str, Any]:
         table = record(result)
         for segment, explanation in zip(table["segments"], explain(result), strict=True):
-            segment["explanation"] = as_json(explanation)
+            segment["explanation"] = explanation
         return table
 
     def json(results: Iterable[Result], file: IO[str]) -> None:

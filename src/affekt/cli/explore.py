@@ -39,12 +39,18 @@ def explore(path: Path, corpus: str, output: Path, clips: int, seed: int) -> int
     import numpy as np
 
     from affekt.corpora import CORPORA, read_corpus
+    from affekt.corpora.pictures import is_picture
     from affekt.data import explore as look
     from affekt.plot.explore_page import chapters, explore_page
 
     for module in ("matplotlib", "sklearn"):
         require(module, extra="lab")
     reading = read_corpus(corpus, path)
+    if any(is_picture(sample) for sample in reading.samples):
+        raise InputError(
+            f"{path} holds pictures; explore looks at recordings. Use affekt audit {corpus} PATH for copies, labels "
+            f"and classes, and affekt corpora check {corpus} PATH for what is there."
+        )
     for sentence in reading.warnings:
         click.echo(f"warning: {shown(sentence)}", err=True)
     _make_folder(output)

@@ -54,6 +54,7 @@ class Job:
     track: str | None = None
     smoothing: float | None = None
     modality: str = "auto"
+    text: str | None = None
     seconds: float | None = None
     detector: str | None = None
 
@@ -63,7 +64,8 @@ class Job:
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, metavar="PATH...")
+@click.option("--text", metavar="WORDS", help="Sentences to judge, instead of files.")
 @click.option("--format", "form", type=click.Choice(["table", *WRITERS]), default="table", show_default=True)
 @click.option("-o", "--output", type=Target(), help="File; or FOLDER/, for one file per recording.")
 @click.option("--plot", type=Target(), help="Picture of the timeline (png, svg, pdf); for many recordings FOLDER/.")
@@ -74,10 +76,10 @@ class Job:
 )
 @click.option(
     "--modality",
-    type=click.Choice(["auto", "speech", "face", "fusion"]),
+    type=click.Choice(["auto", "speech", "face", "text", "fusion"]),
     default="auto",
     show_default=True,
-    help="What to recognise. auto: speech in sound, faces in pictures, and in videos both, and what they say together.",
+    help="What to recognise. auto: speech in sound, faces in pictures, words in texts, and in videos all of it.",
 )
 @click.option(
     "--labels", help="A set (four, ekman, valence, ...), labels (angry,sad), or groups (bad=angry+sad,good=happy)."
@@ -129,19 +131,24 @@ class Job:
 @click.option("-r", "--recursive", is_flag=True, help="Look into the folders of a folder, too.")
 @polite
 def predict(**options: Any) -> int:
-    """Emotions over time in recordings, and in the faces of pictures and videos.
+    """Emotions over time in recordings, in the faces of pictures and videos, and in written words.
 
-    PATH is a recording in any common format (sound or video), a picture, a
-    folder, a pattern, - for standard input, or a camera (webcam:0,
+    PATH is a recording in any common format (sound or video), a picture, a text
+    (txt, srt, vtt, csv), a folder, a pattern, - for standard input, or a camera (webcam:0,
     rtsp://...), which Ctrl-C or --seconds ends. The exit status is 0 when all went well,
     1 when some recordings failed (they are named on stderr, the others are
     written), 2 when the command was wrong.
     """
     from affekt.face.camera import is_camera
     from affekt.recognize.batch import find_recordings
-    from affekt.recognize.recognizer import Recognizer
 
     job = Job(**options)
+    if not job.paths and job.text is None:
+        raise click.UsageError("Missing argument 'PATH...'.")
+    if job.text is not None:
+        from affekt.cli.texts import predict_texts
+
+        return predict_texts(job, [], [])
     # What an http address holds is not fetched: it may be a recording, and the user's to download.
     if any(is_camera(path) and not path.lower().startswith("http") for path in job.paths):
         return watch_camera(job)
@@ -152,11 +159,36 @@ def predict(**options: Any) -> int:
     if left_out:
         kinds = ", ".join(f"{count} {kind}" for kind, count in left_out.most_common(5))
         click.echo(f"note: files left out, as their names are none of recordings: {shown(kinds)}", err=True)
-    _check(job, len(sources))
-    _spare_inputs(job, sources)
+    check(job, len(sources))
+    spare_inputs(job, sources)
     modality = job.modality if job.modality != "auto" or job.model else modality_of(job, sources)
     if modality == "fusion":
         return predict_media(job, sources, failures)
+    if modality == "text":
+        from affekt.cli.texts import predict_texts
+
+        return predict_texts(job, sources, failures)
+    recognizer = recognizer_of(job, modality)
+    session = Session(job, with_baseline(job, recognizer), sources, failures)
+    if job.reference and job.explain:
+        from affekt.explain.words import reference_of
+
+        session.reference = reference_of(job.reference, recognizer)
+    if job.speaker_from:
+        session.learn_speakers()
+    return session.run()
+
+
+def recognizer_of(job: Job, modality: str) -> Recognizer:
+    """The recogniser that a command asks for, of speech or of faces.
+
+    Raises
+    ------
+    InputError
+        If an option is none of its modality.
+    """
+    from affekt.recognize.recognizer import Recognizer
+
     default = {"auto": "voice", "speech": "voice"}.get(modality, modality)
     recognizer = Recognizer(job.model or default, labels=parse_labels(job.labels), threshold=job.threshold)
     if modality not in ("auto", recognizer.card.modality):
@@ -165,22 +197,16 @@ def predict(**options: Any) -> int:
         raise InputError(f"--annotate is for faces; {recognizer.card.name} is a model of {recognizer.card.modality}.")
     if job.face_options():
         recognizer = recognizer.with_options(**job.face_options())
+    if job.explain and recognizer.card.modality != "speech":
+        raise InputError(
+            f"--explain puts voices into words; {recognizer.card.name} is a model of {recognizer.card.modality}. "
+            "For maps: affekt explain PATH --output DIR."
+        )
     if job.channel != "mix" or job.track:
         recognizer = recognizer.reading(channel=job.channel, track=job.track)
     if job.coverage is not None:
         recognizer.label_set(NOTHING, job.coverage)  # says at once when the model cannot
-    session = Session(job, with_baseline(job, recognizer), sources, failures)
-    if job.reference and job.explain:
-        from affekt.explain.words import reference_of
-
-        session.reference = reference_of(job.reference, recognizer)
-    if job.speaker_from:
-        session.learn_speakers()
-    if len(sources) == 1 and not failures:
-        session.one()
-    else:
-        session.many()
-    return session.status()
+    return recognizer
 
 
 def watch_camera(job: Job) -> int:
@@ -191,7 +217,7 @@ def watch_camera(job: Job) -> int:
 
     if len(job.paths) > 1:
         raise InputError("a camera is watched alone; give one, and no files beside it.")
-    _check(job, 1)
+    check(job, 1)
     recognizer = Recognizer(job.model or "face", labels=parse_labels(job.labels), threshold=job.threshold)
     if recognizer.card.modality != "face":
         raise InputError(
@@ -219,10 +245,16 @@ def modality_of(job: Job, sources: Sequence[str]) -> str:
     """
     from affekt.face.image import PICTURES
     from affekt.face.video import VIDEOS
+    from affekt.text.captions import EXTENSIONS as TEXTS
 
     if job.annotate or job.smoothing is not None:
         return "face"
     endings = [os.path.splitext(source)[1][1:].lower() for source in sources]
+    texts = sum(e in TEXTS for e in endings)
+    if texts and texts < len(sources):
+        raise InputError(f"{texts} of {len(sources)} files are texts; give them without the others.")
+    if texts:
+        return "text"
     pictures, videos = sum(e in PICTURES for e in endings), sum(e in VIDEOS for e in endings)
     if pictures and pictures < len(sources):
         raise InputError(
@@ -250,11 +282,7 @@ def predict_media(job: Job, sources: Sequence[str], failures: Sequence[Failure])
     if given := [option for option, value in wrong.items() if value]:
         raise InputError(f"{', '.join(given)}: is for one modality; name it: --modality speech, or --modality face.")
     session = Session(job, MediaRecognizer(threshold=job.threshold), sources, failures)
-    if len(sources) == 1 and not failures:
-        session.one()
-    else:
-        session.many()
-    return session.status()
+    return session.run()
 
 
 def with_baseline(job: Job, recognizer: Recognizer) -> Recognizer:
@@ -269,7 +297,8 @@ def with_baseline(job: Job, recognizer: Recognizer) -> Recognizer:
         raise InputError(f"--reference {error}") from None
 
 
-def _check(job: Job, count: int) -> None:
+def check(job: Job, count: int) -> None:
+    """Raise InputError where options do not go together, or what was asked for cannot be written."""
     if job.explain:
         check_form(job.form)
     if sum([bool(job.reference), bool(job.speaker_from), job.one_speaker]) > 1:
@@ -305,7 +334,8 @@ def _check_targets(job: Job, count: int) -> None:
         raise InputError(f"{given} are both {files[-1]}; give two files.")
 
 
-def _spare_inputs(job: Job, sources: Sequence[str]) -> None:
+def spare_inputs(job: Job, sources: Sequence[str]) -> None:
+    """Raise InputError where an output is one of the inputs."""
     for path in (job.output, job.plot, job.annotate, beside(job.plot) if job.plot and job.explain else None):
         if path and path.is_file() and any(os.path.exists(s) and path.samefile(s) for s in sources if s != "-"):
             raise InputError(f"{path} is one of the recordings and would be overwritten; give another file.")
@@ -340,6 +370,14 @@ class Session:
         if alone:
             few = f"{alone} of {len(self.sources)} recordings: the speaker stays unknown"
             click.echo(f"{few}; it takes {LEAST_SECONDS['any']:g} s of other speech of theirs.", err=True)
+
+    def run(self) -> int:
+        """Work through all sources; the exit status."""
+        if len(self.sources) == 1 and not self._not_found:
+            self.one()
+        else:
+            self.many()
+        return self.status()
 
     def one(self) -> None:
         """A single recording: its timeline, in full."""
@@ -454,7 +492,7 @@ class Session:
     def _write(self, results: Iterable[Result]) -> None:
         writer, output = WRITERS[self.job.form], self.job.output
         if self.job.explain:
-            writer = explaining_writer(self.job.form, lambda result: self._explanations[result.source])
+            writer = explaining_writer(self.job.form, self._explained)
         if output is None:
             writer(results, sys.stdout)
         elif self._folder():
@@ -466,6 +504,11 @@ class Session:
             in_place = self.job.form == "jsonl" or not _replaceable(output)
             with _line_file(output) if in_place else atomic_write(output) as file:
                 writer(results, file)
+
+    def _explained(self, result: Result) -> list[dict[str, Any]]:
+        from affekt.explain.words import as_json
+
+        return [as_json(explanation) for explanation in self._explanations[result.source]]
 
     def _file_for(self, source: str, folder: Path, suffix: str) -> Path:
         """A file named after the recording; a number tells recordings of one name apart."""

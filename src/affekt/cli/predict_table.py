@@ -165,7 +165,7 @@ def word(prediction: Prediction) -> str:
     """The label; or "not sure" with the best guess; or "no speech", "no face"."""
     if prediction.unsure:
         return f"not sure, perhaps {prediction.best}"
-    return prediction.label or ("no face" if prediction.modality == "face" else "no speech")
+    return prediction.label or {"face": "no face", "text": "no words"}.get(prediction.modality, "no speech")
 
 
 def others(prediction: Prediction) -> str:

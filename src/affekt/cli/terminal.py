@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from affekt.errors import AffektError, AudioError, InputError
+from affekt.errors import AffektError, AudioError, InputError, TextError
 from affekt.types import Prediction, Sample
 
 SOME_FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
@@ -34,7 +34,7 @@ def polite(command: Callable[..., int | None]) -> Callable[..., None]:
             status = 0
         except (AffektError, OSError) as error:
             status = _complain(
-                _sentence(error), SOME_FAILED if isinstance(error, (AudioError, OSError)) else WRONG_USAGE
+                _sentence(error), SOME_FAILED if isinstance(error, (AudioError, TextError, OSError)) else WRONG_USAGE
             )
         sys.exit(status)
 
@@ -122,7 +122,8 @@ def read_all(pairs: Sequence[str]) -> dict[str, tuple[Sample, ...]]:
         reading, published = read_corpus(name, path), CORPORA[name].clips
         found[name] = reading.samples
         if published and len(reading.samples) < published:
-            click.echo(f"warning: {name}: {len(reading.samples)} of its {published} clips are there.", err=True)
+            what = "pictures" if CORPORA[name].modality == "face" else "clips"
+            click.echo(f"warning: {name}: {len(reading.samples)} of its {published} {what} are there.", err=True)
         for sentence in reading.warnings:
             click.echo(f"warning: {name}: {shown(sentence)}", err=True)
         if reading.skipped:

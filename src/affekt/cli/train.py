@@ -64,6 +64,7 @@ def train(
     from affekt.train.face.yolo_recipe import YoloRecipe
     from affekt.train.recipe import Recipe, load_recipe
     from affekt.train.sources import Sources, noise_paths, response_paths
+    from affekt.train.text.recipe import TextRecipe
     from affekt.train.voice.activity import ActivityRecipe, run_activity
     from affekt.train.voice.run import run
 
@@ -76,7 +77,7 @@ def train(
         raise InputError(f"--sounds, --responses and --start are for voice; {recipe} takes none.")
     if teacher and not is_detector:
         raise InputError(f"--teacher is for detector; {recipe} learns from labels.")
-    if not isinstance(loaded, (Recipe, ActivityRecipe, FaceRecipe, DetectorRecipe, YoloRecipe)):
+    if not isinstance(loaded, (Recipe, ActivityRecipe, FaceRecipe, DetectorRecipe, TextRecipe, YoloRecipe)):
         return run_lab(LabJob(recipe, protocols=(protocol,), export=True, **options))
     if options["models"] or options["sex"] or options["checkpoint"] or protocol != "honest":
         raise InputError(f"{recipe} has one model and protocol: leave --model, --sex, --checkpoint, --protocol out.")
@@ -89,6 +90,12 @@ def train(
         if set(given := folders(options["corpora"])) != {FER2013}:
             raise InputError(f"{recipe} learns from one corpus: give --corpus {FER2013}=FILE.npz and no other.")
         click.echo(run_faces(loaded, given[FER2013], options["output"], report=report))
+        return 0
+    if isinstance(loaded, TextRecipe):
+        from affekt.train.text.run import run_text, sources_of
+
+        texts = sources_of(folders(options["corpora"]), loaded)
+        click.echo(run_text(loaded, texts, options["output"], report=report))
         return 0
     sources = Sources(folders(options["corpora"]), noise_paths(sounds), response_paths(responses))
     output = options["output"]

@@ -1,8 +1,8 @@
-"""Corpora of emotional speech: a folder of files becomes Samples.
+"""Corpora of emotional speech and of faces: a folder of files becomes Samples.
 
 Only names and tables are read, no recording is opened. Every corpus has a module
 whose docstring says how its names are built and what has fooled people. Your own
-recordings are the corpus ``folder``; ``synthetic`` needs no recordings at all.
+recordings or pictures are the corpus ``folder``; ``synthetic`` needs no recordings at all.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from affekt.corpora import (
     crema_d,
     emo_db,
     emovo,
+    fer2013,
     folder,
     nemo,
     ravdess,
@@ -33,6 +34,7 @@ CORPORA: dict[str, Corpus] = {
     "crema_d": crema_d.CORPUS,
     "emo_db": emo_db.CORPUS,
     "emovo": emovo.CORPUS,
+    "fer2013": fer2013.CORPUS,
     "folder": folder.CORPUS,
     "nemo": nemo.CORPUS,
     "ravdess": ravdess.CORPUS,

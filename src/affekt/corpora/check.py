@@ -1,4 +1,4 @@
-"""Is a corpus all there, and can every clip be read? Every recording is decoded once, one at a time."""
+"""Is a corpus all there, and can every clip be read? Every recording, or picture, is decoded once, one at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import soundfile
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from affekt.corpora import CORPORA, read_corpus
 from affekt.corpora.corpus import Corpus, Reading
-from affekt.errors import AudioError, UnknownName
+from affekt.corpora.pictures import is_picture, read_pictures
+from affekt.errors import AudioError, ImageError, UnknownName
 from affekt.speech.audio import blocks
 from affekt.speech.decode import HIGHEST_RATE, LOWEST_RATE
 from affekt.speech.decoded import SAMPLING_RATE
@@ -23,6 +24,7 @@ from affekt.speech.stretch import bounds
 from affekt.types import Sample
 
 SHORTEST, LONGEST = 0.3, 60.0  # seconds
+ONE_COLOUR = 1.0  # deviation of the pixels of a picture
 SILENT = 1e-3  # peak: -60 dB of full scale
 LATE = 0.02  # seconds that a clip may end after its recording: tables are rounded
 TRUNCATED = "is truncated"  # how the sentence of affekt.speech.audio begins
@@ -102,6 +104,8 @@ class Check:
         Of all clips that can be read.
     skipped, warnings : tuple of str
         As the reading tells them.
+    sizes : mapping of str to int
+        Of pictures, ``width x height`` to how many have it.
     """
 
     corpus: str
@@ -123,6 +127,7 @@ class Check:
     seconds: float
     skipped: tuple[str, ...]
     warnings: tuple[str, ...]
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -130,14 +135,15 @@ class Check:
         missing = (self.clips_published or 0) - self.clips
         conflicts = sum(duplicate.conflict for duplicate in self.duplicates)
         published = self.clips_published or 0
+        clip, recordings, sounds = ("picture",) + ("pictures",) * 2 if self.sizes else ("clip", "recordings", "sounds")
         found = {
-            f"published clips missing: {missing} of {published}": missing > 0,
-            f"more clips than published: {self.clips} of {published}": missing < 0 < published,
-            f"no clip of the labels {_first(self.missing_labels)}": self.missing_labels,
-            f"no clip of the speakers {_first(self.missing_speakers)}": self.missing_speakers,
-            f"recordings that cannot be read: {len(self.unreadable)}": self.unreadable,
+            f"published {clip}s missing: {missing} of {published}": missing > 0,
+            f"more {clip}s than published: {self.clips} of {published}": missing < 0 < published,
+            f"no {clip} of the labels {_first(self.missing_labels)}": self.missing_labels,
+            f"no {clip} of the speakers {_first(self.missing_speakers)}": self.missing_speakers,
+            f"{recordings} that cannot be read: {len(self.unreadable)}": self.unreadable,
             f"recordings that end too early: {len(self.cut_short)}": self.cut_short,
-            f"sounds that stand under two labels: {conflicts}": conflicts,
+            f"{sounds} that stand under two labels: {conflicts}": conflicts,
         }
         return tuple(sentence for sentence, holds in found.items() if holds)
 
@@ -158,6 +164,7 @@ class _ClipFacts:
     cut: tuple[str, ...] = ()
     odd: tuple[str, ...] = ()
     failure: str = ""
+    size: str = ""  # of a picture
 
 
 def check_corpus(name: str, path: str | os.PathLike[str], *, tick: Callable[[], object] = lambda: None) -> Check:
@@ -208,6 +215,8 @@ def check_reading(name: str, reading: Reading, *, tick: Callable[[], object] = l
     """
     if name not in CORPORA:
         raise UnknownName("corpus", name, CORPORA)
+    if reading.samples and all(is_picture(sample) for sample in reading.samples):
+        return _summed(CORPORA[name], reading, _look_at(reading.samples, tick))
     recordings: dict[str, list[Sample]] = defaultdict(list)
     for sample in reading.samples:
         recordings[sample.path].append(sample)
@@ -217,6 +226,20 @@ def check_reading(name: str, reading: Reading, *, tick: Callable[[], object] = l
         for _ in samples:
             tick()
     return _summed(CORPORA[name], reading, clips)
+
+
+def _look_at(samples: Sequence[Sample], tick: Callable[[], object]) -> list[_ClipFacts]:
+    """Decode pictures, one after the other."""
+    found = []
+    for sample, picture in read_pictures(samples):
+        tick()
+        if isinstance(picture, ImageError):
+            found.append(_ClipFacts(sample, failure=_without(sample.path, str(picture))))
+            continue
+        size, one_colour = f"{picture.shape[1]} x {picture.shape[0]}", picture.std() < ONE_COLOUR
+        digest = hashlib.sha256(size.encode() + picture.tobytes()).hexdigest()
+        found.append(_ClipFacts(sample, digest, size=size, odd=("is of one colour.",) if one_colour else ()))
+    return found
 
 
 def _summed(corpus: Corpus, reading: Reading, clips: Sequence[_ClipFacts]) -> Check:
@@ -247,11 +270,14 @@ def _summed(corpus: Corpus, reading: Reading, clips: Sequence[_ClipFacts]) -> Ch
             if clip.rate not in (usual, None)
         ),
         odd_lengths=tuple(
-            f"{clip.sample.id}: {clip.seconds:.2f} s" for clip in readable if not SHORTEST <= clip.seconds <= LONGEST
+            f"{clip.sample.id}: {clip.seconds:.2f} s"
+            for clip in readable
+            if not clip.size and not SHORTEST <= clip.seconds <= LONGEST
         ),
         seconds=sum(clip.seconds for clip in readable),
         skipped=reading.skipped,
         warnings=reading.warnings,
+        sizes=dict(Counter(clip.size for clip in readable if clip.size).most_common()),
     )
 
 

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from affekt.errors import CorpusError
+from affekt.face.image import PICTURES
 from affekt.speech.audio import EXTENSIONS
 from affekt.types import Sample
 
 # In order of preference: of two copies of a clip side by side, the one that lost nothing is kept.
 _PREFERRED = ("wav", "flac", "opus", "ogg", "mp3")
 AUDIO_SUFFIXES = tuple(f".{name}" for name in (*_PREFERRED, *sorted(EXTENSIONS.difference(_PREFERRED))))
+_LOSSLESS = ("png", "bmp", "tiff", "tif", "pgm", "ppm")
+PICTURE_SUFFIXES = tuple(f".{name}" for name in (*_LOSSLESS, *sorted(PICTURES.difference(_LOSSLESS))))
+#: The path of a picture that is a row of a table or an archive.
+ROW = re.compile(r"(.+\.(?:csv|npz))#(\d+)", re.IGNORECASE | re.DOTALL)
+#: What files a corpus of a modality holds, in order of preference, and what they are called.
+SUFFIXES: dict[str, tuple[str, ...]] = {"speech": AUDIO_SUFFIXES, "face": PICTURE_SUFFIXES}
+FILES = {"speech": "audio", "face": "pictures"}
+#: How publishers call the parts of their own split, in lower case, to ours; ``public`` is dev where a test is there.
+USAGES = {
+    "train": "train", "training": "train",
+    "dev": "dev", "val": "dev", "valid": "dev", "validation": "dev",
+    "publictest": "public",
+    "test": "test", "testing": "test", "privatetest": "test",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -69,12 +85,14 @@ class Corpus:
         The emotions it has, in affekt's words, in alphabetical order; none where any will do.
     example : str
         A file name of this corpus, for error messages.
-    parse : callable
+    parse : callable or None
         Takes a path relative to the folder; returns a Clip, ``None`` when the
-        name is not one of this corpus, or a reason (str) to leave the clip out.
+        name is not one of this corpus, or a reason (str) to leave the clip out. ``None``: ``read`` reads one file.
     read : callable or None
         Takes the path a user gives, returns a Reading; for a corpus whose names do not
         say everything. ``None``: :func:`read_folder` reads it.
+    modality : str
+        ``speech`` or ``face``; ``any`` where the files that are there decide.
     """
 
     name: str
@@ -86,8 +104,9 @@ class Corpus:
     speakers: int | None
     labels: tuple[str, ...]
     example: str
-    parse: Parse
+    parse: Parse | None
     read: Callable[[str | os.PathLike[str]], Reading] | None = None
+    modality: str = "speech"
 
 
 @dataclass(frozen=True)
@@ -99,7 +118,7 @@ class Reading:
     samples : tuple of Sample
         In the order of their ids, which does not depend on the layout.
     skipped : tuple of str
-        Audio files that are no sample: ``relative/path: reason``.
+        Audio files, or pictures, that are no sample: ``relative/path: reason``.
     warnings : tuple of str
         What will be in the way later (speakers unknown, one class only), in words.
     """
@@ -110,11 +129,11 @@ class Reading:
 
 
 def read_folder(corpus: Corpus, path: str | os.PathLike[str]) -> Reading:
-    """Read the names of all audio files below a folder; no file is opened.
+    """Read the names of all audio files, or pictures, below a folder; no file is opened.
 
     The id of a sample is ``corpus/clip name``, without the folders in between:
     the flat, nested and twice nested layouts of a corpus give the same ids.
-    Files that are no audio are ignored; links to folders are not followed.
+    Other files are ignored; links to folders are not followed.
 
     Parameters
     ----------
@@ -131,11 +150,11 @@ def read_folder(corpus: Corpus, path: str | os.PathLike[str]) -> Reading:
     Raises
     ------
     CorpusError
-        If there is no such folder, no audio in it, or no name that fits.
+        If there is no such folder, none of its files in it, or no name that fits.
     """
     folder = Path(path).expanduser()
     _check_folder(corpus, folder)
-    files = audio_files(folder)
+    files = files_in(folder, corpus.modality)
     if not files:
         raise CorpusError(_nothing_there(corpus, folder))
     reading = _read_names(corpus, folder, files)
@@ -151,36 +170,48 @@ def _check_folder(corpus: Corpus, folder: Path) -> None:
         raise CorpusError(f"{folder} is a file. Give the folder that {corpus.title} was unpacked into.")
 
 
-def audio_files(folder: Path) -> list[PurePosixPath]:
-    """Paths of all audio files below a folder, relative to it; links to folders are not followed."""
+def files_in(folder: Path, modality: str) -> list[PurePosixPath]:
+    """Paths of all files of a modality below a folder, relative to it; links to folders are not followed.
+
+    Of ``any`` modality: the audio files, or where there are none the pictures.
+    """
+    kinds = SUFFIXES if modality == "any" else {modality: SUFFIXES[modality]}
     # os.walk does not enter links to folders, so a loop of links cannot trap it.
-    paths = [
-        PurePosixPath(Path(where, name).relative_to(folder).as_posix())
-        for where, _, names in os.walk(folder)
-        for name in names
-        if Path(name).suffix.lower() in AUDIO_SUFFIXES
-    ]
-    return sorted(paths, key=_reading_order)
+    walked = [Path(where, name).relative_to(folder) for where, _, names in os.walk(folder) for name in names]
+    for suffixes in kinds.values():
+        order = {suffix: place for place, suffix in enumerate(suffixes)}
+        paths = [PurePosixPath(path.as_posix()) for path in walked if path.suffix.lower() in order]
+        if paths:
+            return sorted(paths, key=lambda p: (str(p.with_suffix("")), order[p.suffix.lower()], p.suffix))
+    return []
 
 
-def _reading_order(relative: PurePosixPath) -> tuple[str, int, str]:
-    return str(relative.with_suffix("")), AUDIO_SUFFIXES.index(relative.suffix.lower()), relative.suffix
+def modality_of(path: str | PurePosixPath) -> str:
+    """The modality of a file, by its name: ``face`` of a picture, else ``speech``.
+
+    Examples
+    --------
+    >>> modality_of("angry/a.png"), modality_of("fer2013.csv#7"), modality_of("angry/a.wav")
+    ('face', 'face', 'speech')
+    """
+    is_row = ROW.fullmatch(str(path)) is not None
+    return "face" if is_row or PurePosixPath(path).suffix.lower() in PICTURE_SUFFIXES else "speech"
 
 
-def _read_names(corpus: Corpus, folder: Path, files: Iterable[PurePosixPath]) -> Reading:
+def _read_names(corpus: Corpus, folder: Path, files: Sequence[PurePosixPath]) -> Reading:
     taken: dict[str, PurePosixPath] = {}
     samples, skipped = [], []
     for relative in files:
-        clip = corpus.parse(relative)
+        clip = corpus.parse(relative) if corpus.parse else None
         if isinstance(clip, Clip) and clip.name not in taken:
             taken[clip.name] = relative
             samples.append(_sample(corpus, clip, folder / relative))
         else:
             skipped.append(f"{relative}: {_reason(corpus, clip, taken)}")
-    return reading_of(samples, skipped)
+    return reading_of(samples, skipped, modality=modality_of(files[0]))
 
 
-def reading_of(samples: Iterable[Sample], skipped: Iterable[str]) -> Reading:
+def reading_of(samples: Iterable[Sample], skipped: Iterable[str], *, modality: str = "speech") -> Reading:
     """Samples in the order of their ids, with warnings of what they cannot be used for.
 
     Examples
@@ -192,16 +223,15 @@ def reading_of(samples: Iterable[Sample], skipped: Iterable[str]) -> Reading:
     speakers = {sample.speaker for sample in ordered} - {None}
     labels = {sample.label for sample in ordered}
     unknown = sum(sample.speaker is None for sample in ordered)
+    who, what = ("person", "pictures") if modality == "face" else ("speaker", "clips")
     warnings = []
     if unknown:
-        warnings.append(
-            f"the speaker of {unknown} of {len(ordered)} clips is unknown: they cannot be split by speaker."
-        )
+        warnings.append(f"the {who} of {unknown} of {len(ordered)} {what} is unknown: they cannot be split by {who}.")
     if ordered and len(speakers) == 1 and not unknown:
-        warnings.append(f"only one speaker ({next(iter(speakers))}): nobody is left to test on.")
+        warnings.append(f"only one {who} ({next(iter(speakers))}): nobody is left to test on.")
     if len(labels) == 1:
         warnings.append(
-            f"only one class: all clips ({len(ordered)}) are {next(iter(labels))}; there is nothing to tell apart."
+            f"only one class: all {what} ({len(ordered)}) are {next(iter(labels))}; there is nothing to tell apart."
         )
     return Reading(ordered, tuple(skipped), tuple(warnings))
 
@@ -227,14 +257,16 @@ def _reason(corpus: Corpus, clip: Clip | str | None, taken: Mapping[str, PurePos
 
 def _nothing_there(corpus: Corpus, folder: Path) -> str:
     return (
-        f"{folder} holds no audio ({', '.join(AUDIO_SUFFIXES)}). Unpack {corpus.title} there ({corpus.home}), "
-        "or give the folder that it was unpacked into; links to folders are not followed."
+        f"{folder} holds no {FILES[corpus.modality]} ({', '.join(SUFFIXES[corpus.modality])}). "
+        f"Unpack {corpus.title} there ({corpus.home}), or give the folder that it was unpacked into; links to folders "
+        "are not followed."
     )
 
 
 def _nothing_fits(corpus: Corpus, folder: Path, skipped: tuple[str, ...]) -> str:
+    what = "pictures" if modality_of(skipped[0].partition(": ")[0]) == "face" else "audio files"
     return (
-        f"{folder} does not hold {corpus.title} ({corpus.name}): none of its {len(skipped)} audio files can be read. "
+        f"{folder} does not hold {corpus.title} ({corpus.name}): none of its {len(skipped)} {what} can be read. "
         f"The first is {skipped[0]!r}. A name looks like {corpus.example}. "
         "Give the folder of this corpus, or the name of the corpus that it holds."
     )

@@ -1,10 +1,11 @@
-"""Your own recordings: one sub-folder for each label, or a CSV file.
+"""Your own recordings, or pictures of faces: one sub-folder for each label, or a CSV file.
 
 Sub-folders: ``angry/hello.wav``, or ``angry/anna/hello.wav`` where the speaker is
-known. A CSV file, given itself or lying in the folder as ``labels.csv`` or
-``metadata.csv``, has the columns ``path`` and ``label``, and may have ``speaker``,
-``sex``, ``sentence``, ``start``, ``end`` (seconds, or times such as 0:01:05.2) and ``corpus``; any further column
-goes into ``meta``. Paths are relative to the CSV file.
+known; above them may stand the parts of a split (``train/angry/hello.wav``). Where there
+is no audio, pictures are read in the same way (``fear/17.png``). A CSV file, given itself
+or lying in the folder as ``labels.csv`` or ``metadata.csv``, has the columns ``path`` and ``label``, and may have
+``speaker``, ``sex``, ``sentence``, ``start``, ``end`` (seconds, or times such as 0:01:05.2) and ``corpus``;
+any further column goes into ``meta``. Paths are relative to the CSV file.
 
 The usual words become affekt's (``anger`` and ``Angry`` are ``angry``); others stay as
 they are, in lower case.
@@ -23,7 +24,17 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from affekt.corpora.corpus import AUDIO_SUFFIXES, Clip, Corpus, Reading, audio_files, read_folder, reading_of
+from affekt.corpora.corpus import (
+    AUDIO_SUFFIXES,
+    USAGES,
+    Clip,
+    Corpus,
+    Reading,
+    files_in,
+    modality_of,
+    read_folder,
+    reading_of,
+)
 from affekt.corpora.table import Table, column_of, read_table, same_file, seconds_of
 from affekt.errors import CorpusError
 from affekt.labels import VOICE
@@ -67,11 +78,21 @@ def label_of(word: str) -> str:
 
 
 def parse(path: PurePosixPath) -> Clip | str:
-    """Read ``label/clip`` or ``label/speaker/clip``; folders further down are part of the clip's name."""
-    if len(path.parts) < 2:
+    """Read ``label/clip`` or ``label/speaker/clip``; folders further down are part of the clip's name.
+
+    ``train``, ``test`` and the like may stand before the label, and then are ``meta["usage"]``.
+    """
+    usage = path.parts[0] if _usage(path) else None
+    inside = path.parts[1:] if usage else path.parts
+    if len(inside) < 2:
         return "no folder says its label; put it in one, such as angry/"
-    speaker = path.parts[1] if len(path.parts) > 2 else None
-    return Clip(str(path.with_suffix("")), label_of(path.parts[0]), speaker)
+    speaker = inside[1] if len(inside) > 2 else None
+    return Clip(str(path.with_suffix("")), label_of(inside[0]), speaker, meta={"usage": usage} if usage else {})
+
+
+def _usage(path: PurePosixPath) -> bool:
+    """Whether the first folder is a part of a published split."""
+    return len(path.parts) > 2 and path.parts[0].lower() in USAGES
 
 
 def read(path: str | os.PathLike[str]) -> Reading:
@@ -121,18 +142,19 @@ def _doubting(reading: Reading, notes: Sequence[str] = ()) -> Reading:
 
 
 def _check_folders(folder: Path) -> None:
-    files = audio_files(folder)
+    files = files_in(folder, CORPUS.modality)
     if not files:
         raise CorpusError(
-            f"{folder} holds no audio ({', '.join(AUDIO_SUFFIXES)}). Put the recordings into one sub-folder "
-            "for each label, such as angry/, or list them in labels.csv (columns path, label)."
+            f"{folder} holds no audio ({', '.join(AUDIO_SUFFIXES)}) and no pictures. Put the recordings into one "
+            "sub-folder for each label, such as angry/, or list them in labels.csv (columns path, label)."
         )
-    outer = {label_of(file.parts[0]) for file in files if len(file.parts) > 2}
-    inner = {label_of(file.parts[1]) for file in files if len(file.parts) > 2}
+    nested = [file for file in files if len(file.parts) > 2 and not _usage(file)]
+    outer = {label_of(file.parts[0]) for file in nested}
+    inner = {label_of(file.parts[1]) for file in nested}
     known = {*VOICE, *SYNONYMS.values()}
     if not inner or not inner <= known or outer & known:
         return
-    deep = {file.parts[0] for file in files if len(file.parts) > 2}
+    deep = {file.parts[0] for file in nested}
     if len(deep) == 1:
         raise CorpusError(f"{folder}: the labels are one folder further down. Give {folder / deep.pop()}.")
     raise CorpusError(
@@ -163,7 +185,8 @@ def _read_csv(file: Path, *, absolute: bool) -> Reading:
             skipped.append(f"{row['path']}: {reason} (line {line})")
     if not taken:
         raise CorpusError(f"{file}: none of its {len(table.rows)} rows can be used. The first is {skipped[0]!r}.")
-    return _doubting(reading_of((sample for _, sample in taken.values()), skipped), notes)
+    found = [sample for _, sample in taken.values()]
+    return _doubting(reading_of(found, skipped, modality=modality_of(found[0].path)), notes)
 
 
 def _renamed(table: Table) -> tuple[Table, list[str]]:
@@ -252,7 +275,8 @@ def _sample(folder: Path, where: Path, row: Mapping[str, str]) -> Sample:
 
 CORPUS = Corpus(
     name="folder",
-    title="your own recordings",
+    modality="any",
+    title="your own recordings or pictures",
     languages=(),
     licence="yours",
     home="a folder with one sub-folder for each label, or a CSV file (columns path, label)",

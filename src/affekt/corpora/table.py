@@ -20,7 +20,20 @@ DELIMITERS = ",;\t|"
 
 # What other tables call the columns that are needed here.
 OTHER_WORDS: dict[str, tuple[str, ...]] = {
-    "path": ("file", "filename", "file_name", "filepath", "file_path", "audio", "wav", "clip", "recording", "source"),
+    "path": (
+        "file",
+        "filename",
+        "file_name",
+        "filepath",
+        "file_path",
+        "audio",
+        "wav",
+        "clip",
+        "recording",
+        "source",
+        "image",
+        "picture",
+    ),
     "label": ("emotion", "class", "category", "target", "emo"),
     "speaker": ("actor", "speaker_id", "spk", "subject", "person"),
     "sex": ("gender",),

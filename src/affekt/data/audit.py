@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from affekt.corpora.pictures import is_picture
 from affekt.data import confounds, coverage, leaks
 from affekt.data.findings import SEVERITIES, Evidence, Finding, stamps
 from affekt.data.splits import Split
+from affekt.data.wording import finding_in_words_of
 
 __all__ = ["CHECKS", "Evidence", "Finding", "audit", "audit_folds", "stamps"]
 
@@ -29,7 +31,8 @@ def audit(split: Split, evidence: Evidence = NOTHING_ELSE) -> tuple[Finding, ...
     """Look for everything that makes a score say what is not so.
 
     It looks at what is known of the samples, and decodes nothing by itself: pass
-    the evidence of :func:`affekt.data.near_duplicates.evidence_of` to compare their sound.
+    the evidence of :func:`affekt.data.near_duplicates.evidence_of` to compare their sound, and of
+    :func:`affekt.data.pictures.evidence_of_pictures` to compare pictures.
 
     Parameters
     ----------
@@ -53,7 +56,7 @@ def audit(split: Split, evidence: Evidence = NOTHING_ELSE) -> tuple[Finding, ...
     >>> stamps(audit(drawn))
     ('speaker-dependent',)
     """
-    return _sorted(finding for check in CHECKS for finding in check(split, evidence))
+    return _sorted((finding for check in CHECKS for finding in check(split, evidence)), _modality_of(split))
 
 
 def audit_folds(folds: Sequence[tuple[Split, Evidence]]) -> tuple[Finding, ...]:
@@ -78,8 +81,14 @@ def audit_folds(folds: Sequence[tuple[Split, Evidence]]) -> tuple[Finding, ...]:
                     found.setdefault(finding.name, finding)
     tested = Split((), (), tuple(sample for split, _ in folds for sample in split.test), by="clip")
     sizes = [finding for check in coverage.OF_TEST_SIZE for finding in check(tested, NOTHING_ELSE)]
-    return _sorted([*found.values(), *sizes])
+    return _sorted([*found.values(), *sizes], _modality_of(tested))
 
 
-def _sorted(found: Iterable[Finding]) -> tuple[Finding, ...]:
-    return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
+def _sorted(found: Iterable[Finding], modality: str) -> tuple[Finding, ...]:
+    worded = [finding_in_words_of(modality, finding) for finding in found]
+    return tuple(sorted(worded, key=lambda finding: SEVERITIES.index(finding.severity)))
+
+
+def _modality_of(split: Split) -> str:
+    samples = (*split.train, *split.dev, *split.test)
+    return "face" if samples and all(is_picture(sample) for sample in samples) else "speech"

@@ -38,7 +38,10 @@ SURE = 5.0
 NATURAL = frozenset({"duration", "level", "loudness", "pitch", "rate"})
 #: Keys of ``meta`` that describe the emotion: they go with the label by right.
 ANNOTATIONS = frozenset(
-    ["activation", "agreement", "arousal", "code", "dominance", "emotion", "intensity", "label", "valence", "votes"]
+    [
+        *("activation", "agreement", "arousal", "code", "dominance", "emotion", "intensity", "label", "majority"),
+        *("valence", "votes"),
+    ]
 )
 #: Keys of ``meta`` that are about the recording: these are never another name for the emotion.
 ABOUT_THE_RECORDING = frozenset(
@@ -59,14 +62,14 @@ FIELDS: dict[str, Callable[[Sample], Any]] = {
     "sex": lambda sample: sample.sex,
     "speaker": lambda sample: sample.speaker and (sample.corpus, sample.speaker),
     "sentence": lambda sample: sample.sentence and (sample.corpus, sample.sentence),
-    "file format": lambda sample: PurePath(sample.path).suffix.lower() or None,
+    "file format": lambda sample: PurePath(sample.path.partition("#")[0]).suffix.lower() or None,
 }
 
 
 #: Skill from which a field gives the label away, where that is not TELLS.
 LEAST_SKILL = {
     **dict.fromkeys(NATURAL, TELLS_BY_NATURE),
-    **dict.fromkeys(("corpus", "file format", "sampling rate", "coding", "channels"), TELLS_BY_FEW_VALUES),
+    **dict.fromkeys(("corpus", "file format", "sampling rate", "coding", "channels", "size"), TELLS_BY_FEW_VALUES),
 }
 
 
@@ -335,6 +338,7 @@ REMEDIES = {
     "sentence": "test on sentences that are spoken in all emotions, or on sentences that training lacks",
     "corpus": "score each corpus by itself, over the classes that it has",
     "file format": "bring all files to one format and sampling rate before anything else",
+    "size": "bring all pictures to one size before anything else",
     "sampling rate": "bring all files to one format and sampling rate before anything else",
     "silence before": "cut the silence at both ends in the same way for all clips",
     "silence after": "cut the silence at both ends in the same way for all clips",

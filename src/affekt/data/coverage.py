@@ -15,6 +15,8 @@ _NO_INTERVAL, _WIDE_INTERVAL = 3, 6
 _IMBALANCED = 1.5
 # With fewer clips one clip moves the recall of its class by more than ten points.
 _FEW_CLIPS = 10
+# From this share on, what the labels mean is a question of its own.
+_DOUBTED = 0.1
 
 
 def _counts(samples: Iterable[Sample]) -> Counter[str]:
@@ -56,6 +58,22 @@ def unlabelled(split: Split, _: Evidence) -> Iterator[Finding]:
             tuple(some[:3]),
             "nothing, unless they are scored",
             "label them or leave them out",
+        )
+
+
+def doubted_labels(split: Split, _: Evidence) -> Iterator[Finding]:
+    """Labels that most of several people would not give, where that was asked."""
+    asked = [s for s in split.test or _all(split) if s.label is not None and s.meta.get("majority") is not None]
+    other = [s for s in asked if s.meta["majority"] != s.label]
+    if other:
+        yield Finding(
+            "labels that most people do not give",
+            "warning" if len(other) > _DOUBTED * len(asked) else "note",
+            f"Clips whose label is not what most of several people call them: {len(other)} of {len(asked)} that most "
+            f"agreed on ({100 * len(other) / len(asked):.1f} %).",
+            tuple(f"{s.id}: {s.label}, most people say {s.meta['majority']}" for s in other[:3]),
+            "nothing; it bounds what a score can mean: who sees what most people see is wrong as often",
+            "report the score on the majority of people as well (--label majority)",
         )
 
 
@@ -177,6 +195,7 @@ def imbalanced(split: Split, _: Evidence) -> Iterator[Finding]:
 CHECKS: tuple[Callable[[Split, Evidence], Iterable[Finding]], ...] = (
     empty_sides,
     unlabelled,
+    doubted_labels,
     one_class,
     missing_classes,
     classes_of_one_speaker,

@@ -24,8 +24,11 @@ class Evidence:
     features : mapping of str to array, shape (d,)
         Sample id to what the model is given, or to the :func:`affekt.data.near_duplicates.fingerprint`
         (uint8) of the clip; all of one kind. Near-duplicates are looked for among them.
+    thumbnails : mapping of str to array, shape (144,)
+        Of pictures, sample id to :func:`affekt.data.pictures.thumbnail`; near-duplicates are looked for among them.
     hashes : mapping of str to str
-        Sample id to the :func:`affekt.data.near_duplicates.content_hash` of its audio.
+        Sample id to the :func:`affekt.data.near_duplicates.content_hash` of its audio, or to the
+        :func:`affekt.data.pictures.picture_hash` of its pixels.
     copies : mapping of str to str
         Id of an augmented copy to the id of the sample it was made of.
     copy_sides : mapping of str to str
@@ -45,6 +48,7 @@ class Evidence:
     """
 
     features: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    thumbnails: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     hashes: Mapping[str, str] = field(default_factory=dict)
     copies: Mapping[str, str] = field(default_factory=dict)
     copy_sides: Mapping[str, str] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from functools import partial
 
 from affekt.data.findings import SIDES, Evidence, Finding
 from affekt.data.near_duplicates import near_duplicates_of
+from affekt.data.pictures import near_duplicate_pictures
 from affekt.data.splits import Split
 from affekt.types import Sample
 
@@ -116,6 +117,7 @@ def unknown_speakers(split: Split, _: Evidence) -> Iterator[Finding]:
     unknown = {side: [s for s in samples if s.speaker is None] for side, samples in sides_of(split).items()}
     if not any(unknown.values()):
         return
+    known = any(s.speaker is not None for samples in sides_of(split).values() for s in samples)
     meet = {s.corpus for s in unknown["test"]} & {s.corpus for s in split.train}
     meet |= {s.corpus for s in split.test} & {s.corpus for s in unknown["train"]}
     yield Finding(
@@ -123,7 +125,8 @@ def unknown_speakers(split: Split, _: Evidence) -> Iterator[Finding]:
         "severe" if meet else "warning",
         "The speaker is unknown for "
         + ", ".join(f"{len(some)} of {len(sides_of(split)[side])} clips in {side}" for side, some in unknown.items())
-        + (", so nobody can tell whether test voices were learned." if meet else "."),
+        + (", so nobody can tell whether test voices were learned." if meet else ".")
+        + ("" if known else " What is asked of speakers (do they tell the label, are there enough) cannot be asked."),
         tuple(s.id for some in unknown.values() for s in some)[:3],
         "perhaps every score, as shared speakers do",
         "find out who speaks and split by speaker; if nobody knows, keep whole sources (films, shows) on one side",
@@ -200,30 +203,57 @@ def repeated_takes(split: Split, _: Evidence) -> Iterator[Finding]:
 
 def sounding_alike(split: Split, evidence: Evidence) -> Iterator[Finding]:
     """Clips on two sides that are nearly the same by their features or fingerprints."""
+
+    def alike(judged: Sequence[str], others: Sequence[str]) -> list[tuple[str, str]]:
+        return near_duplicates_of(evidence.features, judged, others)
+
+    if found := _almost_identical(split, evidence, alike):
+        yield _alike_on_both_sides(
+            found,
+            "clips that sound the same on both sides",
+            "a copy at another loudness, in another format or with some noise was learned",
+        )
+
+
+def looking_alike(split: Split, evidence: Evidence) -> Iterator[Finding]:
+    """Pictures on two sides that are nearly the same by their thumbnails, mirrored or not."""
+
+    def alike(judged: Sequence[str], others: Sequence[str]) -> list[tuple[str, str]]:
+        return near_duplicate_pictures(evidence.thumbnails, judged, others)
+
+    if found := _almost_identical(split, evidence, alike):
+        yield _alike_on_both_sides(
+            found,
+            "pictures that look the same on both sides",
+            "a copy that is lighter, mirrored or coded again, or a frame of the same shooting, was learned",
+        )
+
+
+def _almost_identical(
+    split: Split, evidence: Evidence, alike: Callable[[Sequence[str], Sequence[str]], list[tuple[str, str]]]
+) -> list[Overlap]:
+    """Where two sides have near-duplicates that are not copies to the last bit: those are found by their hashes."""
     found, sides = [], sides_of(split)
     for other, tested in PAIRS:
-        pairs = [
-            (a, b)
-            for a, b in near_duplicates_of(
-                evidence.features, [s.id for s in sides[tested]], [s.id for s in sides[other]]
-            )
-            if evidence.hashes.get(a, a) != evidence.hashes.get(b, b)
-        ]
-        if pairs:
+        copies = {evidence.hashes.get(s.id) for s in sides[other]} - {None}
+        judged = [s.id for s in sides[tested] if evidence.hashes.get(s.id) not in copies]
+        if pairs := alike(judged, [s.id for s in sides[other]]):
             examples = tuple(f"{a} ({tested}) and {b} ({other})" for a, b in pairs[:3])
-            clips = len({a for a, _ in pairs})
-            found.append(Overlap(other, tested, clips, clips, clips, len(sides[tested]), examples))
-    if found:
-        severity = _severity(found, spared=_SPARED)
-        yield Finding(
-            "clips that sound the same on both sides",
-            severity,
-            _clips(found, "that are almost identical to one in"),
-            found[0].examples,
-            "every score: a copy at another loudness, in another format or with some noise was learned",
-            "keep copies on one side, or leave them out",
-            _stamp(severity, "near-duplicates in test"),
-        )
+            found.append(Overlap(other, tested, len(pairs), len(pairs), len(pairs), len(sides[tested]), examples))
+    return found
+
+
+def _alike_on_both_sides(found: Sequence[Overlap], name: str, learned: str) -> Finding:
+    severity = _severity(found, spared=_SPARED)
+    return Finding(
+        name,
+        severity,
+        _clips(found, "that are almost identical to one in"),
+        found[0].examples,
+        f"every score: {learned}",
+        "keep copies on one side, or leave them out",
+        _stamp(severity, "near-duplicates in test"),
+    )
 
 
 def crossing_copies(split: Split, evidence: Evidence) -> Iterator[Finding]:
@@ -406,6 +436,7 @@ CHECKS: tuple[Callable[[Split, Evidence], Iterable[Finding]], ...] = (
     same_recording,
     repeated_takes,
     sounding_alike,
+    looking_alike,
     crossing_copies,
     augmented_test,
     fitted_on_the_wrong_side,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib.resources import files
 
 import numpy as np
 
+from affekt.corpora.corpus import USAGES
 from affekt.errors import InputError, UnknownName
 from affekt.types import Sample
 
@@ -19,9 +20,9 @@ KEYS: dict[str, Callable[[Sample], Hashable]] = {
     "speaker": lambda sample: (sample.corpus, sample.speaker),
     "sentence": lambda sample: (sample.corpus, sample.sentence),
     "corpus": lambda sample: sample.corpus,
+    "series": lambda sample: sample.meta.get("series"),
     "clip": lambda sample: sample.id,
 }
-OF = {"speaker": "speaker", "sentence": "sentence", "corpus": "corpus", "clip": "id"}
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,9 @@ class Split:
     ----------
     train, dev, test : tuple of Sample
     by : str
-        What stands on one side only: ``speaker``, ``sentence``, ``corpus`` or
-        ``clip``. Only the first measures what the model is worth for people it
-        was not trained on; ``clip`` is there to show what published figures measure.
+        What stands on one side only: ``speaker``, ``sentence``, ``corpus``, ``series`` (of near-duplicate
+        pictures, see :func:`affekt.data.pictures.with_series`) or ``clip``. Only the first measures what the
+        model is worth for people it was not trained on; ``clip`` is there to show what published figures measure.
 
     Raises
     ------
@@ -100,6 +101,42 @@ def fixed_split(samples: Iterable[Sample]) -> Split:
     return _divided(samples, side)
 
 
+def is_published_split(samples: Iterable[Sample]) -> bool:
+    """Whether all samples say which part of their publisher's split they are of (``meta["usage"]``)."""
+    return all(str(sample.meta.get("usage")).lower() in USAGES for sample in samples)
+
+
+def published_split(samples: Sequence[Sample]) -> Split:
+    """Split samples as their publisher did: what published figures rest on, whoever and whatever is on both sides.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        Their ``meta["usage"]`` is ``Training``, ``PublicTest``, ``PrivateTest``, ``train``, ``val``, ``test``, ...
+        A public test is dev where there is another test, and else the test.
+
+    Raises
+    ------
+    InputError
+        If a sample does not say its part.
+
+    Examples
+    --------
+    >>> parts = ["Training", "PublicTest"]
+    >>> len(published_split([Sample(f"f/{part}", "", meta={"usage": part}) for part in parts]).test)
+    1
+    """
+    if not is_published_split(samples):
+        lacking = next(s for s in samples if str(s.meta.get("usage")).lower() not in USAGES)
+        raise InputError(
+            f"{lacking.id} does not say which part of a published split it is of. Choose another split, or put the "
+            "class folders into train/ and test/."
+        )
+    sides = {sample.id: USAGES[str(sample.meta["usage"]).lower()] for sample in samples}
+    public = "dev" if "test" in sides.values() else "test"
+    return _divided(samples, lambda s: public if sides[s.id] == "public" else sides[s.id], by="clip")
+
+
 def split_by_speaker(
     samples: Sequence[Sample], rng: np.random.Generator, *, dev: float = 0.1, test: float = 0.2
 ) -> Split:
@@ -162,6 +199,29 @@ def split_by_clip(samples: Sequence[Sample], rng: np.random.Generator, *, dev: f
     return _divided(samples, lambda sample: side.get(sample.id, "train"), by="clip")
 
 
+def split_by_series(samples: Sequence[Sample], rng: np.random.Generator, *, dev: float, test: float) -> Split:
+    """Draw pictures, class by class, as :func:`split_by_clip` does, a whole series of near-duplicates at a time.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        Of :func:`affekt.data.pictures.with_series`.
+    rng : numpy Generator
+    dev, test : float
+        Share of the series of each label (that of its first picture), between 0 and 1.
+
+    Raises
+    ------
+    InputError
+        If the series of a sample is unknown.
+    """
+    _keys(samples, "series")
+    first = {str(KEYS["series"](sample)): sample for sample in reversed(samples)}
+    drawn = split_by_clip([replace(sample, id=series) for series, sample in first.items()], rng, dev=dev, test=test)
+    held = {sample.id: side for side in ("dev", "test") for sample in getattr(drawn, side)}
+    return _divided(samples, lambda s: held.get(str(KEYS["series"](s)), "train"), by="series")
+
+
 def folds(
     samples: Sequence[Sample], count: int, rng: np.random.Generator, *, by: str = "speaker", dev: bool = True
 ) -> tuple[Split, ...]:
@@ -213,11 +273,12 @@ def _divided(samples: Iterable[Sample], side_of: Callable[[Sample], str], *, by:
 def _keys(samples: Iterable[Sample], by: str) -> set[Hashable]:
     found = set()
     for sample in samples:
-        if getattr(sample, OF[by]) is None:
+        key = KEYS[by](sample)
+        if (key[-1] if isinstance(key, tuple) else key) is None:
             raise InputError(
                 f"{sample.id}: the {by} is unknown, so this cannot be split by {by}. Give each sample one."
             )
-        found.add(KEYS[by](sample))
+        found.add(key)
     return found
 
 

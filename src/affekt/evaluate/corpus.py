@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from affekt.corpora import CORPORA
-from affekt.data.splits import fixed_speakers, fixed_split
+from affekt.corpora.fer2013 import NAME as FER2013
+from affekt.corpora.fer2013 import read_fer2013
+from affekt.corpora.pictures import is_picture
+from affekt.data.pictures import evidence_of_pictures, near_duplicate_pictures
+from affekt.data.splits import fixed_speakers, fixed_split, is_published_split, published_split
+from affekt.data.wording import in_words_of
 from affekt.errors import CorpusError, InputError
-from affekt.evaluate.speakers import BASELINES, baselines_of_samples
+from affekt.evaluate.answers import Answers, answer, answer_pictures
+from affekt.evaluate.speakers import BASELINES
 from affekt.labels import LabelMap
 from affekt.metrics.report import report, stamped
 from affekt.metrics.selective import outcomes, selected
 from affekt.metrics.slices import speaker_of
 from affekt.models.card import Card
-from affekt.recognize.batch import Failure, predict_many
+from affekt.recognize.batch import Failure
 from affekt.recognize.recognizer import Recognizer
+from affekt.train.face.fer2013 import split_fer2013
 from affekt.train.sources import split_hash as split_hash_of
-from affekt.types import Prediction, Report, Sample
+from affekt.types import Report, Sample
 
 SIDES = ("test", "dev", "all")
 #: Of cards: the split hashes of :func:`fixed_split` over whole corpora, and which corpora those are.
@@ -50,6 +59,10 @@ class TestSet:
         Whether the model is known not to have learned from these speakers.
     baseline : str
         The speaker baseline that the model is given: ``none``, or a key of ``affekt.evaluate.speakers.BASELINES``.
+    crop : str
+        What pictures are taken for, one of ``affekt.evaluate.answers.CROPS``.
+    trained_on : sequence of Sample
+        Pictures that the model learned from; those of the test set that nearly are one of them are scored apart.
     """
 
     #: pytest would otherwise take it for a class of tests.
@@ -62,28 +75,8 @@ class TestSet:
     stamps: tuple[str, ...] = ()
     held_out: bool = True
     baseline: str = "none"
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What a model answered to the clips of a test set.
-
-    Parameters
-    ----------
-    samples : tuple of Sample
-        Those that could be read, with ``meta["duration"]`` in seconds.
-    summaries : tuple of Prediction
-        One per sample; it abstains where there is no speech.
-    failures : tuple of Failure
-        Clips that could not be read.
-    labels : tuple of str
-        The model's.
-    """
-
-    samples: tuple[Sample, ...]
-    summaries: tuple[Prediction, ...]
-    failures: tuple[Failure, ...]
-    labels: tuple[str, ...]
+    crop: str = "auto"
+    trained_on: Sequence[Sample] = ()
 
 
 @dataclass(frozen=True)
@@ -137,17 +130,26 @@ def select_test_set(
     Raises
     ------
     InputError
-        If the side does not exist.
+        If the side does not exist, or the model is of another modality than the corpus.
     """
     if side not in SIDES:
         raise InputError(f"side is {side!r}; allowed: {', '.join(SIDES)}.")
+    if is_picture(samples[0]) != (card.modality == "face"):
+        raise InputError(
+            f"{card.name} is a model of {card.modality}, and {name} holds "
+            f"{'pictures' if is_picture(samples[0]) else 'recordings'}. Choose another model, or another corpus."
+        )
+    if name == FER2013 and side != "all" and name in card.data:
+        return fer2013_test_set(samples, card, side)
     fixed, learned = name in fixed_speakers(), {name, *(sample.corpus for sample in samples)} & set(card.data)
-    whole = side == "all" or not fixed
-    chosen = tuple(samples) if whole else getattr(fixed_split(samples), side)
+    published = not fixed and side != "all" and is_published_split(samples)
+    whole = side == "all" or not (fixed or published)
+    chosen = tuple(samples) if whole else getattr((published_split if published else fixed_split)(samples), side)
     labelled = tuple(sample for sample in chosen if sample.label is not None)
     if not labelled:
         return None
-    found = TestSet(name, labelled, "all speakers" if whole else f"committed {side} speakers")
+    who = "all speakers" if whole else f"{'published' if published else 'committed'} {side} "
+    found = TestSet(name, labelled, who if whole else f"{who}{'part' if published else 'speakers'}")
     if len(labelled) < len(chosen):
         found = _warned(found, f"{len(chosen) - len(labelled)} clips have no label and are left out.")
     if not learned and name == "folder":
@@ -168,6 +170,32 @@ def select_test_set(
         sentence = "dev speakers: the model's epoch and temperature were chosen on them, so the score flatters it."
         found = _warned(found, sentence)
     return replace(found, protocol=f"{found.protocol}; by its card's split the model was not trained on them")
+
+
+def fer2013_test_set(samples: Sequence[Sample], card: Card, side: str) -> TestSet | None:
+    """The test or dev part of FER2013, for a model that learned from its training part.
+
+    The published split has no dev part beside the public test: dev are the faces that the model's recipe set aside,
+    where the split can be made again and is the one that its card names.
+    """
+    published = published_split(samples)
+    if side == "test":
+        usage = published.test[0].meta["usage"] if published.test else ""
+        sentence = "the model learned from the training part; faces there that nearly are one of these are not counted."
+        test = TestSet(FER2013, published.test, f"published test part ({usage})")
+        return _warned(test, sentence) if published.test else None
+    plain = json.loads(card.to_json())["recipe"]
+    dev, seed = plain.get("dev"), plain.get("seed")
+    faces, usage = read_fer2013(Path(str(samples[0].path).rpartition("#")[0]))
+    split = split_fer2013(faces, usage, dev=dev, seed=seed) if isinstance(dev, int) and isinstance(seed, int) else None
+    if split is None or split.digest != card.split:
+        raise InputError(
+            f"{card.name}: the dev faces of its card cannot be found again in this copy of FER2013: the split differs. "
+            "Give the file that it was trained with, or --side test."
+        )
+    ids = {f"{FER2013}/{id}" for id in split.dev.ids}
+    found = TestSet(FER2013, tuple(s for s in samples if s.id in ids), "dev faces of the model's card")
+    return _warned(found, "dev faces: the model's epoch and temperature were chosen on them, so the score flatters it.")
 
 
 def known_split(readings: Mapping[str, Sequence[Sample]], card: Card) -> str:
@@ -216,10 +244,19 @@ def evaluate(
     """
     if not isinstance(test_set, TestSet):
         test_set = TestSet(str(test_set[0].corpus), tuple(test_set))
-    answers = answer(recognizer, test_set.samples, jobs=jobs, tick=tick, baseline=test_set.baseline)
+    faces = recognizer.card.modality == "face"
+    if faces and test_set.baseline != "none":
+        raise InputError(f"speaker baselines are for speech; {recognizer.card.name} is a model of faces.")
+    if test_set.trained_on and not faces:
+        raise InputError(f"near-duplicates are looked for among pictures; {recognizer.card.name} is a model of speech.")
+    if faces:
+        answers = answer_pictures(recognizer, test_set.samples, crop=test_set.crop, tick=tick)
+    else:
+        answers = answer(recognizer, test_set.samples, jobs=jobs, tick=tick, baseline=test_set.baseline)
     if not answers.samples:
+        what = "pictures" if faces else "clips"
         raise CorpusError(
-            f"{test_set.corpus}: none of its {len(test_set.samples)} clips can be read. The first: "
+            f"{test_set.corpus}: none of its {len(test_set.samples)} {what} can be read. The first: "
             f"{answers.failures[0].source}: {answers.failures[0].reason}"
         )
     restricted, reports, predicted = restriction(test_set, answers.labels), {}, {}
@@ -236,37 +273,44 @@ def evaluate(
             scores=scores,
             findings=findings,
         )
-        reports[kind] = _with_abstention(_annotated(found, test_set, answers), answers, recognizer.threshold)
+        found = _with_abstention(_annotated(found, test_set, answers), answers, recognizer.threshold)
+        if test_set.trained_on:
+            found = without_trained_on(found, answers.samples, given, test_set.trained_on)
+        reports[kind] = of_pictures(found, answers.note) if faces else found
         predicted[kind] = {sample.id: label for sample, label in zip(answers.samples, given, strict=True)}
     return Evaluation(reports, predicted, answers.failures)
 
 
-def answer(
-    recognizer: Recognizer,
-    samples: Sequence[Sample],
-    *,
-    jobs: int = 1,
-    tick: Callable[[], None] = lambda: None,
-    baseline: str = "none",
-) -> Answers:
-    """Recognise samples, stretches of recordings among them; those that cannot be read are kept apart.
+def without_trained_on(
+    found: Report, samples: Sequence[Sample], given: Sequence[str | None], trained_on: Sequence[Sample]
+) -> Report:
+    """A report with the UAR and WA of the pictures that are no near-duplicates of pictures that were learned from."""
+    judged, learned = evidence_of_pictures(samples), evidence_of_pictures(trained_on)
+    small = {**{f"learned {id}": row for id, row in learned.thumbnails.items()}, **judged.thumbnails}
+    others = [f"learned {sample.id}" for sample in trained_on]
+    near = {id for id, _ in near_duplicate_pictures(small, [s.id for s in samples], others)}
+    copies = {id for id, digest in judged.hashes.items() if digest in set(learned.hashes.values())} & near
+    kept = [i for i, sample in enumerate(samples) if sample.id not in near]
+    sentence = (
+        f"{len(near)} of {len(samples)} clips are near-duplicates of one of the {len(trained_on)} that the model is "
+        f"said to have learned from, {len(copies)} of them to the last pixel."
+    )
+    found = replace(found, warnings=(*found.warnings, sentence))
+    if near and kept:
+        rest = report([samples[i] for i in kept], [given[i] for i in kept], rng=np.random.default_rng(0))
+        metrics = {f"{name} without them": rest.metrics[name] for name in ("UAR", "WA")}
+        found = replace(found, metrics={**found.metrics, **metrics})
+    return found
 
-    With ``baseline``, a key of ``affekt.evaluate.speakers.BASELINES``, each is
-    compared with other clips of its speaker. All are then read twice, and ``tick`` is called for both.
-    """
-    with_baseline = {} if baseline == "none" else baselines_of_samples(recognizer, samples, baseline, tick=tick)
-    readable: list[Sample] = []
-    summaries: list[Prediction] = []
-    failures: list[Failure] = []
-    outcomes = predict_many(recognizer, samples, jobs=jobs, with_baseline=with_baseline)
-    for sample, outcome in zip(samples, outcomes, strict=True):
-        tick()
-        if isinstance(outcome, Failure):
-            failures.append(Failure(sample.path, outcome.reason))
-            continue
-        readable.append(replace(sample, meta={**sample.meta, "duration": outcome.duration}))
-        summaries.append(outcome.summary)
-    return Answers(tuple(readable), tuple(summaries), tuple(failures), recognizer.labels)
+
+def of_pictures(found: Report, note: str) -> Report:
+    """A report in the words of pictures, with how they were looked at in its protocol."""
+    return replace(
+        found,
+        protocol=in_words_of("face", "; ".join(part for part in (found.protocol, note) if part)),
+        warnings=tuple(in_words_of("face", sentence) for sentence in found.warnings),
+        stamps=tuple(in_words_of("face", stamp) for stamp in found.stamps),
+    )
 
 
 def restriction(test_set: TestSet, labels: Sequence[str]) -> LabelMap:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +19,21 @@ from affekt.recognize.recognizer import Recognizer
 from affekt.speech.masks import RATE, MapOptions, Masker, Signal
 from affekt.types import Prediction
 
-#: Signals (b, n) at 16 kHz to the log-probability of one label (b,).
+#: Signals (b, n) at 16 kHz, or faces (b, s, s), to the log-probability of one label (b,).
 Score = Callable[[Signal], NDArray[np.float64]]
 
 #: Samples of all the signals that a model is given at once.
 _AT_ONCE = 1 << 20
+
+
+class Patches(Protocol):
+    """What can be masked patch by patch: the makers of masks of all modalities, see ``recognize/modalities.py``."""
+
+    signal: Signal
+    shape: tuple[int, int]
+
+    def masked(self, patches: NDArray[np.bool_]) -> Signal:
+        """The signal without the patches that are True."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,15 +95,20 @@ def occlusion_map(signal: Signal, score: Score, *, label: str, options: MapOptio
     [1, 1]
     """
     masker = Masker(signal, options)
+    return Map(masker.times, masker.hertz, losses(masker, score), label, masker.sound)
+
+
+def losses(masker: Patches, score: Score) -> NDArray[np.float64]:
+    """By how much the log-probability falls when each patch is masked, in nats, in the shape of the patches."""
     alone = np.eye(masker.shape[0] * masker.shape[1], dtype=bool)
     scores = score_variants(masker, np.concatenate([np.zeros_like(alone[:1]), alone]), score)
-    values = (scores[0] - scores[1:]).reshape(masker.shape)
-    return Map(masker.times, masker.hertz, values, label, masker.sound)
+    found: NDArray[np.float64] = (scores[0] - scores[1:]).reshape(masker.shape)
+    return found
 
 
-def score_variants(masker: Masker, rows: NDArray[np.bool_], score: Score) -> NDArray[np.float64]:
+def score_variants(masker: Patches, rows: NDArray[np.bool_], score: Score) -> NDArray[np.float64]:
     """Scores (b,) of the signal with the patches of each row (b, t * f) masked, as many at once as memory likes."""
-    size = max(1, _AT_ONCE // len(masker.signal))
+    size = max(1, _AT_ONCE // masker.signal.size)
     parts = [rows[i : i + size] for i in range(0, len(rows), size)]
     return np.concatenate([score(np.stack([masker.masked(row) for row in part])) for part in parts])
 
@@ -163,12 +179,12 @@ def _log_sum(logits: NDArray[np.floating]) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, eq=False)
 class Deletion:
-    """What is left of a label while patches are masked one after the other.
+    """What is left of a label while patches are masked, or shown, one after the other.
 
     Parameters
     ----------
     shares : float array, shape (s,)
-        Share of the patches that are masked, from 0 to 1.
+        Share of the patches that are masked (shown, of an insertion), from 0 to 1.
     probabilities : float array, shape (s,)
         Of the label.
     """
@@ -178,23 +194,32 @@ class Deletion:
 
     @property
     def area(self) -> float:
-        """Area under the curve, 0 to 1: the smaller, the sooner the label is lost."""
+        """Area under the curve, 0 to 1: the smaller, the sooner the label is lost; of an insertion, the later found."""
         middles = (self.probabilities[1:] + self.probabilities[:-1]) / 2
         return float(middles @ np.diff(self.shares))
 
 
-def deletion(masker: Masker, score: Score, order: Sequence[int] | NDArray[np.int64], *, steps: int = 12) -> Deletion:
+def deletion(
+    masker: Patches,
+    score: Score,
+    order: Sequence[int] | NDArray[np.int64],
+    *,
+    steps: int = 12,
+    insert: bool = False,
+) -> Deletion:
     """Mask the patches in an order, a share at a time, each on top of those before.
 
     Parameters
     ----------
-    masker : Masker
+    masker : Patches
     score : callable
         As for :func:`occlusion_map`.
     order : sequence of int, shape (t * f,)
         The patches, those to be masked first in front.
     steps : int
         Points of the curve after the first.
+    insert : bool
+        Begin with all patches masked and show those in front first: then the area is the larger, the better the order.
 
     Raises
     ------
@@ -214,7 +239,7 @@ def deletion(masker: Masker, score: Score, order: Sequence[int] | NDArray[np.int
     rank = np.empty(count, int)
     rank[order] = np.arange(count)
     masked = [round(count * i / steps) for i in range(steps + 1)]
-    rows = np.array([rank < number for number in masked])
+    rows = np.array([(rank >= number) if insert else (rank < number) for number in masked])
     return Deletion(np.array(masked) / count, np.exp(score_variants(masker, rows, score)))
 
 

@@ -134,7 +134,10 @@ class FaceEnsemble(nn.Module):
 
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Grey faces (b, 48, 48) to logits (b, 7), votes (b, 8) and maps (b, 7, 3, 3)."""
-        x = normalised(faces)
+        return self.evaluate(normalised(faces))
+
+    def evaluate(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What :meth:`forward` gives, of faces that are normalised already (b, 1, 48, 48)."""
         count = x.shape[0]  # len() would be frozen in the exported graph
         both = torch.cat([x, x.flip(3)]) if self.mirror else x
         maps: list[Tensor] = []

@@ -157,9 +157,11 @@ def _warnings(
     speakers: Sequence[str | None], predicted: Sequence[str | None], classes: Sequence[str]
 ) -> tuple[str, ...]:
     found = []
-    if None in speakers:
+    if set(speakers) == {None}:
+        found.append("no speaker is known: the intervals are over clips, too narrow where several are of one speaker.")
+    elif None in speakers:
         found.append("some speakers are unknown: the intervals treat them as one.")
-    if (count := len(set(speakers))) < FEWEST_SPEAKERS:
+    if (count := len(set(speakers))) < FEWEST_SPEAKERS and set(speakers) != {None}:
         found.append(
             f"{count} speaker{'s' * (count != 1)}: the interval is over clips and says nothing about other speakers."
         )

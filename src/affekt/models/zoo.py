@@ -14,6 +14,7 @@ MODELS: dict[str, tuple[str, str]] = {
     "voice": ("voice.onnx", "eight emotions in the voice; takes a speaker baseline"),
     "activity": ("activity.onnx", "where somebody speaks"),
     "face": ("face.onnx", "seven emotions in the face"),
+    "text": ("text.onnx", "seven emotions in written words; 28 as an option"),
     "detector": ("detector.onnx", "faces in pictures"),
     "fusion": ("fusion.onnx", "voice, face and words pooled"),
 }

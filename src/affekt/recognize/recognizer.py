@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from affekt.errors import InputError
-from affekt.labels import LabelMap, Labels, label_map, loss_of
+from affekt.labels import Labels, label_map, loss_of
 from affekt.models.card import label_set, least_probability
 from affekt.models.zoo import load_model
 from affekt.recognize.modalities import modality
@@ -82,10 +82,7 @@ class Recognizer:
         opened = load_model(model, threads=threads)
         self.card = opened.card
         self._modality = modality(self.card.modality)
-        available = self.card.labels
-        self.label_map = (
-            LabelMap({label: (label,) for label in available}) if labels is None else label_map(labels, available)
-        )
+        self.label_map = label_map(labels, self.card.labels)
         self.threshold = self.card.threshold if threshold is None else threshold
         setup = self._modality.load("setup")
         self._setup = setup(opened, self.label_map, threshold=self.threshold, options=options, threads=threads)
@@ -236,7 +233,7 @@ class Recognizer:
         known = [f.name for f in fields(self._setup.options)]
         for name in changes:
             if name not in known:
-                raise InputError(f"{name} is no option of {self.card.modality}; allowed: {', '.join(known)}.")
+                raise InputError(f"{name} is no option of {self.card.modality}; allowed: {', '.join(known) or 'none'}.")
         other = copy.copy(self)
         other._setup = replace(self._setup, options=replace(self._setup.options, **changes))
         other._reading = {**self._reading, **other._setup.reading}

@@ -34,7 +34,9 @@ class Engine:
         # One more than feed streams, for opening them.
         self.live = ThreadPoolExecutor(settings.cores + 1, "live")
         self.queue = FairQueue(self.live, settings.cores)
-        self.files = ThreadPoolExecutor(settings.cores, "files")
+        # One more than one client may have, so that nobody waits until another's long recordings are done.
+        self._files = ThreadPoolExecutor(settings.cores + 1, "files")
+        self.files = FairQueue(self._files, settings.cores + 1, most=settings.cores)
         self.jobs = ThreadPoolExecutor(settings.cores, "jobs")
         # One: a body of JSON takes twenty times its size while it is read.
         self.conversions = ThreadPoolExecutor(1, "conversions")
@@ -100,5 +102,5 @@ class Engine:
 
     def close(self) -> None:
         """Let the threads finish."""
-        for pool in (self.live, self.files, self.jobs, self.conversions):
+        for pool in (self.live, self._files, self.jobs, self.conversions):
             pool.shutdown(cancel_futures=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -59,9 +60,9 @@ def routes(service: Service) -> APIRouter:
             try:
                 if len(form.uploads) != 1:
                     raise Refusal(422, f"a reference is one recording, and there are {len(form.uploads)}.")
-                loop = asyncio.get_running_loop()
-                given = (form.uploads[0], form.fields.get("model") or None, client)
-                return await loop.run_in_executor(service.engine.files, _add, service, *given)
+                work = partial(_add, service, form.uploads[0], form.fields.get("model") or None, client)
+                made: dict[str, Any] = await service.engine.files.future(work, client=client)
+                return made
             finally:
                 form.close()
 

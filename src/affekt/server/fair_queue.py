@@ -1,63 +1,95 @@
-"""Many streams, few threads: whoever has signal stands in a line, and threads work it off.
+"""Many clients, few threads: whoever has work stands in a line, and threads work it off.
 
 A thread that has finished with one stream takes the next by itself, and
 everything that was finished meanwhile is delivered to the event loop at once:
 the more streams there are, the fewer times threads and loop wake one another.
+Clients take turns, however much each has in line.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-#: Work of a stream, done on a thread, and what takes its outcome or its error on the event loop.
-Work = Callable[[], list[str]]
-Take = Callable[[list[str], BaseException | None], None]
+#: What is done on a thread, and what takes its outcome or its error on the event loop.
+Work = Callable[[], Any]
+Take = Callable[[Any, BaseException | None], None]
 
 
 class FairQueue:
-    """The line of streams, and the threads at its end.
+    """The line, and the threads at its end.
 
     Parameters
     ----------
     pool : executor
     threads : int
         How many of the pool's to use.
+    most : int, optional
+        How many of them one client may have at a time; by default all.
     """
 
-    def __init__(self, pool: ThreadPoolExecutor, threads: int) -> None:
-        self._pool, self._idle = pool, threads
+    def __init__(self, pool: ThreadPoolExecutor, threads: int, *, most: int | None = None) -> None:
+        self._pool, self._idle, self._most = pool, threads, most or threads
         self._lock = threading.Lock()
-        self._line: deque[tuple[asyncio.AbstractEventLoop, Work, Take]] = deque()
-        self._done: deque[tuple[Take, list[str], BaseException | None]] = deque()
+        #: By client, whoever is next first.
+        self._line: OrderedDict[str, deque[tuple[asyncio.AbstractEventLoop, Work, Take]]] = OrderedDict()
+        self._busy: Counter[str] = Counter()
+        self._done: deque[tuple[Take, Any, BaseException | None]] = deque()
         self._notified = False
 
-    def submit(self, work: Work, take: Take) -> None:
+    def submit(self, work: Work, take: Take, *, client: str = "") -> None:
         """Stand in line; call it on the event loop, where ``take`` will be called, too."""
         with self._lock:
-            self._line.append((asyncio.get_running_loop(), work, take))
-            if not self._idle:
+            self._line.setdefault(client, deque()).append((asyncio.get_running_loop(), work, take))
+            if not self._idle or self._busy[client] >= self._most:
                 return
             self._idle -= 1
         self._pool.submit(self._work_off)
 
+    def future(self, work: Work, *, client: str = "") -> asyncio.Future[Any]:
+        """Stand in line, and wait for what comes of it where the future is awaited; call it on the event loop."""
+        found: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        def take(outcome: Any, error: BaseException | None) -> None:
+            if not found.done():
+                found.set_exception(error) if error else found.set_result(outcome)
+
+        self.submit(work, take, client=client)
+        return found
+
+    def _next(self) -> tuple[str, asyncio.AbstractEventLoop, Work, Take] | None:
+        """Whose turn it is; they go to the end of the line."""
+        client = next((client for client in self._line if self._busy[client] < self._most), None)
+        if client is None:
+            return None
+        waiting = self._line.pop(client)
+        found = waiting.popleft()
+        if waiting:
+            self._line[client] = waiting
+        self._busy[client] += 1
+        return client, *found
+
     def _work_off(self) -> None:
         while True:
             with self._lock:
-                if not self._line:
+                if (found := self._next()) is None:
                     self._idle += 1
                     return
-                loop, work, take = self._line.popleft()
-            outcome: list[str] = []
+            client, loop, work, take = found
+            outcome: Any = None
             trouble: BaseException | None = None
             try:
                 outcome = work()
-            except BaseException as error:  # whatever it is, the stream has to learn of it
+            except BaseException as error:  # whatever it is, whoever waits has to learn of it
                 trouble = error
             with self._lock:
+                self._busy[client] -= 1
+                if not self._busy[client]:
+                    del self._busy[client]
                 self._done.append((take, outcome, trouble))
                 tell, self._notified = not self._notified, True
             if tell:

@@ -293,20 +293,23 @@ def routes(service: Service) -> APIRouter:
         with service.recordings.one(client_of(request.scope)):
             form = await read_form(request, service.settings.limits)
             ask = ask_of(form)
-            results, failures = await _in_time(service, form, ask)
+            results, failures = await _in_time(service, form, ask, client_of(request.scope))
             text = written(results, failures, ask.form)
         return Response(text, media_type=MEDIA.get(ask.form, PLAIN))
 
     return router
 
 
-async def _in_time(service: Service, form: Form, ask: PredictRequest) -> tuple[list[Result], list[Failure]]:
+async def _in_time(
+    service: Service, form: Form, ask: PredictRequest, client: str
+) -> tuple[list[Result], list[Failure]]:
     limits = service.settings.limits
     task = RequestWork(service, form, ask)
-    running = asyncio.get_running_loop().run_in_executor(service.engine.files, task.run)
+    running = service.engine.files.future(task.run, client=client)
     try:
         async with asyncio.timeout(limits.timeout):
-            return await asyncio.shield(running)
+            found: tuple[list[Result], list[Failure]] = await asyncio.shield(running)
+            return found
     except TimeoutError:
         raise Refusal(
             503, f"the work took longer than {limits.timeout:g} s; send long recordings to /v1/jobs."

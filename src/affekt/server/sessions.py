@@ -189,6 +189,7 @@ class Session:
         self._queue.submit(
             lambda: self._worker.feed(piece, last),
             lambda events, error: self._take_events(events, error, last, (seconds, since if waited else None)),
+            client=self.client,
         )
 
     def _take_events(

@@ -82,6 +82,7 @@ class Summary:
             reason="",
             who=self._first.who if len(self._people) == 1 else None,
             box=None,
+            text=None,
         )
         return replace(whole, reason=self._reason) if whole.quality < WEAK or whole.unsure else whole
 

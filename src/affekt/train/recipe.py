@@ -17,6 +17,7 @@ from affekt.train.face.detector_recipe import DetectorRecipe
 from affekt.train.face.recipe import FaceRecipe
 from affekt.train.face.yolo_recipe import YoloRecipe
 from affekt.train.lab.experiment import EncoderRecipe, Experiment
+from affekt.train.text.recipe import TextRecipe
 from affekt.train.voice.augment import Chances
 
 
@@ -136,6 +137,7 @@ KINDS: dict[str, type] = {
     "face": FaceRecipe,
     "detector": DetectorRecipe,
     "yolo": YoloRecipe,
+    "text": TextRecipe,
     "lab": Experiment,
     "encoder": EncoderRecipe,
 }
@@ -152,7 +154,7 @@ def load_recipe(name: str | Path) -> Any:
 
     Returns
     -------
-    Recipe, FaceRecipe, DetectorRecipe, YoloRecipe, Experiment or EncoderRecipe
+    Recipe, FaceRecipe, DetectorRecipe, YoloRecipe, TextRecipe, Experiment or EncoderRecipe
         By the key ``kind`` of the file; without one, a Recipe.
 
     Raises

@@ -73,7 +73,7 @@ def read_split(name: str, needed: Sequence[str], corpora: Mapping[str, Path]) ->
 def training_data(split: Split, corpora: Sequence[str]) -> dict[str, Any]:
     """What a card says of the training data: licence, clips and speakers of each corpus."""
     clips = Counter(sample.corpus for sample in split.train)
-    speakers = {name: len({s.speaker for s in split.train if s.corpus == name}) for name in corpora}
+    speakers = {name: len({s.speaker for s in split.train if s.corpus == name} - {None}) for name in corpora}
     return {
         name: {"licence": CORPORA[name].licence, "clips": clips[name], "speakers": speakers[name]} for name in corpora
     }

@@ -15,8 +15,8 @@ export const FORMATS = [
 const NAMES = { json: "JSON", jsonl: "JSON lines", csv: "CSV", srt: "Subtitles (SRT)", audacity: "Audacity", textgrid: "Praat TextGrid", rttm: "RTTM" };
 
 /** Buttons in `group`; `save(format)` is called with a format's name or "wav". */
-export function offerDownloads(group, save) {
-  const formats = [...FORMATS.map(([format]) => [format, NAMES[format]]), ["wav", "Sound (WAV)"]];
+export function offerDownloads(group, save, { sound = true } = {}) {
+  const formats = [...FORMATS.map(([format]) => [format, NAMES[format]]), ...(sound ? [["wav", "Sound (WAV)"]] : [])];
   for (const [format, name] of formats) {
     const button = Object.assign(document.createElement("button"), { type: "button", textContent: name });
     button.dataset.format = format;

@@ -6,7 +6,7 @@ const STATES = { live: "recording", finishing: "finishing", waiting: "waiting", 
 
 /** Draw the list; `acts` has choose(recording), retry(recording) and cancel(recording). */
 export function drawRecordings(list, recordings, { chosen, acts }) {
-  const focused = document.activeElement?.closest?.("#recordings-list button")?.dataset.key;
+  const focused = list.contains(document.activeElement) ? document.activeElement.dataset.key : null;
   list.replaceChildren(...recordings.map((recording, i) => row(recording, i, recording === chosen, acts)));
   if (focused) list.querySelector(`button[data-key="${focused}"]`)?.focus();
 }
@@ -27,12 +27,12 @@ function row(recording, index, isChosen, acts) {
 }
 
 /** Where a recording stands, in words. */
-export function standing({ state, reason, progress, summary, duration }) {
+export function standing({ state, reason, progress, summary, duration, nothing }) {
   if (state === "failed") return reason;
   if (state === "running" && progress) return `${STATES.running}, ${percent(progress)}`;
   if (state !== "done") return STATES[state];
   const sure = best(summary) ? ` ${percent(summary.confidence)}` : "";
-  return `${answer(summary)}${sure} · ${long(duration)}`;
+  return `${answer(summary, nothing)}${sure}${duration ? ` · ${long(duration)}` : ""}`;
 }
 
 function part(className, textContent) {

@@ -27,6 +27,7 @@ const reference = new Reference(api, { mayRecord, model: () => settings.model?.n
 let recordings = [];
 let chosen = null;
 let starting = false;
+let faces = null; // what the tab of faces is, once a model takes pictures
 let spoken = 0; // recordings from the microphone so far
 let serverThere = null;
 
@@ -242,7 +243,7 @@ uploads.addEventListener("changed", ({ detail: recording }) => {
   if (recording.state === "failed") announce(`${recording.name}: ${recording.reason}`);
 });
 find("files").addEventListener("change", ({ target }) => {
-  take(target.files);
+  sort([...target.files]);
   target.value = "";
 });
 
@@ -256,8 +257,52 @@ addEventListener("dragleave", (event) => event.relatedTarget || curtain(false));
 addEventListener("drop", (event) => {
   event.preventDefault();
   curtain(false);
-  take(event.dataTransfer?.files ?? []);
+  sort([...(event.dataTransfer?.files ?? [])]);
 });
+
+/** Files that were dropped: pictures have faces; a video has what the tab is about. */
+function sort(files) {
+  const isSeen = (file) => faces && (file.type.startsWith("image/") || find("main").dataset.tab === "face");
+  const seen = files.filter(isSeen);
+  if (seen.length) showTab("face");
+  if (seen.length) faces.take(seen);
+  take(files.filter((file) => !isSeen(file)));
+}
+
+// --- voices and faces ----------------------------------------------------------------------------
+
+const TITLES = {
+  speech: ["How does a voice sound?", find("lead").textContent],
+  face: ["How does a face look?", "Turn on the camera, or drop a picture or a video. You get a box and a timeline for each face, how sure the model is, and why when it is not."],
+};
+
+function showTab(name) {
+  if (find("main").dataset.tab === name) return;
+  find("main").dataset.tab = name;
+  for (const radio of document.getElementsByName("tab")) radio.checked = radio.value === name;
+  [find("source-title").textContent, find("lead").textContent] = TITLES[name];
+  if (name === "speech") faces?.leave();
+  else {
+    live.stop();
+    player.pause();
+  }
+  timeline.draw();
+}
+
+/** Open the modules of the page that models name, beside that of the microphone. */
+async function openModules(models) {
+  const pages = new Set(models.map((m) => m.page).filter((page) => page && page !== "recorder.js"));
+  for (const page of pages) {
+    const module = await import(new URL(page, import.meta.url));
+    faces ??= module.open({ api, complain, announce }, models.filter((m) => m.page === page));
+  }
+  // Shown from the beginning, so that nothing moves under the pointer; without a choice they go.
+  find("tabs").hidden = !faces || !settings.model;
+  for (const radio of document.getElementsByName("tab")) radio.disabled = false;
+  if (faces && !settings.model) showTab("face");
+}
+
+for (const radio of document.getElementsByName("tab")) radio.addEventListener("change", () => showTab(radio.value));
 
 // --- hearing -------------------------------------------------------------------------------------
 
@@ -376,6 +421,7 @@ async function begin() {
     if (store) find("consent-more").textContent = "This server stores recordings and results.";
     find("version").textContent = version ? `affekt ${version}` : "";
     await settings.load();
+    await openModules(settings.models);
   } catch (problem) {
     complain(problem.message, begin);
   }
@@ -384,6 +430,7 @@ async function begin() {
 settings.addEventListener("changed", drawNow);
 find("problem-close").addEventListener("click", () => complain(""));
 addEventListener("beforeunload", (event) => live.listening && event.preventDefault());
+document.querySelector('[name="tab"][value="speech"]').checked = true;
 find("consent").checked = false; // browsers restore boxes after a reload; consent is given anew
 drawTheme();
 drawNow();

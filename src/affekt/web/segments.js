@@ -43,7 +43,7 @@ export class Segments {
     chip.style.backgroundColor = segment.skipped ? "" : (recording.palette[best(segment)] ?? "");
     const guess = !segment.label && best(segment) && !segment.skipped ? `perhaps ${best(segment)}, ` : "";
     const sure = segment.skipped || !best(segment) ? "" : `${guess}${percent(segment.confidence)} · ${strength(segment.confidence)}`;
-    const time = part("segment-time", `${clock(segment.start)} – ${clock(segment.end)}`);
+    const time = part("segment-time", recording.still ? "" : `${clock(segment.start)} – ${clock(segment.end)}`);
     button.append(chip, part("segment-label", named(segment)), part("segment-sure", sure), time);
     const because = why(segment, recording);
     if (because) button.append(part("segment-why", because));

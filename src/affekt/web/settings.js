@@ -8,6 +8,8 @@ const SETS = { voice: "All eight emotions", four: "Angry, happy, neutral, sad", 
 
 /** "changed" whenever something is. */
 export class Settings extends EventTarget {
+  /** All that the server has; those of speech are offered here. */
+  models = [];
   #models = [];
   #find = (id) => document.getElementById(id);
 
@@ -22,7 +24,8 @@ export class Settings extends EventTarget {
 
   /** Ask the server what there is. */
   async load() {
-    this.#models = await this.api.models();
+    this.models = await this.api.models();
+    this.#models = this.models.filter((m) => m.modality === "speech");
     const options = this.#models.map((m) => new Option(m.name, m.name, m.default, m.default));
     this.#find("model").replaceChildren(...options);
     await this.#chooseModel();

@@ -14,14 +14,16 @@ export class Uploads extends EventTarget {
   #waiting = [];
   #running = new Map();
 
-  constructor(api) {
+  /** `Kind` is what becomes of a file: a Recording, or Seen. */
+  constructor(api, Kind = Recording) {
     super();
     this.api = api;
+    this.Kind = Kind;
   }
 
   /** Queue files; gives their recordings. */
   add(files, fields, { lost }) {
-    const recordings = files.map((file) => new Recording(file.name, { file, lost }));
+    const recordings = files.map((file) => new this.Kind(file.name, { file, lost }));
     for (const recording of recordings) this.#queue(recording, fields);
     return recordings;
   }

@@ -22,10 +22,10 @@ export function long(seconds) {
 }
 
 /** What a prediction says: its label, or that it is not sure, or that there is none. */
-export function answer(prediction) {
+export function answer(prediction, none = "No speech") {
   if (prediction?.skipped) return "Left out";
   if (prediction?.label) return capital(prediction.label);
-  return best(prediction) ? "Not sure" : "No speech";
+  return best(prediction) ? "Not sure" : none;
 }
 
 /** The same, with the name of who it is before it. */

@@ -30,6 +30,7 @@ def table_of(prediction: Prediction) -> dict[str, Any]:
         **({"reason": utf8(prediction.reason)} if prediction.reason else {}),
         "modality": prediction.modality,
         **({} if prediction.who is None else {"who": utf8(prediction.who)}),
+        **({} if prediction.text is None else {"text": utf8(prediction.text)}),
         **({} if prediction.box is None else {"box": [round(x, 4) for x in prediction.box]}),
         "scores": {utf8(label): p for label, p in scores.items()},
     }

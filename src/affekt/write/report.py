@@ -133,7 +133,8 @@ def chance_sentences(report: Report) -> list[str]:
     if report.chance is None or report.p_value is None:
         return []
     p = f"p = {report.p_value:.3f}"
-    return [f"chance is a UAR of {report.chance:.3f}; {p} with labels shuffled within speakers"]
+    within = " within speakers" if report.speakers else ""
+    return [f"chance is a UAR of {report.chance:.3f}; {p} with labels shuffled{within}"]
 
 
 def class_rows(report: Report) -> list[tuple[object, ...]]:

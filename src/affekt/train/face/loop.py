@@ -15,11 +15,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from affekt.corpora.fer2013 import Faces
 from affekt.face.network import FaceEnsemble, FaceNetwork
 from affekt.face.shape import LABELS
 from affekt.metrics.labels import accuracy, unweighted_recall
 from affekt.train.face.augment import changed
-from affekt.train.face.fer2013 import Faces, label_given_votes
+from affekt.train.face.fer2013 import label_given_votes
 from affekt.train.face.recipe import FaceObjective, FaceRecipe, FaceSchedule
 from affekt.train.muon import Muon
 from affekt.train.resumable import average, load_checkpoint, save_checkpoint

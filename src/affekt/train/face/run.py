@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from affekt.corpora.fer2013 import Faces, read_fer2013
 from affekt.errors import InputError
 from affekt.face.network import FaceEnsemble, FaceNetwork
 from affekt.face.shape import LABELS, SIZE, VOTES
@@ -28,7 +29,7 @@ from affekt.metrics.selective import ERROR, choose_threshold, conformal_quantile
 from affekt.models.card import Card
 from affekt.models.onnx import softmax
 from affekt.train.face.export import export_faces
-from affekt.train.face.fer2013 import Faces, FaceSplit, read_fer2013, split_fer2013
+from affekt.train.face.fer2013 import FaceSplit, split_fer2013
 from affekt.train.face.loop import FaceTrainer, face_logits, face_scores, train_network
 from affekt.train.face.recipe import FER2013, FaceRecipe
 from affekt.train.recipe import as_table, save_recipe
@@ -71,7 +72,7 @@ def run_faces(recipe: FaceRecipe, path: Path, output: Path, *, report: Report) -
     ----------
     recipe : FaceRecipe
     path : Path
-        FER2013 as :func:`~affekt.train.face.fer2013.read_fer2013` takes it.
+        FER2013 as :func:`~affekt.corpora.fer2013.read_fer2013` takes it.
     output : Path
         Folder of the run: ``recipe.toml``, of each network ``network-N/`` with ``log.jsonl``, ``checkpoint.pt`` and
         ``averaged.pt``, and at the end ``NAME.onnx``. The same call goes on with an interrupted run.
@@ -85,8 +86,10 @@ def run_faces(recipe: FaceRecipe, path: Path, output: Path, *, report: Report) -
 
     Raises
     ------
+    CorpusError
+        If the faces cannot be read.
     InputError
-        If the faces cannot be read, or the run was begun with another recipe.
+        If the run was begun with another recipe.
     """
     split = read_split(recipe, path)
     save_recipe(recipe, output)

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from affekt.corpora.fer2013 import Faces
 from affekt.face.detect import REACH, YUNET_DOWN, YUNET_HEIGHT
 from affekt.face.detector_network import DetectorNetwork, DetectorShape
 from affekt.face.shape import LABELS, SIZE
@@ -19,7 +20,6 @@ from affekt.train.face.detector_loss import fit
 from affekt.train.face.detector_mosaics import Mosaic, MosaicMaker, assigned, cell_centres
 from affekt.train.face.detector_recipe import MosaicRecipe
 from affekt.train.face.detector_teacher import Taught, draw_pictures, read_grey
-from affekt.train.face.fer2013 import Faces
 from affekt.train.face.yolo_recipe import SCENES, YoloRecipe
 
 #: Side of a stored picture: faces have 48 pixels, scenes are shrunk to it.

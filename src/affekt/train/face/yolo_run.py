@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from affekt._files import atomic_write
 from affekt._optional import require
+from affekt.corpora.fer2013 import Faces, read_fer2013
 from affekt.errors import ModelError
 from affekt.face.detect import DetectOptions, Detector
 from affekt.face.detector_network import DetectorNetwork
@@ -26,7 +27,7 @@ from affekt.train.face.detector_evaluate import Matches, corners, joined, match,
 from affekt.train.face.detector_export import OPSET, store_in_half
 from affekt.train.face.detector_loop import finish
 from affekt.train.face.detector_mosaics import Mosaic
-from affekt.train.face.fer2013 import Faces, read_fer2013, split_fer2013
+from affekt.train.face.fer2013 import split_fer2013
 from affekt.train.face.recipe import FER2013
 from affekt.train.face.yolo_loop import EmotionMosaics, YoloRun, taught_faces
 from affekt.train.face.yolo_recipe import SCENES, YoloRecipe
@@ -51,7 +52,7 @@ def run_yolo(recipe: YoloRecipe, corpora: Mapping[str, Path], output: Path, *, r
     ----------
     recipe : YoloRecipe
     corpora : mapping
-        ``fer2013`` to its file, as :func:`~affekt.train.face.fer2013.read_fer2013` takes it, and if there is one
+        ``fer2013`` to its file, as :func:`~affekt.corpora.fer2013.read_fer2013` takes it, and if there is one
         ``scenes`` to a folder of pictures without faces.
     output : Path
         Folder of the run; made if missing.

@@ -7,15 +7,17 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from affekt.data.findings import SIDES
 from affekt.errors import InputError, UnknownName
 from affekt.speech.inputs import Inputs
 
 #: How the two protocols of a recipe are shown.
 AS_PUBLISHED, HONEST = "as published", "honest"
-SPLITS = ("speaker", "clip", "sentence", "corpus")
+SPLITS = ("speaker", "clip", "series", "sentence", "corpus")
 COPIES = ("train", "before split", "none")
 SCALERS = ("train", "all", "none")
 CHOICES = ("dev", "test", "last")
+MODALITIES = ("speech", "face")
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,12 @@ class Protocol:
         A key of ``affekt.data.labelling.LABELLINGS``: ``emotion``, ``sex-emotion``, ...
     split : str
         ``speaker``: every speaker is tested once by a model not trained on
-        them. ``clip``: clips are drawn, whoever speaks. ``sentence``, ``corpus``.
+        them. ``clip``: clips are drawn, whoever speaks. ``series``: pictures are drawn,
+        near-duplicates together. ``sentence``, ``corpus``.
     folds : int
-        Number of folds of a split that is not by clip.
+        Number of folds of a split by speaker, sentence or corpus.
     test : float
-        Share of test clips of a split by clip.
+        Share of test clips of a split that is drawn.
     copies : str
         Augmented copies of ``train`` clips only; of all clips ``before split``; or ``none``.
     scaler : str
@@ -116,8 +119,14 @@ class Experiment:
 
     Parameters
     ----------
+    modality : str
+        ``speech`` or ``face``.
     corpora, optional : tuple of str
         Corpora that it needs, and that take part when they are given.
+    part : str
+        Of pictures: the part (``train``, ``dev``, ``test``) of the published split that takes part; empty: all.
+    most : int
+        Of pictures: how many take part, at most; 0: all.
     keep : tuple of str
         Emotions that take part; empty: all.
     merge : mapping of str to str
@@ -137,8 +146,11 @@ class Experiment:
     kind: str = "lab"
     name: str = ""
     title: str = ""
+    modality: str = "speech"
     corpora: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
+    part: str = ""
+    most: int = 0
     keep: tuple[str, ...] = ()
     merge: Mapping[str, str] = field(default_factory=dict)
     sex: str = ""
@@ -151,6 +163,14 @@ class Experiment:
     fit: Fit = field(default_factory=Fit)
     as_published: Protocol = field(default_factory=Protocol)
     honest: Protocol = field(default_factory=Protocol)
+
+    def __post_init__(self) -> None:
+        if self.modality not in MODALITIES:
+            raise UnknownName("modality of a recipe", self.modality, MODALITIES)
+        if self.part and self.part not in SIDES:
+            raise UnknownName("part", self.part, SIDES)
+        if self.most < 0:
+            raise InputError(f"most is {self.most}; allowed: 1 or more, or 0 for all.")
 
     def protocol(self, name: str) -> Protocol:
         """``as-published`` or ``honest``."""
@@ -220,6 +240,8 @@ STEPS = {
     "labels": "the label is the emotion alone",
     "split": "no speaker on both sides",
 }
+#: What the last step of a recipe of pictures takes away instead.
+SERIES_STEP = "no near-duplicates on both sides"
 
 
 def ladder(experiment: Experiment) -> dict[str, Protocol]:
@@ -236,7 +258,7 @@ def ladder(experiment: Experiment) -> dict[str, Protocol]:
     for name, words in STEPS.items():
         if getattr(protocol, name) != getattr(goal, name):
             protocol = replace(protocol, **{name: getattr(goal, name)})
-            rungs[words] = protocol
+            rungs[SERIES_STEP if name == "split" and goal.split == "series" else words] = protocol
     rest = {f.name: getattr(goal, f.name) for f in fields(Protocol)}
     last = list(rungs)[-1]
     return {**rungs, last: replace(protocol, **rest)} if len(rungs) > 1 else rungs

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affekt._files import atomic_write
-from affekt.data.audit import Evidence, audit_folds
+from affekt.data.audit import NOTHING_ELSE, Evidence, audit_folds
 from affekt.data.labelling import relabel
-from affekt.data.splits import KEYS, Split, folds, split_by_clip
+from affekt.data.splits import KEYS, Split, folds, split_by_clip, split_by_series
+from affekt.data.wording import in_words_of
 from affekt.metrics.report import report
 from affekt.train.lab.architectures import ARCHITECTURES, parameter_count
 from affekt.train.lab.experiment import Experiment, Protocol
@@ -22,6 +23,8 @@ from affekt.train.lab.fit import Arrays, Task, Tick, fit, scaling
 from affekt.train.lab.material import Material
 from affekt.types import Report, Sample
 
+#: Splits that are drawn once, rather than in folds.
+DRAWN = {"clip": split_by_clip, "series": split_by_series}
 #: Between the id of a clip and the number of its copy.
 COPY = "#copy"
 
@@ -82,7 +85,13 @@ class Learner:
 
 
 def run_protocol(
-    experiment: Experiment, protocol: Protocol, samples: Sequence[Sample], *, learner: Learner, folder: Path
+    experiment: Experiment,
+    protocol: Protocol,
+    samples: Sequence[Sample],
+    *,
+    learner: Learner,
+    folder: Path,
+    evidence: Evidence = NOTHING_ELSE,
 ) -> Outcome:
     """Fit and test one model under one protocol.
 
@@ -95,6 +104,8 @@ def run_protocol(
     learner : Learner
     folder : Path
         For checkpoints and answers; what is there is not computed again.
+    evidence : Evidence
+        What else is known of the samples: the hashes and thumbnails of pictures.
 
     Returns
     -------
@@ -102,7 +113,7 @@ def run_protocol(
     """
     samples = relabel(samples, protocol.labels)
     labels = labels_of(samples)
-    made = make_folds(experiment, protocol, samples)
+    made = make_folds(experiment, protocol, samples, evidence=evidence)
     answers = [
         kept_answers(learner, fold, samples, folder / f"fold-{number}") for number, fold in enumerate(made, start=1)
     ]
@@ -138,7 +149,7 @@ def fold_report(
         for copy, index in fold.rows["test"].tolist()
     ]
     table = np.concatenate([np.array(answer["scores"]) for answer in answers])
-    return report(
+    found = report(
         tested,
         [labels[i] for i in table.argmax(1)],
         rng=np.random.default_rng(0),
@@ -147,6 +158,7 @@ def fold_report(
         labels=labels,
         findings=audit_folds([(fold.split, fold.evidence) for fold in made]),
     )
+    return replace(found, warnings=tuple(in_words_of(experiment.modality, line) for line in found.warnings))
 
 
 def labels_of(samples: Sequence[Sample]) -> tuple[str, ...]:
@@ -160,20 +172,24 @@ def classes_of(samples: Sequence[Sample], labels: Sequence[str]) -> NDArray[np.i
     return np.array([number[str(sample.label)] for sample in samples], np.int64)
 
 
-def make_folds(experiment: Experiment, protocol: Protocol, samples: Sequence[Sample]) -> tuple[Fold, ...]:
+def make_folds(
+    experiment: Experiment, protocol: Protocol, samples: Sequence[Sample], *, evidence: Evidence = NOTHING_ELSE
+) -> tuple[Fold, ...]:
     """The folds of a protocol over (relabelled) samples, with everything the audit should see."""
     rng = np.random.default_rng(experiment.seed)
     copies = len(experiment.copies) if protocol.copies == "before split" else 0
     population = [*samples, *(_copy(s, c) for c in range(1, copies + 1) for s in samples)]
-    if protocol.split == "clip":
+    if protocol.split in DRAWN:
+        draw = DRAWN[protocol.split]
         splits: Sequence[Split] = [
-            split_by_clip(population, rng, test=protocol.test, dev=0.1 if protocol.choose == "dev" else 0.0)
+            draw(population, rng, test=protocol.test, dev=0.1 if protocol.choose == "dev" else 0.0)
         ]
     else:
         splits = folds(population, protocol.folds, rng, by=protocol.split, dev=protocol.choose == "dev")
     later = len(experiment.copies) if protocol.copies == "train" else 0
     row_of = {s.id: (0, i) for i, s in enumerate(samples)}
-    return tuple(_fold(split, row_of, protocol, later) for split in splits)
+    found = (_fold(split, row_of, protocol, later) for split in splits)
+    return tuple(replace(fold, evidence=_with_pictures(fold.evidence, evidence)) for fold in found)
 
 
 def fitted_to(
@@ -189,17 +205,22 @@ def fitted_to(
     found, warnings = {}, []
     for name, protocol in protocols.items():
         there = len({KEYS[protocol.split](sample) for sample in samples})
-        if protocol.split != "clip" and 2 <= there < protocol.folds:
+        if protocol.split not in DRAWN and 2 <= there < protocol.folds:
             warnings.append(
                 f"{name}: {there} folds instead of {protocol.folds}, as there are {there} {protocol.split}s."
             )
             protocol = replace(protocol, folds=there)
-        if protocol.split != "clip" and protocol.choose == "dev" and protocol.folds < 3:
+        if protocol.split not in DRAWN and protocol.choose == "dev" and protocol.folds < 3:
             warnings.append(f"{name}: the last epoch is kept, as two folds leave no {protocol.split} for dev.")
             protocol = replace(protocol, choose="last")
         make_folds(experiment, protocol, relabel(samples, protocol.labels))
         found[name] = protocol
     return found, tuple(warnings)
+
+
+def _with_pictures(found: Evidence, known: Evidence) -> Evidence:
+    """What a fold was made of, with what is known of its pictures."""
+    return replace(found, thumbnails=known.thumbnails, hashes=known.hashes, traits=known.traits)
 
 
 def _fold(split: Split, row_of: dict[str, tuple[int, int]], protocol: Protocol, later: int) -> Fold:
@@ -286,6 +307,7 @@ def describe(experiment: Experiment, protocol: Protocol, made: Sequence[Fold]) -
     corpora = " + ".join(sorted({str(s.corpus) for fold in made for s in fold.split.test}))
     tested = {
         "clip": f"{100 * protocol.test:g} % of the clips drawn at random",
+        "series": f"{100 * protocol.test:g} % of the clips drawn at random, near-duplicates on one side",
         "speaker": f"{len(made)} folds, every speaker tested by a model not trained on them",
         "sentence": f"{len(made)} folds, every sentence tested by a model not trained on it",
         "corpus": f"{len(made)} folds, every corpus tested by a model not trained on it",
@@ -297,4 +319,5 @@ def describe(experiment: Experiment, protocol: Protocol, made: Sequence[Fold]) -
     }[protocol.copies if experiment.copies else "none"]
     chosen = {"dev": "epoch chosen on dev", "test": "epoch chosen on test", "last": "last epoch"}[protocol.choose]
     scaler = f"scaler fitted on {protocol.scaler}" if protocol.scaler != "none" else "no scaler"
-    return f"{corpora}; label: {protocol.labels}; {tested}; {copies}; {scaler}; {chosen}"
+    words = f"{corpora}; label: {protocol.labels}; {tested}; {copies}; {scaler}; {chosen}"
+    return in_words_of(experiment.modality, words)

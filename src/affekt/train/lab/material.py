@@ -75,7 +75,8 @@ def read_samples(experiment: Experiment, folders: dict[str, Path]) -> tuple[tupl
         samples += reading.samples
         published = CORPORA[name].clips
         if published and len(reading.samples) < published:
-            warnings.append(f"{name}: {len(reading.samples)} of its {published} clips are there.")
+            what = "pictures" if CORPORA[name].modality == "face" else "clips"
+            warnings.append(f"{name}: {len(reading.samples)} of its {published} {what} are there.")
         warnings += [f"{name}: {warning}" for warning in reading.warnings]
     there = experiment.published.corpora
     if there and set(there) != set(folders):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from affekt.data.labelling import relabel
+from affekt.face.shape import SIZE
 from affekt.models.card import STAMPED, Card
 from affekt.train.lab.experiment import AS_PUBLISHED, HONEST, Experiment, Protocol
 from affekt.train.lab.export import export_fitted
@@ -19,14 +20,24 @@ from affekt.types import Report
 
 #: What the engine reads at a time, and how often, in samples at 16 kHz.
 WINDOW, HOP = 48_000, 24_000
-LIMITS = (
-    "The file is the model of the first fold; the scores are those of all folds together, on whole clips.",
-    "affekt predict gives it windows of 3 s cut to the speech: what was learned from whole clips can be worth far less "
-    "there. Run affekt evaluate on the file before you trust it.",
-    "A recipe of the field, for study. Not for decisions about people.",
-    "It hears how something is said, not what somebody feels. In the EU, inferring emotions at work and in education "
-    "is forbidden but for medical or safety reasons (AI Act, Article 5(1)(f)).",
-)
+#: Grey value of white.
+LIGHTEST = np.float32(255)
+LIMITS = {
+    "speech": (
+        "The file is the model of the first fold; the scores are those of all folds together, on whole clips.",
+        "affekt predict gives it windows of 3 s cut to the speech: what was learned from whole clips can be worth far "
+        "less there. Run affekt evaluate on the file before you trust it.",
+        "A recipe of the field, for study. Not for decisions about people.",
+        "It hears how something is said, not what somebody feels. In the EU, inferring emotions at work and in "
+        "education is forbidden but for medical or safety reasons (AI Act, Article 5(1)(f)).",
+    ),
+    "face": (
+        "Its confidence was not calibrated. Run affekt evaluate on the file before you trust it.",
+        "A recipe of the field, for study. Not for decisions about people.",
+        "It knows how faces are labelled, not what somebody feels. In the EU, inferring emotions at work and in "
+        "education is forbidden but for medical or safety reasons (AI Act, Article 5(1)(f)).",
+    ),
+}
 
 
 def write_model(
@@ -59,8 +70,11 @@ def write_model(
     raw = {side: material.inputs[rows[:, 0], rows[:, 1]] for side, rows in fold.rows.items()}
     card = card_of(experiment, protocol, fold, report=outcome.report, labels=labels)
     rng = np.random.default_rng(0)
-    probe = raw["test"][rng.permutation(len(raw["test"]))[:64]]
-    return path, export_fitted(fitted, scale_of(raw, protocol), card, path, probe=probe)
+    probe, scale = raw["test"][rng.permutation(len(raw["test"]))[:64]], scale_of(raw, protocol)
+    if experiment.modality == "face":
+        # The file takes grey values from 0 to 255, as all models of faces do; the network learned from 0 to 1.
+        probe, scale = probe * LIGHTEST, (scale[0] * LIGHTEST, scale[1] * LIGHTEST)
+    return path, export_fitted(fitted, scale, card, path, probe=probe)
 
 
 def card_of(experiment: Experiment, protocol: Protocol, fold: Fold, *, report: Report, labels: tuple[str, ...]) -> Card:
@@ -69,21 +83,16 @@ def card_of(experiment: Experiment, protocol: Protocol, fold: Fold, *, report: R
     name = AS_PUBLISHED if protocol == experiment.as_published else HONEST
     stamped = tuple(f"{STAMPED}: {stamp}." for stamp in report.stamps)
     scores = {metric: (e.value, e.low, e.high, e.n) for metric, e in report.metrics.items() if metric in ("UAR", "WA")}
+    sound = {"sampling_rate": 16_000, "frame": HOP, "window": WINDOW, "hop": HOP, "features": asdict(experiment.inputs)}
     return Card(
         name=experiment.name,
-        modality="speech",
+        modality=experiment.modality,
         labels=labels,
-        input={
-            "sampling_rate": 16_000,
-            "frame": HOP,
-            "window": WINDOW,
-            "hop": HOP,
-            "features": asdict(experiment.inputs),
-        },
+        input={"size": SIZE, "channels": 1, "margin": 1.0} if experiment.modality == "face" else sound,
         data=training_data(fold.split, corpora),
         split=split_hash(fold.split),
         scores={f"{' + '.join(corpora)}, {name}": scores},
         licence=LICENCE,
-        limits=(*stamped, report.protocol, *LIMITS),
+        limits=(*stamped, report.protocol, *LIMITS[experiment.modality]),
         recipe=asdict(experiment),
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 from affekt._files import atomic_write
 from affekt._optional import require
+from affekt.data.audit import NOTHING_ELSE
 from affekt.errors import InputError, UnknownName
 from affekt.train.lab.architectures import ARCHITECTURES
 from affekt.train.lab.checkpoint import load_encoder
@@ -22,6 +23,7 @@ from affekt.train.lab.experiment import AS_PUBLISHED, HONEST, EncoderRecipe, Exp
 from affekt.train.lab.fit import Tick
 from affekt.train.lab.folds import Outcome, array_learner, fitted_to, run_protocol
 from affekt.train.lab.material import Material, load_material, read_samples
+from affekt.train.lab.pictures import chosen_pictures, load_pictures
 from affekt.types import Estimate, Sample
 from affekt.write.report import record as report_record
 
@@ -115,6 +117,10 @@ def reproduce(
         if name not in experiment.models:
             raise UnknownName(f"model of {experiment.name}", name, experiment.models)
     samples, warnings = read_samples(experiment, folders)
+    evidence = NOTHING_ELSE
+    if experiment.modality == "face":
+        samples, evidence = chosen_pictures(experiment, samples, tick=progress.clips(len(samples)))
+        warnings += (f"{len(samples)} pictures take part.",)
     protocols, changes = fitted_to(experiment, protocols_of(experiment, selection.protocols), samples)
     clips = _load(recipe, samples, output, tick=progress.clips(len(samples)))
     read = clips if isinstance(clips, Material) else clips.views
@@ -131,7 +137,7 @@ def reproduce(
             else:
                 learner = encoder_learner(clips, tick=tick)
             outcomes[name][model] = run_protocol(
-                experiment, protocol, read.samples, learner=learner, folder=folder / model
+                experiment, protocol, read.samples, learner=learner, folder=folder / model, evidence=evidence
             )
     return Reproduction(experiment, outcomes, clips, warnings)
 
@@ -142,6 +148,8 @@ def _load(
     ids, cache = [s.id for s in samples], output / "cache"
     if isinstance(recipe, Experiment):
         claim(output, recipe, ids)
+        if recipe.modality == "face":
+            return load_pictures(samples, tick=tick)
         return load_material(recipe, samples, cache, tick=tick)
     encoder = load_encoder(recipe.checkpoint).to(device())
     claim(output, recipe, [weights_hash(encoder), *ids])

@@ -1,0 +1,1 @@
+"""Emotions in written words: sentences, subtitles, chats."""

@@ -1,0 +1,1 @@
+"""Training the model of emotions in text."""
