@@ -32,6 +32,7 @@ COMMANDS = {
     "audit": "audit",
     "corpora": "corpora",
     "explore": "explore",
+    "attendance": "attendance",
 }
 
 

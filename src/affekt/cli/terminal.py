@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from affekt.errors import AffektError, AudioError, InputError
+from affekt.errors import AffektError, AudioError, InputError, StoreError
 from affekt.types import Prediction, Sample
 
 SOME_FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
@@ -34,7 +34,7 @@ def polite(command: Callable[..., int | None]) -> Callable[..., None]:
             status = 0
         except (AffektError, OSError) as error:
             status = _complain(
-                _sentence(error), SOME_FAILED if isinstance(error, (AudioError, OSError)) else WRONG_USAGE
+                _sentence(error), SOME_FAILED if isinstance(error, (AudioError, StoreError, OSError)) else WRONG_USAGE
             )
         sys.exit(status)
 

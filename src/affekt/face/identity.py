@@ -103,6 +103,7 @@ class DlibEmbedder:
     def embed(self, pixels: Picture, faces: Faces) -> Floats:
         """Unit vectors (n, 128); about 80 ms a face on one core."""
         found = np.zeros((len(faces), self.size), np.float32)
+        pixels = np.ascontiguousarray(pixels)
         with self._lock:
             for row, shape in enumerate(self._shapes(pixels, faces)):
                 chip = self._dlib.get_face_chip(pixels, shape, _DLIB_SIDE, _DLIB_PADDING)
@@ -112,16 +113,16 @@ class DlibEmbedder:
     def openness(self, pixels: Picture, faces: Faces) -> NDArray[np.float64]:
         """Eye aspect ratio (Soukupova & Cech, 2016), the mean of both eyes: about 0.3 open, below 0.2 shut."""
         with self._lock:
-            shapes = self._shapes(pixels, faces)
+            shapes = self._shapes(np.ascontiguousarray(pixels), faces)
         return np.array([_eye_ratio(np.array([(p.x, p.y) for p in shape.parts()], float)) for shape in shapes])
 
     def _shapes(self, pixels: Picture, faces: Faces) -> list[Any]:
-        image = np.ascontiguousarray(pixels)
+        """dlib's 68 points of each face; it takes pictures without gaps between their rows only."""
         rectangles = [
             self._dlib.rectangle(round(left), round(top), round(left + width), round(top + height))
             for left, top, width, height in faces.boxes.tolist()
         ]
-        return [self._points(image, rectangle) for rectangle in rectangles]
+        return [self._points(pixels, rectangle) for rectangle in rectangles]
 
 
 def _eye_ratio(points: NDArray[np.float64]) -> float:
