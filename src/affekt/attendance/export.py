@@ -198,7 +198,7 @@ def html(found: Sequence[Sheet]) -> bytes:
         head = "".join(f"<th scope=col>{name}</th>" for name in sheet.columns)
         body = "".join(_line(sheet, row) for row in sheet.rows)
         counts = ", ".join(f"{count} {status}" for status, count in _counts(sheet).items())
-        remarks = "".join(f"<p class=remark>{_text(remark)}.</p>" for remark in sheet.remarks)
+        remarks = "".join(f"<p class=remark>{_text(remark[0].upper() + remark[1:])}.</p>" for remark in sheet.remarks)
         parts.append(
             f"<section><h2>{_text(sheet.title)}</h2><p>{counts or 'nobody is on the roster'}.</p>{remarks}"
             f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></section>"

@@ -202,6 +202,22 @@ class Roster:
             self.store.note("consent recorded", f"notice {consent.notice}", person=person.id, db=db)
         return self.find(name)
 
+    def consented(self, name: str) -> Person:
+        """Who has this name, and consented.
+
+        Raises
+        ------
+        InputError
+            If nobody has, or no consent is on record.
+        """
+        for person in self.people():
+            if folded(person.name) == folded(name) and person.consent:
+                return person
+        raise InputError(
+            f"{name}: no consent is on record, so no face is kept. First: affekt attendance consent {name!r} "
+            f"--roster {self.name!r} --given-by WHO --notice VERSION"
+        )
+
     def withdraw(self, name: str) -> Receipt:
         """Consent is taken back: the faces are deleted at once, the name stays on the roster."""
         person = self.find(name)
@@ -232,15 +248,10 @@ class Roster:
         InputError
             If there is no consent, the photos are not of one person, or the face is there under another name.
         """
-        person = self.find(name) if folded(name) in {folded(p.name) for p in self.people()} else None
-        if person is None or person.consent is None:
-            raise InputError(
-                f"{name}: no consent is on record, so no face is kept. First: affekt attendance consent {name!r} "
-                f"--roster {self.name!r} --given-by WHO --notice VERSION"
-            )
+        person = self.consented(name)
         if not photos:
             raise InputError(f"{name}: no photo; give one at least, better three or more.")
-        gallery, owners = self.gallery(embedder)
+        gallery, _ = self.gallery(embedder)
         own = [vector for vector, owner in zip(*self._vectors(embedder[0]), strict=True) if owner == person.name]
         notes, fresh = self._fresh(photos, own)
         limit = gallery.threshold.value if gallery.threshold.fitted else embedder[1]
@@ -259,7 +270,6 @@ class Roster:
             self.store.note("enrolled", f"{len(fresh)} photos", person=person.id, db=db)
         if len(own) + len(fresh) < 3:
             notes.append(f"{person.name} has {len(own) + len(fresh)} photo(s); with three or more fewer looks fail.")
-        del owners
         return notes
 
     def _fresh(self, photos: Sequence[Photo], own: Sequence[NDArray[np.float32]]) -> tuple[list[str], list[Photo]]:

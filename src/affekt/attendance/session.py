@@ -269,7 +269,7 @@ class Session:
         if sure and name != track.name:
             # A tracker may pass a track on from one person to another: what the first had stays theirs.
             track.name, track.first, track.written = name, times[0], None
-            track.named = track.count = 0
+            track.named = track.count = votes
             track.number += 1
             track.scores.clear()
             track.unsure = 0

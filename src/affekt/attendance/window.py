@@ -168,7 +168,7 @@ class SteadyClock:
     steady : callable
         Seconds that only grow.
     notify : callable
-        Takes a sentence when the clock was moved.
+        Takes a sentence when the clock was moved; may be changed.
     """
 
     def __init__(
@@ -177,7 +177,7 @@ class SteadyClock:
         steady: Callable[[], float] = time.monotonic,
         notify: Callable[[str], None] = lambda sentence: None,
     ) -> None:
-        self._wall, self._steady, self._notify = wall, steady, notify
+        self._wall, self._steady, self.notify = wall, steady, notify
         self._start, self._began = wall(), steady()
         self._offset = 0.0
 
@@ -188,12 +188,12 @@ class SteadyClock:
         moved = (seen - expected).total_seconds()
         if moved > MOVED:
             self._start += seen - expected
-            self._notify(f"the clock leapt forward by {moved:.0f} s; the new time is used.")
+            self.notify(f"the clock leapt forward by {moved:.0f} s; the new time is used.")
             return seen.astimezone(UTC)
         if abs(moved - self._offset) > MOVED:
             self._offset = moved
             if moved < -MOVED:
-                self._notify(f"the clock was set back by {-moved:.0f} s; time goes on from where it was.")
+                self.notify(f"the clock was set back by {-moved:.0f} s; time goes on from where it was.")
         return expected.astimezone(UTC)
 
 

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ import click
 
 from affekt._files import atomic_write
 from affekt._optional import require
-from affekt.cli.terminal import console, polite, shown
+from affekt.cli.terminal import SOME_FAILED, console, polite, shown
 from affekt.errors import InputError
 
 if TYPE_CHECKING:
@@ -165,8 +166,11 @@ def consent(
 def enrol(
     name: str, photos: tuple[Path, ...], class_name: str, webcam: bool, keep: str, keep_photos: bool,
     although_similar: bool, embedder: str, url: str, key_path: Path,
-) -> None:  # fmt: skip
-    """Enrol the face of NAME, who consented: three photos or more, of one face each."""
+) -> int:  # fmt: skip
+    """Enrol the face of NAME, who consented: three photos or more, of one face each.
+
+    A photo that is not good enough is left out, and why is said; the exit status is then 1.
+    """
     from affekt.attendance.window import span
     from affekt.cli.attendance_faces import Faces
 
@@ -174,16 +178,22 @@ def enrol(
     if bool(photos) == webcam:
         raise InputError("give photos, or --webcam; one of the two.")
     with opened_roster(url, key_path, class_name) as roster:
+        roster.consented(name)  # before any face is looked at
         faces = Faces(embedder)
-        taken = faces.from_webcam() if webcam else [faces.from_file(path) for path in photos]
+        taken, failures = (faces.from_webcam(), []) if webcam else faces.from_files(photos)
+        for failure in failures:
+            click.echo(f"error: {shown(failure)}", err=True)
+        if not taken:
+            raise InputError(f"{name}: none of the photos can be used; nothing is enrolled.")
         if not keep_photos:
-            taken = [faces.without_picture(photo) for photo in taken]
+            taken = [replace(photo, picture=None) for photo in taken]
         notes = roster.enrol(name, taken, embedder=faces.facts, keep=kept, although_similar=although_similar)
         for note in notes:
             click.echo(f"note: {shown(note)}", err=True)
         person = roster.find(name)
         click.echo(f"{shown(person.name)}: {person.photos} photos enrolled, until {person.keep_until:%Y-%m-%d}")
         click.echo(LAW, err=True)
+        return SOME_FAILED if failures else 0
 
 
 @attendance.command("roster")

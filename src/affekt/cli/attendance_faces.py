@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -44,18 +44,17 @@ class Faces:
         self.detector, self.embedder = Detector(), open_embedder(embedder)
         self.facts = (self.embedder.name, self.embedder.usual, self.embedder.least)
 
-    def from_file(self, path: Path) -> Photo:
-        """The face of a photo.
-
-        Raises
-        ------
-        InputError
-            If there is not exactly one that is good enough; names the photo and says why.
-        """
-        try:
-            return self.from_pixels(read_picture(path), path.name)
-        except InputError as error:
-            raise InputError(f"{path.name}: {error}") from None
+    def from_files(self, paths: Sequence[Path]) -> tuple[list[Photo], list[str]]:
+        """The faces of photos, and why others have none that is good enough."""
+        found, failures = [], []
+        for path in paths:
+            try:
+                found.append(self.from_pixels(read_picture(path), path.name))
+            except ImageError as error:
+                failures.append(str(error))
+            except InputError as error:
+                failures.append(f"{path.name}: {error}")
+        return found, failures
 
     def from_pixels(self, pixels: NDArray[np.uint8], source: str) -> Photo:
         """The face of a picture (h, w, 3), RGB."""
@@ -87,11 +86,6 @@ class Faces:
             if len(found) == PICTURES:
                 break
         return found
-
-    @staticmethod
-    def without_picture(photo: Photo) -> Photo:
-        """What is kept by default: no photo."""
-        return replace(photo, picture=None)
 
 
 def _jpeg(pixels: NDArray[np.uint8], box: NDArray[np.float32]) -> bytes:

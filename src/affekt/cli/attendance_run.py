@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from affekt.attendance.session import Event, Session
-    from affekt.attendance.window import Window
+    from affekt.attendance.window import SteadyClock, Window
 
+    Say = Callable[[str], None]
     Timed = tuple[datetime, NDArray[np.uint8] | None]
 
 #: The sentence that --emotion prints: what Article 5(1)(f) of Regulation (EU) 2024/1689 says.
@@ -40,13 +42,14 @@ class Source:
     Parameters
     ----------
     frames : callable
-        The pictures with when they were taken; None instead of a picture where there is none yet.
+        Something that takes a sentence (a camera is gone, the clock was set) to the pictures with when they were
+        taken; None instead of a picture where there is none yet.
     live : bool
     still : bool
         Single pictures, minutes apart: nobody can be followed from one to the next.
     """
 
-    frames: Callable[[], Iterator[Timed]]
+    frames: Callable[[Say], Iterator[Timed]]
     live: bool = False
     still: bool = False
 
@@ -137,35 +140,37 @@ def _plan(source: str, options: dict[str, Any]) -> tuple[Window, Source]:
         return window(options["start"], options["end"], options["zone"], day=day, overnight=options["overnight"])
 
     if is_camera(source):
-        clock = SteadyClock(notify=_say)
+        clock = SteadyClock()
         span = around(clock())
         if clock() >= span.closes:
             raise InputError(
                 f"the window {span.text()} is over: it is {clock().astimezone(zone):%Y-%m-%d %H:%M}. Give a later "
                 "window, or another --date."
             )
-        return span, Source(lambda: _live(source, span, clock, options["rate"]), live=True)
+        return span, Source(lambda say: _live(source, span, (clock, options["rate"]), say), live=True)
     if options["starts"] and Path(source).is_dir():
         raise InputError("--starts is for a video; pictures say themselves when they were taken.")
     if Path(source).is_dir():
         pictures = timed_pictures(Path(source), zone)
-        return around(pictures[0][0]), Source(lambda: _pictures(pictures), still=True)
+        return around(pictures[0][0]), Source(lambda say: _pictures(pictures, say), still=True)
     if not options["starts"]:
         raise InputError(f"{source}: when did this recording begin? Give --starts 2026-11-28T09:29:50.")
     began = moment(options["starts"], zone)
-    return around(began), Source(lambda: _video(source, began, options["rate"]))
+    return around(began), Source(lambda say: _video(source, began, options["rate"], say))
 
 
-def _live(source: str, span: Window, clock: Callable[[], datetime], rate: float) -> Iterator[Timed]:
+def _live(source: str, span: Window, pace: tuple[SteadyClock, float], say: Say) -> Iterator[Timed]:
     """Frames of a camera until the window closes; the camera stays off before it opens."""
     from affekt.face.camera import Camera
 
+    clock, rate = pace
+    clock.notify = say
     if clock() < span.opens:
         _say(f"waits until {span.opens.astimezone(span.zone):%H:%M:%S}; the camera is off.")
     while (left := (span.opens - clock()).total_seconds()) > 0:
         time.sleep(min(left, 0.5))
     last = span.opens - timedelta(days=1)
-    for pixels in Camera(source, notify=_say).frames():
+    for pixels in Camera(source, notify=say).frames():
         now = clock()
         if now >= span.closes:
             return
@@ -174,21 +179,21 @@ def _live(source: str, span: Window, clock: Callable[[], datetime], rate: float)
             yield now, pixels
 
 
-def _video(source: str, began: datetime, rate: float) -> Iterator[Timed]:
+def _video(source: str, began: datetime, rate: float, say: Say) -> Iterator[Timed]:
     from affekt.face.stream import frames_of
 
-    for frame in frames_of(source, warn=_say, rate=rate):
+    for frame in frames_of(source, warn=say, rate=rate):
         yield began + timedelta(seconds=frame.time), frame.pixels
 
 
-def _pictures(pictures: list[tuple[datetime, Path]]) -> Iterator[Timed]:
+def _pictures(pictures: list[tuple[datetime, Path]], say: Say) -> Iterator[Timed]:
     from affekt.face.image import read_picture
 
     for taken, path in pictures:
         try:
             yield taken, read_picture(path)
         except ImageError as error:
-            _say(f"error: {error}")
+            say(f"error: {error}")
 
 
 def _watched(session: Session, source: Source, embedder: str, options: dict[str, Any]) -> int:
@@ -196,8 +201,15 @@ def _watched(session: Session, source: Source, embedder: str, options: dict[str,
     watcher = _watcher(session, source, embedder)
     at, began = session.window.opens, session.window.opens
     interrupted = False
+
+    def say(sentence: str) -> None:
+        """Tell, and write into the audit trail: a gap in what was seen belongs to the session."""
+        _say(sentence)
+        with suppress(StoreError):
+            session.store.note("camera", f"{session.camera}: {sentence}", session=session.id)
+
     try:
-        for at, pixels in source.frames():
+        for at, pixels in source.frames(say):
             seconds = (at - began).total_seconds()
             sightings = watcher.look(pixels, seconds) if pixels is not None else []
             if source.still:
@@ -250,7 +262,7 @@ def _watcher(session: Session, source: Source, embedder: str) -> Any:
     watch = Watch(
         wanted=lambda track, seconds: session.wanted(track, began + timedelta(seconds=seconds)),
         most=1000 if source.still else 4,
-        eyes=session.rules.liveness in ("blink", "any"),
+        signs=session.rules.liveness != "none",
         express=express,
     )
     return Watcher(Detector(), open_embedder(embedder), watch)

@@ -31,6 +31,8 @@ _DLIB_USUAL = 0.945
 _DLIB_LEAST = 0.93
 #: The six points of either eye among the 68, from corner to corner around it.
 _EYES = (slice(36, 42), slice(42, 48))
+#: The tip of the nose, and where the jaw begins at the person's right and left ear.
+_NOSE, _JAW = 30, (0, 16)
 
 
 class Embedder(Protocol):
@@ -57,8 +59,11 @@ class Embedder(Protocol):
         """Unit vectors (n, size) of the faces of a picture (h, w, 3), RGB."""
         ...
 
-    def openness(self, pixels: Picture, faces: Faces) -> NDArray[np.float64]:
-        """How far the eyes of each face are open (n,), height by width; NaN where it cannot be told."""
+    def signs(self, pixels: Picture, faces: Faces) -> NDArray[np.float64]:
+        """What a living face changes (n, 2): how far it is turned to a side, -1 to 1; how far its eyes are open.
+
+        NaN where it cannot be told.
+        """
         ...
 
 
@@ -110,11 +115,15 @@ class DlibEmbedder:
                 found[row] = self._network.compute_face_descriptor(chip)
         return unit(found)
 
-    def openness(self, pixels: Picture, faces: Faces) -> NDArray[np.float64]:
-        """Eye aspect ratio (Soukupova & Cech, 2016), the mean of both eyes: about 0.3 open, below 0.2 shut."""
+    def signs(self, pixels: Picture, faces: Faces) -> NDArray[np.float64]:
+        """Turn, from the nose between both ends of the jaw, and eye aspect ratio (Soukupova & Cech, 2016): (n, 2).
+
+        Eyes are some 0.3 high by their width when open, below 0.2 when shut.
+        """
         with self._lock:
             shapes = self._shapes(np.ascontiguousarray(pixels), faces)
-        return np.array([_eye_ratio(np.array([(p.x, p.y) for p in shape.parts()], float)) for shape in shapes])
+        rows = [np.array([(part.x, part.y) for part in shape.parts()], float) for shape in shapes]
+        return np.array([(_jaw_turn(row), _eye_ratio(row)) for row in rows]).reshape(-1, 2)
 
     def _shapes(self, pixels: Picture, faces: Faces) -> list[Any]:
         """dlib's 68 points of each face; it takes pictures without gaps between their rows only."""
@@ -123,6 +132,12 @@ class DlibEmbedder:
             for left, top, width, height in faces.boxes.tolist()
         ]
         return [self._points(pixels, rectangle) for rectangle in rectangles]
+
+
+def _jaw_turn(points: NDArray[np.float64]) -> float:
+    """How far a face is turned to the person's left, -1 to 1, among 68 points (68, 2)."""
+    right, left = (float(np.linalg.norm(points[_NOSE] - points[end])) for end in _JAW)
+    return (right - left) / max(right + left, 1e-6)
 
 
 def _eye_ratio(points: NDArray[np.float64]) -> float:
@@ -212,9 +227,9 @@ class OnnxEmbedder:
         given = np.stack([aligned(pixels, points, self._input) for points in faces.points])
         return unit(np.concatenate([self._model.run(face[None])[0].reshape(1, -1) for face in given]))
 
-    def openness(self, pixels: Picture, faces: Faces) -> NDArray[np.float64]:
-        """NaN: five points do not say whether eyes are open."""
-        return np.full(len(faces), np.nan)
+    def signs(self, pixels: Picture, faces: Faces) -> NDArray[np.float64]:
+        """Turn, from the nose between the eyes; NaN for the eyes, which five points do not say: (n, 2)."""
+        return np.column_stack([signed_turn(faces.points), np.full(len(faces), np.nan)])
 
 
 def aligned(pixels: Picture, points: Floats, wanted: IdentityInput) -> Floats:
@@ -250,6 +265,14 @@ def similarity(
     along, across = float((x * u + y * v).sum()) / total, float((x * v - y * u).sum()) / total
     turn = np.array([[along, -across], [across, along]])
     return turn, goal - turn @ centre
+
+
+def signed_turn(points: Floats) -> NDArray[np.float64]:
+    """How far faces are turned to the person's left (n,), -1 to 1, from five points (n, 5, 2): the nose between the eyes."""
+    right, left, nose = (points[:, index].astype(np.float64) for index in (0, 1, 2))
+    across = left - right
+    along = np.sum((nose - right) * across, axis=1) / np.maximum(np.sum(across**2, axis=1), 1e-9)
+    return np.nan_to_num(np.clip(2 * (along - 0.5), -1, 1))
 
 
 def unit(vectors: Floats) -> Floats:

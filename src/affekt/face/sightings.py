@@ -69,9 +69,9 @@ class Sighting:
     problems : tuple of str
         Why it is not good enough.
     turn : float
-        Signed: how far the face is turned to a side, -1 to 1; 0 looks into the camera.
+        How far the face is turned to the person's left, -1 to 1; 0 looks into the camera.
     openness : float
-        Of the eyes; NaN where it was not measured.
+        Of the eyes. Both are NaN where they were not measured.
     expression : Expression or None
     """
 
@@ -79,7 +79,7 @@ class Sighting:
     box: tuple[float, float, float, float]
     vector: NDArray[np.float32] | None = None
     problems: tuple[str, ...] = ()
-    turn: float = 0.0
+    turn: float = float("nan")
     openness: float = float("nan")
     expression: Expression | None = None
 
@@ -94,15 +94,15 @@ class Watch:
         Track and time to how urgently its vector is wanted; 0: not now.
     most : int
         Vectors made per frame, at most: the most urgent ones.
-    eyes : bool
-        Measure how far eyes are open, in every frame.
+    signs : bool
+        Measure in every frame what shows that a face is alive.
     express : callable, optional
         Picture and faces to the :class:`Expression` of each.
     """
 
     wanted: Callable[[str, float], float] = lambda track, time: 1.0
     most: int = 4
-    eyes: bool = False
+    signs: bool = False
     express: Callable[[NDArray[np.uint8], Faces], list[Expression]] | None = None
 
 
@@ -137,11 +137,10 @@ class Watcher:
         vectors = dict(zip(rows.tolist(), self.embedder.embed(pixels, some), strict=True)) if len(rows) else {}
         said = self.watch.express(pixels, some) if self.watch.express and len(rows) else []
         expressions = dict(zip(rows.tolist(), said, strict=False))
-        opened = self.embedder.openness(pixels, faces) if self.watch.eyes else np.full(len(faces), np.nan)
-        turns = signed_turn(faces.points)
+        signs = self.embedder.signs(pixels, faces) if self.watch.signs else np.full((len(faces), 2), np.nan)
         return [
             Sighting(
-                track, _box(faces.boxes[row]), vectors.get(row), problems[row], float(turns[row]), float(opened[row]),
+                track, _box(faces.boxes[row]), vectors.get(row), problems[row], float(signs[row, 0]), float(signs[row, 1]),
                 expressions.get(row),
             )
             for row, track in enumerate(tracks)
@@ -210,17 +209,6 @@ def one_face(pixels: NDArray[np.uint8], detector: Detector) -> Faces:
     if problems := gate_problems(measured(pixels, found)[0], ENROLMENT):
         raise InputError(f"{'; '.join(problems)}.")
     return found
-
-
-def signed_turn(points: NDArray[np.float32]) -> NDArray[np.float64]:
-    """How far faces are turned to a side (n,), -1 to 1, from five points (n, 5, 2): where the nose is between the eyes.
-
-    Positive: towards the person's left.
-    """
-    right, left, nose = (points[:, index].astype(np.float64) for index in (0, 1, 2))
-    across = left - right
-    along = np.sum((nose - right) * across, axis=1) / np.maximum(np.sum(across**2, axis=1), 1e-9)
-    return np.nan_to_num(np.clip(2 * (along - 0.5), -1, 1))
 
 
 def _box(row: NDArray[np.float32]) -> tuple[float, float, float, float]:
