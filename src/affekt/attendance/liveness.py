@@ -20,11 +20,11 @@ ASKED = {
 #: Seconds that are looked back upon.
 SPAN = 4.0
 #: Eyes count as shut below this share of how far they were open before, and as open again from the other on.
-SHUT, OPEN = 0.65, 0.85
+SHUT, OPEN = 0.6, 0.85
 #: Seconds that a blink lasts: shorter is noise, longer are eyes that look down.
 BLINK = (0.05, 0.7)
 #: By how much the nose moves between the eyes from left to right; what a photo does when it is turned is less.
-TURN = 0.3
+TURN = 0.4
 #: Frames that must lie on either side.
 HELD = 2
 

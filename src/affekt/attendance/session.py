@@ -161,18 +161,26 @@ class Event:
 class _Track:
     """What is known of one track."""
 
-    looks: deque[tuple[datetime, Match]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    looks: deque[tuple[datetime, Match, Any]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     name: str | None = None
     first: datetime | None = None
     count: int = 0
     named: int = 0
     similarity: float = 0.0
     written: datetime | None = None
+    latest: datetime | None = None
     alive: Liveness | None = None
     scores: Counter[str] = field(default_factory=Counter)
     unsure: int = 0
     told: str = ""
     number: int = 0
+
+    def feel(self, said: Sequence[Any]) -> None:
+        """Add what expressions say to the sum; None says nothing."""
+        for expression in said:
+            if expression is not None:
+                self.scores.update(expression.scores)
+                self.unsure += expression.unsure
 
 
 class Session:
@@ -253,14 +261,12 @@ class Session:
     def _vote(self, track: _Track, match: Match, sighting: Seen, at: datetime) -> None:
         if track.looks and (at - track.looks[-1][0]).total_seconds() < APART:
             return
-        track.looks.append((at, match))
+        track.looks.append((at, match, sighting.expression))
         track.count += 1
-        if (said := sighting.expression) is not None:
-            track.scores.update(said.scores)
-            track.unsure += said.unsure
-        names = Counter(look.name for _, look in track.looks if look.name)
+        track.feel([sighting.expression])
+        names = Counter(look.name for _, look, _ in track.looks if look.name)
         name, votes = names.most_common(1)[0] if names else (None, 0)
-        times = [time for time, look in track.looks if look.name == name]
+        times = [time for time, look, _ in track.looks if look.name == name]
         sure = (
             votes >= self.rules.votes
             and votes >= MAJORITY * len(track.looks)
@@ -273,10 +279,11 @@ class Session:
             track.number += 1
             track.scores.clear()
             track.unsure = 0
+            track.feel([said for _, look, said in track.looks if look.name == name])
         elif not names and len(track.looks) == REMEMBERED:
             track.name = None
         if track.name is not None:
-            own = [look.similarity for _, look in track.looks if look.name == track.name]
+            own = [look.similarity for _, look, _ in track.looks if look.name == track.name]
             track.named, track.similarity = len(own), float(np.mean(own)) if own else track.similarity
 
     def _mark(self, track: _Track, name: str, at: datetime) -> list[Event]:
@@ -286,13 +293,21 @@ class Session:
                 track.told = "alive?"
                 return [Event("unknown", at, name, track.name, None, f"waits for a sign of life: {track.alive.ask}")]
             return []
+        track.latest = at
         if track.written is not None and (at - track.written).total_seconds() < REWRITE:
             return []
+        fresh = track.written is None
+        track.written = at
+        self._wait(track, name)
+        return [Event("marked", at, name, track.name, track.looks[-1][1])] if fresh else []
+
+    def _wait(self, track: _Track, name: str) -> None:
+        """Put a track's row among those that are to be written."""
         assert track.name is not None
         key = {"session": self.id, "person": self._ids[track.name], "camera": self.camera,
                "track": f"{self._run}:{name}:{track.number}"}  # fmt: skip
         row = {
-            **key, "first": track.first, "last": at, "looks": track.count,
+            **key, "first": track.first, "last": track.latest, "looks": track.count,
             "confidence": track.named / max(1, len(track.looks)), "similarity": track.similarity,
             "alive": None if track.alive is None else True,
         }  # fmt: skip
@@ -303,9 +318,6 @@ class Session:
             emotion = {**key, "purpose": self.rules.purpose, "scores": scores, "unsure": track.unsure / looks,
                        "looks": looks}  # fmt: skip
         self._waiting[track.name, key["track"]] = (row, emotion)
-        fresh = track.written is None
-        track.written = at
-        return [Event("marked", at, name, track.name, track.looks[-1][1])] if fresh else []
 
     def _write(self, at: datetime) -> list[Event]:
         """Put what waits on the disk; on a full one it goes on waiting, and no ``marked`` is told before."""
@@ -329,6 +341,14 @@ class Session:
         recovered, self._full = self._full, False
         return [Event("written", at, "", None, None, "the store takes rows again; none was lost")] if recovered else []
 
+    def flush(self, at: datetime) -> list[Event]:
+        """Write what has grown since it was written last."""
+        for name, track in self._tracks.items():
+            if track.name is not None and track.latest is not None and track.latest != track.written:
+                track.written = track.latest
+                self._wait(track, name)
+        return self._write(at)
+
     def close(self, at: datetime) -> bool:
         """End the session: absentees are written. Before the window's end, that is noted. True if this call ended it.
 
@@ -337,7 +357,7 @@ class Session:
         StoreError
             If what still waits cannot be written; call it again when there is room.
         """
-        self._write(at)
+        self.flush(at)
         if self._waiting:
             raise StoreError(f"{self.store.name}: the disk is still full; make room and close the session again.")
         return close_session(self.store, self.id, at)

@@ -224,7 +224,7 @@ def _watched(session: Session, source: Source, embedder: str, options: dict[str,
     if session.outside:
         _say(f"note: {session.outside} faces were seen outside the window; they do not count.")
     if options["leave_open"]:
-        session.see([], at)
+        session.flush(at)
         _say(f"the session stays open: affekt attendance close {session.id}")
     else:
         _close(session, at, patient=source.live)
