@@ -23,7 +23,7 @@ import numpy as np
 
 from affekt.attendance.gallery import Gallery
 from affekt.face.align import crops
-from affekt.face.detect import Detector, DetectOptions, Faces
+from affekt.face.detect import DetectOptions, Detector, Faces
 from affekt.face.identity import DlibEmbedder, IdentityInput, aligned, unit
 from affekt.face.image import read_picture
 
@@ -59,7 +59,9 @@ def embedded(photos: list[tuple[int, np.ndarray, Faces]], alignment: str) -> tup
         if alignment == "our 5 points":
             wanted = IdentityInput(size=150, points=OUR_POINTS, mean=0, scale=1)
             chip = aligned(pixels, faces.points[0], wanted).transpose(1, 2, 0).astype(np.uint8)
-            rows.append(unit(np.float32(embedder._network.compute_face_descriptor(np.ascontiguousarray(chip)))[None])[0])
+            rows.append(
+                unit(np.float32(embedder._network.compute_face_descriptor(np.ascontiguousarray(chip)))[None])[0]
+            )
         else:
             rows.append(embedder.embed(pixels, faces)[0])
     return np.stack(rows), (time.process_time() - began) / len(photos) * 1000

@@ -34,7 +34,9 @@ CHALLENGES = ("blink", "turn", "any")
 def held(photo: np.ndarray, rng: np.random.Generator, *, turned: float) -> list[np.ndarray]:
     """Frames (240, 320, 3) of a photo held in a hand; ``turned`` is how far it is swung about its vertical axis."""
     time = np.arange(RATE * SECONDS) / RATE
-    sway = [rng.uniform(0.5, 1) * np.sin(2 * np.pi * rng.uniform(0.1, 0.5) * time + rng.uniform(0, 6)) for _ in range(5)]
+    sway = [
+        rng.uniform(0.5, 1) * np.sin(2 * np.pi * rng.uniform(0.1, 0.5) * time + rng.uniform(0, 6)) for _ in range(5)
+    ]
     image, frames = Image.fromarray(photo), []
     height, width = photo.shape[:2]
     for x, y, near, tilt, swing in np.stack(sway, axis=1):
@@ -100,8 +102,10 @@ def main() -> None:
                         spans.append(np.ptp(np.sort([m[0] for m in measures])[1:-1]))
                     for name, seconds in result.items():
                         passed[name].setdefault(person, []).append(seconds is not None)
-            rates = {name: wilson(float(np.mean([np.mean(v) for v in table.values()])), len(table), sum(map(len, table.values())))
-                     for name, table in passed.items()}  # fmt: skip
+            rates = {
+                name: wilson(float(np.mean([np.mean(v) for v in own.values()])), len(own), sum(map(len, own.values())))
+                for name, own in passed.items()
+            }
             key = f"still photos, swung by {turned} degrees, people {min(people)} to {max(people)}"
             found[key] = {name: [r.value, r.low, r.high, r.n] for name, r in rates.items()}
             found[key]["turn seen, 50 and 95 %"] = [float(q) for q in np.quantile(spans, [0.5, 0.95])]

@@ -1,4 +1,4 @@
-"""How long it takes to look one face up among many, exactly and with an index; and how many frames a second are watched.
+"""How long it takes to look a face up among many, exactly and with an index; how many frames a second are watched.
 
 Usage: python benchmarks/search.py [--people 10000 1000000] [--photo TWO.jpg] [--output benchmarks/results/search.json]
 

@@ -65,7 +65,7 @@ def session_of(roster, *, rules=None, camera="door", start="09:30", end="10:00",
     span = window(start, end, "Europe/Berlin", day=date(2026, 11, 27))
     number, _ = open_session(roster.store, roster.name, span, rules or Rules(), keep=keep)
     gallery, ids = roster.gallery(EMBEDDER)
-    return Session(roster.store, number, gallery, ids, camera)
+    return Session(roster.store, number, gallery, ids, camera=camera)
 
 
 def walk_by(session, name, *, at=START, looks=5, track=None, apart=0.3, first=10):

@@ -24,7 +24,9 @@ def drawn_face(name, *, size=160, shift=(0, 0), turn=0.0, shut=False):
         if not shut:
             draw.ellipse([eye - w * 0.2, y - w * 0.3, eye + w * 0.2, y - w * 0.08], fill=(245, 245, 245))
             draw.ellipse([eye - w * 0.1, y - w * 0.29, eye + w * 0.1, y - w * 0.09], fill=(30, 20, 15))
-        draw.line([eye - w * 0.26, y - w * 0.42, eye + w * 0.26, y - w * 0.44], fill=(40, 25, 20), width=round(w * 0.09))
+        draw.line(
+            [eye - w * 0.26, y - w * 0.42, eye + w * 0.26, y - w * 0.44], fill=(40, 25, 20), width=round(w * 0.09)
+        )
     nose = x + turn * w * 0.4
     shade = tuple(int(0.82 * c) for c in skin)
     draw.polygon([(x, y - w * 0.1), (nose - w * 0.15, y + w * 0.33), (nose + w * 0.15, y + w * 0.33)], fill=shade)

@@ -121,7 +121,7 @@ def test_what_is_said_of_a_session_that_ended_early_or_has_nobody(tmp_path):
     span = window("09:30", "10:00", "Europe/Berlin", day=date(2026, 11, 27))
     number, _ = open_session(store, "7B", span, Rules())
     roster = roster_of(store, Key.open(tmp_path / "k", make=True), [])
-    Session(store, number, *roster.gallery(EMBEDDER), "door").close(START)
+    Session(store, number, *roster.gallery(EMBEDDER)).close(START)
     sheet = sheets(store)[0]
     assert sheet.remarks == ["the session was ended at 09:30:00, before its end"]
     assert b"nobody is on the roster" in export.html([sheet])

@@ -15,9 +15,9 @@ def passed(challenge, turns=None, eyes=None, rate=20.0):
     turns = np.zeros(count) if turns is None else turns
     eyes = np.full(count, np.nan) if eyes is None else eyes
     live = Liveness(challenge)
-    return any(
-        [live.feed(turn, eye, START + timedelta(seconds=i / rate)) for i, (turn, eye) in enumerate(zip(turns, eyes, strict=True))]
-    )
+    for i, (turn, eye) in enumerate(zip(turns, eyes, strict=True)):
+        live.feed(turn, eye, START + timedelta(seconds=i / rate))
+    return live.passed
 
 
 def blinking(frames, *, rate=20.0, seconds=60):

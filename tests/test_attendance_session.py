@@ -87,7 +87,13 @@ def test_only_what_lies_strictly_inside_the_window_counts(roster):
 
 @pytest.mark.parametrize(
     ("first", "last", "status"),
-    [(0, 29, "on time"), (11, 29, "late"), (0, 10, "left early"), (11, 15, "late and left early"), (9.99, 26, "on time")],
+    [
+        (0, 29, "on time"),
+        (11, 29, "late"),
+        (0, 10, "left early"),
+        (11, 15, "late and left early"),
+        (9.99, 26, "on time"),
+    ],
 )
 def test_late_and_left_early(roster, first, last, status):
     session = session_of(roster, rules=Rules(late_after=600, leaves_before=300))
@@ -196,7 +202,9 @@ def test_corrections_keep_what_was_there_who_changed_it_and_why(roster):
 def test_corrections_without_a_reason_are_refused(roster, change, sentence):
     session = session_of(roster)
     with pytest.raises(InputError, match=sentence):
-        correct(roster.store, session.id, roster.find("Ada").id, **{"status": "late", "reason": "r", "by": "b", **change})
+        correct(
+            roster.store, session.id, roster.find("Ada").id, **{"status": "late", "reason": "r", "by": "b", **change}
+        )
     assert next(row for row in table(roster.store, session.id) if row.name == "Ada").corrections == ()
 
 
@@ -266,7 +274,9 @@ def test_pictures_that_are_minutes_apart_vote_by_name(roster):
     session = session_of(roster)
     events = []
     for minute in range(4):
-        looks = session.by_name([Look(f"face {minute}", face("Ada", minute)), Look(f"face {minute}b", face("X", minute))])
+        looks = session.by_name(
+            [Look(f"face {minute}", face("Ada", minute)), Look(f"face {minute}b", face("X", minute))]
+        )
         events += session.see(looks, START + timedelta(minutes=minute))
     assert [event.name for event in events if event.kind == "marked"] == ["Ada"]
     row = next(row for row in table(roster.store, session.id) if row.name == "Ada")

@@ -357,5 +357,5 @@ def test_only_vectors_of_the_right_embedder_are_compared(store, key):
 def test_a_session_object_needs_a_session(store, key):
     roster = roster_of(store, key, ["Ada"])
     with pytest.raises(InputError, match="unknown session 'none'"):
-        Session(store, "none", *roster.gallery(EMBEDDER), "door")
+        Session(store, "none", *roster.gallery(EMBEDDER))
     assert np.isfinite(Look("x").openness)

@@ -1,4 +1,4 @@
-"""The command as a teacher types it: drawn faces, a video of them, a folder of pictures, and everything that goes wrong."""
+"""The command as a teacher types it: drawn faces, a video of them, a folder of pictures, and what goes wrong."""
 
 import json
 import os
@@ -234,7 +234,9 @@ def test_a_window_that_is_over_is_refused_before_the_camera_is_opened(desk):
     past = [f"{now - timedelta(minutes=minutes):%H:%M}" for minutes in (3, 1)]
     if past[0] > past[1]:
         pytest.skip("it is midnight")
-    said = desk("run", "webcam", "--roster", "7B", "--from", past[0], "--to", past[1], "--zone", "UTC", status=2, faces=True)
+    said = desk(
+        "run", "webcam", "--roster", "7B", "--from", past[0], "--to", past[1], "--zone", "UTC", status=2, faces=True
+    )
     assert "is over: it is" in said
 
 

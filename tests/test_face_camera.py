@@ -67,7 +67,7 @@ def test_who_is_slow_gets_the_newest_frame_not_a_queue():
     frames = Camera("webcam", opener=opener).frames()
     next(frames)
     assert read.wait(5)
-    seen = [int(frame[0, 0, 0]) for frame in (next(frames), ) if frame is not None]
+    seen = [int(frame[0, 0, 0]) for frame in (next(frames),) if frame is not None]
     assert seen in ([99], [])
 
 

@@ -1,4 +1,4 @@
-"""Sessions -> files: CSV, XLSX, JSON, and a page to print. What people are called is text, never a formula or markup."""
+"""Sessions -> files: CSV, XLSX, JSON, and a page to print. A name is text, never a formula or markup."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ COLOURS = {
 COLUMNS = ("name", "status", "first seen", "last seen", "times seen", "confidence", "similarity", "corrected")
 #: What stands under every table.
 CLOSING = (
-    "Marked by a camera: a person may have been missed or mistaken for another. Whoever is marked wrongly can ask for a "
-    "correction; somebody not enrolled is marked by hand."
+    "Marked by a camera: a person may have been missed or mistaken for another. Whoever is marked wrongly can ask for "
+    "a correction; somebody not enrolled is marked by hand."
 )
 
 
@@ -280,7 +280,7 @@ def _lay_out(page: Any, found: Sequence[Sheet]) -> None:
         for column, head in enumerate(sheet.columns, start=1):
             _put(page, line + 1, column, head).font = Font(bold=True)
         first = line + 2
-        for line, row in enumerate(sheet.rows, start=first):  # noqa: B007, B020, PLW2901
+        for line, row in enumerate(sheet.rows, start=first):
             for column, value in enumerate(sheet.cells(row), start=1):
                 _put(page, line, column, value)
         if sheet.rows:

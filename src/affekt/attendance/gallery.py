@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,9 @@ Floats = NDArray[np.float32]
 FALSE_ACCEPTS = 0.01
 #: With fewer people nothing is fitted: how alike strangers are cannot be told from them.
 FEWEST = 3
-#: A threshold goes no higher (the embedder's usual one apart) than leaves so many of the enrolled people's photos unknown:
-#: a few people who look alike would otherwise lock everybody out. What that costs stands in the rate of false accepts.
+#: A threshold goes no higher (the embedder's usual one apart) than leaves so many of the enrolled people's photos
+#: unknown: a few people who look alike would otherwise lock everybody out. What that costs stands in the rate of
+#: false accepts.
 MOST_REJECTED = 0.1
 #: Photos looked at to fit a threshold; of a larger gallery so many, evenly spread.
 MOST_FITTED = 2000
@@ -99,7 +100,7 @@ class Gallery:
         if not 0 < target < 0.5:
             raise InputError(f"false accepts of {target}; allowed: above 0 and below 0.5, such as 0.01.")
         self.people = tuple(sorted(set(names)))
-        order = np.argsort([self.people.index(name) for name in names], kind="stable") if len(names) else []
+        order: Any = np.argsort([self.people.index(name) for name in names], kind="stable") if len(names) else []
         self._vectors = np.ascontiguousarray(np.asarray(vectors, np.float32)[order])
         counts = [list(names).count(person) for person in self.people]
         self._owner = np.repeat(np.arange(len(self.people)), counts)
@@ -123,7 +124,7 @@ class Gallery:
             return [Match(None, 0.0, None, "nobody is enrolled") for _ in vectors]
         scores = self.scores(np.asarray(vectors, np.float32))
         taken: dict[int, int] = {}
-        found = []
+        found: list[Match] = []
         for row, own in enumerate(scores):
             first, second = _two_best(own)
             match = Match(None, float(own[first]), self.people[first], "unlike everybody enrolled")
@@ -156,7 +157,9 @@ class Gallery:
         return [(self.people[one], self.people[other], score) for (one, other), score in ranked]
 
     def _fitted(self, usual: float, least: float, target: float) -> Threshold:
-        rows = np.unique(np.linspace(0, len(self) - 1, min(len(self), MOST_FITTED)).astype(int)) if len(self) else []
+        rows: Any = (
+            np.unique(np.linspace(0, len(self) - 1, min(len(self), MOST_FITTED)).astype(int)) if len(self) else []
+        )
         if not len(rows):
             return Threshold(usual, None, None, False)
         scores, own, owners = self._left_out(np.asarray(rows))
@@ -177,9 +180,7 @@ class Gallery:
         accepted = _rate(best[:, 0] >= without, owners, np.ones(len(rows), bool))
         return Threshold(value, accepted, _rate(own < without, owners, np.isfinite(own)), True)
 
-    def _left_out(
-        self, rows: NDArray[np.intp]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
+    def _left_out(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
         """Of photos: scores of the other people (r, p; own -inf), score of the person's other photos (r,), owners."""
         scores, own, owners = [], [], self._owner[rows]
         for row, person in zip(rows, owners, strict=True):

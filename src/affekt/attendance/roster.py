@@ -128,14 +128,16 @@ class Roster:
 
     def people(self) -> list[Person]:
         """All of them, by name."""
-        photos = dict(
-            (row["person"], row["n"])
+        photos = {
+            row["person"]: row["n"]
             for row in self.store.rows(
                 sa.select(TEMPLATES.c.person, sa.func.count().label("n")).group_by(TEMPLATES.c.person)
             )
-        )
+        }
         consents = {
-            row["person"]: _consent(row)
+            row["person"]: Consent(
+                row["given_by"], row["notice"], date.fromisoformat(row["given_on"]), row["guardian"], row["recorded_by"]
+            )
             for row in self.store.rows(
                 sa.select(CONSENTS).where(CONSENTS.c.withdrawn.is_(None)).order_by(CONSENTS.c.recorded)
             )
@@ -170,7 +172,13 @@ class Roster:
                 sa.select(PEOPLE.c.id).where(PEOPLE.c.roster == self.name, PEOPLE.c.folded == folded(name))
             ).scalar()
             if found is None:
-                row = {"id": new_id(), "roster": self.name, "name": name, "folded": folded(name), "minor": minor}
+                row: dict[str, Any] = {
+                    "id": new_id(),
+                    "roster": self.name,
+                    "name": name,
+                    "folded": folded(name),
+                    "minor": minor,
+                }
                 db.execute(PEOPLE.insert().values(**row, added=self.store.clock()))
                 self.store.note("added to a roster", person=row["id"], db=db)
             elif minor:
@@ -274,7 +282,8 @@ class Roster:
 
     def _fresh(self, photos: Sequence[Photo], own: Sequence[NDArray[np.float32]]) -> tuple[list[str], list[Photo]]:
         """Photos that are not there already, and what to say about the others."""
-        notes, fresh = [], []
+        notes: list[str] = []
+        fresh: list[Photo] = []
         for photo in photos:
             if any(float(photo.vector @ other) > SAME_PHOTO for other in (*own, *(p.vector for p in fresh))):
                 notes.append(f"{photo.source}: is there already, or the same as another; it is left out.")
@@ -304,9 +313,7 @@ class Roster:
                         "unknown."
                     )
 
-    def _check_one_person(
-        self, photos: Sequence[Photo], own: Sequence[NDArray[np.float32]], limit: float
-    ) -> None:
+    def _check_one_person(self, photos: Sequence[Photo], own: Sequence[NDArray[np.float32]], limit: float) -> None:
         """All photos are of one person: each is somewhat like the others."""
         if len(photos) + len(own) < 2:
             return
@@ -441,8 +448,3 @@ def folded(name: str) -> str:
 def plain(value: Any) -> Any:
     """A value as JSON has it; instants as ISO 8601 in UTC."""
     return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
-
-
-def _consent(row: Mapping[str, Any]) -> Consent:
-    given = date.fromisoformat(row["given_on"])
-    return Consent(row["given_by"], row["notice"], given, row["guardian"], row["recorded_by"])

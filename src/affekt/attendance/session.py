@@ -102,7 +102,9 @@ class Rules:
                 f"votes {self.votes} within {self.within} s; allowed: 2 to {REMEMBERED} looks over 0 to 60 s."
             )
         if self.late_after < 0 or self.leaves_before < 0:
-            raise InputError(f"late after {self.late_after} s, leaves {self.leaves_before} s early; give no less than 0.")
+            raise InputError(
+                f"late after {self.late_after} s, leaves {self.leaves_before} s early; give no less than 0."
+            )
         if self.liveness not in ("none", "blink", "turn", "any"):
             raise UnknownName("liveness challenge", self.liveness, ("none", "blink", "turn", "any"))
         if self.purpose and self.purpose not in PURPOSES:
@@ -147,7 +149,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Event:
-    """Something worth telling: ``marked`` (the row is on the disk), ``waiting`` or ``written``, ``unknown``, ``alive``."""
+    """Something to tell: ``marked`` (its row is on the disk), ``waiting``, ``written``, ``unknown`` or ``alive``."""
 
     kind: str
     at: datetime
@@ -198,7 +200,9 @@ class Session:
     camera : str
     """
 
-    def __init__(self, store: Store, id: str, gallery: Gallery, ids: Mapping[str, str], camera: str) -> None:
+    def __init__(
+        self, store: Store, id: str, gallery: Gallery, ids: Mapping[str, str], *, camera: str = "camera"
+    ) -> None:
         row = _session_row(store, id)
         self.store, self.id, self.gallery, self.camera = store, id, gallery, camera
         self.window = Window(row["opens"], row["closes"], time_zone(row["zone"]))
@@ -428,7 +432,7 @@ def _settle(store: Store, db: sa.Connection, session: str) -> None:
         store.put(db, MARKS, {"session": session, "person": person, "status": status, **(merged or empty)})
 
 
-def _merged(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def _merged(rows: Sequence[Any]) -> dict[str, dict[str, Any]]:
     """What all cameras saw of each person, as one."""
     found: dict[str, dict[str, Any]] = {}
     for row in rows:
@@ -513,10 +517,11 @@ def correct(store: Store, session: str, person: str, *, status: str, reason: str
         number = db.execute(sa.select(sa.func.max(CORRECTIONS.c.number)).where(
             CORRECTIONS.c.session == session, CORRECTIONS.c.person == person
         )).scalar()  # fmt: skip
-        db.execute(CORRECTIONS.insert().values(
-            id=new_id(), number=(number or 0) + 1, session=session, person=person, at=store.clock(), by=by.strip()[:200],
-            before=current[person].status, after=status, reason=reason.strip()[:1000],
-        ))  # fmt: skip
+        row = {
+            "id": new_id(), "number": (number or 0) + 1, "session": session, "person": person, "at": store.clock(),
+            "by": by.strip()[:200], "before": current[person].status, "after": status, "reason": reason.strip()[:1000],
+        }  # fmt: skip
+        db.execute(CORRECTIONS.insert().values(**row))
         store.note("corrected", f"{current[person].status} to {status}", session=session, person=person, db=db)
     return next(row for row in table(store, session) if row.person == person)
 

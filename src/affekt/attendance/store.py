@@ -239,14 +239,17 @@ class Store:
         with self.writing() as db:
             if not self.path:  # two that make the tables at once would trip over one another
                 db.execute(sa.text("SELECT pg_advisory_xact_lock(6166666)"))
-            if self.path and self._is_foreign(db):
+            present = set(sa.inspect(db).get_table_names())
+            if self.path and present and not {"settings", "people", "seen"} <= present:
                 raise StoreError(f"{self.name}: is a database of another program. Name another file.")
             _TABLES.create_all(db)
             version = self._setting(db, "version")
             if version is None:
                 db.execute(SETTINGS.insert().values(key="version", value=VERSION.encode()))
             elif version != VERSION.encode():
-                raise StoreError(f"{self.name}: is of version {version.decode()}, this affekt reads {VERSION}. Upgrade.")
+                raise StoreError(
+                    f"{self.name}: is of version {version.decode()}, this affekt reads {VERSION}. Upgrade."
+                )
 
     def close(self) -> None:
         """Let go of the database."""
@@ -270,9 +273,8 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
         """A transaction; when the block is left without an error, what was written is durable."""
-        with self._said():
-            with self.engine.begin() as db:
-                yield db
+        with self._said(), self.engine.begin() as db:
+            yield db
 
     def rows(self, statement: sa.Select[Any]) -> list[dict[str, Any]]:
         """What a query finds, as dicts."""
@@ -302,6 +304,11 @@ class Store:
             return
         with self.writing() as own:
             own.execute(statement)
+
+    def audit(self, session: str | None = None) -> list[dict[str, Any]]:
+        """The audit trail, oldest first; of one session only, if it is named."""
+        query = sa.select(AUDIT).order_by(AUDIT.c.number)
+        return self.rows(query if session is None else query.where(AUDIT.c.session == session))
 
     def erase(self, person: str, *, only: Sequence[sa.Table] = (), action: str = "forgotten") -> Receipt:
         """Delete a person, or only what some tables hold about them; then look whether anything is left.
@@ -385,10 +392,6 @@ class Store:
         def begun(connection: sa.Connection) -> None:
             reads = connection.get_execution_options().get("reading")
             connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
-
-    def _is_foreign(self, db: sa.Connection) -> bool:
-        present = set(sa.inspect(db).get_table_names())
-        return bool(present) and not {"settings", "people", "seen"} <= present
 
     def _setting(self, db: sa.Connection, key: str) -> bytes | None:
         found: bytes | None = db.execute(sa.select(SETTINGS.c.value).where(SETTINGS.c.key == key)).scalar()

@@ -149,7 +149,9 @@ def consent(
             raise InputError("a consent needs --given-by WHO and --notice VERSION.")
         person = roster.consent(name, Consent(given_by, notice, _day(day), guardian, recorded_by))
         who = "their guardian" if guardian else "them"
-        click.echo(f"{shown(person.name)}: consent recorded, given by {who} ({shown(given_by)}), notice {shown(notice)}")
+        click.echo(
+            f"{shown(person.name)}: consent recorded, given by {who} ({shown(given_by)}), notice {shown(notice)}"
+        )
 
 
 @attendance.command()
@@ -157,7 +159,9 @@ def consent(
 @click.argument("photos", nargs=-1, type=click.Path(path_type=Path))
 @of_class
 @click.option("--webcam", is_flag=True, help="Take three pictures with the camera of this machine.")
-@click.option("--keep", default="365d", show_default=True, metavar="TIME", help="After so long `sweep` deletes the face.")
+@click.option(
+    "--keep", default="365d", show_default=True, metavar="TIME", help="After so long `sweep` deletes the face."
+)
 @click.option("--keep-photos", is_flag=True, help="Keep the photos, encrypted. By default only vectors are kept.")
 @click.option("--although-similar", is_flag=True, help="Also where somebody else looks alike: twins, siblings.")
 @embedding
@@ -213,7 +217,9 @@ def show_roster(class_name: str, added: tuple[str, ...], embedder: str, url: str
             roster.add(name)
         people = roster.people()
         if not people:
-            raise InputError(f"nobody is on the roster of {class_name}. First: affekt attendance consent NAME --roster ...")
+            raise InputError(
+                f"nobody is on the roster of {class_name}. First: affekt attendance consent NAME --roster ..."
+            )
         shape = Table("name", "photos", "consent", "until", box=None, pad_edge=False)
         for person in people:
             until = f"{person.keep_until:%Y-%m-%d}" if person.keep_until else "-"
@@ -365,7 +371,9 @@ def close(session: str, url: str, key_path: Path) -> None:
 @attendance.command()
 @click.option("--roster", "class_name", metavar="CLASS", help="All sessions of a class.")
 @click.option("--session", metavar="ID", help="One session; see `affekt attendance sessions`.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="By its ending: csv, xlsx, json, html.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="By its ending: csv, xlsx, json, html."
+)
 @click.option("--with-emotion", is_flag=True, help="Also the emotions, where a session inferred any.")
 @stored
 @polite
@@ -411,12 +419,7 @@ def print_sheet(sheet: Any) -> None:
 @polite
 def audit(session: str | None, url: str, key_path: Path) -> None:
     """What was done, and when; people stand in it by their ids only."""
-    import sqlalchemy as sa
-
-    from affekt.attendance.store import AUDIT
-
-    query = sa.select(AUDIT).order_by(AUDIT.c.number)
     with opened(url, key_path) as (store, _):
-        for row in store.rows(query if session is None else query.where(AUDIT.c.session == session)):
+        for row in store.audit(session):
             about = " ".join(f"{key} {row[key]}" for key in ("session", "person") if row[key])
             click.echo(f"{row['at']:%Y-%m-%d %H:%M:%S} UTC  {row['action']}  {shown(row['detail'])}  {about}".rstrip())

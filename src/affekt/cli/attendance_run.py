@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 #: The sentence that --emotion prints: what Article 5(1)(f) of Regulation (EU) 2024/1689 says.
 EMOTION_LAW = (
-    "EU AI Act, Art. 5(1)(f): it is prohibited to infer emotions of people at work or in education institutions, except "
-    "for medical or safety reasons. Research has to be research (Art. 2(6)), with everybody's consent. You say that "
-    "this is for: {purpose}. That is written beside the data."
+    "EU AI Act, Art. 5(1)(f): it is prohibited to infer emotions of people at work or in education institutions, "
+    "except for medical or safety reasons. Research has to be research (Art. 2(6)), with everybody's consent. You say "
+    "that this is for: {purpose}. That is written beside the data."
 )
 
 
@@ -67,9 +67,13 @@ class Source:
 @click.option("--leaves-before", default=None, metavar="TIME", help="Before it closes. [default: not judged]")
 @click.option("--votes", type=click.IntRange(2, 9), default=3, show_default=True, help="Looks that must agree.")
 @click.option("--liveness", type=click.Choice(["none", "blink", "turn", "any"]), default="none", show_default=True)
-@click.option("--camera", default="camera", show_default=True, metavar="NAME", help="Tells cameras of one session apart.")
+@click.option(
+    "--camera", default="camera", show_default=True, metavar="NAME", help="Tells cameras of one session apart."
+)
 @click.option("--leave-open", is_flag=True, help="Do not close the session at the end: another camera goes on.")
-@click.option("--keep", default="30d", show_default=True, metavar="TIME", help="After so long `sweep` deletes the rows.")
+@click.option(
+    "--keep", default="30d", show_default=True, metavar="TIME", help="After so long `sweep` deletes the rows."
+)
 @click.option("--rate", type=click.FloatRange(0.5, 60), default=10.0, show_default=True, help="Frames per second.")
 @click.option("--emotion", is_flag=True, help="Also infer emotions; forbidden in class and at work in the EU.")
 @click.option("--emotion-purpose", default="", metavar="medical|safety|research-with-consent")
@@ -113,7 +117,7 @@ def run(source: str, class_name: str, url: str, key_path: Path, embedder: str, *
             _say(sentence)
         number, fresh = open_session(roster.store, roster.name, span_of, rules, keep=keep)
         _say(f"session {number}: {span_of.text()}{'' if fresh else ', which goes on'}")
-        session = Session(roster.store, number, gallery, ids, options["camera"])
+        session = Session(roster.store, number, gallery, ids, camera=options["camera"])
         status = _watched(session, taken, embedder, options)
         from affekt.attendance.export import sheets
 

@@ -145,8 +145,8 @@ def _eye_ratio(points: NDArray[np.float64]) -> float:
     ratios = []
     for eye in _EYES:
         outer, up1, up2, inner, down2, down1 = points[eye]
-        heights = np.linalg.norm(up1 - down1) + np.linalg.norm(up2 - down2)
-        ratios.append(heights / max(2 * np.linalg.norm(outer - inner), 1e-6))
+        heights = float(np.linalg.norm(up1 - down1) + np.linalg.norm(up2 - down2))
+        ratios.append(heights / max(2 * float(np.linalg.norm(outer - inner)), 1e-6))
     return float(np.mean(ratios))
 
 
@@ -268,11 +268,12 @@ def similarity(
 
 
 def signed_turn(points: Floats) -> NDArray[np.float64]:
-    """How far faces are turned to the person's left (n,), -1 to 1, from five points (n, 5, 2): the nose between the eyes."""
+    """How far faces are turned to the person's left (n,), -1 to 1: the nose between the eyes of points (n, 5, 2)."""
     right, left, nose = (points[:, index].astype(np.float64) for index in (0, 1, 2))
     across = left - right
     along = np.sum((nose - right) * across, axis=1) / np.maximum(np.sum(across**2, axis=1), 1e-9)
-    return np.nan_to_num(np.clip(2 * (along - 0.5), -1, 1))
+    found: NDArray[np.float64] = np.nan_to_num(np.clip(2 * (along - 0.5), -1, 1))
+    return found
 
 
 def unit(vectors: Floats) -> Floats:

@@ -140,7 +140,8 @@ class Watcher:
         signs = self.embedder.signs(pixels, faces) if self.watch.signs else np.full((len(faces), 2), np.nan)
         return [
             Sighting(
-                track, _box(faces.boxes[row]), vectors.get(row), problems[row], float(signs[row, 0]), float(signs[row, 1]),
+                track, _box(faces.boxes[row]), vectors.get(row), problems[row], float(signs[row, 0]),
+                float(signs[row, 1]),
                 expressions.get(row),
             )
             for row, track in enumerate(tracks)
