@@ -4,7 +4,8 @@ Usage: python benchmarks/search.py [--people 10000 1000000] [--photo FACE.png] [
 
 Vectors are random on the sphere (128 numbers, as dlib's), each probe near one of them. Exact search is one matrix
 product; hnswlib and faiss-cpu (IVF) are optional. Recall is the share of probes whose nearest vector is found. Times
-are of the CPU, on one thread: what a busy machine does beside does not count. Frames are made of photos of faces put side by side.
+are of the CPU, on one thread: what a busy machine does beside does not count. Frames are made of one photo of a face,
+put side by side.
 """
 
 from __future__ import annotations

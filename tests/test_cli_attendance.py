@@ -2,8 +2,12 @@
 
 import json
 import os
+import re
 import shutil
+import signal
 import stat
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -138,6 +142,24 @@ def test_a_session_that_was_cut_off_goes_on_and_is_closed(desk):
     }  # fmt: skip
 
 
+def test_ctrl_c_ends_the_session_and_writes_the_absentees(desk):
+    video = write_video(desk.folder / "door.mp4", film("Ada", seconds=2.0) * 20)
+    command = ["run", str(video), "--roster", "7B", *WINDOW, "--starts", "2026-11-27T09:31:00", *desk.kept]
+    with subprocess.Popen(
+        [sys.executable, "-m", "affekt", "attendance", *command, *desk.embedder],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    ) as running:  # fmt: skip
+        assert "Ada" in running.stdout.readline()
+        running.send_signal(signal.SIGINT)
+        rest = running.stdout.read()
+    assert running.returncode == 130
+    assert "before its end" in rest
+    assert {name: row["status"] for name, row in desk.rows()[0].items()} == {
+        "Ada": "on time", "Bo": "absent", "Cem": "absent",
+    }  # fmt: skip
+
+
 def test_photos_are_kept_only_when_asked(desk):
     desk("consent", "Stranger", "--roster", "7B", "--given-by", "x", "--notice", "1")
     desk("enrol", "Stranger", *write_pictures(desk.folder, "Stranger"), "--roster", "7B", "--keep-photos", faces=True)
@@ -190,7 +212,7 @@ def test_photos_that_cannot_be_enrolled_say_why_and_the_others_are_kept(desk, pi
     Image.fromarray(picture).save(bad)
     desk("consent", "Stranger", "--roster", "7B", "--given-by", "x", "--notice", "1")
     said = desk("enrol", "Stranger", bad, "--roster", "7B", status=2, faces=True)
-    assert __import__("re").search(sentence, said)
+    assert re.search(sentence, said)
     assert "none of the photos can be used; nothing is enrolled" in said
     good = write_pictures(desk.folder, "Stranger")
     said = desk("enrol", "Stranger", bad, *good, desk.folder / "none.png", "--roster", "7B", status=1, faces=True)

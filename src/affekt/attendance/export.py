@@ -276,7 +276,7 @@ def _lay_out(page: Any, found: Sequence[Sheet]) -> None:
 
     line = 1
     for sheet in found:
-        _put(page, line, 1, ". ".join([sheet.title, *sheet.remarks])).font = Font(bold=True, size=13)
+        _put(page, line, 1, "; ".join([sheet.title, *sheet.remarks])).font = Font(bold=True, size=13)
         for column, head in enumerate(sheet.columns, start=1):
             _put(page, line + 1, column, head).font = Font(bold=True)
         first = line + 2

@@ -265,7 +265,8 @@ def _watcher(session: Session, source: Source, embedder: str) -> Any:
     began = session.window.opens
     watch = Watch(
         wanted=lambda track, seconds: session.wanted(track, began + timedelta(seconds=seconds)),
-        most=1000 if source.still else 4,
+        # A live camera must be followed: one look a frame leaves some nine frames a second on one core.
+        most=1000 if source.still else 1 if source.live else 4,
         signs=session.rules.liveness != "none",
         express=express,
     )
