@@ -195,6 +195,7 @@ def test_a_still_picture_shows_no_sign_of_life(desk):
 
 
 def test_nobody_is_enrolled_without_consent(empty):
+    empty("roster", "7B", "--add", "Ada", faces=True)
     said = empty("enrol", "Ada", *write_pictures(empty.folder, "Ada"), "--roster", "7B", status=2, faces=True)
     assert "no consent is on record, so no face is kept. First: affekt attendance consent 'Ada'" in said
 
@@ -292,6 +293,14 @@ def test_a_name_with_a_control_character_is_refused(empty):
 
 def test_an_unknown_format_says_the_near_one(desk):
     assert "unknown format 'xls': did you mean 'xlsx'?" in desk("report", "-o", desk.folder / "o.xls", status=2)
+
+
+def test_looking_at_a_store_that_is_not_there_makes_none(empty):
+    before = sorted(os.listdir(empty.folder))
+    for command in (("sessions",), ("roster", "7B"), ("forget", "Ada", "--roster", "7B"), ("sweep",)):
+        said = empty(*command, status=2, faces=command[0] == "roster")
+        assert "there is no store. Name it (--store), or begin one: affekt attendance consent" in said
+    assert sorted(os.listdir(empty.folder)) == before
 
 
 def test_a_lost_key_is_said(desk):

@@ -92,13 +92,24 @@ def embedding(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def opened(url: str, key_path: Path) -> Iterator[tuple[Store, Key]]:
-    """The store and its key, both made if there is neither."""
+def opened(url: str, key_path: Path, *, make: bool = False) -> Iterator[tuple[Store, Key]]:
+    """The store and its key; with ``make`` both are made if there is no store.
+
+    Raises
+    ------
+    InputError
+        If there is no store and none is to be made, or its key is missing.
+    """
     from affekt.attendance.key import Key
     from affekt.attendance.store import Store
 
+    there = "://" in url or Path(url).exists()
+    if not there and not make:
+        raise InputError(
+            f"{url}: there is no store. Name it (--store), or begin one: affekt attendance consent NAME --roster CLASS"
+        )
     # A store that is there has a key already: a new one would open nothing in it.
-    key = Key.open(key_path, make="://" in url or not Path(url).exists())
+    key = Key.open(key_path, make=make and ("://" in url or not there))
     store = Store(url)
     try:
         store.check_key(key)
@@ -108,15 +119,22 @@ def opened(url: str, key_path: Path) -> Iterator[tuple[Store, Key]]:
 
 
 @contextmanager
-def opened_roster(url: str, key_path: Path, class_name: str) -> Iterator[Roster]:
-    """The roster of a class."""
+def opened_roster(url: str, key_path: Path, class_name: str, *, make: bool = False) -> Iterator[Roster]:
+    """The roster of a class; as :func:`opened`."""
     from affekt.attendance.roster import Roster
 
-    with opened(url, key_path) as (store, key):
+    with opened(url, key_path, make=make) as (store, key):
         yield Roster(store, class_name, key)
 
 
-def _day(text: str | None) -> date:
+def day_of(text: str | None) -> date:
+    """A day as people write it; today without one.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
     try:
         return date.fromisoformat(text) if text else datetime.now().astimezone().date()
     except ValueError:
@@ -141,13 +159,13 @@ def consent(
     """Record that NAME consented, or that they take it back."""
     from affekt.attendance.roster import Consent
 
-    with opened_roster(url, key_path, class_name) as roster:
+    with opened_roster(url, key_path, class_name, make=not withdraw) as roster:
         if withdraw:
             _tell_receipt(roster.withdraw(name))
             return
         if not given_by or not notice:
             raise InputError("a consent needs --given-by WHO and --notice VERSION.")
-        person = roster.consent(name, Consent(given_by, notice, _day(day), guardian, recorded_by))
+        person = roster.consent(name, Consent(given_by, notice, day_of(day), guardian, recorded_by))
         who = "their guardian" if guardian else "them"
         click.echo(
             f"{shown(person.name)}: consent recorded, given by {who} ({shown(given_by)}), notice {shown(notice)}"
@@ -212,7 +230,7 @@ def show_roster(class_name: str, added: tuple[str, ...], embedder: str, url: str
 
     from affekt.cli.attendance_faces import facts_of
 
-    with opened_roster(url, key_path, class_name) as roster:
+    with opened_roster(url, key_path, class_name, make=bool(added)) as roster:
         for name in added:
             roster.add(name)
         people = roster.people()

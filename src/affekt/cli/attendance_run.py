@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from affekt.cli.attendance import LAW, gallery_sentences, of_class, opened_roster, print_sheet, stored
+from affekt.cli.attendance import LAW, day_of, gallery_sentences, of_class, opened_roster, print_sheet, stored
 from affekt.cli.attendance import embedding as embedding_option
 from affekt.cli.terminal import INTERRUPTED, polite, shown
 from affekt.errors import ImageError, InputError, StoreError
@@ -134,13 +134,12 @@ def _felt(session: Session) -> bool:
 def _plan(source: str, options: dict[str, Any]) -> tuple[Window, Source]:
     """The window and the source, checked before anything is opened."""
     from affekt.attendance.window import SteadyClock, moment, time_zone, window
-    from affekt.cli.attendance import _day
     from affekt.face.camera import is_camera, timed_pictures
 
     zone = time_zone(options["zone"])
 
     def around(first: datetime) -> Window:
-        day = _day(options["day"]) if options["day"] else first.astimezone(zone).date()
+        day = day_of(options["day"]) if options["day"] else first.astimezone(zone).date()
         return window(options["start"], options["end"], options["zone"], day=day, overnight=options["overnight"])
 
     if is_camera(source):
