@@ -212,7 +212,7 @@ def test_a_photo_without_a_sign_of_life_is_not_marked(roster):
     session = session_of(roster, rules=Rules(liveness="blink"))
     events = walk_by(session, "Ada", looks=12)
     assert [event.detail for event in events] == ["waits for a sign of life: blink"]
-    assert roster.store.rows(sa.select(SEEN)) == []
+    assert {row.status for row in table(roster.store, session.id)} == {"not seen yet"}
     eyes = [0.3] * 8 + [0.1, 0.1] + [0.3] * 8
     events = []
     for index, openness in enumerate(eyes):
@@ -220,6 +220,14 @@ def test_a_photo_without_a_sign_of_life_is_not_marked(roster):
         events += session.see([Look("face of Ada", face("Ada", 40 + index), openness=openness)], at)
     assert [event.kind for event in events] == ["alive", "marked"]
     assert roster.store.rows(sa.select(SEEN.c.alive)) == [{"alive": True}]
+
+
+def test_whoever_gave_no_sign_of_life_is_not_called_absent(roster):
+    """Ann was recognised in a clip too short to turn her head in, and stood in the table as absent."""
+    session = session_of(roster, rules=Rules(liveness="turn"))
+    walk_by(session, "Ada", looks=12)
+    session.close(session.window.closes)
+    assert statuses(session) == {"Ada": "not checked", "Bo": "absent", "Cem": "absent", "Dea": "absent"}
 
 
 def test_emotions_are_off_and_need_a_purpose(roster):

@@ -292,17 +292,18 @@ class Session:
 
     def _mark(self, track: _Track, name: str, at: datetime) -> list[Event]:
         """Have the track's row written, when it is new or has grown a second older."""
-        if track.alive is not None and not track.alive.passed:
-            if track.told != "alive?":
-                track.told = "alive?"
-                return [Event("unknown", at, name, track.name, None, f"waits for a sign of life: {track.alive.ask}")]
-            return []
         track.latest = at
+        passed = track.alive is None or track.alive.passed
+        if passed and track.told == "alive?":
+            track.told, track.written = "", None
         if track.written is not None and (at - track.written).total_seconds() < REWRITE:
             return []
         fresh = track.written is None
         track.written = at
         self._wait(track, name)
+        if not passed and fresh and track.alive is not None:
+            track.told = "alive?"
+            return [Event("unknown", at, name, track.name, None, f"waits for a sign of life: {track.alive.ask}")]
         return [Event("marked", at, name, track.name, track.looks[-1][1])] if fresh else []
 
     def _wait(self, track: _Track, name: str) -> None:
@@ -313,7 +314,7 @@ class Session:
         row = {
             **key, "first": track.first, "last": track.latest, "looks": track.count,
             "confidence": track.named / max(1, len(track.looks)), "similarity": track.similarity,
-            "alive": None if track.alive is None else True,
+            "alive": None if track.alive is None else track.alive.passed,
         }  # fmt: skip
         emotion = None
         if self.rules.purpose and (total := sum(track.scores.values())):
@@ -423,10 +424,12 @@ def _settle(store: Store, db: sa.Connection, session: str) -> None:
     about = dict(db.execute(sa.select(SESSIONS).where(SESSIONS.c.id == session)).mappings().one())
     faces = set(db.execute(sa.select(TEMPLATES.c.person).distinct()).scalars())
     people = db.execute(sa.select(PEOPLE.c.id).where(PEOPLE.c.roster == about["roster"])).scalars().all()
-    seen = _merged(db.execute(sa.select(SEEN).where(SEEN.c.session == session)).mappings().all())
+    rows = db.execute(sa.select(SEEN).where(SEEN.c.session == session)).mappings().all()
+    # Who was recognised without a sign of life may be a photo, or somebody who sat still: a person has to look.
+    seen, doubtful = _merged(rows), {row["person"] for row in rows if row["alive"] is False}
     for person in people:
         merged = seen.get(person)
-        default = "absent" if person in faces else "not checked"
+        default = "absent" if person in faces and person not in doubtful else "not checked"
         status = status_of(merged, about) if merged else default
         empty = {"first": None, "last": None, "times": 0, "confidence": None, "similarity": None}
         store.put(db, MARKS, {"session": session, "person": person, "status": status, **(merged or empty)})
@@ -436,6 +439,8 @@ def _merged(rows: Sequence[Any]) -> dict[str, dict[str, Any]]:
     """What all cameras saw of each person, as one."""
     found: dict[str, dict[str, Any]] = {}
     for row in rows:
+        if row["alive"] is False:  # recognised, and maybe a photo
+            continue
         own = found.setdefault(row["person"], {"first": row["first"], "last": row["last"], "times": 0,
                                                "confidence": 0.0, "similarity": 0.0})  # fmt: skip
         own["first"], own["last"] = min(own["first"], row["first"]), max(own["last"], row["last"])
