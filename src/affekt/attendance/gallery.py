@@ -100,11 +100,12 @@ class Gallery:
         if not 0 < target < 0.5:
             raise InputError(f"false accepts of {target}; allowed: above 0 and below 0.5, such as 0.01.")
         self.people = tuple(sorted(set(names)))
-        order: Any = np.argsort([self.people.index(name) for name in names], kind="stable") if len(names) else []
+        numbers = {person: number for number, person in enumerate(self.people)}
+        owner = np.array([numbers[name] for name in names], np.intp)
+        order = np.argsort(owner, kind="stable")
         self._vectors = np.ascontiguousarray(np.asarray(vectors, np.float32)[order])
-        counts = [list(names).count(person) for person in self.people]
-        self._owner = np.repeat(np.arange(len(self.people)), counts)
-        self._starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.intp) if counts else np.zeros(0, int)
+        self._owner = owner[order]
+        self._starts = np.searchsorted(self._owner, np.arange(len(self.people)))
         self.threshold = self._fitted(usual, least, target)
 
     def __len__(self) -> int:
@@ -211,8 +212,8 @@ def _quantile(impostors: NDArray[np.float64], owners: NDArray[np.intp], target: 
     The upper bound of a prediction interval of a normal distribution (Student's t), with as many degrees of freedom as
     people less one: photos of one person are not independent. Few people, a higher bound.
     """
-    people = np.unique(owners)
-    means = np.array([impostors[owners == person].mean() for person in people])
+    people, rows = np.unique(owners, return_inverse=True)
+    means = np.bincount(rows, impostors) / np.bincount(rows)
     freedom = len(people) - 1
     z = NormalDist().inv_cdf(1 - target)
     # Student's quantile by its expansion around the normal one (Abramowitz & Stegun, 26.7.5).
