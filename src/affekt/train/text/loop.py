@@ -18,7 +18,7 @@ from torch import Tensor
 from affekt.labels import COMMON, GOEMOTIONS
 from affekt.text.network import TextNetwork
 from affekt.text.shape import DAIR
-from affekt.text.tokens import LONGEST, Vocabulary, grams_of, tokens_of
+from affekt.text.tokens import Vocabulary, first_tokens, grams_of
 from affekt.train.resumable import average, load_checkpoint, save_checkpoint
 from affekt.train.text.recipe import TextRecipe
 from affekt.train.text.texts import Texts
@@ -80,7 +80,7 @@ class Encoded:
         first = vocabulary.size - vocabulary.buckets
         self.rows: list[NDArray[np.int32]] = []
         for text in texts:
-            tokens = list(tokens_of(text))[:LONGEST]
+            tokens = first_tokens(text)
             rows = np.zeros((max(1, len(tokens)), 2 + _GRAMS), np.int32)
             for row, token in zip(rows, tokens, strict=False):
                 grams = [first + bucket for bucket in grams_of(token.word, vocabulary.buckets)[:_GRAMS]]
