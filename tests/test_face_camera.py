@@ -125,3 +125,20 @@ def test_a_recogniser_takes_a_camera(served):
     result = affekt.Recognizer("face").analyse(Camera(address, CameraOptions(seconds=0.5)))
     assert result.source == address.replace("user:secret@", "") and result.predictions == ()
     assert 0.3 < result.duration < 0.7
+
+
+def test_a_camera_that_is_waited_for_gives_turns_without_a_picture(served):
+    server, address = served
+    said = []
+    camera = Camera(address, CameraOptions(patience=float("inf"), pause=0.05), warn=said.append)
+    got, empty = [], 0
+    for turn in camera.turns(idle=0.2):
+        if turn is None:
+            empty += 1
+            server.bursts = server.bursts or [[120] * 20]  # it is plugged in only now
+        else:
+            got.append(turn)
+        if len(got) == 3:
+            break
+    assert empty >= 1 and "gone" in said[0] and "is back" in said[1]
+    assert not any("secret" in sentence for sentence in said)

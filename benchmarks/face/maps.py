@@ -1,6 +1,6 @@
 """Whether maps of the model `face` show what it uses, and which parts of the face it uses.
 
-    python benchmarks/face/maps.py faithfulness FER2013.npz [--faces 200]
+    python benchmarks/face/maps.py faithfulness FER2013.npz [--faces 100]
     python benchmarks/face/maps.py regions FER2013.npz [--faces 500]
     python benchmarks/face/maps.py draw
 
@@ -103,7 +103,7 @@ def mappers(network: MapNetwork, score_of: Callable[[str], Score]) -> dict[str, 
 
 @main.command()
 @click.argument("path", type=click.Path(path_type=Path, exists=True))
-@click.option("--faces", "count", default=200, show_default=True)
+@click.option("--faces", "count", default=100, show_default=True)
 def faithfulness(path: Path, count: int) -> None:
     """Areas under the curves of deletion and insertion, and maps of a network that knows nothing."""
     torch.set_num_threads(1)

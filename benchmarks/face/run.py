@@ -5,7 +5,7 @@
 
 `run` keeps benchmarks/results/face/face.json; `write` makes docs/model-cards/face.md from it alone. FILE.npz holds
 FER2013's training part and public test with the votes of FER+; the public test chose nothing. FOLDER is a copy of
-github.com/muxspace/facial_expressions, which nothing was learned from; YuNet finds the faces there.
+github.com/muxspace/facial_expressions, from whose labels nothing was learned; YuNet finds the faces there.
 """
 
 from __future__ import annotations

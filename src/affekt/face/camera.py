@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 import threading
@@ -15,7 +16,7 @@ from affekt.face.video import Frame, check_frame_size, upright
 
 #: What an address may begin with; cameras in a network speak RTSP, or send jpegs over HTTP.
 NETWORK = ("rtsp://", "rtsps://", "http://", "https://")
-_WEBCAM = re.compile(r"webcam:(\d{1,2})")
+_WEBCAM = re.compile(r"webcam(?::(\d{1,2}))?")
 #: FFmpeg's device of a system, and how it names the n-th camera.
 _DEVICES = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}:none"), "win32": ("vfwcap", "{}")}
 
@@ -28,7 +29,7 @@ def is_camera(source: str) -> bool:
     >>> is_camera("webcam:0"), is_camera("rtsp://10.0.0.7/live"), is_camera("clip.mp4")
     (True, True, False)
     """
-    return source.startswith("webcam:") or source.lower().startswith(NETWORK)
+    return source == "webcam" or source.startswith("webcam:") or source.lower().startswith(NETWORK)
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class CameraOptions:
     seconds : float or None
         Stop after so long; None: never.
     patience : float
-        How long to wait for a camera that is silent or gone, before it counts as gone for good.
+        How long to wait for a camera that is silent or gone, before it counts as gone for good; with infinity it is
+        waited for at the beginning, too.
     pause : float
         Between two tries to reach it again.
 
@@ -93,7 +95,7 @@ class Camera:
         webcam = _WEBCAM.fullmatch(name)
         if webcam is None and not name.lower().startswith(NETWORK):
             raise InputError(f"{name}: is no camera; allowed: webcam:0, {', '.join(NETWORK)}...")
-        self._address, self._number = name, int(webcam[1]) if webcam else None
+        self._address, self._number = name, int(webcam[1] or 0) if webcam else None
         self.name = re.sub(r"//[^/@]*@", "//", name)
         self._options, self._warn = options or CameraOptions(), warn
         self._stop, self._changed = threading.Event(), threading.Condition()
@@ -112,11 +114,21 @@ class Camera:
         ImageError
             If it cannot be opened at first, or stays away.
         """
+        return (frame for frame in self.turns() if frame is not None)
+
+    def turns(self, idle: float = 0.5) -> Iterator[Frame | None]:
+        """The same, and None after every ``idle`` seconds without a frame, so that a caller can look at the clock.
+
+        Raises
+        ------
+        ImageError
+            If it cannot be opened at first, or stays away.
+        """
         self._ended = self._newest = None
         reader = threading.Thread(target=self._read, name="camera", daemon=True)
         reader.start()
         began: float | None = None
-        last = -1.0
+        last, silent = -1.0, 0.0
         try:
             while not self._stop.is_set():
                 with self._changed:
@@ -127,7 +139,12 @@ class Camera:
                         raise self._ended
                     if began is not None and self._over(time.monotonic() - began):
                         return
+                    silent += 0.1
+                    if silent >= idle:
+                        silent = 0.0
+                        yield None
                     continue
+                silent = 0.0
                 began = taken[0] if began is None else began
                 now = max(taken[0] - began, last + 0.001)
                 if self._over(now):
@@ -157,12 +174,12 @@ class Camera:
                     if self._stop.is_set():
                         return
             except Exception as error:  # whatever a driver or a camera of the network does wrong
-                reason = str(getattr(error, "strerror", None) or error)[:200]
-            now = time.monotonic()
-            if seen and not gone_at:
+                reason = str(getattr(error, "strerror", None) or error)[:200].replace(self._address, self.name)
+            now, gives_up = time.monotonic(), self._options.patience < math.inf
+            if not gone_at and (seen or not gives_up):
                 gone_at = now
                 self._warn(f"{self.name}: is gone ({reason}); waiting for it to come back.")
-            if not seen or now - gone_at > self._options.patience:
+            if (not seen and gives_up) or now - gone_at > self._options.patience:
                 state = "cannot be opened" if not seen else f"did not come back within {self._options.patience:g} s"
                 with self._changed:
                     self._ended = ImageError(f"{self.name}: {state} ({reason}). {self._advice()}")
@@ -179,7 +196,7 @@ class Camera:
         import av
 
         av.logging.set_level(av.logging.PANIC)
-        silence = self._options.patience or None
+        silence = min(self._options.patience, 60.0)
         if self._number is None:
             form, address = None, self._address
             options = {
@@ -193,7 +210,7 @@ class Camera:
             system = "linux" if sys.platform.startswith("linux") else sys.platform
             form, pattern = _DEVICES.get(system, _DEVICES["linux"])
             address, options = pattern.format(self._number), {"framerate": "30"} if system == "darwin" else {}
-        with av.open(address, "r", format=form, options=options, timeout=(10.0, silence or 10.0)) as container:
+        with av.open(address, "r", format=form, options=options, timeout=(10.0, max(silence, 1.0))) as container:
             if not container.streams.video:
                 raise ImageError("it sends no video")
             track = container.streams.video[0]

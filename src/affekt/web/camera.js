@@ -510,7 +510,7 @@ export class Faces {
   #drawState() {
     const measured = this.camera.on ? this.camera.measured : null;
     const state = find("state");
-    state.textContent = measured ? `${Math.round(measured.rate)} pictures a second, answered after ${Math.round(measured.delay)} ms` : this.camera.on ? "Connecting …" : "";
+    state.textContent = measured ? `${measured.rate < 9.5 ? measured.rate.toFixed(1) : Math.round(measured.rate)} pictures a second, answered after ${Math.round(measured.delay)} ms` : this.camera.on ? "Connecting …" : "";
     if (measured) Object.assign(state.dataset, { rate: measured.rate.toFixed(2), delay: measured.delay.toFixed(1) });
   }
 

@@ -129,7 +129,7 @@ class FaceRecipe:
 
     kind: str = "face"
     name: str = "face"
-    networks: tuple[int, ...] = (3, 2)
+    networks: tuple[int, ...] = (3,)
     dev: int = 3000
     seed: int = 1
     network: FaceShape = field(default_factory=FaceShape)
