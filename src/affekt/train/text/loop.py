@@ -180,17 +180,14 @@ class TextTrainer:
         self.network.start(material.vectors)
         self.averaged = copy.deepcopy(self.network).eval()
         schedule = recipe.schedule
-        tables = [self.network.table.weight, self.network.pairs.weight]
-        self.rest = [weight for weight in self.network.parameters() if all(weight is not table for table in tables)]
-        rates = schedule.table_rate, schedule.learning_rate
+        table = self.network.table.weight
+        self.rest = [weight for weight in self.network.parameters() if weight is not table]
         self.optimisers: list[torch.optim.Optimizer] = [
             torch.optim.AdamW(
                 self.rest, lr=schedule.learning_rate, betas=(0.9, 0.98), weight_decay=schedule.weight_decay
             ),
             # A batch touches few rows; dense steps over all of them took four times as long as the network.
-            torch.optim.SparseAdam(
-                [{"params": [table], "lr": rate} for table, rate in zip(tables, rates, strict=True)], betas=(0.9, 0.98)
-            ),
+            torch.optim.SparseAdam([table], lr=schedule.table_rate, betas=(0.9, 0.98)),
         ]
         steps = schedule.epochs * math.ceil(len(material.goemotions) / schedule.batch)
         self.schedulers = [
