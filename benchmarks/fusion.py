@@ -13,6 +13,8 @@ from __future__ import annotations
 import json
 import platform
 import warnings
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from affekt.cli.terminal import read_all
 from affekt.corpora.fer2013 import read_fer2013
 from affekt.data.splits import fixed_split
 from affekt.labels import LABEL_SETS, LabelMap
+from affekt.metrics.selective import choose_threshold, outcomes
 from affekt.models.card import Card
 from affekt.models.onnx import open_model, softmax
 from affekt.models.zoo import load_model
@@ -33,6 +36,8 @@ from affekt.train.face.fer2013 import split_fer2013
 from affekt.train.fusion import fit_fusion, pair_by_label
 
 LABELS = tuple(LABEL_SETS["calm-is-neutral"])
+#: Share of the answers that are to be right where it is sure enough to give one.
+PRECISION = 0.75
 LIMITS = (
     "Its weights come from made-up moments: a voice, a face and a text of one label, drawn apart from one another. How "
     "often the three contradict each other in life, and what that means, it does not know.",
@@ -89,19 +94,36 @@ def texts(folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     return {side: (scores[h], truth[h], qualities[h]) for side, h in (("dev", half), ("test", ~half))}
 
 
-def judged(probabilities: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
-    """Share of right answers, UAR and log loss of probabilities (n, 7)."""
-    right = probabilities.argmax(axis=1) == truth
-    recalls = [float(right[truth == label].mean()) for label in np.unique(truth)]
+Answers = dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
+
+
+def judged(answers: Answers, pool: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> dict[str, Any]:
+    """Share of right answers (all labels count the same), log loss and ECE of what a pool makes of moments.
+
+    Intervals are over samples: each time the clips, faces and texts are drawn again, and paired again.
+    """
+
+    def once(given: Answers, seed: int, count: int) -> tuple[float, float, float]:
+        moments = pair_by_label(given, count=count, missing=0.0, rng=np.random.default_rng(seed))
+        found = pool(moments.scores, moments.qualities)
+        right = found.argmax(axis=1) == moments.truth
+        loss = -np.log(np.maximum(found[np.arange(len(found)), moments.truth], 1e-9)).mean()
+        bins = np.minimum((found.max(axis=1) * 15).astype(int), 14)
+        gaps = [abs(right[bins == b].mean() - found.max(axis=1)[bins == b].mean()) * (bins == b).mean()
+                for b in np.unique(bins)]  # fmt: skip
+        return float(right.mean()), float(loss), float(sum(gaps))
+
     rng = np.random.default_rng(0)
-    draws = [right[rng.integers(len(right), size=len(right))].mean() for _ in range(1000)]
+    draws = []
+    for seed in range(200):
+        rows = {name: rng.integers(len(truth), size=len(truth)) for name, (_, truth, _) in answers.items()}
+        again = {name: tuple(column[rows[name]] for column in part) for name, part in answers.items()}
+        draws.append(once(again, seed, 2100)[0])
     low, high = np.quantile(draws, [0.025, 0.975])
-    loss = -np.log(np.maximum(probabilities[np.arange(len(truth)), truth], 1e-9)).mean()
-    return {
-        "accuracy": [round(float(x), 4) for x in (right.mean(), low, high)] + [len(right)],
-        "UAR": round(float(np.mean(recalls)), 4),
-        "log loss": round(float(loss), 4),
-    }
+    accuracy, loss, error = once(answers, 1, 14_000)
+    least = min(len(truth) for _, truth, _ in answers.values())
+    return {"accuracy": [round(float(x), 4) for x in (accuracy, low, high)] + [least],
+            "log loss": round(loss, 4), "ECE": round(error, 4)}  # fmt: skip
 
 
 @click.command()
@@ -126,19 +148,26 @@ def main(corpora: tuple[str, ...], fer2013: Path, goemotions: Path | None, outpu
     )
     weights, gain = fit_fusion(moments, card, output)
     pool = Pool(open_model(output))
-    test = pair_by_label(by_side["test"], count=7000, missing=0.0, rng=np.random.default_rng(1))
+    fitted = pool.pool(moments.scores, moments.qualities)
+    sure = [dict(zip(LABELS, row.tolist(), strict=True)) for row in fitted]
+    said = outcomes([LABELS[label] for label in moments.truth], sure)
+    few = (said[0][:3000], said[1][:3000])  # no more than there are samples behind them
+    chosen = choose_threshold(few, [str(i) for i in range(3000)], precision=PRECISION, rng=np.random.default_rng(0))
+    fit_fusion(moments, replace(card, threshold=chosen.value if chosen.met else 0.0), output)
+    pool = Pool(open_model(output))
     report: dict[str, Any] = {
         "date": datetime.now(UTC).date().isoformat(),
         "machine": platform.machine(),
         "weights": dict(zip(names, weights.round(3).tolist(), strict=True)),
         "gain": round(gain, 3),
+        "threshold": pool.network.card.threshold,
         "samples": {side: {n: len(part[1]) for n, part in parts.items()} for side, parts in by_side.items()},
     }
     for mask in range(1, 1 << len(names)):
         there = [name for i, name in enumerate(names) if mask >> i & 1]
-        kept = test.qualities * [mask >> i & 1 for i in range(len(names))]
-        report[" + ".join(there)] = judged(pool.pool(test.scores, kept), test.truth)
-    report["mean of the probabilities"] = judged(test.scores.mean(axis=1), test.truth)
+        is_there = np.array([mask >> i & 1 for i in range(len(names))])
+        report[" + ".join(there)] = judged(by_side["test"], lambda s, q, m=is_there: pool.pool(s, q * m))
+    report["mean of the probabilities"] = judged(by_side["test"], lambda s, q: s.mean(axis=1))
     print(json.dumps(report, indent=1))
     if keep:
         keep.write_text(json.dumps(report, indent=1) + "\n")
