@@ -10,7 +10,7 @@ from affekt.labels import GOEMOTIONS, label_map
 from affekt.models.card import Card
 from affekt.text.captions import Cue
 from affekt.text.stream import WORDS, TextInput, TextModel, TextOptions, TextSetup, takes, text_measures
-from affekt.text.tokens import Vocabulary
+from affekt.text.tokens import Vocabulary, first_tokens
 from affekt.timeline.segments import Listener
 
 VOCABULARY = ("i", "am", "happy", "sad", "so", "very", "!", "😂", "and")
@@ -97,7 +97,9 @@ def test_quality_says_what_is_wrong_with_the_words(text, reason):
 
 
 def test_measures_leave_marks_and_numbers_out():
-    assert text_measures(["I am 30 !!!", "Foo bar 😂"], Vocabulary(VOCABULARY, 50)).tolist() == [
+    assert text_measures(
+        [first_tokens("I am 30 !!!"), first_tokens("Foo bar 😂")], Vocabulary(VOCABULARY, 50)
+    ).tolist() == [
         [1.0, 2.0],
         [pytest.approx(1 / 3), 3.0],
     ]

@@ -6,17 +6,19 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+pytest.importorskip("sklearn")
 
 from affekt.errors import CorpusError, InputError, UnknownName
 from affekt.labels import GOEMOTIONS
 from affekt.models.onnx import open_model
 from affekt.recognize.recognizer import Recognizer
 from affekt.text.captions import Text
-from affekt.text.network import SIZES, NarrowTextNetwork, TextNetwork
+from affekt.text.network import SIZES, BlendedTextNetwork, NarrowTextNetwork, TextNetwork
 from affekt.text.shape import TextShape
 from affekt.text.stream import TextModel
 from affekt.text.tokens import Vocabulary
 from affekt.train.recipe import build, load_recipe
+from affekt.train.text.linear import Features, fit_blend, fit_linear
 from affekt.train.text.loop import GROUPED, Encoded, answers, common_of, targets_of
 from affekt.train.text.recipe import TextRecipe
 from affekt.train.text.run import TextSources, run_text, sources_of
@@ -63,7 +65,8 @@ def corpora(tmp_path_factory):
 TINY = {
     "kind": "text", "name": "tiny", "networks": 2, "vectors": False, "buckets": 16, "least": 1, "tuned": 4,
     "network": {"embedding": 8, "channels": 8, "blocks": 1, "hidden": 16, "pairs": 64, "dropout": 0.0},
-    "schedule": {"epochs": 3, "batch": 16, "learning_rate": 0.02, "table_rate": 0.02, "averaging": 0.9},
+    "schedule": {"bfloat16": False, "epochs": 3, "batch": 16,
+                 "learning_rate": 0.02, "table_rate": 0.02, "averaging": 0.9},
 }  # fmt: skip
 
 
@@ -166,7 +169,6 @@ def network():
     torch.manual_seed(0)
     shape = TextShape(embedding=8, channels=8, blocks=2, hidden=8, pairs=32)
     found = TextNetwork(shape, words=3, buckets=16)
-    torch.nn.init.normal_(found.pairs.weight)
     return found.eval(), Vocabulary(("a", "b", "c"), 16)
 
 
@@ -186,6 +188,34 @@ def test_a_byte_a_value_costs_little():
     with torch.no_grad():
         for one, two in zip(net(tokens), NarrowTextNetwork(net)(tokens), strict=True):
             assert (one - two).abs().max() < 0.05
+
+
+def test_the_linear_model_in_the_file_is_the_one_that_was_fitted(corpora):
+    recipe = build(TextRecipe, TINY)
+    go, dair = read_goemotions(corpora.goemotions, "train"), read_dair(corpora.dair, "train")
+    net, vocabulary = network()
+    vocabulary = Vocabulary(("the", "glad", "tears"), 16)
+    tables = fit_linear(recipe, vocabulary, go, dair)
+    assert tables.weights.shape == (3 + 64, sum(SIZES[1:]))
+    texts = ["the glad one", "tears the glad glad", "one two", ""]
+    counts = Features(vocabulary, 64).matrix(texts)
+    length = np.sqrt(np.maximum(counts @ tables.rarity**2, 1e-6))
+    expected = (counts @ tables.weights) / length[:, None] + tables.biases
+    with torch.no_grad():
+        parts = BlendedTextNetwork(net, tables).parts(torch.from_numpy(vocabulary.encode(texts)))
+    for (_, linear), size in zip(parts[1:], SIZES[1:], strict=True):
+        assert np.abs(linear.numpy() - expected[:, :size]).max() < 0.1
+        expected = expected[:, size:]
+
+
+def test_a_blend_finds_the_part_that_knows():
+    rng = np.random.default_rng(0)
+    labels = np.eye(3, dtype=bool)[rng.integers(3, size=500)]
+    knowing, noise = labels * 2.0 + rng.normal(0, 1, (500, 3)), rng.normal(0, 1, (500, 3))
+    first, second = fit_blend((noise, knowing), labels, one_of=True)
+    assert abs(first) < 0.2 < second
+    first, second = fit_blend((knowing - 1, noise), labels, one_of=False)
+    assert abs(second) < 0.2 < first
 
 
 def test_learning_sees_what_the_file_sees():

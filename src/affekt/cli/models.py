@@ -84,7 +84,7 @@ def info(model: str, form: str) -> None:
     from affekt.models.onnx import read_card
     from affekt.models.zoo import model_path
     from affekt.recognize.modalities import modality
-    from affekt.write.card import selective_sentences, to_markdown
+    from affekt.write.card import SAMPLES, selective_sentences, to_markdown
 
     card = read_card(model_path(model))
     takes = modality(card.modality).load("takes")(card)
@@ -102,8 +102,9 @@ def info(model: str, form: str) -> None:
         click.echo(f"unsure     {sentence}")
     click.echo(f"licence    {card.licence}")
     for corpus, entry in card.data.items():
-        people = f"{entry['speakers']} speaker{'s' * (entry['speakers'] != 1)}"
-        click.echo(f"learned    {corpus}: {entry['clips']} clips of {people} ({entry['licence']})")
+        people = f" of {entry['speakers']} speaker{'s' * (entry['speakers'] != 1)}" if entry["speakers"] else ""
+        samples = SAMPLES.get(card.modality, "clips")
+        click.echo(f"learned    {corpus}: {entry['clips']} {samples}{people} ({entry['licence']})")
     for corpus, entry in card.scores.items():
         scores = [f"{name} {v:.3f} [{low:.3f}, {high:.3f}] n={n:g}" for name, (v, low, high, n) in entry.items()]
         click.echo(f"tested     {corpus}: " + "; ".join(scores))

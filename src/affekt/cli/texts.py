@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,9 +49,10 @@ def predict_texts(job: Job, sources: Sequence[Any], failures: Sequence[Failure])
         raise InputError(f"{', '.join(given)}: is not for text.")
     if job.plot and (not job.explain or not (job.plot.is_dir() or job.plot.suffix.lower() == ".html")):
         raise InputError("--plot of texts is a page of highlighted words: give --explain --plot FILE.html, or FOLDER/.")
-    named = [source for source in sources if isinstance(source, str)]
-    check(job, len(sources))
-    spare_inputs(job, named)
+    if job.plot and not job.plot.is_dir() and (len(sources) > 1 or not job.plot.parent.is_dir()):
+        raise InputError(f"--plot {job.plot}: its folder must be there, and for many texts give FOLDER/.")
+    check(replace(job, plot=None), len(sources))
+    spare_inputs(job, [source for source in sources if isinstance(source, str)])
     recognizer = Recognizer(job.model or "text", labels=parse_labels(job.labels), threshold=job.threshold)
     if recognizer.card.modality != "text":
         raise InputError(f"{recognizer.card.name} is a model of {recognizer.card.modality}; texts need one of text.")

@@ -12,6 +12,10 @@ labels of dair-ai's ``emotion``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -24,6 +28,7 @@ from affekt.text.tokens import FIRST
 
 #: Values of the outputs, side by side.
 SIZES = (len(GOEMOTIONS), len(GOEMOTIONS), len(COMMON["goemotions"]), len(DAIR))
+
 #: A prime by which pairs of words are spread over their buckets.
 _SPREAD = 31_337
 
@@ -44,7 +49,7 @@ class GatedConvolution(nn.Module):
 
 
 class TextNetwork(nn.Module):
-    """A table of words, convolutions, attention that pools them, and beside them pairs of words that vote directly.
+    """A table of words, gated convolutions, attention that pools them, and linear heads.
 
     Parameters
     ----------
@@ -67,8 +72,6 @@ class TextNetwork(nn.Module):
         self.dropout = nn.Dropout(shape.dropout)
         self.hidden = nn.Linear(2 * shape.channels + shape.embedding, shape.hidden)
         self.head = nn.Linear(shape.hidden, sum(SIZES))
-        self.pairs = nn.Embedding(shape.pairs, sum(SIZES), sparse=True)
-        nn.init.zeros_(self.pairs.weight)
 
     def start(self, vectors: NDArray[np.float32]) -> None:
         """Begin with vectors of the words (words, embedding)."""
@@ -84,11 +87,6 @@ class TextNetwork(nn.Module):
     def look_up(self, rows: Tensor) -> Tensor:
         """Rows of the table."""
         found: Tensor = self.table(rows)
-        return found
-
-    def vote(self, buckets: Tensor) -> Tensor:
-        """What pairs of words say by themselves."""
-        found: Tensor = self.pairs(buckets)
         return found
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -112,21 +110,102 @@ class TextNetwork(nn.Module):
         mean = (vectors * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
         pooled = torch.cat([attended, largest * mask.amax(dim=1), mean], dim=1)
         logits = self.head(self.dropout(F.gelu(self.hidden(self.dropout(pooled)))))
-        logits = logits + self._votes(words)
         one, present, common, dair = logits.split(SIZES, dim=1)
         return one, present, common, dair
 
-    def _votes(self, words: Tensor) -> Tensor:
-        """The sum of what neighbouring words of the vocabulary say as pairs."""
-        rows = words[:, :, 0]
-        known = ((rows > 0) & (rows < FIRST + self.words)).to(self.head.weight.dtype)
-        buckets = (rows[:, 1:] * _SPREAD + rows[:, :-1]) % self.shape.pairs
-        both = (known[:, 1:] * known[:, :-1]).unsqueeze(2)
-        return (self.vote(buckets) * both).sum(dim=1)
+
+@dataclass(frozen=True, eq=False)
+class LinearTables:
+    """A linear model of words and of pairs of neighbours, all known; what a text says is divided by its length.
+
+    Parameters
+    ----------
+    weights : array, shape (words + pairs, k)
+        What each says, times its rarity.
+    rarity : array, shape (words + pairs,)
+        The length of a text is the root of the sum of their squares.
+    biases : array, shape (k,)
+    """
+
+    weights: NDArray[np.float32]
+    rarity: NDArray[np.float32]
+    biases: NDArray[np.float32]
+
+    @staticmethod
+    def bucket(one: Any, two: Any, pairs: int) -> Any:
+        """The bucket of two neighbouring words, by their rows."""
+        return (two * _SPREAD + one) % pairs
+
+
+class LinearVotes(nn.Module):
+    """Linear tables as a network, a byte a weight.
+
+    Parameters
+    ----------
+    tables : LinearTables
+    words : int
+        Of the vocabulary; the rest of the tables are pairs.
+    """
+
+    def __init__(self, tables: LinearTables, *, words: int) -> None:
+        super().__init__()
+        self.words, self.pairs = words, len(tables.weights) - words
+        # Row 0 is for what is no known word, and no pair of them.
+        weights = torch.from_numpy(np.concatenate([np.zeros_like(tables.weights[:1]), tables.weights]))
+        rarity = torch.from_numpy(np.concatenate([np.zeros(1, np.float32), tables.rarity]))
+        scale = weights.abs().amax(dim=1, keepdim=True).clamp(min=1e-8) / 127
+        self.register_buffer("weights", (weights / scale).round().to(torch.int8))
+        self.register_buffer("scale", scale.half())
+        self.register_buffer("power", (rarity**2)[:, None].half())
+        self.register_buffer("biases", torch.from_numpy(tables.biases))
+
+    def forward(self, words: Tensor) -> Tensor:
+        """Rows of words (b, t), those of n-grams among them, to logits (b, k)."""
+        known = ((words >= FIRST) & (words < FIRST + self.words)).long()
+        both = known[:, 1:] * known[:, :-1]
+        buckets = LinearTables.bucket(words[:, :-1], words[:, 1:], self.pairs)
+        rows = torch.cat([known * (words - FIRST + 1), both * (buckets + 1 + self.words)], dim=1)
+        said = (self.weights[rows].float() * self.scale[rows].float()).sum(dim=1)  # type: ignore[index]
+        length = self.power[rows].float().sum(dim=1).clamp(min=1e-6).sqrt()  # type: ignore[index]
+        found: Tensor = said / length + self.biases  # type: ignore[operator]
+        return found
+
+
+class BlendedTextNetwork(nn.Module):
+    """What is exported: a trained network whose table keeps a byte a value, and a linear model beside it.
+
+    Parameters
+    ----------
+    network : TextNetwork
+    tables : LinearTables
+        Of ``present``, ``common`` and ``dair``, side by side; what they say of ``present`` counts for ``logits``, too.
+    blend : sequence of (float, float)
+        Of each output, how much the network and the linear model count.
+    """
+
+    def __init__(
+        self, network: TextNetwork, tables: LinearTables, blend: Sequence[tuple[float, float]] = ((1.0, 0.0),) * 4
+    ) -> None:
+        super().__init__()
+        self.network, self.votes = NarrowTextNetwork(network), LinearVotes(tables, words=network.words)
+        self.blend = tuple(blend)
+        self.eval()
+
+    def forward(self, tokens: Tensor) -> tuple[Tensor, ...]:
+        """Numbers of tokens (b, t, 1 + g), whole, to the four outputs."""
+        return tuple(
+            own * one + other * two for (one, two), (own, other) in zip(self.parts(tokens), self.blend, strict=True)
+        )
+
+    def parts(self, tokens: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Of each output what the network says, and what the linear model says."""
+        said = self.votes(tokens[:, :, 1].long()).split(SIZES[1:], dim=1)
+        answers = self.network(tokens)
+        return list(zip(answers, (said[0], *said), strict=True))
 
 
 class NarrowTextNetwork(TextNetwork):
-    """A trained network whose tables keep a byte a value, and a scale a row: what is exported.
+    """A trained network whose table keeps a byte a value, and a scale a row.
 
     Parameters
     ----------
@@ -137,18 +216,13 @@ class NarrowTextNetwork(TextNetwork):
         buckets = network.table.num_embeddings - FIRST - network.words
         super().__init__(network.shape, words=network.words, buckets=buckets)
         self.load_state_dict(network.state_dict())
-        for name in ("table", "pairs"):
-            weight = getattr(network, name).weight.detach()
-            scale = weight.abs().amax(dim=1, keepdim=True).clamp(min=1e-8) / 127
-            self.register_buffer(f"{name}_bytes", (weight / scale).round().to(torch.int8))
-            self.register_buffer(f"{name}_scale", scale)
-            delattr(self, name)
+        weight = network.table.weight.detach()
+        scale = weight.abs().amax(dim=1, keepdim=True).clamp(min=1e-8) / 127
+        self.register_buffer("table_bytes", (weight / scale).round().to(torch.int8))
+        self.register_buffer("table_scale", scale)
+        del self.table
         self.eval()
 
     def look_up(self, rows: Tensor) -> Tensor:
         """Rows of the table."""
         return self.table_bytes[rows].float() * self.table_scale[rows]  # type: ignore[index]
-
-    def vote(self, buckets: Tensor) -> Tensor:
-        """What pairs of words say by themselves."""
-        return self.pairs_bytes[buckets].float() * self.pairs_scale[buckets]  # type: ignore[index]

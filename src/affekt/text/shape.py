@@ -29,7 +29,7 @@ class TextShape:
     hidden : int
         Values between the pooled words and the answers.
     pairs : int
-        Buckets of pairs of words that speak for answers by themselves; a power of two.
+        Buckets of pairs of words in the linear model beside the network; a power of two.
     dropout : float
     unknown : float
         How often a word is taken for one outside the vocabulary while learning.

@@ -14,7 +14,7 @@ from affekt.labels import LabelMap
 from affekt.models.card import Card
 from affekt.models.onnx import Model, softmax
 from affekt.text.captions import Cue
-from affekt.text.tokens import LONGEST, Vocabulary, tokens_of
+from affekt.text.tokens import LONGEST, Token, Vocabulary, first_tokens, is_word
 from affekt.timeline.quality import Measure, Rating
 from affekt.timeline.segments import Decision, Listener
 from affekt.types import Prediction
@@ -111,10 +111,14 @@ class TextModel:
         self.vocabulary = Vocabulary(tuple(words.split("\n")), self.input.buckets)
 
     def run(self, texts: Sequence[str] | NDArray[np.str_]) -> tuple[NDArray[np.float32], ...]:
-        """All outputs of the graph for texts (b,): ``logits`` first; texts of one length go together."""
+        """All outputs of the graph for texts (b,): ``logits`` first."""
+        return self.run_tokens([first_tokens(text) for text in texts])
+
+    def run_tokens(self, texts: Sequence[Sequence[Token]]) -> tuple[NDArray[np.float32], ...]:
+        """As :meth:`run`, for the tokens of texts; those of about one length go together."""
         if not len(texts):
             raise InputError("no texts; give one at least.")
-        rows = [self.vocabulary.rows(text) for text in texts]
+        rows = [self.vocabulary.rows(tokens) for tokens in texts]
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
         parts = []
         for first in range(0, len(order), _AT_ONCE):
@@ -182,15 +186,14 @@ def open_text(
     return TextSetup(TextModel(model), labels, options or TextOptions(), threshold)
 
 
-def text_measures(texts: Sequence[str], vocabulary: Vocabulary) -> NDArray[np.float64]:
+def text_measures(texts: Sequence[Sequence[Token]], vocabulary: Vocabulary) -> NDArray[np.float64]:
     """What can be wrong with texts (b, 2): the share of their words that is known, and how many there are.
 
     Emoji are words; punctuation and numbers are not.
     """
     rows = np.zeros((len(texts), 2))
-    for row, text in zip(rows, texts, strict=True):
-        words = [token.word for token, _ in zip(tokens_of(text), range(LONGEST), strict=False)]
-        words = [word for word in words if word[0].isalpha() or not (word[0].isascii() or word[0] in "。！？…“”‘’")]
+    for row, tokens in zip(rows, texts, strict=True):
+        words = [token.word for token in tokens if is_word(token.word)]
         row[:] = (sum(vocabulary.knows(word) for word in words) / len(words) if words else 1.0), len(words)
     return rows
 
@@ -239,7 +242,7 @@ class TextStream:
                 text=cue.text,
                 who=cue.who,
             )
-            for cue, row in zip(cues, self._rows([cue.text for cue in cues]), strict=True)
+            for cue, row in zip(cues, self._rows([first_tokens(cue.text) for cue in cues]), strict=True)
         ]
         self._position = max(self._position, *(p.end for p in done))
         for p in done:
@@ -254,10 +257,10 @@ class TextStream:
         self._over = True
         return []
 
-    def _rows(self, texts: list[str]) -> NDArray[np.float64]:
+    def _rows(self, texts: list[list[Token]]) -> NDArray[np.float64]:
         """Scores, quality and measures of each text (b, k + 3)."""
         network = self._setup.network
-        logits = network.run(texts)[0]
+        logits = network.run_tokens(texts)[0]
         if self._listener.logits:
             self._listener.logits(logits)
         places = {label: i for i, label in enumerate(network.card.labels)}

@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 from zlib import crc32
@@ -42,6 +43,7 @@ _TOKEN = re.compile(
 )
 _ENDING = re.compile(r"^(.+?)(n't|'(?:s|m|re|ve|ll|d))$")
 _STRETCH = re.compile(r"(\w)\1{2,}")
+_MODIFIERS = "\u200d\ufe0f\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
 _APOSTROPHES = str.maketrans("’`´‘", "''''")
 
 
@@ -73,18 +75,18 @@ def tokens_of(text: str) -> Iterator[Token]:
     ['i', 'do', "n't", 'know', '...', '😂', ':)']
     """
     for found in _TOKEN.finditer(text):
-        raw, start = found.group(), found.start()
-        head = raw[0]
-        if head.isalpha() and not raw.startswith(("http", "www.")) and "/" not in raw:
-            yield from _words(raw, start)
-        else:
-            yield Token(_sign(raw), PLAIN, start, found.end())
+        start = found.start()
+        for word, style, first, last in _read(found.group()):
+            yield Token(word, style, start + first, start + last)
 
 
-def _words(raw: str, start: int) -> Iterator[Token]:
-    """A word; its ending apart where it is one such as n't."""
-    word = unicodedata.normalize("NFKC", raw).translate(_APOSTROPHES).lower()
-    style = PLAIN
+@lru_cache(1 << 16)
+def _read(raw: str) -> tuple[tuple[str, int, int, int], ...]:
+    """What stands between blanks as words, each with its style and its place in it."""
+    if not raw[0].isalpha() or raw.startswith(("http", "www.")) or "/" in raw:
+        return ((_sign(raw), PLAIN, 0, len(raw)),)
+    word = raw if raw.isascii() else unicodedata.normalize("NFKC", raw).translate(_APOSTROPHES)
+    word, style = word.lower(), PLAIN
     if _STRETCH.search(word):
         word, style = _STRETCH.sub(r"\1\1", word), STRETCHED
     elif raw.isupper() and len(raw) > 1:
@@ -92,13 +94,10 @@ def _words(raw: str, start: int) -> Iterator[Token]:
     elif raw[0].isupper() and len(raw) > 1:
         style = CAPITALISED
     ending = _ENDING.match(word)
-    end = start + len(raw)
     if ending is None:
-        yield Token(word, style, start, end)
-        return
-    middle = max(start + 1, end - len(ending[2]))
-    yield Token(ending[1], style, start, middle)
-    yield Token(ending[2], PLAIN, middle, end)
+        return ((word, style, 0, len(raw)),)
+    middle = max(1, len(raw) - len(ending[2]))
+    return ((ending[1], style, 0, middle), (ending[2], PLAIN, middle, len(raw)))
 
 
 def _sign(raw: str) -> str:
@@ -113,12 +112,18 @@ def _sign(raw: str) -> str:
         return f"<{raw[0]}/>"
     if raw[0] in "!?.":
         return raw[:3]
-    return (
-        unicodedata.normalize("NFKC", raw)
-        .translate(_APOSTROPHES)
-        .rstrip("\u200d\ufe0f\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
-        or raw
-    )
+    return unicodedata.normalize("NFKC", raw).translate(_APOSTROPHES).rstrip(_MODIFIERS) or raw
+
+
+def is_word(word: str) -> bool:
+    """Whether a token is a word or an emoji, not a number, a link or a mark.
+
+    Examples
+    --------
+    >>> [is_word(word) for word in ("yes", "😂", "很", "<number>", "!!", "。", "“")]
+    [True, True, True, False, False, False, False]
+    """
+    return word[0].isalpha() or unicodedata.category(word[0]) == "So"
 
 
 def grams_of(word: str, buckets: int) -> list[int]:
@@ -177,20 +182,24 @@ class Vocabulary:
         """Whether a word is one of the vocabulary's."""
         return word in self._numbers
 
-    def rows(self, text: str) -> list[tuple[int, ...]]:
-        """Of each token of a text how it is written, then the rows of its word; of its first ``LONGEST`` tokens."""
-        return [(token.style, *self.numbers(token.word)) for token in islice(tokens_of(text), LONGEST)]
+    def rows(self, tokens: Sequence[Token]) -> list[tuple[int, ...]]:
+        """Of each token how it is written, then the rows of its word."""
+        known = self._numbers
+        return [(token.style, *(known.get(token.word) or self.numbers(token.word))) for token in tokens]
 
     def padded(self, rows: Sequence[Sequence[tuple[int, ...]]]) -> NDArray[np.float32]:
         """The rows of several texts as an array (b, t, 1 + g), with 0 for padding; of an empty text all is padding."""
-        longest = max((len(row) for row in rows), default=1)
+        longest = max((len(row) for row in rows), default=1) or 1
         widest = max((len(token) for row in rows for token in row), default=2)
-        encoded = np.zeros((len(rows), max(1, longest), widest), np.float32)
-        for i, row in enumerate(rows):
-            for j, numbers in enumerate(row):
-                encoded[i, j, : len(numbers)] = numbers
-        return encoded
+        nothing = (0,) * widest
+        full = [[token + nothing[len(token) :] for token in row] + [nothing] * (longest - len(row)) for row in rows]
+        return np.array(full, np.float32).reshape(len(rows), longest, widest)
 
     def encode(self, texts: Iterable[str]) -> NDArray[np.float32]:
         """What a network takes for texts, shape (b, t, 1 + g) with g up to ``GRAMS``."""
-        return self.padded([self.rows(text) for text in texts])
+        return self.padded([self.rows(first_tokens(text)) for text in texts])
+
+
+def first_tokens(text: str) -> list[Token]:
+    """The tokens of a text that are looked at: the first ``LONGEST``."""
+    return list(islice(tokens_of(text), LONGEST))

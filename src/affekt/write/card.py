@@ -13,6 +13,11 @@ TAKES_BASELINE = (
     "(`--speaker-from`) or from what came before (`--one-speaker`). The scores above are without."
 )
 
+#: What a card counts, by modality.
+SAMPLES = {"speech": "clips", "face": "faces", "text": "texts"}
+#: Whom scores and choices are of, where it is known who is who.
+_PEOPLE = {"face": "faces", "text": "texts"}
+
 
 def to_markdown(card: Card, takes: str) -> str:
     """The card as a page: what the model is, what it learned from, what it is worth.
@@ -31,8 +36,12 @@ def to_markdown(card: Card, takes: str) -> str:
         f"Licence of the weights: {card.licence}.",
         "",
         *markdown_table(
-            ("learned from", "clips", "speakers", "licence"),
-            [(corpus, row["clips"], row["speakers"], row["licence"]) for corpus, row in card.data.items()],
+            ("learned from", SAMPLES.get(card.modality, "clips"), "speakers", "licence"),
+            # 0: nobody knows who is who.
+            [
+                (corpus, row["clips"], row["speakers"] or "not known", row["licence"])
+                for corpus, row in card.data.items()
+            ],
             escape=False,
         ),
         "",
@@ -43,18 +52,19 @@ def to_markdown(card: Card, takes: str) -> str:
             (corpus, int(next(iter(entry.values()))[3]), *(_score(entry.get(name)) for name in names))
             for corpus, entry in card.scores.items()
         ]
+        who = _PEOPLE.get(card.modality, "speakers")
         stamped = any(limit.startswith(STAMPED) for limit in card.limits)
         lines += [
             "Stamped scores (see the limits): not what it is worth for new voices. 95 % intervals over speakers"
             if stamped
-            else "On speakers that nothing was fitted or chosen on, with 95 % intervals over speakers",
-            "(over clips where there are fewer than three):",
+            else f"On {who} that nothing was fitted or chosen on, with 95 % intervals over {who}",
+            *(["(over clips where there are fewer than three):"] if who == "speakers" else []),
             "",
-            *markdown_table(("tested on", "clips", *names), rows, escape=False),
+            *markdown_table(("tested on", SAMPLES.get(card.modality, "clips"), *names), rows, escape=False),
             "",
         ]
     if card.task == "emotion" and "features" not in card.input:
-        lines += [f"Temperature {card.temperature:.3f}, fitted on dev speakers.", ""]
+        lines += [f"Temperature {card.temperature:.3f}, fitted on dev {_PEOPLE.get(card.modality, 'speakers')}.", ""]
     if card.baseline:
         lines += [TAKES_BASELINE, ""]
     lines += [text for sentence in selective_sentences(card) for text in (sentence, "")]
@@ -72,10 +82,10 @@ def selective_sentences(card: Card) -> list[str]:
     ['Not sure below a confidence of 0.70.']
     """
     found = [f"Not sure below a confidence of {card.threshold:.2f}."] if card.threshold else []
-    samples, who = "faces", "on the dev faces"  # nobody knows whose they are
-    people = ""
-    if card.modality != "face":
-        samples, who = "clips", f"on {card.promise.get('speakers')} dev speakers"
+    samples = SAMPLES.get(card.modality, "clips")
+    who, people = f"on the dev {samples}", ""  # of faces and texts nobody knows whose they are
+    if card.modality not in _PEOPLE:
+        who = f"on {card.promise.get('speakers')} dev speakers"
         people = f" of {card.conformal.get('speakers')} dev speakers"
     if card.threshold and card.promise:
         wanted, seen, coverage = (card.promise[key] for key in ("precision", "seen", "coverage"))

@@ -15,13 +15,13 @@ from affekt._optional import require
 from affekt.errors import ModelError
 from affekt.models.card import KEY, Card
 from affekt.models.onnx import open_model
-from affekt.text.network import NarrowTextNetwork, TextNetwork
+from affekt.text.network import BlendedTextNetwork
 from affekt.text.shape import OUTPUTS
 from affekt.text.stream import WORDS, TextModel
 from affekt.text.tokens import Vocabulary
 from affekt.train.export import OPSET
 
-#: Largest difference between the file and the network with narrow tables.
+#: Largest difference between the file and the network.
 TOLERANCE = 1e-3
 #: What file and network are compared on: of many lengths, scripts and marks, and nothing at all.
 _SAMPLES = (
@@ -30,12 +30,12 @@ _SAMPLES = (
 )  # fmt: skip
 
 
-def export_text(network: TextNetwork, vocabulary: Vocabulary, card: Card, path: Path) -> float:
+def export_text(network: BlendedTextNetwork, vocabulary: Vocabulary, card: Card, path: Path) -> float:
     """Write a text network as ONNX with its words and its card inside, and compare the two.
 
     Parameters
     ----------
-    network : TextNetwork
+    network : BlendedTextNetwork
     vocabulary : Vocabulary
     card : Card
     path : Path
@@ -52,22 +52,23 @@ def export_text(network: TextNetwork, vocabulary: Vocabulary, card: Card, path: 
         If they differ by more than 0.001.
     """
     onnx = require("onnx", extra="train")
-    narrow = NarrowTextNetwork(network)
-    model = onnx.load_from_string(_graph(narrow))
+    model = onnx.load_from_string(_graph(network))
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, {KEY: card.to_json(), WORDS: "\n".join(vocabulary.words)})
     model.producer_name, model.doc_string = "affekt", f"{card.name}: numbers of tokens in, logits out"
     part = path.with_suffix(".part.onnx")
     with atomic_write(part, "wb") as file:
         file.write(model.SerializeToString())
-    difference = text_parity(narrow, vocabulary, part)
+    difference = text_parity(network, vocabulary, part)
     if difference > TOLERANCE:
         raise ModelError(f"{path}: the file and the network differ by {difference:.1e}; allowed: {TOLERANCE:.0e}.")
     part.replace(path)
     return difference
 
 
-def text_parity(network: TextNetwork, vocabulary: Vocabulary, path: Path, *, texts: Sequence[str] = _SAMPLES) -> float:
+def text_parity(
+    network: BlendedTextNetwork, vocabulary: Vocabulary, path: Path, *, texts: Sequence[str] = _SAMPLES
+) -> float:
     """Largest difference between the outputs of a network and of its file, texts one by one and all at once."""
     model, worst = TextModel(open_model(path)), 0.0
     for group in [*[[text] for text in texts], list(texts)]:
@@ -79,7 +80,7 @@ def text_parity(network: TextNetwork, vocabulary: Vocabulary, path: Path, *, tex
     return worst
 
 
-def _graph(network: NarrowTextNetwork) -> bytes:
+def _graph(network: BlendedTextNetwork) -> bytes:
     file = io.BytesIO()
     with warnings.catch_warnings():
         # Deprecated in favour of an exporter that needs two more packages for the same graph.

@@ -18,7 +18,7 @@ from torch import Tensor
 from affekt.labels import COMMON, GOEMOTIONS
 from affekt.text.network import TextNetwork
 from affekt.text.shape import DAIR
-from affekt.text.tokens import LONGEST, Vocabulary, grams_of, tokens_of
+from affekt.text.tokens import Vocabulary, first_tokens, grams_of
 from affekt.train.resumable import average, load_checkpoint, save_checkpoint
 from affekt.train.text.recipe import TextRecipe
 from affekt.train.text.texts import Texts
@@ -80,7 +80,7 @@ class Encoded:
         first = vocabulary.size - vocabulary.buckets
         self.rows: list[NDArray[np.int32]] = []
         for text in texts:
-            tokens = list(tokens_of(text))[:LONGEST]
+            tokens = first_tokens(text)
             rows = np.zeros((max(1, len(tokens)), 2 + _GRAMS), np.int32)
             for row, token in zip(rows, tokens, strict=False):
                 grams = [first + bucket for bucket in grams_of(token.word, vocabulary.buckets)[:_GRAMS]]
@@ -180,17 +180,14 @@ class TextTrainer:
         self.network.start(material.vectors)
         self.averaged = copy.deepcopy(self.network).eval()
         schedule = recipe.schedule
-        tables = [self.network.table.weight, self.network.pairs.weight]
-        self.rest = [weight for weight in self.network.parameters() if all(weight is not table for table in tables)]
-        rates = schedule.table_rate, schedule.learning_rate
+        table = self.network.table.weight
+        self.rest = [weight for weight in self.network.parameters() if weight is not table]
         self.optimisers: list[torch.optim.Optimizer] = [
             torch.optim.AdamW(
                 self.rest, lr=schedule.learning_rate, betas=(0.9, 0.98), weight_decay=schedule.weight_decay
             ),
             # A batch touches few rows; dense steps over all of them took four times as long as the network.
-            torch.optim.SparseAdam(
-                [{"params": [table], "lr": rate} for table, rate in zip(tables, rates, strict=True)], betas=(0.9, 0.98)
-            ),
+            torch.optim.SparseAdam([table], lr=schedule.table_rate, betas=(0.9, 0.98)),
         ]
         steps = schedule.epochs * math.ceil(len(material.goemotions) / schedule.batch)
         self.schedulers = [

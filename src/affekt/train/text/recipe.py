@@ -32,9 +32,9 @@ class TextSchedule:
 
     epochs: int = 5
     batch: int = 64
-    turn: int = 3
+    turn: int = 2
     learning_rate: float = 2e-3
-    table_rate: float = 6e-4
+    table_rate: float = 1.5e-3
     weight_decay: float = 0.02
     averaging: float = 0.998
     bfloat16: bool = True
@@ -69,7 +69,7 @@ class TextRecipe:
     Parameters
     ----------
     networks : int
-        How many are trained; the last learns from labels and from the mean of the others, and is the model.
+        How many are trained; the last learns from labels and from the mean of the others, if any, and is the model.
     least : int
         How often a word occurs that is part of the vocabulary.
     more : int
@@ -78,18 +78,21 @@ class TextRecipe:
         For the n-grams of all other words.
     vectors : bool
         Whether words begin with vectors that somebody else trained.
+    strength : float
+        Of the linear model beside the network: the inverse of its regularisation.
     tuned : int
         The share of the training texts, one of so many, that thresholds and temperature are fitted on.
     """
 
     kind: str = "text"
     name: str = "text"
-    networks: int = 4
+    networks: int = 1
     seed: int = 1
     least: int = 2
     more: int = 20_000
     buckets: int = 1 << 13
     vectors: bool = True
+    strength: float = 6.0
     tuned: int = 10
     network: TextShape = field(default_factory=TextShape)
     schedule: TextSchedule = field(default_factory=TextSchedule)

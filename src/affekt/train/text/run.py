@@ -1,8 +1,10 @@
 """A whole run: GoEmotions and dair-ai's ``emotion`` in, a calibrated model file out. Interrupted runs go on.
 
 Networks are trained one after the other; the last learns from the labels and
-from what the others say, and becomes the model. Thresholds and temperature
-are fitted on a tenth of the training texts that no network learns from;
+from what the others say. A linear model of words and pairs of words is fitted
+beside it, and the model is the sum of the two. How much each counts, the
+thresholds and the temperature are fitted on a tenth of the training texts
+that neither learns from;
 GoEmotions' dev part and dair-ai's validation part are for the card's scores
 alone.
 """
@@ -25,11 +27,12 @@ from affekt.errors import InputError
 from affekt.labels import COMMON, GOEMOTIONS
 from affekt.models.card import Card
 from affekt.models.onnx import open_model, softmax
-from affekt.text.network import TextNetwork
+from affekt.text.network import BlendedTextNetwork, TextNetwork
 from affekt.text.stream import TextModel
 from affekt.text.tokens import Vocabulary, tokens_of
 from affekt.train.recipe import as_table, save_recipe
 from affekt.train.text.export import export_text
+from affekt.train.text.linear import fit_blend, fit_linear, kept_linear
 from affekt.train.text.loop import Encoded, Material, TextTrainer, common_of, outputs, train_network
 from affekt.train.text.recipe import DAIR, VECTORS, TextRecipe
 from affekt.train.text.recipe import GOEMOTIONS as GOEMOTIONS_NAME
@@ -46,7 +49,7 @@ from affekt.train.text.scores import (
     several_tallies,
     share_right,
 )
-from affekt.train.text.texts import TextSplit, read_dair, read_goemotions, read_vectors, split_texts
+from affekt.train.text.texts import Texts, TextSplit, read_dair, read_goemotions, read_vectors, split_texts
 
 Report = Callable[[str], None]
 
@@ -106,7 +109,7 @@ def run_text(recipe: TextRecipe, sources: TextSources, output: Path, *, report: 
     sources : TextSources
     output : Path
         Folder of the run: ``recipe.toml``, of each network ``network-N/`` with ``log.jsonl`` and ``checkpoint.pt``,
-        and at the end ``NAME.onnx``. The same call goes on with an interrupted run.
+        ``linear.npz``, and at the end ``NAME.onnx``. The same call goes on with an interrupted run.
     report : callable
         Takes a line of progress.
 
@@ -133,7 +136,12 @@ def run_text(recipe: TextRecipe, sources: TextSources, output: Path, *, report: 
         f"on, {len(go.reported)} and {len(dair.reported)} to report; {len(material.vocabulary.words)} words"
     )
     network = run_networks(recipe, material, output, report=report)
-    return finish_text(recipe, (network, material.vocabulary), (go, dair), output, report=report)
+    report("logistic regressions beside the network")
+    vocabulary = material.vocabulary
+    tables = kept_linear(output / "linear.npz", lambda: fit_linear(recipe, vocabulary, go.learned, dair.learned))
+    blended = blend_text(BlendedTextNetwork(network, tables), vocabulary, go.tuned, dair.tuned)
+    report(f"blend {[[round(x, 3) for x in pair] for pair in blended.blend]}")
+    return finish_text(recipe, (blended, vocabulary), (go, dair), output, report=report)
 
 
 def material_of(recipe: TextRecipe, splits: tuple[TextSplit, TextSplit], vectors: Path | None) -> Material:
@@ -188,9 +196,42 @@ def _sigmoid(logits: NDArray[np.floating]) -> NDArray[np.float64]:
     return 1 / (1 + np.exp(-logits.astype(np.float64)))
 
 
+def blend_text(
+    network: BlendedTextNetwork, vocabulary: Vocabulary, goemotions: Texts, dair: Texts
+) -> BlendedTextNetwork:
+    """The network, with what it and the linear model count fitted on texts that neither learned from."""
+    parts, others = (_parts(network, vocabulary, texts.texts) for texts in (goemotions, dair))
+    words = common_of(goemotions.labels)
+    network.blend = (
+        fit_blend(parts[0], goemotions.labels, one_of=True),
+        fit_blend(parts[1], goemotions.labels, one_of=False),
+        fit_blend(parts[2], words, one_of=False),
+        fit_blend(others[3], dair.labels, one_of=True),
+    )
+    return network
+
+
+def _parts(
+    network: BlendedTextNetwork, vocabulary: Vocabulary, texts: Sequence[str]
+) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Of each output, what network and linear model say of texts, in their order."""
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    found = []
+    with torch.no_grad():
+        for start in range(0, len(order), 128):
+            chosen = [texts[i] for i in order[start : start + 128]]
+            found.append(network.parts(torch.from_numpy(vocabulary.encode(chosen))))
+    back = np.argsort(order, kind="stable")
+    one, two = (
+        [np.concatenate([parts[output][side].numpy() for parts in found])[back] for output in range(4)]
+        for side in range(2)
+    )
+    return list(zip(one, two, strict=True))
+
+
 def finish_text(
     recipe: TextRecipe,
-    trained: tuple[TextNetwork, Vocabulary],
+    trained: tuple[BlendedTextNetwork, Vocabulary],
     splits: tuple[TextSplit, TextSplit],
     output: Path,
     *,
@@ -210,10 +251,18 @@ def finish_text(
     thresholds = fit_thresholds(_sigmoid(present), go.tuned.labels)
     ekman = fit_thresholds(_sigmoid(common), words)
     threshold = fit_threshold(scores, best_is_given(scores, words), precision=PRECISION)
+    right, threshold = best_is_given(scores, words), round(threshold, 2)
+    sure = scores.max(axis=1) >= threshold
+    promise = {
+        "precision": PRECISION, "speakers": 0, "coverage": share_right(sure), "corpora": [GOEMOTIONS_NAME],
+        "seen": share_right(right[sure]) if sure.any() else [0.0, 0.0, 1.0, 0],
+        "method": "the least confidence from which on that share of the answers is right, on the texts to fit on",
+    }  # fmt: skip
     card = replace(
         card,
         temperature=temperature,
-        threshold=round(threshold, 2),
+        threshold=threshold,
+        promise=promise,
         input={**card.input, "thresholds": [round(float(x), 4) for x in thresholds]},
         recipe={**card.recipe, "common_thresholds": [round(float(x), 4) for x in ekman]},
     )
