@@ -116,24 +116,26 @@ def figures(find: Find, photos: list[tuple[np.ndarray, np.ndarray]]) -> dict[str
     return found
 
 
-def milliseconds(find: Find, image: np.ndarray) -> dict[str, dict[str, float]]:
-    """Median and least time of a call, wall clock and of the processor (which other programs do not lengthen)."""
-    times = {}
+def milliseconds(finders: dict[str, Find], image: np.ndarray) -> dict[str, dict[str, dict[str, float]]]:
+    """Of each detector and size the median and least time of a call, and the median ratio to YuNet's.
+
+    They take turns, so that what else runs on the machine slows all of them alike.
+    """
+    found: dict[str, dict[str, dict[str, float]]] = {name: {} for name in finders}
     for height, width in FRAMES:
-        frame = resized(image, height, width)
-        find(frame)
-        wall, busy = [], []
-        for _ in range(REPEATS):
-            started = time.perf_counter(), time.process_time()
-            find(frame)
-            wall.append(1000 * (time.perf_counter() - started[0]))
-            busy.append(1000 * (time.process_time() - started[1]))
-        times[f"{width}x{height}"] = {
-            "median": float(np.median(wall)),
-            "least": float(np.min(wall)),
-            "processor": float(np.median(busy)),
-        }
-    return times
+        frame, times = resized(image, height, width), {name: [] for name in finders}
+        for _ in range(REPEATS + 1):
+            for name, find in finders.items():
+                started = time.perf_counter()
+                find(frame)
+                times[name].append(1000 * (time.perf_counter() - started))
+        for name, one in times.items():
+            one = np.array(one[1:])  # the first call of each warms it up
+            cell = {"median": float(np.median(one)), "least": float(one.min())}
+            if YUNET in times:
+                cell["to yunet"] = float(np.median(one / np.array(times[YUNET][1:])))
+            found[name][f"{width}x{height}"] = cell
+    return found
 
 
 def detectors(model: str, yunet: Path | None) -> dict[str, tuple[Find, Find]]:
@@ -175,12 +177,10 @@ def table(report: dict[str, Any]) -> str:
             + " | ".join(f"{c['median']:.1f} / {c['least']:.1f}" for c in cells)
             + " |"
         )
-    if YUNET in report["detectors"]:
+    if YUNET in names:
         for size in ("640x360", "1280x720"):
-            times = {name: report["detectors"][name]["milliseconds"][size]["processor"] for name in names}
-            lines.append(
-                f"| times YuNet's at {size} | " + " | ".join(f"{times[n] / times[YUNET]:.2f}" for n in names) + " |"
-            )
+            ratios = [report["detectors"][name]["milliseconds"][size]["to yunet"] for name in names]
+            lines.append(f"| times YuNet's at {size} | " + " | ".join(f"{ratio:.2f}" for ratio in ratios) + " |")
     for photo in next(iter(report["detectors"].values()))["faces"]:
         lines.append(
             f"| faces in {photo} | " + " | ".join(str(report["detectors"][n]["faces"][photo]) for n in names) + " |"
@@ -206,10 +206,12 @@ def main() -> None:
         "faces": sum(len(boxes) for _, boxes in photos),
         "detectors": {},
     }
-    for name, (find, timed) in detectors(arguments.model, arguments.yunet).items():
+    finders = detectors(arguments.model, arguments.yunet)
+    times = milliseconds({name: timed for name, (_, timed) in finders.items()}, photos[0][0])
+    for name, (find, timed) in finders.items():
         report["detectors"][name] = {
             "found": figures(find, photos),
-            "milliseconds": milliseconds(timed, photos[0][0]),
+            "milliseconds": times[name],
             "faces": {photo: len(timed(image)) for photo, image in more.items()},
         }
     print(table(report))

@@ -309,10 +309,12 @@ def from_yunet(boxes: Floats) -> Floats:
 def resized(image: NDArray[np.uint8], height: int, width: int, *, grey: bool = False) -> NDArray[np.uint8]:
     """A picture (h, w, 3) at another size, every source pixel counted; with ``grey`` its lightness (h, w)."""
     from av import VideoFrame
+    from PIL import Image
 
     given = image.shape[:2]
-    if given == (height, width) and not grey:
-        return image
+    if given == (height, width):
+        # Pillow is three times as fast at this, and at most one level of grey away.
+        return np.asarray(Image.fromarray(image).convert("L")) if grey else image
     if min(*given, height, width) < MULTIPLE:  # below what the scaler takes
         rows = np.minimum(np.arange(height) * given[0] // height, given[0] - 1)
         columns = np.minimum(np.arange(width) * given[1] // width, given[1] - 1)

@@ -35,7 +35,7 @@ LICENCES = {
     "stanford40": "Stanford 40 Actions; pictures from the web, research",
     "humans": "Human-Segmentation-Dataset; pictures from the web, licence not stated",
     "pose": "Animal-Pose; pictures of PASCAL VOC and the web, research",
-    "caltech": "Caltech-101 (CC BY 4.0), pictures from the web; without its two classes of faces",
+    "caltech": "Caltech-101 without its two classes of faces; pictures from the web, research",
     "houses": "Houses-dataset; pictures of real estate from the web, research",
     "clothing": "CC0 (clothing-dataset-small)",
 }

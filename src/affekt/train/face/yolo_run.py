@@ -31,7 +31,7 @@ from affekt.train.face.fer2013 import split_fer2013
 from affekt.train.face.recipe import FER2013
 from affekt.train.face.yolo_loop import EmotionMosaics, YoloRun, taught_faces
 from affekt.train.face.yolo_recipe import SCENES, YoloRecipe
-from affekt.train.recipe import as_table, save_recipe
+from affekt.train.recipe import as_table
 
 #: Side of the mosaics of dev faces that choose the threshold and are scored.
 EDGE = 320
@@ -66,7 +66,7 @@ def run_yolo(recipe: YoloRecipe, corpora: Mapping[str, Path], output: Path, *, r
     Path
         The model.
     """
-    save_recipe(recipe, output)
+    output.mkdir(parents=True, exist_ok=True)
     split = split_fer2013(*read_fer2013(corpora[FER2013]), dev=recipe.dev, seed=recipe.seed)
     scenes = corpora.get(SCENES)
 
