@@ -130,7 +130,8 @@ def test_scores_of_words_are_sums_of_own_scores(recognizer):
 
 def test_the_row_of_the_modality():
     row = modality("text")
-    assert {"txt", "srt", "vtt", "csv"} <= extensions()
+    assert {"txt", "srt", "vtt", "csv"} <= extensions("text")
+    assert not extensions("text") & extensions()
     assert row.load("masks") is WordMasker
     assert row.load("live") is open_live
     assert row.load("warning") is TextWarning
