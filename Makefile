@@ -53,7 +53,7 @@ clean:
 
 .venv/test.done: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet $(TORCH)
-	$(BIN)/python -m pip install --quiet -e ".[lab,encoder,live,serve]" --group dev
+	$(BIN)/python -m pip install --quiet -e ".[lab,encoder,live,face,serve,postgres]" --group dev
 	touch $@
 
 .venv/bench.done: .venv/test.done

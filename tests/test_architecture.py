@@ -41,6 +41,7 @@ APART = [{"speech", "face", "text"}, {"recognize", "train"}, {"archive", "evalua
 EXTRAS = {
     "train": {"torch"},
     "server": {"fastapi", "starlette", "pydantic", "uvicorn", "prometheus_client"},
+    "attendance": {"sqlalchemy", "cryptography", "openpyxl"},
 }
 BASE = {"numpy", "onnxruntime", "soundfile", "soxr", "PIL", "av", "click", "rich"}
 #: Names that say nothing about what lives there.

@@ -64,4 +64,4 @@ def test_the_row_of_faces_is_whole():
     row = modality("face")
     assert {"jpg", "png", "mp4"} <= row.load("extensions")
     assert row.ships == ("face", "detector") and not row.channels
-    assert set(MODALITIES) == {"speech", "face"}
+    assert set(MODALITIES) == {"speech", "face", "text", "fusion"}

@@ -10,6 +10,7 @@
     ├── TextError                    a text, subtitles or a table of messages that cannot be read; says the file and why
     ├── ModelError                   a model file that is wrong, truncated, foreign or unsafe
     ├── CorpusError                  a corpus folder that is not what its reader expects
+    ├── StoreError                   a database that cannot be used, or is full
     └── MissingExtra(ImportError)    an optional package is not installed; says the pip command
 
     AudioWarning(UserWarning)        a recording was read, but something about it is wrong
@@ -67,6 +68,10 @@ class ModelError(AffektError):
 
 class CorpusError(AffektError):
     """A corpus folder that is not what its reader expects."""
+
+
+class StoreError(AffektError):
+    """A database that cannot be used, is full, or is not one of ours."""
 
 
 class MissingExtra(AffektError, ImportError):

@@ -34,6 +34,7 @@ COMMANDS = {
     "audit": "audit",
     "corpora": "corpora",
     "explore": "explore",
+    "attendance": "attendance",
 }
 
 

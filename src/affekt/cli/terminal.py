@@ -12,10 +12,12 @@ from typing import Any
 
 import click
 
-from affekt.errors import AffektError, AudioError, InputError, TextError
+from affekt.errors import AffektError, AudioError, InputError, StoreError, TextError
 from affekt.types import Prediction, Sample
 
 SOME_FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+#: Errors of what is worked on, not of the command.
+_FAILURES = (AudioError, TextError, StoreError, OSError)
 
 
 def polite(command: Callable[..., int | None]) -> Callable[..., None]:
@@ -33,9 +35,7 @@ def polite(command: Callable[..., int | None]) -> Callable[..., None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             status = 0
         except (AffektError, OSError) as error:
-            status = _complain(
-                _sentence(error), SOME_FAILED if isinstance(error, (AudioError, TextError, OSError)) else WRONG_USAGE
-            )
+            status = _complain(_sentence(error), SOME_FAILED if isinstance(error, _FAILURES) else WRONG_USAGE)
         sys.exit(status)
 
     return wrapped

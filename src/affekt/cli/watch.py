@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections import deque
@@ -107,14 +108,16 @@ def watch(source: str, seconds: float | None, window: bool, output: Path | None,
 
 def _paced(frames: Iterable[Frame], seconds: float | None, stopped: list[bool]) -> Iterator[Frame]:
     """Frames of a file as they would be shown; those that come too late are passed over."""
-    began = time.monotonic()
+    began, shown_at = time.monotonic(), -math.inf
     for frame in frames:
         early = began + frame.time - time.monotonic()
         if stopped or (seconds is not None and frame.time >= seconds):
             return
         if early > 0:
             time.sleep(early)
-        if early > -LATE:
+        # However slow the machine is, a frame a second is shown.
+        if early > -LATE or frame.time - shown_at >= 1.0:
+            shown_at = frame.time
             yield frame
 
 

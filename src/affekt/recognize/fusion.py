@@ -13,11 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from affekt.errors import InputError, ModelError
+from affekt.models.card import Card
 from affekt.models.onnx import Model, softmax
 from affekt.types import Prediction
 
@@ -138,6 +140,26 @@ class Pool:
                 f"{', '.join(self.labels)}: recognise with labels='calm-is-neutral'."
             )
         return np.array([prediction.scores[label] for label in self.labels])
+
+
+def takes(card: Card) -> str:
+    """What a pool takes, in a sentence."""
+    words = " and ".join(WORDS.get(name, name) for name in card.input.get("modalities", ()))
+    return f"Takes what the models of {words} say of one moment, and how good the signal is."
+
+
+def open_fusion(*_: Any, **__: Any) -> Any:
+    """A pool has no streams of its own.
+
+    Raises
+    ------
+    InputError
+        Always: it says what to use.
+    """
+    raise InputError(
+        "the model fusion pools what others say, and has no signal of its own: affekt predict FILM --modality fusion, "
+        "or affekt.recognize.media.MediaRecognizer."
+    )
 
 
 def disagreement(given: Mapping[str, Prediction]) -> str:

@@ -111,10 +111,22 @@ MODALITIES: dict[str, Modality] = {
         live="recognize.live_text:open_live",
         masks="text.masks:WordMasker",
         ships=("text",),
-        formats=("json",),
+        formats=(),
         page=None,
         warning="errors:TextWarning",
         in_folders=False,
+    ),
+    "fusion": Modality(
+        extensions="face.video:VIDEOS",
+        reader="face.stream:frames_of",
+        setup="recognize.fusion:open_fusion",
+        takes="recognize.fusion:takes",
+        live="recognize.fusion:open_fusion",
+        masks=None,
+        ships=("fusion",),
+        formats=(),
+        page=None,
+        warning="errors:ImageWarning",
     ),
 }
 

@@ -10,9 +10,10 @@ export const FORMATS = [
   ["srt", ".srt", false],
   ["audacity", ".txt", false],
   ["textgrid", ".TextGrid", false],
+  ["elan", ".eaf", false],
   ["rttm", ".rttm", true],
 ];
-const NAMES = { json: "JSON", jsonl: "JSON lines", csv: "CSV", srt: "Subtitles (SRT)", audacity: "Audacity", textgrid: "Praat TextGrid", rttm: "RTTM" };
+const NAMES = { json: "JSON", jsonl: "JSON lines", csv: "CSV", srt: "Subtitles (SRT)", audacity: "Audacity", textgrid: "Praat TextGrid", elan: "ELAN", rttm: "RTTM" };
 
 /** Buttons in `group`; `save(format)` is called with a format's name or "wav". */
 export function offerDownloads(group, save, { sound = true } = {}) {

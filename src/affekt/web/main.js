@@ -342,7 +342,7 @@ find("zoom-all").addEventListener("click", () => timeline.all());
 
 offerDownloads(find("downloads"), async (format) => {
   const done = recordings.filter((r) => r.state === "done");
-  const all = find("scope").checked && !["srt", "audacity", "textgrid", "wav"].includes(format);
+  const all = find("scope").checked && !["srt", "audacity", "textgrid", "elan", "wav"].includes(format);
   try {
     await download(api, all ? done : [chosen], format);
   } catch (problem) {

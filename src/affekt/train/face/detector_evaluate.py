@@ -50,11 +50,19 @@ class Matches:
     def threshold(self, precision: float) -> float:
         """The least threshold from 0.2 to 0.9, in hundredths, with at least a precision; else that of the best F1."""
         candidates = np.arange(20, 91) / 100
-        kept = self.scores[None] >= candidates[:, None]
-        right, boxes = (kept & self.hits).sum(axis=1), kept.sum(axis=1)
+        right, boxes = self._counts(candidates)
         good = np.flatnonzero((right >= precision * boxes) & (boxes > 0))
-        best = good[0] if len(good) else np.argmax(2 * right / np.maximum(boxes + self.faces, 1))
-        return float(candidates[best])
+        return float(candidates[good[0]]) if len(good) else self.balanced_threshold(candidates)
+
+    def balanced_threshold(self, candidates: NDArray[np.float64]) -> float:
+        """The first of some thresholds that has the best F1."""
+        right, boxes = self._counts(candidates)
+        return float(candidates[np.argmax(2 * right / np.maximum(boxes + self.faces, 1))])
+
+    def _counts(self, thresholds: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Boxes that are right, and boxes, at each threshold."""
+        kept = self.scores[None] >= thresholds[:, None]
+        return (kept & self.hits).sum(axis=1), kept.sum(axis=1)
 
 
 def wilson(right: int, n: int) -> tuple[float, float, float, int]:

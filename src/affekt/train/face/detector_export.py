@@ -32,11 +32,18 @@ LICENCES = {
     "muxspace": "MIT for the collection; pictures from the web, research",
     "orl": "free with credit to AT&T Laboratories Cambridge",
     "pets": "Kaggle Dogs vs. Cats; research",
+    "stanford40": "Stanford 40 Actions; pictures from the web, research",
+    "humans": "Human-Segmentation-Dataset; pictures from the web, licence not stated",
+    "pose": "Animal-Pose; pictures of PASCAL VOC and the web, research",
+    "caltech": "Caltech-101 (CC BY 4.0), pictures from the web; without its two classes of faces",
+    "houses": "Houses-dataset; pictures of real estate from the web, research",
+    "clothing": "CC0 (clothing-dataset-small)",
 }
 LIMITS = (
     "Looks at lightness only: all pictures that taught it are grey.",
     "Misses many faces below 20 pixels; faces turned by more than 30 degrees or half hidden were not measured.",
-    "Taught by another detector (YuNet) on mosaics of portraits of public figures: it inherits what that one misses.",
+    "Taught by another detector (YuNet) on mosaics of portraits and scenes from the web: it inherits what that one "
+    "misses.",
     "Finds faces; it does not tell whose, and must not be used to watch people.",
 )
 

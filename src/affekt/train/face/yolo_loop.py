@@ -72,10 +72,10 @@ class EmotionMosaics(MosaicMaker):
 
 
 def emotion_losses(cells: Tensor, mosaics: Sequence[Mosaic], labels: NDArray[np.int64]) -> dict[str, Tensor]:
-    """Loss of scores and boxes of cells (b, n, k + 4), each a mean over the cells that have a face.
+    """Loss of scores, labels and boxes of cells (b, n, k + 4), each a mean over the cells that have a face.
 
     The score of a face's label has to be the overlap that its cell's box reaches, all others 0 (quality focal loss,
-    Li et al., 2020).
+    Li et al., 2020); and among the scores of a face its label's has to be the highest (cross-entropy).
     """
     side = mosaics[0].picture.shape[0]
     rows = np.stack([assigned(mosaic) for mosaic in mosaics])
@@ -95,7 +95,12 @@ def emotion_losses(cells: Tensor, mosaics: Sequence[Mosaic], labels: NDArray[np.
     score = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
     weights = torch.from_numpy((rows >= -1).astype(np.float32))[..., None]
     count = max(1, len(picture))
-    return {"score": (weights * wrong * score).sum() * 4 / count, "box": (1 - generalised).sum() / count}
+    named = F.cross_entropy(logits[picture, cell], torch.from_numpy(label), reduction="sum")
+    return {
+        "score": (weights * wrong * score).sum() * 4 / count,
+        "label": named / count,
+        "box": (1 - generalised).sum() / count,
+    }
 
 
 class YoloRun(DetectorRun):
@@ -122,4 +127,4 @@ class YoloRun(DetectorRun):
     def losses(self, cells: Tensor, mosaics: list[Mosaic]) -> tuple[dict[str, Tensor], Tensor]:
         """The parts of the loss of cells (b, n, k + 4), and their weighted sum."""
         parts = emotion_losses(cells, mosaics, self.labels)
-        return parts, parts["score"] + self.recipe.box * parts["box"]
+        return parts, parts["score"] + self.recipe.label * parts["label"] + self.recipe.box * parts["box"]

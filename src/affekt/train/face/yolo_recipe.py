@@ -18,8 +18,8 @@ class YoloRecipe:
     ----------
     stem, channels, blocks, neck
         Sizes of the network, see ``affekt.face.detector_network.DetectorShape``.
-    box : float
-        Weight of the loss of boxes beside that of scores.
+    box, label : float
+        Weights of the loss of boxes and of labels beside that of scores.
     balance : float
         A label is drawn in proportion to its faces to this power: 1 as it is, 0 all alike.
     dev : int
@@ -35,6 +35,7 @@ class YoloRecipe:
     blocks: tuple[int, int, int, int] = (1, 2, 3, 2)
     neck: int = 64
     box: float = 1.0
+    label: float = 1.0
     balance: float = 0.5
     dev: int = 1500
     held_out: int = 150

@@ -1,0 +1,96 @@
+"""Video end to end: voice, faces, who speaks, what they say together, beside each alone: real-time factor and memory.
+
+Usage: python benchmarks/media.py --video FILE.mp4 [--quick] [--output FILE.json]
+
+FILE holds sound and faces at 640 x 360; it is repeated to the lengths that are measured, and each length runs in a
+process of its own, on the cores given (--cores).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import av
+import click
+
+from affekt.recognize.media import MediaRecognizer
+from affekt.recognize.recognizer import Recognizer
+
+
+def repeated(source: Path, target: Path, times: int) -> None:
+    """The packets of a video so many times, one after the other."""
+    with av.open(str(target), "w") as out:
+        tracks: dict[int, Any] = {}
+        shift = 0.0
+        for _ in range(times):
+            with av.open(str(source)) as given:
+                for number, track in enumerate(given.streams):
+                    tracks.setdefault(number, out.add_stream_from_template(track))
+                for packet in given.demux():
+                    if packet.dts is None:
+                        continue
+                    move = round(shift / float(packet.time_base))
+                    packet.pts, packet.dts = packet.pts + move, packet.dts + move
+                    packet.stream = tracks[packet.stream_index]
+                    out.mux(packet)
+                shift += float(given.duration or 0) / 1e6
+
+
+def timed(path: Path, what: str, threads: int) -> dict[str, float]:
+    """Seconds of the work and of the video, and the most memory held, in MiB."""
+    warnings.simplefilter("ignore")
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    models = {"voice": "voice", "faces": "face"}
+    recognizer: Any = Recognizer(models[what], threads=threads) if what in models else MediaRecognizer(threads=threads)
+    began = perf_counter()
+    result = recognizer.analyse(str(path))
+    took = perf_counter() - began
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"took": round(took, 2), "duration": round(result.duration, 1), "MiB": round(held, 1)}
+
+
+@click.command()
+@click.option("--video", type=click.Path(exists=True, path_type=Path), required=True)
+@click.option("--cores", default=2, show_default=True)
+@click.option("--quick", is_flag=True, help="To see that it works, not to measure.")
+@click.option("--output", type=click.Path(path_type=Path))
+@click.option("--part", hidden=True)
+def main(video: Path, cores: int, quick: bool, output: Path | None, part: str | None) -> None:
+    """Measure and print."""
+    if part:
+        print(json.dumps(timed(video, part, cores)))
+        return
+    report: dict[str, Any] = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "cores": cores,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        for times in (1, 3) if quick else (6, 60, 360):
+            path = Path(folder) / f"{times}.mp4"
+            repeated(video, path, times)
+            for what in ("voice", "faces", "all") if times == (1 if quick else 6) else ("all",):
+                command = [sys.executable, __file__, "--video", str(path), "--cores", str(cores), "--part", what]
+                done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+                row = json.loads(done.stdout.splitlines()[-1])
+                row["times real time"] = round(row["duration"] / row["took"], 2)
+                report[f"{what}, {row['duration'] / 60:.1f} min"] = row
+                print(f"{what:6} {row}", flush=True)
+    if output:
+        output.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
