@@ -125,3 +125,15 @@ def test_empty_text_says_no_words(affekt, tmp_path):
 def test_control_characters_do_not_reach_the_terminal(affekt):
     done = affekt("--text", "I am \x1b[31mhappy\x1b[0m", "--explain")
     assert "\x1b[31mhappy" not in done.stdout
+
+
+def test_folders_are_looked_through_for_texts_only_where_asked(affekt, tmp_path):
+    (tmp_path / "a.txt").write_text("I am so happy.")
+    (tmp_path / "notes.md").write_text("nothing")
+    done = affekt(tmp_path)
+    assert done.exit_code == 1
+    assert "holds no recordings" in done.stderr
+    done = affekt(tmp_path, "--modality", "text")
+    assert done.exit_code == 0
+    assert "1 sentence" in done.stdout
+    assert "1 .md" in done.stderr

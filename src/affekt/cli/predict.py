@@ -155,19 +155,20 @@ def predict(**options: Any) -> int:
     if job.seconds:
         raise InputError("--seconds is for cameras, which have no end.")
     left_out: Counter[str] = Counter()
-    sources, failures = find_recordings(job.paths, recursive=job.recursive, left_out=left_out)
+    wanted = "text" if "text" in (job.modality, job.model) else None
+    sources, failures = find_recordings(job.paths, recursive=job.recursive, left_out=left_out, modality=wanted)
     if left_out:
         kinds = ", ".join(f"{count} {kind}" for kind, count in left_out.most_common(5))
         click.echo(f"note: files left out, as their names are none of recordings: {shown(kinds)}", err=True)
-    check(job, len(sources))
-    spare_inputs(job, sources)
     modality = job.modality if job.modality != "auto" or job.model else modality_of(job, sources)
-    if modality == "fusion":
-        return predict_media(job, sources, failures)
-    if modality == "text":
+    if "text" in (modality, wanted):
         from affekt.cli.texts import predict_texts
 
         return predict_texts(job, sources, failures)
+    check(job, len(sources))
+    spare_inputs(job, sources)
+    if modality == "fusion":
+        return predict_media(job, sources, failures)
     recognizer = recognizer_of(job, modality)
     session = Session(job, with_baseline(job, recognizer), sources, failures)
     if job.reference and job.explain:

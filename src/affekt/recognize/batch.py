@@ -27,7 +27,11 @@ class Failure:
 
 
 def find_recordings(
-    paths: Iterable[str], *, recursive: bool = False, left_out: Counter[str] | None = None
+    paths: Iterable[str],
+    *,
+    recursive: bool = False,
+    left_out: Counter[str] | None = None,
+    modality: str | None = None,
 ) -> tuple[list[str], list[Failure]]:
     """Turn what a user names into recordings.
 
@@ -39,6 +43,8 @@ def find_recordings(
         Look into the folders of a folder, too. Links to folders are not followed.
     left_out : Counter, optional
         Filled with the extensions of the files in folders that are no recordings by name.
+    modality : str, optional
+        What folders are looked through for; by default for all but texts.
 
     Returns
     -------
@@ -49,7 +55,7 @@ def find_recordings(
     failures: list[Failure] = []
     for path in paths:
         try:
-            recordings = _expand(path, recursive, failures, left_out)
+            recordings = _expand(path, _Look(recursive, extensions(modality), failures, left_out))
         except (AffektError, OSError) as error:
             failures.append(failure_of(path, error))
             continue
@@ -127,47 +133,56 @@ def failure_of(source: str, error: BaseException) -> Failure:
     return Failure(source, reason if reason.endswith(".") else f"{reason}.")
 
 
-def _expand(path: str, recursive: bool, failures: list[Failure], left_out: Counter[str] | None) -> list[str]:
+@dataclass(frozen=True)
+class _Look:
+    """How folders are looked through: their own folders too, for which extensions; and what is noted on the way."""
+
+    recursive: bool
+    known: frozenset[str]
+    failures: list[Failure]
+    left_out: Counter[str] | None
+
+
+def _expand(path: str, look: _Look) -> list[str]:
     if path == "-" or os.path.isfile(path):
         return [path]
     if os.path.isdir(path):
-        return _in_folder(path, recursive, failures, left_out)
+        return _in_folder(path, look)
     if glob.has_magic(path) and not os.path.lexists(path):
-        return _matching(path, recursive, failures, left_out)
+        return _matching(path, look)
     # Not there, or not a plain file: let the reader say so in its words.
     return [path]
 
 
-def _in_folder(folder: str, recursive: bool, failures: list[Failure], left_out: Counter[str] | None) -> list[str]:
+def _in_folder(folder: str, look: _Look) -> list[str]:
     recordings: list[str] = []
     closed: list[OSError] = []
-    known = extensions()
     for where, folders, names in os.walk(folder, onerror=closed.append):
         folders.sort()
         for name in sorted(names):
             extension = os.path.splitext(name)[1][1:].lower()
             # Finder leaves a "._talk.wav" beside each "talk.wav" on foreign disks; it holds no sound.
-            if extension in known and not name.startswith("._"):
+            if extension in look.known and not name.startswith("._"):
                 recordings.append(os.path.join(where, name))
-            elif left_out is not None and not name.startswith("."):
-                left_out[f".{extension}" if extension else "without extension"] += 1
-        if not recursive:
+            elif look.left_out is not None and not name.startswith("."):
+                look.left_out[f".{extension}" if extension else "without extension"] += 1
+        if not look.recursive:
             break
-    failures += [failure_of(str(error.filename or folder), error) for error in closed]
+    look.failures.extend(failure_of(str(error.filename or folder), error) for error in closed)
     if not recordings and not closed:
-        deeper = "" if recursive else " Its own folders were not looked into; --recursive does."
-        raise AffektError(f"holds no recordings ({', '.join(sorted(known)[:6])}, ...).{deeper}")
+        deeper = "" if look.recursive else " Its own folders were not looked into; --recursive does."
+        raise AffektError(f"holds no recordings ({', '.join(sorted(look.known)[:6])}, ...).{deeper}")
     return recordings
 
 
-def _matching(pattern: str, recursive: bool, failures: list[Failure], left_out: Counter[str] | None) -> list[str]:
+def _matching(pattern: str, look: _Look) -> list[str]:
     matches = sorted(glob.glob(pattern, recursive=True))
     if not matches:
         raise AffektError("no file matches this pattern.")
     recordings: list[str] = []
     for match in matches:
         try:
-            recordings += _in_folder(match, recursive, failures, left_out) if os.path.isdir(match) else [match]
+            recordings += _in_folder(match, look) if os.path.isdir(match) else [match]
         except AffektError as error:
-            failures.append(failure_of(match, error))
+            look.failures.append(failure_of(match, error))
     return recordings

@@ -47,6 +47,8 @@ class Modality:
         Whether a person's own baseline can be given.
     channels : bool
         Whether its files have channels and tracks to choose from.
+    in_folders : bool
+        Whether its files are taken from a folder without being asked for: notes and subtitles lie beside recordings.
     """
 
     extensions: str
@@ -64,6 +66,7 @@ class Modality:
     extra: str | None = None
     baseline: bool = False
     channels: bool = False
+    in_folders: bool = True
 
     def load(self, part: str) -> Any:
         """The thing that a field names, such as ``load("reader")``."""
@@ -111,6 +114,7 @@ MODALITIES: dict[str, Modality] = {
         formats=(),
         page=None,
         warning="errors:TextWarning",
+        in_folders=False,
     ),
     "fusion": Modality(
         extensions="face.video:VIDEOS",
@@ -159,6 +163,7 @@ def modality_of(head: bytes) -> str | None:
     return None
 
 
-def extensions() -> frozenset[str]:
-    """The file name extensions that any modality reads, without their dots."""
-    return frozenset().union(*(row.load("extensions") for row in MODALITIES.values()))
+def extensions(name: str | None = None) -> frozenset[str]:
+    """The file name extensions, without their dots, that a modality reads; without a name, those taken from folders."""
+    rows = (row for key, row in MODALITIES.items() if key == name or (name is None and row.in_folders))
+    return frozenset().union(*(row.load("extensions") for row in rows))

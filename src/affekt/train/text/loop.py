@@ -179,7 +179,7 @@ class TextTrainer:
         self.network = TextNetwork(recipe.network, words=words, buckets=material.vocabulary.buckets)
         self.network.start(material.vectors)
         self.averaged = copy.deepcopy(self.network).eval()
-        schedule = recipe.schedule
+        self.schedule = schedule = recipe.of(number)
         table = self.network.table.weight
         self.rest = [weight for weight in self.network.parameters() if weight is not table]
         self.optimisers: list[torch.optim.Optimizer] = [
@@ -202,7 +202,7 @@ class TextTrainer:
         # All that is random depends on the epoch alone, or a resumed run would be another one.
         torch.manual_seed(self.seed * 100_003 + self.epoch)
         rng = np.random.default_rng([self.seed, self.epoch])
-        size, turn = self.recipe.schedule.batch, self.recipe.schedule.turn
+        size, turn = self.schedule.batch, self.schedule.turn
         others = self.material.dair.batches(size, rng) if len(self.material.dair) else []
         losses = []
         for number, places in enumerate(self.material.goemotions.batches(size, rng)):
@@ -224,11 +224,11 @@ class TextTrainer:
             scheduler.step()
         self.step += 1
         if self.step % _AVERAGED == 0:
-            step, decay = self.step // _AVERAGED, self.recipe.schedule.averaging**_AVERAGED
+            step, decay = self.step // _AVERAGED, self.schedule.averaging**_AVERAGED
             average(self.averaged, self.network, step=step, decay=decay)
 
     def _answers(self, rows: Tensor) -> tuple[Tensor, ...]:
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.schedule.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.schedule.bfloat16):
             found = answers(self.network, rows, unknown=self.recipe.network.unknown)
         return tuple(one.float() for one in found)
 
@@ -267,7 +267,7 @@ def train_network(trainer: TextTrainer, folder: Path, *, report: Callable[[str],
     checkpoint = folder / "checkpoint.pt"
     if checkpoint.is_file():
         load_checkpoint(trainer, checkpoint)
-    while trainer.epoch < trainer.recipe.schedule.epochs:
+    while trainer.epoch < trainer.schedule.epochs:
         loss = trainer.run_epoch()
         save_checkpoint(trainer, checkpoint)
         line = json.dumps({"epoch": trainer.epoch, "loss": round(loss, 4)})

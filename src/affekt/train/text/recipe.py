@@ -80,6 +80,8 @@ class TextRecipe:
         Whether words begin with vectors that somebody else trained.
     strength : float
         Of the linear model beside the network: the inverse of its regularisation.
+    schedule, last : TextSchedule
+        Of the networks, and of the last of several.
     tuned : int
         The share of the training texts, one of so many, that thresholds and temperature are fitted on.
     """
@@ -96,7 +98,12 @@ class TextRecipe:
     tuned: int = 10
     network: TextShape = field(default_factory=TextShape)
     schedule: TextSchedule = field(default_factory=TextSchedule)
+    last: TextSchedule = field(default_factory=lambda: TextSchedule(turn=1))
     objective: TextObjective = field(default_factory=TextObjective)
+
+    def of(self, number: int) -> TextSchedule:
+        """The schedule of one of the networks."""
+        return self.last if 0 < number == self.networks - 1 else self.schedule
 
     def __post_init__(self) -> None:
         if self.networks < 1 or self.tuned < 2 or self.least < 1:

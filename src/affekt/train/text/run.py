@@ -65,7 +65,8 @@ LIMITS = (
     "English, not what their authors felt; two labellers often disagree.",
     "Its answers are in affekt's words; the 28 labels behind them are grouped as the authors of GoEmotions do: "
     "curiosity, confusion and realization count as surprise, and approval, caring, desire and love as happy.",
-    "Irony, quotations and what a sentence means in its place are mostly lost on it: each sentence is read by itself.",
+    'It goes by words: a negation seldom turns its answer ("I am not happy about this" is happy to it), irony and '
+    "what is only implied are mostly lost on it, and each sentence is read by itself.",
     "Learned from text that holds slurs; words for groups of people can move its answers.",
     "Not for decisions about people; in the EU, inferring emotions at work and in education is forbidden but for "
     "medical or safety reasons (AI Act, Article 5(1)(f)).",
