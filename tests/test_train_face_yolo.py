@@ -85,7 +85,7 @@ def faces_file(path, count=40):
 
 
 def test_faces_lie_in_their_boxes_and_scenes_have_none(tmp_path):
-    from affekt.train.face.fer2013 import read_fer2013
+    from affekt.corpora.fer2013 import read_fer2013
 
     faces, _ = read_fer2013(faces_file(tmp_path / "faces.npz"))
     (tmp_path / "scenes").mkdir()
