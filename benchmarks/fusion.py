@@ -25,15 +25,17 @@ import numpy as np
 from affekt.cli.terminal import read_all
 from affekt.corpora.fer2013 import read_fer2013
 from affekt.data.splits import fixed_split
-from affekt.labels import LABEL_SETS, LabelMap
+from affekt.labels import COMMON, GOEMOTIONS, LABEL_SETS, LabelMap
 from affekt.metrics.selective import choose_threshold, outcomes
 from affekt.models.card import Card
 from affekt.models.onnx import open_model, softmax
 from affekt.models.zoo import load_model
 from affekt.recognize.fusion import Pool
 from affekt.recognize.recognizer import Recognizer
+from affekt.text.captions import Text
 from affekt.train.face.fer2013 import split_fer2013
 from affekt.train.fusion import fit_fusion, pair_by_label
+from affekt.train.text.texts import read_goemotions
 
 LABELS = tuple(LABEL_SETS["calm-is-neutral"])
 #: Share of the answers that are to be right where it is sure enough to give one.
@@ -80,15 +82,15 @@ def faces(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
 
 def texts(folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """The same of GoEmotions' dev part, where a text has one label of ours."""
-    from affekt.corpora import read_corpus
-
     recognizer = Recognizer("text", labels="calm-is-neutral")
+    given = read_goemotions(folder, "dev")
+    word_of = {own: word for word, group in COMMON["goemotions"].items() for own in group}
     kept: list[tuple[list[float], int, float]] = []
-    for sample in read_corpus("goemotions", folder).samples:
-        if sample.meta.get("split") == "dev" and sample.label in LABELS:
-            found = recognizer.analyse(sample).summary
-            if found.scores:
-                kept.append(([found.scores[n] for n in LABELS], LABELS.index(sample.label), found.quality))
+    for text, row in zip(given.texts, given.labels, strict=True):
+        words = {word_of[GOEMOTIONS[i]] for i in np.flatnonzero(row)}
+        found = recognizer.analyse(Text(text)).summary if len(words) == 1 else None
+        if found is not None and found.scores:
+            kept.append(([found.scores[name] for name in LABELS], LABELS.index(words.pop()), found.quality))
     scores, truth, qualities = (np.array(column) for column in zip(*kept, strict=True))
     half = np.arange(len(kept)) % 2 == 0
     return {side: (scores[h], truth[h], qualities[h]) for side, h in (("dev", half), ("test", ~half))}

@@ -13,6 +13,7 @@ from affekt.face.video import Frame
 from affekt.models.zoo import load_model
 from affekt.recognize.fusion import Pool
 from affekt.recognize.media import OFF_CAMERA, MediaRecognizer, MouthMotion, SpeakerOptions, fused_lanes, who_speaks
+from affekt.text.captions import Cue
 from affekt.types import Prediction
 
 LABELS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
@@ -143,3 +144,25 @@ def test_a_video_is_heard_and_seen_and_what_is_of_one_modality_asks_for_it(tmp_p
     assert done.returncode == 2 and "--labels: is for one modality; name it" in done.stderr
     done = run(path, "--model", "voice", "--modality", "face")
     assert done.returncode == 2 and "voice is a model of speech, not of face" in done.stderr
+
+
+def test_captions_beside_a_video_have_a_lane_and_go_into_the_pool(tmp_path):
+    path = film(tmp_path / "a.mp4", sound=True, picture=True)
+    (tmp_path / "a.srt").write_text("1\n00:00:00,200 --> 00:00:01,500\nI hate this, I am furious!\n")
+    recognizer = MediaRecognizer()
+    result = recognizer.analyse(path)
+    lanes = {p.modality: p for p in result.predictions}
+    assert set(lanes) == {"text", "fusion"} and result.model.endswith("+ text")
+    assert (lanes["text"].start, lanes["text"].end, lanes["text"].best) == (0.2, 1.5, "angry")
+    assert lanes["fusion"].scores == pytest.approx(lanes["text"].scores, abs=1e-4)  # one alone is believed as it is
+    cues = [Cue(0.0, 1.0, "What a wonderful day!", "Ann"), Cue(0.0, 0.0, "Never said.")]
+    with pytest.warns(UserWarning, match="1 captions say not when"):
+        given = recognizer.analyse(path, captions=cues)
+    said = {(p.modality, p.who, p.best) for p in given.predictions}
+    assert said == {("text", "Ann", "happy"), ("fusion", "Ann", "happy")}
+    asked = recognizer.analyse(path, captions=lambda source: [Cue(0.5, 1.0, f"So sad. {source}"[:7])])
+    assert next(p for p in asked.predictions if p.modality == "text").best == "sad"
+    with pytest.raises(InputError, match="captions need a model of text"):
+        MediaRecognizer({"speech": "voice"}).analyse(path, captions=cues)
+    done = run(path, "--captions", tmp_path / "a.srt", "--modality", "speech")
+    assert done.returncode == 2 and "--captions are of a video" in done.stderr

@@ -55,6 +55,7 @@ class Job:
     smoothing: float | None = None
     modality: str = "auto"
     text: str | None = None
+    captions: Path | None = None
     seconds: float | None = None
     detector: str | None = None
 
@@ -65,6 +66,11 @@ class Job:
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="PATH...")
+@click.option(
+    "--captions",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Subtitles of a video (srt, vtt, csv). [default: those of its name beside it]",
+)
 @click.option("--text", metavar="WORDS", help="Sentences to judge, instead of files.")
 @click.option("--format", "form", type=click.Choice(["table", *WRITERS]), default="table", show_default=True)
 @click.option("-o", "--output", type=Target(), help="File; or FOLDER/, for one file per recording.")
@@ -167,6 +173,8 @@ def predict(**options: Any) -> int:
         return predict_texts(job, sources, failures)
     check(job, len(sources))
     spare_inputs(job, sources)
+    if job.captions and modality != "fusion":
+        raise InputError("--captions are of a video whose voice and faces are looked at, too: --modality fusion.")
     if modality == "fusion":
         return predict_media(job, sources, failures)
     recognizer = recognizer_of(job, modality)
@@ -282,7 +290,9 @@ def predict_media(job: Job, sources: Sequence[str], failures: Sequence[Failure])
     }  # fmt: skip
     if given := [option for option, value in wrong.items() if value]:
         raise InputError(f"{', '.join(given)}: is for one modality; name it: --modality speech, or --modality face.")
-    session = Session(job, MediaRecognizer(threshold=job.threshold), sources, failures)
+    if job.captions and len(sources) != 1:
+        raise InputError(f"--captions are of one video, and there are {len(sources)}.")
+    session = Session(job, MediaRecognizer(threshold=job.threshold, captions=job.captions), sources, failures)
     return session.run()
 
 

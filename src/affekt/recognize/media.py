@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from affekt.recognize.recognizer import Recognizer
 from affekt.recognize.trace import Trace
 from affekt.speech.audio import blocks
 from affekt.speech.decoded import SAMPLING_RATE
+from affekt.text.captions import Cue, cues_of
 from affekt.timeline.summary import Summary, summaries, summarise
 from affekt.types import Prediction, Result
 
@@ -54,6 +56,22 @@ class SpeakerOptions:
     more: float = 1.3
 
 
+#: Where captions come from: subtitles, cues, or what makes cues of a source.
+Captions = str | os.PathLike[str] | Sequence[Cue] | Callable[[Any], Iterable[Cue]]
+
+
+def captions_beside(source: str | os.PathLike[str]) -> Path | None:
+    """The subtitles of the name of a video, in its folder.
+
+    Examples
+    --------
+    >>> captions_beside("no/such/film.mp4") is None
+    True
+    """
+    beside = (Path(source).with_suffix(suffix) for suffix in (".srt", ".vtt"))
+    return next((path for path in beside if path.is_file()), None)
+
+
 class MediaRecognizer:
     """Recognises emotions in all that a video holds: its sound, its pictures and its captions.
 
@@ -61,6 +79,8 @@ class MediaRecognizer:
     ----------
     models : mapping of modality to model, optional
         Names or ``.onnx`` files, by default the models that ship; a modality that is left out is not looked at.
+    captions : path, sequence of Cue, or callable, optional
+        For videos that are analysed without any of their own.
     threshold : float, optional
         Confidence below which fused answers have no label; by default that of the model `fusion`.
     threads : int
@@ -73,18 +93,19 @@ class MediaRecognizer:
     """
 
     def __init__(
-        self, models: Mapping[str, Any] | None = None, *, threshold: float | None = None, threads: int = 1
+        self,
+        models: Mapping[str, Any] | None = None,
+        *,
+        captions: Captions | None = None,
+        threshold: float | None = None,
+        threads: int = 1,
     ) -> None:
-        models = {"speech": "voice", "face": "face"} if models is None else models
+        self._captions = captions
+        self._models = dict(models or {"speech": "voice", "face": "face", "text": "text"})
+        self._threads = threads
         self.pool = Pool(load_model("fusion"), threshold)
-        self._recognizers: dict[str, Recognizer] = {}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # calm is neutral here, and nothing is lost by it
-            for name, model in models.items():
-                opened = Recognizer(model, labels=LABELS, threads=threads)
-                if opened.card.modality != name:
-                    raise InputError(f"{opened.card.name} is a model of {opened.card.modality}, not of {name}.")
-                self._recognizers[name] = opened
+        # The model of text is opened when there are captions.
+        self._recognizers = {name: self._opened(name, self._models[name]) for name in self._models if name != "text"}
         self._speaking = SpeakerOptions()
 
     @property
@@ -96,7 +117,7 @@ class MediaRecognizer:
         self,
         source: str | os.PathLike[str],
         *,
-        captions: Sequence[Prediction] = (),
+        captions: Captions | None = None,
         trace: Trace | None = None,
         stop: threading.Event | None = None,
     ) -> Result:
@@ -105,8 +126,9 @@ class MediaRecognizer:
         Parameters
         ----------
         source : path
-        captions : sequence of Prediction
-            What a model of text makes of its captions, with their times.
+        captions : path, sequence of Cue, or callable, optional
+            What is said, and when: subtitles, cues, or what makes cues of the source, such as a speech recogniser. By
+            default the subtitles of its name beside it (``film.srt`` of ``film.mp4``), if there are any.
         trace : Trace, optional
             Filled with the envelope of the sound and the stretches of speech.
         stop : threading.Event, optional
@@ -126,7 +148,8 @@ class MediaRecognizer:
             If it was stopped.
         """
         problems: list[str] = []
-        found: dict[str, list[Prediction]] = {"speech": [], "face": [], "text": list(captions)}
+        words = self._judged_captions(source, self._captions if captions is None else captions, problems)
+        found: dict[str, list[Prediction]] = {"speech": [], "face": [], "text": words}
         listener = trace.listener() if trace else None
         streams: dict[str, Any] = {
             name: one.stream(listener=listener if name == "speech" else None)
@@ -134,7 +157,7 @@ class MediaRecognizer:
             if name != "text"
         }
         mouths = MouthMotion(self._speaking.bin)
-        for name, piece in self._pieces(source, problems, has_captions=bool(captions)):
+        for name, piece in self._pieces(source, problems, has_captions=bool(words)):
             if stop and stop.is_set():
                 raise InterruptedError("stopped before its end")
             found[name] += streams[name].feed(piece)
@@ -144,7 +167,7 @@ class MediaRecognizer:
                 mouths.see(piece, streams[name].current)
         for name, stream in streams.items():
             found[name] += stream.flush()
-        duration = max([stream.position for stream in streams.values()] + [p.end for p in captions], default=0.0)
+        duration = max([stream.position for stream in streams.values()] + [p.end for p in words], default=0.0)
         speakers = who_speaks(found["speech"], mouths, self._speaking)
         found["speech"] = [replace(p, who=who) for p, who in zip(found["speech"], speakers, strict=True)]
         found["text"] = [p if p.who else replace(p, who=_speaker_of(p, found["speech"])) for p in found["text"]]
@@ -152,7 +175,7 @@ class MediaRecognizer:
         for problem in problems:
             warnings.warn(problem, ImageWarning, stacklevel=2)
         everything = sorted([p for part in found.values() for p in part] + fused, key=lambda p: p.start)
-        names = [one.card.name for one in self._recognizers.values()]
+        names = [one.card.name for name, one in self._recognizers.items() if name != "text" or words]
         return Result(
             os.fspath(source),
             duration,
@@ -163,6 +186,37 @@ class MediaRecognizer:
             tuple(problems),
             summaries=summaries(fused),
         )
+
+    def _judged_captions(
+        self, source: str | os.PathLike[str], captions: Captions | None, problems: list[str]
+    ) -> list[Prediction]:
+        """What is said of each caption; none without captions, or without a model of text."""
+        if captions is None and "text" in self._models:
+            captions = captions_beside(source)
+        if captions is None:
+            return []
+        if "text" not in self._models:
+            raise InputError("captions need a model of text; name one, such as models={'text': 'text'}.")
+        if callable(captions):
+            captions = list(captions(source))
+        if isinstance(captions, (str, os.PathLike)):
+            captions = cues_of(captions, warn=problems.append)
+        if "text" not in self._recognizers:
+            self._recognizers["text"] = self._opened("text", self._models["text"])
+        stream: Any = self._recognizers["text"].stream()
+        timed = [cue for cue in captions if cue.end > cue.start]
+        if len(timed) < len(captions):
+            problems.append(f"{len(captions) - len(timed)} captions say not when they are said, and are left out.")
+        words: list[Prediction] = stream.feed(timed)
+        return words + list(stream.flush())
+
+    def _opened(self, name: str, model: Any) -> Recognizer:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # calm is neutral here, and nothing is lost by it
+            opened = Recognizer(model, labels=LABELS, threads=self._threads)
+        if opened.card.modality != name:
+            raise InputError(f"{opened.card.name} is a model of {opened.card.modality}, not of {name}.")
+        return opened
 
     def _pieces(self, source: Any, problems: list[str], *, has_captions: bool) -> Iterator[tuple[str, Any]]:
         """Sound and frames in the order of their times, so that neither has to wait for long."""
