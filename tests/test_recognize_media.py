@@ -83,6 +83,9 @@ def test_a_contradiction_is_said_and_not_averaged_away(pool):
 
 
 def test_nothing_gives_nothing(pool):
+    useless = said("happy", 0, 2, modality="face", quality=0.0)
+    assert fused_lanes(pool, {"face": [useless]}) == []
+    assert len(fused_lanes(pool, {"face": [useless], "speech": [said("sad", 0, 2)]})) == 1
     assert fused_lanes(pool, {"speech": [], "face": []}) == []
 
 

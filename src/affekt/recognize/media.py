@@ -335,7 +335,8 @@ def fused_lanes(pool: Pool, found: Mapping[str, Sequence[Prediction]]) -> list[P
     """What voice, face and words of each person say together.
 
     A lane is cut wherever a segment of any modality begins or ends; what is
-    there in between is pooled, and neighbours with one best label are joined.
+    there in between is pooled, and neighbours with one best label are joined. Where nothing is of any quality, there
+    is no fused answer.
 
     Parameters
     ----------
@@ -356,7 +357,7 @@ def fused_lanes(pool: Pool, found: Mapping[str, Sequence[Prediction]]) -> list[P
         parts: list[Prediction] = []
         for start, end in pairwise(edges):
             here = {p.modality: p for p in lane if p.start <= start and end <= p.end}
-            if here:
+            if any(p.quality > 0 for p in here.values()):
                 parts.append(pool.fuse([replace(p, start=start, end=end) for p in here.values()]))
         fused += _joined(parts)
     return sorted(fused, key=lambda p: p.start)
