@@ -85,7 +85,7 @@ def photos(name, count=3):
     return [encoded(drawn_face(name, shift=(3 * i - 3, 2 * i))) for i in range(count)]
 
 
-def seen(stream, name, until="marked", most=60):
+def seen(stream, name, until="marked", most=5000):
     """Answers to frames of somebody, until one of a kind has come."""
     found = []
     for i in range(most):
@@ -183,6 +183,7 @@ def test_a_session_marks_who_is_seen_and_can_be_corrected(enrolled):
         stream.recv()
         assert seen(stream, "Stranger", until="unknown")[-1]["faces"][0]["name"] is None
     assert enrolled.http.post(f"/sessions/{session}/close").json()["running"] is False
+    assert "is closed; correct its rows" in enrolled.begin(late_after="5min").json()["reason"]
     rows = enrolled.rows(session)
     assert (rows["Ada"]["first_clock"][:5], rows["Ada"]["times"]) == ("09:39", 1)
     assert [row["status"] for row in rows.values()] == ["not checked", "late", "absent"]
@@ -234,7 +235,7 @@ def test_whoever_takes_consent_back_is_not_known_a_second_later(enrolled):
         stream.recv()
         assert seen(stream, "Ada")[-1]["faces"][0]["name"] == "Ada"
         enrolled.http.delete(f"/people/{enrolled.people()['Ada']['id']}/consent?roster=7B")
-        answers = seen(stream, "Ada", until="unknown", most=400)
+        answers = seen(stream, "Ada", until="unknown")
         assert answers[-1]["faces"][0]["name"] is None
 
 

@@ -69,7 +69,7 @@ def make_app(settings: Settings | None = None) -> FastAPI:
     if desk:
         app.include_router(attendance.routes(desk))
         app.include_router(attendance_watch.routes(desk))
-    app.include_router(pages.routes())
+    app.include_router(pages.routes(attendance=desk is not None))
     app.mount("/web", pages.static())
     add_handlers(app)
     app.add_middleware(AccessMiddleware, service=service)

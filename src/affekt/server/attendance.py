@@ -313,11 +313,11 @@ def _add_sessions(router: APIRouter, desk: Desk) -> None:
     )  # fmt: skip
     def begin(given: NewSession) -> dict[str, Any]:
         number, notes = _begun(desk, given)
-        return {**session_record(desk.session(number)), "notes": notes}
+        return {**shown(desk, number), "notes": notes}
 
     @router.get("/sessions/{number}", summary="A session with everybody's row", responses=documented(404))
     def rows(number: str) -> dict[str, Any]:
-        return {**session_record(desk.session(number)), **table_record(desk.store, number)}
+        return shown(desk, number)
 
     @router.post(
         "/sessions/{number}/close", summary="End a session: who was not seen gets a row", responses=documented(404)
@@ -325,7 +325,7 @@ def _add_sessions(router: APIRouter, desk: Desk) -> None:
     def close(number: str) -> dict[str, Any]:
         desk.session(number)
         close_session(desk.store, number, desk.store.clock())
-        return {**session_record(desk.session(number)), **table_record(desk.store, number)}
+        return shown(desk, number)
 
     @router.post(
         "/sessions/{number}/corrections", summary="Put a row right; what it said before stays on record",
@@ -334,7 +334,7 @@ def _add_sessions(router: APIRouter, desk: Desk) -> None:
     def put_right(number: str, given: NewCorrection) -> dict[str, Any]:
         desk.session(number)
         correct(desk.store, number, given.person, status=given.status, reason=given.reason, by=given.by)
-        return table_record(desk.store, number)
+        return shown(desk, number)
 
     @router.get(
         "/export", summary="The rows as a file: of a session, or of all sessions of a class", response_class=Response,
@@ -374,6 +374,9 @@ def _begun(desk: Desk, given: NewSession) -> tuple[str, list[str]]:
         liveness=given.liveness,
     )
     sweep(desk.store)
+    for row in sessions(desk.store, roster.name):
+        if (row["opens"], row["closes"]) == (wanted.opens, wanted.closes) and row["closed"]:
+            raise Refusal(422, f"the session {wanted.text()} is closed; correct its rows by hand.")
     number, _ = open_session(desk.store, roster.name, wanted, rules, keep=span(given.keep))
     return number, list(wanted.notes)
 
@@ -409,13 +412,14 @@ def session_record(row: dict[str, Any]) -> dict[str, Any]:
     return {**kept, "window": text, "rules": row["rules"], "running": row["closed"] is None}
 
 
-def table_record(store: Store, number: str) -> dict[str, Any]:
-    """Everybody's row, as JSON: instants in UTC, and beside them as the clock on the wall had them."""
-    (sheet,) = sheets(store, session=number)
+def shown(desk: Desk, number: str) -> dict[str, Any]:
+    """A session with everybody's row, as JSON: instants in UTC, and beside them as the clock on the wall had them."""
+    record = session_record(desk.session(number))
+    (sheet,) = sheets(desk.store, session=number)
     rows = []
     for row in sheet.rows:
         corrections = [{key: plain(value) for key, value in c.items()} for c in row.corrections]
         kept = {key: plain(value) for key, value in vars(row).items() if key not in ("emotion", "corrections")}
         clocks = {"first_clock": sheet.clock(row.first), "last_clock": sheet.clock(row.last)}
         rows.append({**kept, **clocks, "corrections": corrections})
-    return {"rows": rows, "remarks": sheet.remarks}
+    return {**record, "rows": rows, "remarks": sheet.remarks, "now": plain(desk.store.clock())}
