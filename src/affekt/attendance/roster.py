@@ -396,6 +396,11 @@ class Roster:
         }
 
 
+def rosters(store: Store) -> list[str]:
+    """The names of all classes that somebody is on, in order."""
+    return [row["roster"] for row in store.rows(sa.select(PEOPLE.c.roster).distinct().order_by(PEOPLE.c.roster))]
+
+
 def sweep(store: Store) -> dict[str, int]:
     """Delete faces and sessions whose time has come; how many of each."""
     now = store.clock()

@@ -253,6 +253,22 @@ class Session:
             del self._tracks[next(iter(self._tracks))]
         return events
 
+    def whose(self, track: str) -> str | None:
+        """Who a track is, once their row is on the disk; None before, and of one without the sign of life asked for."""
+        known = self._tracks.get(track)
+        if known is None or known.name is None or (known.alive is not None and not known.alive.passed):
+            return None
+        waits = any(row["track"].split(":")[1] == track for row, _ in self._waiting.values())
+        return None if known.written is None or waits else known.name
+
+    def renew(self, gallery: Gallery, ids: Mapping[str, str]) -> None:
+        """Go on with other faces: somebody was enrolled, forgotten, or took their consent back while it ran."""
+        gone = set(self.gallery.people) - set(gallery.people)
+        self.gallery, self._ids = gallery, dict(ids)
+        for name in [name for name, track in self._tracks.items() if track.name in gone]:
+            del self._tracks[name]
+        self._waiting = {key: row for key, row in self._waiting.items() if key[0] not in gone}
+
     def by_name(self, sightings: Sequence[Any]) -> list[Any]:
         """Sightings of single pictures, minutes apart: the looks at one person are one track, whatever lies between."""
         looked = [sighting for sighting in sightings if sighting.vector is not None]

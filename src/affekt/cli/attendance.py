@@ -15,6 +15,7 @@ import click
 
 from affekt._files import atomic_write
 from affekt._optional import require
+from affekt.attendance import LAW
 from affekt.cli.terminal import SOME_FAILED, console, polite, shown
 from affekt.errors import InputError
 
@@ -26,11 +27,6 @@ if TYPE_CHECKING:
     from affekt.attendance.store import Receipt, Store
 
 STORE, KEY = "attendance.sqlite", "attendance.key"
-#: What is said whenever a face is enrolled or a session is run.
-LAW = (
-    "Face templates are biometric data (GDPR Art. 9): they need explicit consent that may be refused without any "
-    "disadvantage. Pupils and employees can rarely give it freely; ask your data protection officer first."
-)
 
 
 class _WithRun(click.Group):

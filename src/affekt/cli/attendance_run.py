@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from affekt.cli.attendance import LAW, day_of, gallery_sentences, of_class, opened_roster, print_sheet, stored
+from affekt.attendance import LAW
+from affekt.cli.attendance import day_of, gallery_sentences, of_class, opened_roster, print_sheet, stored
 from affekt.cli.attendance import embedding as embedding_option
 from affekt.cli.terminal import INTERRUPTED, polite, shown
 from affekt.errors import ImageError, InputError, StoreError

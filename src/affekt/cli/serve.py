@@ -42,6 +42,27 @@ from affekt.errors import InputError
     help="Folder to keep recordings, results, jobs and voice references in; without it nothing is stored.",
 )
 @click.option(
+    "--attendance",
+    metavar="PATH|URL",
+    help="Also keep attendance, in this store; needs --token. See docs/attendance.md.",
+)
+@click.option(
+    "--attendance-key",
+    type=click.Path(path_type=Path),
+    envvar="AFFEKT_ATTENDANCE_KEY",
+    default="attendance.key",
+    show_default=True,
+    metavar="FILE",
+    help="What its faces are encrypted with; keep it on another disk.",
+)
+@click.option(
+    "--attendance-embedder",
+    default="dlib",
+    show_default=True,
+    metavar="dlib|FILE.onnx",
+    help="What tells people apart.",
+)
+@click.option(
     "--limit", "limits", multiple=True, metavar="NAME=NUMBER", help="Change a limit, such as streams=50; see docs."
 )
 @polite
@@ -56,9 +77,14 @@ def serve(**options: Any) -> None:
         require(package, extra="serve")
     from affekt.server.database import Database
     from affekt.server.serving import listen, serve, serve_many
-    from affekt.server.settings import Settings
+    from affekt.server.settings import Attendance, Settings
     from affekt.server.store import Store
 
+    kept = None
+    if options["attendance"]:
+        for package in ("sqlalchemy", "cryptography", "openpyxl"):
+            require(package, extra="attendance")
+        kept = Attendance(options["attendance"], options["attendance_key"], options["attendance_embedder"])
     settings = Settings(
         models=_models(options["models"]),
         token=options["token"] or None,
@@ -69,10 +95,17 @@ def serve(**options: Any) -> None:
         threads=options["threads"],
         workers=options["workers"],
         limits=_limits(options["limits"]),
+        attendance=kept,
     )
     if settings.store:  # once, so that what is wrong is said now, and the processes find it made
         Store(settings.store)
         Database(settings.store).close()
+    if kept:
+        from affekt.face.identity import open_embedder
+        from affekt.server.attendance import opened
+
+        opened(kept)[0].close()
+        open_embedder(kept.embedder)
     listening = listen(options["host"], options["port"])
     host, port = listening.getsockname()[:2]
     click.echo(f"affekt serves at http://{f'[{host}]' if ':' in host else host}:{port} (Ctrl-C ends it)", err=True)

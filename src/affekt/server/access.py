@@ -20,7 +20,7 @@ from affekt.server.service import Service
 from affekt.server.settings import Limits, Settings
 
 #: Whoever knows the address may see these: the page asks for the token, and the machine that watches has none.
-OPEN = re.compile(r"/|/web/.*|/docs|/openapi\.json|/favicon\.ico|/healthz|/readyz")
+OPEN = re.compile(r"/|/web/.*|/attendance|/docs|/openapi\.json|/favicon\.ico|/healthz|/readyz")
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 

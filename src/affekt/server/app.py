@@ -38,6 +38,12 @@ def make_app(settings: Settings | None = None) -> FastAPI:
     service = Service(settings or Settings())
     held: jobs.JobQueue = StoredJobs(service, service.database) if service.database else jobs.Jobs(service)
 
+    desk = None
+    if service.settings.attendance:  # what it imports comes with an extra of its own
+        from affekt.server import attendance, attendance_watch
+
+        desk = attendance.Desk(service, service.settings.attendance)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         held.open()
@@ -47,6 +53,8 @@ def make_app(settings: Settings | None = None) -> FastAPI:
         service.engine.close()
         if service.database:
             service.database.close()
+        if desk:
+            desk.close()
 
     app = FastAPI(
         title="affekt", version=__version__, description=_ABOUT, docs_url=None, redoc_url=None, lifespan=lifespan
@@ -58,7 +66,10 @@ def make_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(enrol.routes(service))
     app.include_router(about.routes(service))
     app.include_router(streams.routes(service))
-    app.include_router(pages.routes())
+    if desk:
+        app.include_router(attendance.routes(desk))
+        app.include_router(attendance_watch.routes(desk))
+    app.include_router(pages.routes(attendance=desk is not None))
     app.mount("/web", pages.static())
     add_handlers(app)
     app.add_middleware(AccessMiddleware, service=service)

@@ -22,13 +22,19 @@ def static() -> StaticFiles:
     return StaticFiles(directory=folder(), check_dir=False)
 
 
-def routes() -> APIRouter:
+def routes(*, attendance: bool = False) -> APIRouter:
     """The addresses and what answers there."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/")
     async def page() -> Response:
         return _file("index.html")
+
+    if attendance:
+
+        @router.get("/attendance")
+        async def roll() -> Response:
+            return _file("attendance.html")
 
     @router.get("/docs")
     async def docs() -> Response:

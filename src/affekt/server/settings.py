@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,33 @@ class Limits:
         return float(getattr(self, names[job]))
 
 
+def now() -> datetime:
+    """The time of day, UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Attendance:
+    """Where attendance is kept.
+
+    Parameters
+    ----------
+    store : str
+        The path of an SQLite file, or a URL of PostgreSQL; made if there is none.
+    key : Path
+        The file of the key that faces are encrypted with.
+    embedder : str
+        ``dlib``, or an ``.onnx`` file whose card has the task ``identity``.
+    clock : callable
+        Aware datetime.
+    """
+
+    store: str
+    key: Path
+    embedder: str = "dlib"
+    clock: Callable[[], datetime] = now
+
+
 @dataclass(frozen=True)
 class Settings:
     """How a server is set up.
@@ -137,11 +165,13 @@ class Settings:
     workers : int
         Processes.
     limits : Limits
+    attendance : Attendance, optional
+        With it the server keeps rosters and sessions, under ``/v1/attendance``; a token is needed then.
 
     Raises
     ------
     InputError
-        If there is no model, or the token could not stand in a header.
+        If there is no model, attendance is kept without a token, or the token could not stand in a header.
     """
 
     models: Mapping[str, str] = field(default_factory=lambda: {name: name for name in SHIPPED})
@@ -153,12 +183,15 @@ class Settings:
     threads: int = 0
     workers: int = 1
     limits: Limits = field(default_factory=Limits)
+    attendance: Attendance | None = None
 
     def __post_init__(self) -> None:
         if not self.models:
             raise InputError("a server needs a model; leave --model out for those that ship with affekt.")
         if self.token is not None and not re.fullmatch(r"[A-Za-z0-9._~-]{8,}", self.token):
             raise InputError("the token must be 8 or more letters, digits and any of - . _ ~ (a long random word).")
+        if self.attendance is not None and self.token is None:
+            raise InputError("attendance is about people: the server needs a token (--token, or AFFEKT_TOKEN).")
         if self.store is not None and not self.store.is_dir():
             raise InputError(f"--store {self.store}: there is no such folder; make it first.")
         if self.threads < 0 or self.workers < 1:
@@ -179,6 +212,7 @@ class Settings:
         return {
             "token_required": self.token is not None,
             "store": self.store is not None,
+            "attendance": self.attendance is not None,
             "workers": self.workers,
             "limits": asdict(self.limits),
             "notice": STORED if self.store else NOT_STORED,

@@ -86,7 +86,7 @@ class Connection:
 
     async def serve(self) -> None:
         """Talk until one side has had enough."""
-        await self._socket.accept(subprotocol=_chosen(self._socket.scope.get("subprotocols", [])))
+        await self._socket.accept(subprotocol=chosen(self._socket.scope.get("subprotocols", [])))
         code = 1006
         try:
             code = await self._serve()
@@ -103,9 +103,9 @@ class Connection:
         check_origin(self._socket.headers, self._service.settings)
         check_access(Headers(scope=self._socket.scope), self._service.settings)
         with self._service.greetings.one(self._client):
-            async with _patience(min(self._limits.header, self._limits.idle), "no first message came"):
+            async with patience(min(self._limits.header, self._limits.idle), "no first message came"):
                 message = await self._socket.receive()
-            session = self._session = await self._greet(_table(message))
+            session = self._session = await self._greet(table_of(message))
         # A task of its own, so that a client that comes back on another connection can end this one.
         talk = session.owner = asyncio.create_task(self._talk(session))
         try:
@@ -184,7 +184,7 @@ class Connection:
 
     async def _read(self, session: Session) -> None:
         while True:
-            async with _patience(self._limits.idle, "nothing came"):
+            async with patience(self._limits.idle, "nothing came"):
                 message = await self._socket.receive()
             data = message.get("bytes")
             if message["type"] == "websocket.receive" and data is not None:
@@ -193,7 +193,7 @@ class Connection:
                     raise Refusal(1008, f"{session.kind.WORDS} after the end.")
                 if not session.over:
                     await session.take(data)
-            elif _table(message).get("type") == "end":
+            elif table_of(message).get("type") == "end":
                 session.end()
             else:
                 words = session.kind.WORDS
@@ -241,7 +241,8 @@ BROKEN = {1001, 1005, 1006, 1011, 1012}
 
 
 @contextlib.asynccontextmanager
-async def _patience(seconds: float, what: str) -> Any:
+async def patience(seconds: float, what: str) -> Any:
+    """What is awaited in the block may take so long; else 1008."""
     try:
         async with asyncio.timeout(seconds):
             yield
@@ -249,7 +250,7 @@ async def _patience(seconds: float, what: str) -> Any:
         raise Refusal(1008, f"{what} for {seconds:g} s.") from None
 
 
-def _table(message: Any) -> dict[str, Any]:
+def table_of(message: Any) -> dict[str, Any]:
     """A text message as JSON."""
     if message["type"] == "websocket.disconnect":
         raise WebSocketDisconnect(message.get("code") or 1005)
@@ -263,6 +264,6 @@ def _table(message: Any) -> dict[str, Any]:
     return table
 
 
-def _chosen(offered: list[str]) -> str | None:
+def chosen(offered: list[str]) -> str | None:
     """Browsers want one of what they offered."""
     return "affekt" if "affekt" in offered else next((word for word in offered if word.startswith("bearer.")), None)

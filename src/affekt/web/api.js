@@ -41,10 +41,22 @@ export class Api {
   }
 
   /** Where streams go, and the subprotocol that carries the token. */
-  stream() {
-    const address = new URL("v1/stream", ROOT);
+  stream(path = "v1/stream") {
+    const address = new URL(path, ROOT);
     address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
     return { address, protocols: this.token ? [`bearer.${this.token}`] : [] };
+  }
+
+  /** Attendance, by the path under its root; a `body` is a form, or goes as JSON. */
+  attendance(path, { method = "GET", body } = {}) {
+    const isForm = body instanceof FormData;
+    const headers = body && !isForm ? { "Content-Type": "application/json" } : {};
+    return this.#json(`v1/attendance${path}`, { method, headers, body: body && !isForm ? JSON.stringify(body) : body });
+  }
+
+  /** The rows of a session as a file. */
+  async attendanceFile(session, format) {
+    return (await this.#send(`v1/attendance/export?format=${format}&session=${encodeURIComponent(session)}`)).blob();
   }
 
   async #json(path, options) {

@@ -48,7 +48,8 @@ function top3(face, palette) {
   return sorted.slice(0, SHOWN).map(([label, p]) => ({ label, p, colour: palette[label] ?? UNKNOWN }));
 }
 
-function outline(context, { x, y, w, h }, { colour, dashed, strong }) {
+/** A frame that can be seen on any picture. */
+export function outline(context, { x, y, w, h }, { colour, dashed, strong }) {
   context.save();
   context.beginPath();
   context.roundRect(x, y, w, h, 6);
@@ -62,7 +63,8 @@ function outline(context, { x, y, w, h }, { colour, dashed, strong }) {
   context.restore();
 }
 
-function plate(context, { x, y, words, colour, font }, { width }) {
+/** Words on a plate above a box. */
+export function plate(context, { x, y, words, colour, font }, { width }) {
   context.font = font;
   const wide = context.measureText(words).width + 14;
   const left = Math.max(0, Math.min(x - 2, width - wide));

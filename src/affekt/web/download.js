@@ -36,7 +36,8 @@ export async function download(api, recordings, format) {
   return save(await api.convert(document, format), `${stem}${suffix}`);
 }
 
-function save(blob, name) {
+/** Have the browser save it. */
+export function save(blob, name) {
   const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
   document.body.append(link);
   link.click();

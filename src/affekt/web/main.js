@@ -10,6 +10,7 @@ import { Reference } from "./reference.js";
 import { Segments } from "./segments.js";
 import { Settings } from "./settings.js";
 import { Timeline } from "./timeline.js";
+import { askToken, offerTheme } from "./top.js";
 import { Uploads } from "./uploads.js";
 import { best, capital, clock, long, percent, strength, answer, why } from "./words.js";
 
@@ -375,40 +376,8 @@ function watch() {
   setTimeout(watch, serverThere ? 8000 : 1000);
 }
 
-function drawTheme() {
-  const dark = document.documentElement.dataset.theme ? document.documentElement.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  find("theme").setAttribute("aria-pressed", String(dark));
-  timeline.draw();
-  return dark;
-}
-
-find("theme").addEventListener("click", () => {
-  const theme = drawTheme() ? "light" : "dark";
-  document.documentElement.dataset.theme = theme;
-  try {
-    localStorage.setItem("affekt.theme", theme);
-  } catch {
-    // A browser that keeps nothing forgets the choice with the page.
-  }
-  drawTheme();
-});
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawTheme);
-
-let asked = null; // several requests may find out at once that a token is needed
-api.askToken = (wrong) => (asked ??= tokenGiven(wrong).finally(() => (asked = null)));
-
-function tokenGiven(wrong) {
-  find("token-wrong").textContent = wrong ? "This token is not the right one." : "";
-  find("token").value = "";
-  find("token-dialog").showModal();
-  return new Promise((done, refuse) => {
-    find("token-dialog").addEventListener(
-      "close",
-      () => (find("token").value ? done(find("token").value.trim()) : refuse(new Error("Without a token this server does not answer."))),
-      { once: true },
-    );
-  });
-}
+const drawTheme = offerTheme(() => timeline.draw());
+askToken(api);
 
 async function begin() {
   // Before anything is awaited: what is said meanwhile must stay.

@@ -1,0 +1,62 @@
+// A camera whose pictures are taken when somebody asks for them. Nothing is filmed before `open`.
+
+const SAID = {
+  NotAllowedError: "The browser did not give the camera: it was refused, here or in the settings.",
+  NotFoundError: "There is no camera.",
+  NotReadableError: "The camera is in use by another program.",
+};
+
+/** "gone" when the camera is unplugged. */
+export class Film extends EventTarget {
+  #media = null;
+  #sheet = document.createElement("canvas");
+
+  constructor(video, { side, quality }) {
+    super();
+    Object.assign(this, { video, side, quality });
+  }
+
+  get on() {
+    return this.#media !== null;
+  }
+
+  async open() {
+    if (!navigator.mediaDevices?.getUserMedia) throw new Error("This browser gives the camera to https pages and to localhost only.");
+    try {
+      this.#media = await navigator.mediaDevices.getUserMedia({ audio: false, video: { width: { ideal: 1280 }, height: { ideal: 720 } } });
+    } catch (problem) {
+      throw new Error(SAID[problem.name] ?? `The camera could not be opened: ${problem.message}`, { cause: problem });
+    }
+    this.#media.getVideoTracks()[0].addEventListener("ended", () => this.on && this.dispatchEvent(new Event("gone")));
+    this.video.srcObject = this.#media;
+    await this.video.play();
+  }
+
+  close() {
+    this.#media?.getTracks().forEach((track) => track.stop());
+    this.#media = null;
+    this.video.srcObject = null;
+  }
+
+  /** Call `act` with each new picture while the camera is open. */
+  watch(act) {
+    const media = this.#media;
+    const next = () => {
+      if (this.#media !== media) return;
+      act();
+      wait();
+    };
+    const wait = () => (this.video.requestVideoFrameCallback ? this.video.requestVideoFrameCallback(next) : requestAnimationFrame(next));
+    wait();
+  }
+
+  /** The picture there is now, as a jpeg. */
+  async take() {
+    const { videoWidth, videoHeight } = this.video;
+    if (!videoWidth) throw new Error("The camera has given no picture yet.");
+    const scale = Math.min(1, this.side / Math.max(videoWidth, videoHeight));
+    [this.#sheet.width, this.#sheet.height] = [Math.round(videoWidth * scale), Math.round(videoHeight * scale)];
+    this.#sheet.getContext("2d").drawImage(this.video, 0, 0, this.#sheet.width, this.#sheet.height);
+    return new Promise((done, refuse) => this.#sheet.toBlob((jpeg) => (jpeg ? done(jpeg) : refuse(new Error("The picture could not be taken."))), "image/jpeg", this.quality));
+  }
+}
