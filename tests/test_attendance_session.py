@@ -15,7 +15,7 @@ from affekt.attendance.key import Key
 from affekt.attendance.session import Rules, close_session, correct, open_session, table
 from affekt.attendance.store import AUDIT, EMOTIONS, MARKS, SEEN, Store
 from affekt.errors import InputError, UnknownName
-from tests.attendance_people import START, Clock, Look, face, roster_of, session_of, walk_by
+from tests.attendance_people import EMBEDDER, START, Clock, Look, face, roster_of, session_of, walk_by
 
 Felt = namedtuple("Felt", "scores unsure")
 
@@ -290,3 +290,21 @@ def test_pictures_that_are_minutes_apart_vote_by_name(roster):
     row = next(row for row in table(roster.store, session.id) if row.name == "Ada")
     assert (row.first, row.last) == (START, START + timedelta(minutes=3))
     assert np.isclose(row.confidence, 1)
+
+
+def test_whoever_takes_consent_back_while_it_runs_is_known_no_more(roster):
+    session = session_of(roster)
+    walk_by(session, "Ada", track="t")
+    assert (session.whose("t"), session.whose("nobody")) == ("Ada", None)
+    roster.withdraw("Ada")
+    session.renew(*roster.gallery(EMBEDDER))
+    assert session.whose("t") is None
+    events = walk_by(session, "Ada", track="t", at=START + timedelta(seconds=10))
+    assert {event.kind for event in events} == {"unknown"}
+    assert walk_by(session, "Bo", at=START + timedelta(seconds=20))[0].name == "Bo"
+
+
+def test_nobody_is_named_before_the_sign_of_life(roster):
+    session = session_of(roster, rules=Rules(liveness="turn"))
+    walk_by(session, "Ada", track="t")
+    assert session.whose("t") is None

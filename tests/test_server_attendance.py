@@ -5,6 +5,7 @@ import json
 import struct
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -46,7 +47,7 @@ class Room:
     """A server that keeps attendance, and who talks to it."""
 
     def __init__(self, url, wall):
-        self.url, self.wall = url, wall
+        self.url, self.wall, self.port = url, wall, urlsplit(url).port
         self.http = httpx.Client(base_url=f"{url}/v1/attendance", headers=HEAD, timeout=60)
 
     def consent(self, name, **more):

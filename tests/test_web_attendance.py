@@ -17,7 +17,7 @@ from affekt.server.settings import Attendance, Settings
 from tests.drawn_faces import colour_embedder, drawn_face, write_pictures
 from tests.test_server_attendance import TOKEN, Room, Wall
 from tests.test_web_faces import SIZE, y4m
-from tests.test_web_page import CHROMIUM, CONTRAST, NAMELESS, PATIENCE, QUIET, Visit, sync_api
+from tests.test_web_page import CHROMIUM, CONTRAST, NAMELESS, PATIENCE, QUIET, Line, Visit, sync_api
 
 #: Markup, a formula and a path: text, wherever it is shown.
 NASTY = "<img src=x onerror=alert(1)> =1+1 ../é"
@@ -46,11 +46,7 @@ def browser(tmp_path_factory):
 
 
 class Desk(Visit):
-    """A tab on the page of attendance, and a back door to the server."""
-
-    def __init__(self, browser, room, **options):
-        super().__init__(browser, room, **options)
-        self.room = room
+    """A tab on the page of attendance."""
 
     def open(self, token=TOKEN, roster="7B"):
         self.page.goto(f"{self.server.url}/attendance")
@@ -191,6 +187,44 @@ def test_a_session_is_ended_corrected_and_exported(tab, enrolled):
         if kind == "csv":
             rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
             assert {row["name"]: row["status"] for row in rows}["Bo"] == "excused"
+
+
+def test_a_broken_line_is_mended_and_the_session_goes_on(browser, enrolled):
+    line = Line(enrolled)
+    tab = Desk(browser, line)
+    line.url = line.url.rstrip("/")
+    tab.open()
+    tab.begin()
+    tab.press("#camera")
+    sync_api.expect(tab.page.locator("#in-view")).to_have_text("Ada")
+    line.cut()
+    sync_api.expect(tab.page.locator("#in-view")).to_have_text("The server is gone; trying again.")
+    sync_api.expect(tab.page.locator("#in-view")).to_have_text("Ada")
+    assert tab.filming("video")
+    tab.close()
+    line.close()
+    told = [row["detail"] for row in enrolled.http.get("/audit").json()["audit"] if row["action"] == "camera"]
+    assert told[:3] == ["page: connected", "page: disconnected", "page: connected"]
+
+
+def test_a_camera_that_is_closed_while_the_browser_asks_stays_closed(tab, enrolled):
+    tab.open()
+    tab.begin()
+    opened = tab.page.evaluate("""async () => { const { Film } = await import("/web/film.js");
+      const film = new Film(document.createElement("video"), { side: 100, quality: 0.8 });
+      const tracks = [];
+      const get = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+      navigator.mediaDevices.getUserMedia = async (wish) => {
+        const media = await get(wish);
+        tracks.push(...media.getTracks());
+        return media;
+      };
+      const first = film.open();
+      const second = film.open();
+      const third = [await first, await second];
+      film.close();
+      return [...third, tracks.length, tracks.filter((track) => track.readyState === "live").length] }""")
+    assert opened == [False, True, 2, 0]
 
 
 def test_a_name_is_text_wherever_it_stands(tab, enrolled):

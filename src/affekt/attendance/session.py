@@ -212,6 +212,7 @@ class Session:
         self._run = secrets.token_hex(4)  # tracks are numbered anew by each run of a camera
         self._tracks: dict[str, _Track] = {}
         self._waiting: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any] | None]] = {}
+        self._untold: list[Event] = []
         self._full = False
 
     def wanted(self, track: str, now: datetime) -> float:
@@ -268,6 +269,7 @@ class Session:
         for name in [name for name, track in self._tracks.items() if track.name in gone]:
             del self._tracks[name]
         self._waiting = {key: row for key, row in self._waiting.items() if key[0] not in gone}
+        self._untold = [event for event in self._untold if event.name not in gone]
 
     def by_name(self, sightings: Sequence[Any]) -> list[Any]:
         """Sightings of single pictures, minutes apart: the looks at one person are one track, whatever lies between."""
@@ -320,7 +322,9 @@ class Session:
         if not passed and fresh and track.alive is not None:
             track.told = "alive?"
             return [Event("unknown", at, name, track.name, None, f"waits for a sign of life: {track.alive.ask}")]
-        return [Event("marked", at, name, track.name, track.looks[-1][1])] if fresh else []
+        if fresh:
+            self._untold.append(Event("marked", at, name, track.name, track.looks[-1][1]))
+        return []
 
     def _wait(self, track: _Track, name: str) -> None:
         """Put a track's row among those that are to be written."""
@@ -360,7 +364,9 @@ class Session:
             return [Event("waiting", at, "", None, None, str(error))] if first else []
         self._waiting.clear()
         recovered, self._full = self._full, False
-        return [Event("written", at, "", None, None, "the store takes rows again; none was lost")] if recovered else []
+        told, self._untold = self._untold, []
+        said = [Event("written", at, "", None, None, "the store takes rows again; none was lost")] if recovered else []
+        return [*said, *told]
 
     def flush(self, at: datetime) -> list[Event]:
         """Write what has grown since it was written last."""

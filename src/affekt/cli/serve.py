@@ -109,6 +109,8 @@ def serve(**options: Any) -> None:
     listening = listen(options["host"], options["port"])
     host, port = listening.getsockname()[:2]
     click.echo(f"affekt serves at http://{f'[{host}]' if ':' in host else host}:{port} (Ctrl-C ends it)", err=True)
+    if kept:
+        click.echo("attendance is at /attendance, for whoever has the token", err=True)
     if settings.token is None and host not in ("127.0.0.1", "::1"):
         click.echo("warning: anyone who can reach this machine can use the server; --token asks for a word.", err=True)
     (serve if settings.workers == 1 else serve_many)(settings, listening)

@@ -9,6 +9,7 @@ const SAID = {
 /** "gone" when the camera is unplugged. */
 export class Film extends EventTarget {
   #media = null;
+  #turn = 0; // which opening counts: whoever closes, or opens again, while the browser asks, does not want the older one
   #sheet = document.createElement("canvas");
 
   constructor(video, { side, quality }) {
@@ -20,19 +21,30 @@ export class Film extends EventTarget {
     return this.#media !== null;
   }
 
+  /** Open it; false where it was closed, or opened again, before the browser gave it. */
   async open() {
     if (!navigator.mediaDevices?.getUserMedia) throw new Error("This browser gives the camera to https pages and to localhost only.");
+    this.close();
+    const turn = this.#turn;
+    let media;
     try {
-      this.#media = await navigator.mediaDevices.getUserMedia({ audio: false, video: { width: { ideal: 1280 }, height: { ideal: 720 } } });
+      media = await navigator.mediaDevices.getUserMedia({ audio: false, video: { width: { ideal: 1280 }, height: { ideal: 720 } } });
     } catch (problem) {
       throw new Error(SAID[problem.name] ?? `The camera could not be opened: ${problem.message}`, { cause: problem });
     }
-    this.#media.getVideoTracks()[0].addEventListener("ended", () => this.on && this.dispatchEvent(new Event("gone")));
-    this.video.srcObject = this.#media;
-    await this.video.play();
+    if (turn !== this.#turn) {
+      media.getTracks().forEach((track) => track.stop());
+      return false;
+    }
+    this.#media = media;
+    media.getVideoTracks()[0].addEventListener("ended", () => this.#media === media && this.dispatchEvent(new Event("gone")));
+    this.video.srcObject = media;
+    await this.video.play().catch(() => {}); // closed at once
+    return this.#media === media;
   }
 
   close() {
+    this.#turn++;
     this.#media?.getTracks().forEach((track) => track.stop());
     this.#media = null;
     this.video.srcObject = null;

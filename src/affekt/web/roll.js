@@ -94,7 +94,7 @@ export class RollView {
     await this.draw();
     const { opens, now, window, id } = this.#shown;
     if (now < opens) throw new Error(`The window is ${window}; the camera stays off until it opens.`);
-    await this.film.open();
+    if (!(await this.film.open())) return;
     const stream = new FrameStream(() => this.page.api.stream("v1/attendance/watch"), { session: id, camera: "page" });
     this.#stream = stream;
     stream.addEventListener("event", ({ detail }) => stream === this.#stream && this.#event(detail));

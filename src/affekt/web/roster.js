@@ -149,9 +149,7 @@ export class RosterView extends EventTarget {
       return this.film.close();
     }
     try {
-      await this.film.open();
-      if (!agree.checked || !find("enrol-dialog").open) return this.film.close();
-      take.disabled = false;
+      take.disabled = !(await this.film.open());
     } catch (problem) {
       agree.checked = false;
       find("enrol-form").querySelector(".wrong").textContent = problem.message;
