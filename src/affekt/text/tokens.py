@@ -153,7 +153,7 @@ class Vocabulary:
     Examples
     --------
     >>> Vocabulary(("good",), 50).encode(["good", "Good!"])[:, :, :2].astype(int).tolist()
-    [[[1, 5], [0, 0]], [[3, 5], [1, 25]]]
+    [[[1, 5], [0, 0]], [[3, 5], [1, 20]]]
     """
 
     words: Sequence[str]
