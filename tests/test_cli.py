@@ -182,6 +182,8 @@ def test_a_model_of_others_is_brought_from_a_copy_and_a_wrong_one_refused(affekt
 @pytest.mark.corpora
 def test_the_real_yunet_is_taken(affekt, corpora_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("AFFEKT_MODELS", str(tmp_path))
-    source = next(corpora_folder.rglob("face_detection_yunet_2023mar.onnx"))
+    source = next(corpora_folder.parent.rglob("face_detection_yunet_2023mar.onnx"), None)
+    if source is None:
+        pytest.skip("YuNet does not lie beside the corpora")
     assert affekt("models", "download", "yunet", "--from", source).exit_code == 0
     assert (tmp_path / source.name).read_bytes() == source.read_bytes()
