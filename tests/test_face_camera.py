@@ -60,6 +60,7 @@ def test_a_camera_is_told_from_a_file():
     assert not any(map(is_camera, ["webcam.mp4", "a/rtsp.mp4", "-", "folder/"]))
     with pytest.raises(InputError, match="webcam:x: is no camera; allowed: webcam:0"):
         Camera("webcam:x")
+    assert Camera("rtsp://me:p@ss@door/1").name == "rtsp://door/1"
     with pytest.raises(InputError, match="seconds above 0"):
         CameraOptions(seconds=0)
 

@@ -145,6 +145,11 @@ def test_a_video_is_heard_and_seen_and_what_is_of_one_modality_asks_for_it(tmp_p
     assert json.loads(run(path, "--format", "json", "--one-speaker").stdout)["results"][0]["model"] == "voice"
     done = run(path, "--modality", "fusion", "--labels", "four")
     assert done.returncode == 2 and "--labels: is for one modality; name it" in done.stderr
+    assert json.loads(run(path, "--format", "json", "--smoothing", "0").stdout)["results"][0]["model"] == "face"
+    done = run(path, "--modality", "fusion", "--detector", "yunet")
+    assert done.returncode == 2 and "--detector: is for one modality" in done.stderr
+    done = run("webcam:0", "--explain", "--channel", "left")
+    assert done.returncode == 2 and "--explain, --channel: is not for a camera" in done.stderr
     done = run(path, "--model", "voice", "--modality", "face")
     assert done.returncode == 2 and "voice is a model of speech, not of face" in done.stderr
 

@@ -59,6 +59,14 @@ class Job:
     seconds: float | None = None
     detector: str | None = None
 
+    def of_speech(self) -> dict[str, Any]:
+        """The options that only speech has, and what was said of them."""
+        return {
+            "--explain": self.explain, "--coverage": self.coverage is not None, "--reference": self.reference,
+            "--speaker-from": self.speaker_from, "--one-speaker": self.one_speaker, "--track": self.track,
+            "--channel": self.channel != "mix",
+        }  # fmt: skip
+
     def face_options(self) -> dict[str, Any]:
         """What was said of how faces are looked for and followed."""
         return {name: value for name in ("smoothing", "detector") if (value := getattr(self, name)) is not None}
@@ -226,6 +234,9 @@ def watch_camera(job: Job) -> int:
 
     if len(job.paths) > 1:
         raise InputError("a camera is watched alone; give one, and no files beside it.")
+    wrong = {**job.of_speech(), "--captions": job.captions, "--modality": job.modality not in ("auto", "face")}
+    if given := [option for option, value in wrong.items() if value]:
+        raise InputError(f"{', '.join(given)}: is not for a camera, whose faces are watched.")
     check(job, 1)
     recognizer = Recognizer(job.model or "face", labels=parse_labels(job.labels), threshold=job.threshold)
     if recognizer.card.modality != "face":
@@ -256,7 +267,7 @@ def modality_of(job: Job, sources: Sequence[str]) -> str:
     from affekt.face.video import VIDEOS
     from affekt.text.captions import EXTENSIONS as TEXTS
 
-    if job.annotate or job.smoothing is not None:
+    if job.annotate or job.face_options():
         return "face"
     endings = [os.path.splitext(source)[1][1:].lower() for source in sources]
     texts = sum(e in TEXTS for e in endings)
@@ -272,8 +283,7 @@ def modality_of(job: Job, sources: Sequence[str]) -> str:
         )
     if pictures:
         return "face"
-    of_speech = job.explain or job.reference or job.speaker_from or job.one_speaker or job.track or job.labels
-    if videos < len(sources) or not videos or of_speech or job.channel != "mix" or job.coverage is not None:
+    if videos < len(sources) or not videos or job.labels or any(job.of_speech().values()):
         return "speech"
     return "fusion"
 
@@ -283,10 +293,8 @@ def predict_media(job: Job, sources: Sequence[str], failures: Sequence[Failure])
     from affekt.recognize.media import MediaRecognizer
 
     wrong = {
-        "--model": job.model, "--labels": job.labels, "--explain": job.explain, "--coverage": job.coverage is not None,
-        "--reference": job.reference, "--speaker-from": job.speaker_from, "--one-speaker": job.one_speaker,
-        "--track": job.track, "--channel": job.channel != "mix", "--annotate": job.annotate,
-        "--smoothing": job.smoothing is not None,
+        "--model": job.model, "--labels": job.labels, **job.of_speech(), "--annotate": job.annotate,
+        "--smoothing": job.smoothing is not None, "--detector": job.detector,
     }  # fmt: skip
     if given := [option for option, value in wrong.items() if value]:
         raise InputError(f"{', '.join(given)}: is for one modality; name it: --modality speech, or --modality face.")

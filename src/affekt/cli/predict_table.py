@@ -143,8 +143,7 @@ def print_overview(results: Sequence[Result], also: Also) -> None:
     if weak:
         table.add_column("weak because")
     for result in results:
-        speech = [p for p in result.predictions if p.modality in ("speech", result.summary.modality)]
-        spoken = clock(sum(p.duration for p in speech if p.modality == "speech"))
+        spoken = clock(sum(p.duration for p in result.predictions if p.modality == "speech"))
         seen = str(len({p.who for p in result.predictions})) if is_face else spoken
         counts = [seen] if pictures else [clock(result.duration), seen, str(len(result.predictions))]
         p = result.summary

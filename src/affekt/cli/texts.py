@@ -43,7 +43,8 @@ def predict_texts(job: Job, sources: Sequence[Any], failures: Sequence[Failure])
     wrong = {
         "--reference": job.reference, "--speaker-from": job.speaker_from, "--one-speaker": job.one_speaker,
         "--track": job.track, "--channel": job.channel != "mix", "--annotate": job.annotate, "--seconds": job.seconds,
-        "--smoothing": job.smoothing is not None, "--coverage": job.coverage is not None,
+        "--smoothing": job.smoothing is not None, "--coverage": job.coverage is not None, "--detector": job.detector,
+        "--captions": job.captions,
     }  # fmt: skip
     if given := [option for option, value in wrong.items() if value]:
         raise InputError(f"{', '.join(given)}: is not for text.")

@@ -96,7 +96,7 @@ class Camera:
         if webcam is None and not name.lower().startswith(NETWORK):
             raise InputError(f"{name}: is no camera; allowed: webcam:0, {', '.join(NETWORK)}...")
         self._address, self._number = name, int(webcam[1] or 0) if webcam else None
-        self.name = re.sub(r"//[^/@]*@", "//", name)
+        self.name = re.sub(r"//[^/]*@", "//", name)
         self._options, self._warn = options or CameraOptions(), warn
         self._stop, self._changed = threading.Event(), threading.Condition()
         self._newest: tuple[float, Any] | None = None
