@@ -164,7 +164,7 @@ def test_captions_beside_a_video_have_a_lane_and_go_into_the_pool(tmp_path):
     assert (lanes["text"].start, lanes["text"].end, lanes["text"].best) == (0.2, 1.5, "angry")
     assert lanes["fusion"].scores == pytest.approx(lanes["text"].scores, abs=1e-4)  # one alone is believed as it is
     cues = [Cue(0.0, 1.0, "What a wonderful day!", "Ann"), Cue(0.0, 0.0, "Never said.")]
-    with pytest.warns(UserWarning, match="1 captions say not when"):
+    with pytest.warns(UserWarning, match="captions without times are left out: 1 of 2"):
         given = recognizer.analyse(path, captions=cues)
     said = {(p.modality, p.who, p.best) for p in given.predictions}
     assert said == {("text", "Ann", "happy"), ("fusion", "Ann", "happy")}

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from affekt.errors import InputError, ModelError, UnknownName
 from affekt.face.haar import LEAST, Cascade
+from affekt.face.track import overlaps as pairwise_overlaps
 from affekt.models.card import Card
 from affekt.models.downloads import DOWNLOADS, downloaded
 from affekt.models.onnx import Model, class_names, open_foreign
@@ -328,11 +329,8 @@ def resized(image: NDArray[np.uint8], height: int, width: int, *, grey: bool = F
 
 def overlaps(box: Floats, boxes: Floats) -> Floats:
     """Intersection over union of one box (4,) with others (n, 4); 0 where either has no area."""
-    low = np.maximum(box[:2], boxes[:, :2])
-    high = np.minimum(box[:2] + box[2:], boxes[:, :2] + boxes[:, 2:])
-    shared = np.prod(np.maximum(high - low, 0), axis=1)
-    union = box[2] * box[3] + boxes[:, 2] * boxes[:, 3] - shared
-    return np.where(union > 0, shared / np.maximum(union, 1e-9), 0).astype(np.float32)
+    found: Floats = pairwise_overlaps(box[None], boxes)[0]
+    return found
 
 
 def suppress(boxes: Floats, scores: Floats, overlap: float) -> NDArray[np.intp]:

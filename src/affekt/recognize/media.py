@@ -206,7 +206,7 @@ class MediaRecognizer:
         stream: Any = self._recognizers["text"].stream()
         timed = [cue for cue in captions if cue.end > cue.start]
         if len(timed) < len(captions):
-            problems.append(f"{len(captions) - len(timed)} captions say not when they are said, and are left out.")
+            problems.append(f"captions without times are left out: {len(captions) - len(timed)} of {len(captions)}.")
         words: list[Prediction] = stream.feed(timed)
         return words + list(stream.flush())
 
