@@ -94,8 +94,8 @@ def test_what_lies_beyond_the_context_changes_no_window(network):
     changed = signal.copy()
     start = 5 * shape.hop_frames * shape.frame_samples
     end = start + shape.window_frames * shape.frame_samples
-    changed[:, : start - shape.context_samples()] = noise(1, start - shape.context_samples(), seed=1)
-    changed[:, end + shape.context_samples() :] = 0
+    changed[:, : start - shape.context_samples] = noise(1, start - shape.context_samples, seed=1)
+    changed[:, end + shape.context_samples :] = 0
     one, two = run(network, signal)[1], run(network, changed)[1]
     np.testing.assert_allclose(two[0, 5], one[0, 5], atol=1e-5)
     assert abs(two[0, 12] - one[0, 12]).max() > 1e-3, "the change must be visible elsewhere, or this test sees nothing"
@@ -109,7 +109,7 @@ def test_padding_a_batch_changes_no_answer(network):
         size = [mel.shape[-1] for mel, _ in alone]
         batch = [torch.nn.utils.rnn.pad_sequence([one[i][0].T for one in alone], True).mT for i in (0, 1)]
         mask = (torch.arange(max(size)) < torch.tensor(size)[:, None])[:, None].float()
-        frames = network.encode(*batch, mask)
+        frames = network.encode(*batch, mask=mask)
         together = network.head(network.embed(frames, mask)).numpy()
     np.testing.assert_allclose(together[0], run(network, long)[0][0], atol=1e-4)
     np.testing.assert_allclose(together[1], run(network, short)[0][0], atol=1e-4)

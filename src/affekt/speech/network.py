@@ -78,6 +78,10 @@ class LogMel(nn.Module):
         return torch.log(self.spectrum(signal) @ self.filters + self.floor)
 
 
+#: Frames, a second on either side, over which the level is measured.
+LEVEL_FRAMES = 201
+
+
 class VoiceFeatures(nn.Module):
     """Log-mel bands and pitch salience, with the level removed.
 
@@ -86,7 +90,7 @@ class VoiceFeatures(nn.Module):
     speech disappears in the floor, and nothing looks further than that second.
     """
 
-    def __init__(self, front: FrontEnd, *, level_frames: int = 201, floor: float = 1e-5) -> None:
+    def __init__(self, front: FrontEnd, *, level_frames: int = LEVEL_FRAMES, floor: float = 1e-5) -> None:
         super().__init__()
         self.spectrum, self.floor = Spectrum(front), floor
         self.filters = constant(mel_filters(front)[self.spectrum.order])
@@ -111,36 +115,30 @@ class VoiceFeatures(nn.Module):
 
 
 @dataclass(frozen=True)
-class VoiceShape:
-    """The sizes of :class:`VoiceNetwork`.
+class PooledShape:
+    """The sizes that all networks for emotions have.
 
     Parameters
     ----------
-    planes : (int, int)
-        Channels over frequency and time, before and after frequency is halved once more.
-    channels, dilations
-        Of the blocks over time.
-    dropout, time_dropout : float
-        Of embeddings, and of whole channels inside the blocks.
-    levels : int
-        How many stages are pooled, from the first block's input to the last block's output.
+    channels, levels : int
+        A frame has ``levels`` stages of ``channels`` values.
+    dropout : float
+        Of embeddings.
     heads : int
         Of the attention; each weighs its share of the channels.
     embedding : int
         Values of an embedding.
     hidden : int
         Of the speaker-conditioned heads.
+    window_frames, hop_frames : int
+        Frames of the encoder in a window, and between the starts of two.
     """
 
     labels: tuple[str, ...]
     corpora: tuple[str, ...] = ()
-    front: FrontEnd = field(default_factory=FrontEnd)
-    planes: tuple[int, int] = (32, 64)
     channels: int = 192
-    dilations: tuple[int, ...] = (1, 2, 4, 8)
-    dropout: float = 0.2
-    time_dropout: float = 0.1
     levels: int = 3
+    dropout: float = 0.2
     heads: int = 4
     embedding: int = 256
     hidden: int = 128
@@ -156,13 +154,44 @@ class VoiceShape:
 
     @property
     def frame_samples(self) -> int:
+        """Samples between two frames of the encoder."""
+        raise NotImplementedError
+
+    @property
+    def context_samples(self) -> int:
+        """Samples on either side that can change a frame of the encoder."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class VoiceShape(PooledShape):
+    """The sizes of :class:`VoiceNetwork`.
+
+    Parameters
+    ----------
+    planes : (int, int)
+        Channels over frequency and time, before and after frequency is halved once more.
+    dilations
+        Of the blocks over time.
+    time_dropout : float
+        Of whole channels inside the blocks.
+    """
+
+    front: FrontEnd = field(default_factory=FrontEnd)
+    planes: tuple[int, int] = (32, 64)
+    dilations: tuple[int, ...] = (1, 2, 4, 8)
+    time_dropout: float = 0.1
+
+    @property
+    def frame_samples(self) -> int:
         """Samples between two frames of the encoder: a stride of 4 after the front end."""
         return 4 * self.front.hop
 
-    def context_samples(self, level_frames: int = 201) -> int:
+    @property
+    def context_samples(self) -> int:
         """Samples on either side that can change a frame of the encoder."""
         stem = 2 + 4 * 2 + 4
-        return (level_frames // 2 + stem + 4 * sum(self.dilations)) * self.front.hop + self.front.window
+        return (LEVEL_FRAMES // 2 + stem + 4 * sum(self.dilations)) * self.front.hop + self.front.window
 
 
 class Planes(nn.Module):
@@ -198,7 +227,7 @@ BASELINES = ("any", "neutral")
 class SpeakerConditionedHead(nn.Module):
     """Logits of a clip of which the speaker's baseline, the mean embedding of other speech, is known."""
 
-    def __init__(self, size: int, shape: VoiceShape) -> None:
+    def __init__(self, size: int, shape: PooledShape) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             nn.Linear(2 * size, shape.hidden),
@@ -216,7 +245,7 @@ class SpeakerConditionedHead(nn.Module):
 def masked(x: Tensor, mask: Tensor | None) -> Tensor:
     """Zero what lies beyond the end of a shorter clip in a batch, as if the convolution's own padding began there.
 
-    ``mask`` is (b, 1, t) at the rate of the front end; x may be at that rate, half or a quarter of it.
+    ``mask`` is (b, 1, t) at the rate of the front end; x may be at that rate, or at half, a quarter or an eighth of it.
     """
     if mask is None:
         return x
@@ -225,42 +254,22 @@ def masked(x: Tensor, mask: Tensor | None) -> Tensor:
     return x * (mask if x.dim() == 3 else mask[:, :, None])
 
 
-class VoiceNetwork(nn.Module):
-    """Log-mel planes, then dilated convolutions over time, then attentive mean and deviation of several stages.
+class PooledNetwork(nn.Module):
+    """What the networks for emotions share: attentive mean and deviation of frames over windows, and the heads.
 
     The pooling weights are positive numbers per frame, so a window's mean is a
     ratio of two plain averages: all windows of a long signal come out of one
-    pass, at no cost (Okabe et al., Attentive statistics pooling, 2018). Early
-    stages are pooled, too: pitch and spectrum themselves over time say much of
-    a voice (multi-level pooling as in Desplanques et al., ECAPA-TDNN, 2020).
+    pass, at no cost (Okabe et al., Attentive statistics pooling, 2018).
+
+    Parameters
+    ----------
+    shape : PooledShape
+        Frames have ``levels * channels`` values; the attention looks at the last ``channels`` of them.
     """
 
-    def __init__(self, shape: VoiceShape) -> None:
+    def __init__(self, shape: PooledShape) -> None:
         super().__init__()
         self.shape = shape
-        one, two = shape.planes
-        self.features = VoiceFeatures(shape.front)
-        self.mel_norm = nn.BatchNorm1d(shape.front.bands)
-        self.stem = nn.Sequential(nn.Conv2d(1, one, 5, stride=4, padding=2, bias=False), nn.BatchNorm2d(one), nn.ReLU())
-        self.middle = Planes(one)
-        self.narrow = nn.Sequential(
-            nn.Conv2d(one, two, 3, stride=(2, 1), padding=1, bias=False), nn.BatchNorm2d(two), nn.ReLU()
-        )
-        self.pitch = nn.Sequential(
-            nn.Conv1d(shape.front.lags, 64, 5, stride=2, padding=2, bias=False),
-            nn.BatchNorm1d(64),
-            nn.ReLU(),
-            nn.Conv1d(64, 64, 3, stride=2, padding=1, bias=False),
-            nn.BatchNorm1d(64),
-            nn.ReLU(),
-        )
-        rows = two * (shape.front.bands // 8)
-        self.join = nn.Sequential(
-            nn.Conv1d(rows + 64, shape.channels, 1, bias=False), nn.BatchNorm1d(shape.channels), nn.ReLU()
-        )
-        self.blocks = nn.ModuleList(Dilated(shape.channels, d, shape.time_dropout) for d in shape.dilations)
-        last = len(shape.dilations)
-        self.stages = [round(i * last / max(1, shape.levels - 1)) for i in range(shape.levels - 1)] + [last]
         self.attention = nn.Sequential(nn.Conv1d(shape.channels, 64, 1), nn.Tanh(), nn.Conv1d(64, shape.heads, 1))
         pooled = 2 * shape.levels * shape.channels
         self.narrow_embedding = nn.Sequential(
@@ -276,17 +285,13 @@ class VoiceNetwork(nn.Module):
         """Values of an embedding."""
         return self.shape.embedding
 
-    def encode(self, mel: Tensor, salience: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Features (b, bands, t) and (b, lags, t) to frames of all stages (b, levels * channels, ceil(t / 4))."""
-        x = masked(self.mel_norm(mel), mask)[:, None]
-        x = masked(self.stem(x), mask)
-        x = self.narrow(masked(self.middle(x, mask), mask))
-        pitch = self.pitch(masked(salience, mask))
-        x = masked(self.join(torch.cat([x.flatten(1, 2), pitch], dim=1)), mask)
-        reached = [x]
-        for block in self.blocks:
-            reached.append(masked(block(reached[-1]), mask))
-        return torch.cat([reached[stage] for stage in self.stages], dim=1)
+    def features(self, signal: Tensor) -> tuple[Tensor, ...]:
+        """Signal (b, n) to what :meth:`encode` takes, each (b, c, t)."""
+        raise NotImplementedError
+
+    def encode(self, *sound: Tensor, mask: Tensor | None = None) -> Tensor:
+        """What :meth:`features` gives to frames (b, levels * channels, t'); mask (b, 1, t) is 1 where a clip is."""
+        raise NotImplementedError
 
     def weights(self, frames: Tensor) -> Tensor:
         """Positive weight of every frame by head, (b, heads, t); within e^-4 to e^4 so that no sum overflows."""
@@ -340,6 +345,60 @@ class VoiceNetwork(nn.Module):
         frames = self.encode(*self.features(signal))
         windows = self.embed_windows(frames)
         return self.evaluate(self.embed(frames)[:, None], baseline)[:, 0], self.evaluate(windows, baseline), windows
+
+
+class VoiceNetwork(PooledNetwork):
+    """Log-mel planes, then dilated convolutions over time, then the pooling of several stages.
+
+    Early stages are pooled, too: pitch and spectrum themselves over time say much of
+    a voice (multi-level pooling as in Desplanques et al., ECAPA-TDNN, 2020).
+    """
+
+    shape: VoiceShape
+
+    def __init__(self, shape: VoiceShape) -> None:
+        super().__init__(shape)
+        one, two = shape.planes
+        self.measured = VoiceFeatures(shape.front)
+        self.mel_norm = nn.BatchNorm1d(shape.front.bands)
+        self.stem = nn.Sequential(nn.Conv2d(1, one, 5, stride=4, padding=2, bias=False), nn.BatchNorm2d(one), nn.ReLU())
+        self.middle = Planes(one)
+        self.narrow = nn.Sequential(
+            nn.Conv2d(one, two, 3, stride=(2, 1), padding=1, bias=False), nn.BatchNorm2d(two), nn.ReLU()
+        )
+        self.pitch = nn.Sequential(
+            nn.Conv1d(shape.front.lags, 64, 5, stride=2, padding=2, bias=False),
+            nn.BatchNorm1d(64),
+            nn.ReLU(),
+            nn.Conv1d(64, 64, 3, stride=2, padding=1, bias=False),
+            nn.BatchNorm1d(64),
+            nn.ReLU(),
+        )
+        rows = two * (shape.front.bands // 8)
+        self.join = nn.Sequential(
+            nn.Conv1d(rows + 64, shape.channels, 1, bias=False), nn.BatchNorm1d(shape.channels), nn.ReLU()
+        )
+        self.blocks = nn.ModuleList(Dilated(shape.channels, d, shape.time_dropout) for d in shape.dilations)
+        last = len(shape.dilations)
+        self.stages = [round(i * last / max(1, shape.levels - 1)) for i in range(shape.levels - 1)] + [last]
+
+    def features(self, signal: Tensor) -> tuple[Tensor, Tensor]:
+        """Signal (b, n) to log-mel (b, bands, t) and pitch salience (b, lags, t)."""
+        found: tuple[Tensor, Tensor] = self.measured(signal)
+        return found
+
+    def encode(self, *sound: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Features (b, bands, t) and (b, lags, t) to frames of all stages (b, levels * channels, ceil(t / 4))."""
+        mel, salience = sound
+        x = masked(self.mel_norm(mel), mask)[:, None]
+        x = masked(self.stem(x), mask)
+        x = self.narrow(masked(self.middle(x, mask), mask))
+        pitch = self.pitch(masked(salience, mask))
+        x = masked(self.join(torch.cat([x.flatten(1, 2), pitch], dim=1)), mask)
+        reached = [x]
+        for block in self.blocks:
+            reached.append(masked(block(reached[-1]), mask))
+        return torch.cat([reached[stage] for stage in self.stages], dim=1)
 
 
 def moments(mean: Tensor, square: Tensor) -> Tensor:

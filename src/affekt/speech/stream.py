@@ -297,8 +297,7 @@ class _RegionReader:
         self._card, self._windows = setup.network.card, setup.network.input.windows
         self._decision = Decision(tuple(setup.labels.sources), RATE, "speech", RATING, setup.threshold)
         self._hop, self._window = self._windows.hop, self._windows.window
-        # A whole number of hops, so that the windows of a piece fall on those of the region.
-        self._context = math.ceil(setup.network.input.context / self._hop) * self._hop
+        self._context, self._block = setup.network.input.context, setup.network.input.block
         self._windows_at_once = max(1, round(setup.options.block * RATE / self._hop))
         self._shortest = max(1, math.ceil(setup.options.shortest * RATE / self._hop))
         self._region: Region | None = None
@@ -309,13 +308,28 @@ class _RegionReader:
     def needed_from(self) -> int | None:
         """First sample of the region in progress that is still to be read; None between regions."""
         region = self._region
-        return region.start + max(0, region.count * self._hop - self._context) if region else None
+        return self._read_from(region.start, region.count) if region else None
+
+    def _read_from(self, start: int, window: int) -> int:
+        """Where the reading of a region begins for a window: in whole hops, or windows would fall between ours."""
+        if self._block:
+            return start + window * self._hop // self._block * self._block
+        return start + max(0, window - math.ceil(self._context / self._hop)) * self._hop
+
+    def _read_to(self, start: int, window: int) -> int:
+        """The sample up to which a region must go on, or be over, for a window to be final."""
+        end = window * self._hop + self._window
+        if self._block:
+            end = -(-end // self._block) * self._block
+        return start + end + self._context
 
     def glance(self, region: tuple[int, int], buffer: Buffer) -> Prediction | None:
         """The last window of a region in progress, as if the region ended here."""
         start, end = region
         first = max(start, end - self._window)
-        begin = first - min(self._context, (first - start) // self._hop * self._hop)
+        # Of a model of blocks the window is one.
+        before = 0 if self._block else math.ceil(self._context / self._hop) * self._hop
+        begin = first - min(before, (first - start) // self._hop * self._hop)
         signal = buffer.take(begin, end)
         if len(signal) < SHORTEST:
             return None
@@ -339,14 +353,16 @@ class _RegionReader:
             self._region = Region(
                 region[0], self._windows, self._decision, shortest=self._shortest, on_hop=self._listener.hop
             )
-        state = self._region
+        state, step = self._region, max(1, self._block // self._hop)
         done: list[Prediction] = []
         while True:
-            last = state.count + self._windows_at_once - 1
-            end = state.start + last * self._hop + self._window + self._context
+            # Of a model of blocks, the last window that ends with a block: a later one would need all of the next.
+            last = (state.count + self._windows_at_once - 1) // step * step
+            last = last if last >= state.count else last + step
+            end = self._read_to(state.start, last)
             if end > region[1]:
                 return done
-            done += self._read(state, buffer, end, self._windows_at_once)
+            done += self._read(state, buffer, end, last - state.count + 1)
 
     def close(self, region: tuple[int, int], buffer: Buffer) -> list[Prediction]:
         """Read the rest of a region that is over."""
@@ -377,7 +393,7 @@ class _RegionReader:
     def _read(self, state: Region, buffer: Buffer, end: int, count: int, *, final: bool = True) -> list[Prediction]:
         """Run the model over the next windows of a region, up to a sample; only what is final is passed on and kept."""
         first = state.start + state.count * self._hop
-        start = max(state.start, first - self._context)
+        start = self._read_from(state.start, state.count)
         signal = buffer.take(start, end)
         outputs = self._run(signal)
         logits, skipped = outputs[1][0], (first - start) // self._hop

@@ -34,7 +34,10 @@ class WaveformInput:
     window, hop : int
         Samples that a window's logits cover, and between two windows.
     context : int
-        Samples on either side of a window that can change its logits.
+        Samples on either side of a window that can change its logits; of a model of blocks, behind its last block.
+    block : int
+        Samples from the start of the signal on that are encoded together, whatever lies around them; 0: all windows
+        are alike wherever they lie.
     features : mapping
         Of a model of features: how they are computed from a window, the fields of
         :class:`affekt.speech.inputs.Inputs`.
@@ -55,10 +58,11 @@ class WaveformInput:
     window: int = 48_000
     hop: int = 6_400
     context: int = 0
+    block: int = 0
     features: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        sizes = (self.sampling_rate, self.frame, self.window, self.hop, self.context)
+        sizes = (self.sampling_rate, self.frame, self.window, self.hop, self.context, self.block)
         if any(type(size) is not int for size in sizes):
             raise ModelError(f"the model's card is wrong: its input must have whole numbers; it has {asdict(self)}.")
         for problem, is_so in {
@@ -68,7 +72,12 @@ class WaveformInput:
             ),
             "hop and window must be whole frames": bool(self.hop % max(1, self.frame))
             or bool(self.window % max(1, self.frame)),
-            "context must be between 0 and 60 s": not 0 <= self.context <= 60 * RATE,
+            "context and block must be between 0 and 60 s": not (
+                0 <= self.context <= 60 * RATE and 0 <= self.block <= 60 * RATE
+            ),
+            "block and window must be whole hops": bool(
+                self.block and (self.block % self.hop or self.window % self.hop)
+            ),
             "features must say how they are computed": not isinstance(self.features, Mapping),
         }.items():
             if is_so:

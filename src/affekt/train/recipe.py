@@ -55,6 +55,8 @@ class Schedule:
     encoder_rate, learning_rate : float
         Of Muon for the matrices of hidden layers, and of AdamW for all else; both rise for a tenth of the run and
         fall as a cosine.
+    taught_rate : float
+        Of AdamW for layers that another model brought.
     weight_decay : float
         Of both.
     averaging : float
@@ -72,6 +74,7 @@ class Schedule:
     unchanged: float = 0.1
     encoder_rate: float = 0.02
     learning_rate: float = 3e-3
+    taught_rate: float = 1e-4
     weight_decay: float = 0.03
     averaging: float = 0.998
     bfloat16: bool = True
@@ -131,9 +134,56 @@ class Recipe:
     augment: Chances = field(default_factory=Chances)
 
 
+@dataclass(frozen=True)
+class WhisperSizes:
+    """Sizes of the network; see ``affekt.speech.whisper.network.WhisperShape``."""
+
+    layers: int = 3
+    levels: int = 2
+    channels: int = 512
+    attention_heads: int = 8
+    block_frames: int = 40
+    dropout: float = 0.2
+    heads: int = 8
+    embedding: int = 256
+    hidden: int = 128
+
+
+@dataclass(frozen=True)
+class WhisperRecipe:
+    """The first layers of Whisper under our heads: these alone first, over what the frozen layers give, then both.
+
+    Parameters
+    ----------
+    corpora, balance
+        As for :class:`Recipe`.
+    frozen : bool
+        Whether this is the first stage.
+    schedule, tuning : Schedule
+        Of the first stage and of the second.
+    """
+
+    kind: str = "whisper"
+    name: str = "voice"
+    corpora: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    balance: float = 0.5
+    seed: int = 1
+    frozen: bool = True
+    network: WhisperSizes = field(default_factory=WhisperSizes)
+    schedule: Schedule = field(default_factory=Schedule)
+    tuning: Schedule = field(default_factory=Schedule)
+    objective: Objective = field(default_factory=Objective)
+    augment: Chances = field(default_factory=Chances)
+
+
+#: Recipes of the model `voice`, by a network of our own or over Whisper's layers.
+AnyVoice = Recipe | WhisperRecipe
+
 #: What kinds of recipe there are: the key ``kind`` of a file to what it is read into.
 KINDS: dict[str, type] = {
     "voice": Recipe,
+    "whisper": WhisperRecipe,
     "face": FaceRecipe,
     "detector": DetectorRecipe,
     "yolo": YoloRecipe,
@@ -224,7 +274,7 @@ def _plain(default: Any) -> Any:
     return list(default) if isinstance(default, tuple) else default
 
 
-def recipe_digest(recipe: Recipe) -> str:
+def recipe_digest(recipe: AnyVoice) -> str:
     """Twelve digits that recipes share which differ in corpora, labels, seed, steps and rates alone."""
     table = as_table(recipe)
     table["schedule"] = {key: getattr(recipe.schedule, key) for key in ("group", "seconds", "ways", "unchanged")}

@@ -28,11 +28,14 @@ class Sources:
         Corpus name to its folder; all corpora of the recipe.
     sounds, responses : sequences of paths
         Recorded noises and impulse responses for augmentation; may be empty.
+    teacher : sequence of paths
+        Of a recipe that starts from Whisper: its weights, as for :func:`affekt.train.voice.teacher.load_teacher`.
     """
 
     corpora: Mapping[str, Path]
     sounds: Sequence[str] = ()
     responses: Sequence[str] = ()
+    teacher: Sequence[Path] = ()
 
 
 def noise_paths(folder: Path | None, folds: Sequence[str] = ("1", "2", "3", "4")) -> list[str]:

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from affekt._files import atomic_write
-from affekt.speech.frontend import FrontEnd
+from affekt.speech.frontend import SAMPLING_RATE, FrontEnd
 from affekt.speech.network import VoiceFeatures
 from affekt.train.voice.augment import Chances, apply, draw
 from affekt.train.voice.clips import Clips
@@ -31,20 +32,24 @@ SHORTEST = 4_000
 
 @dataclass(frozen=True)
 class Features:
-    """Log-mel bands and pitch salience of every clip, in one or more ways.
+    """Features of every clip, such as log-mel bands and pitch salience, in one or more ways.
 
     Parameters
     ----------
-    values : float16 array, shape (frames, bands + lags)
+    values : float16 array, shape (frames, columns)
     starts, ends : int64 arrays, shape (ways, clips)
         Way w of clip i is ``values[starts[w, i]:ends[w, i]]``; way 0 is the clip as recorded.
-    front : FrontEnd
+    sizes : tuple of int
+        Columns of each of the features, such as (bands, lags).
+    rate : float
+        Frames of a second.
     """
 
     values: NDArray[np.float16]
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
-    front: FrontEnd
+    sizes: tuple[int, ...]
+    rate: float
 
     def __len__(self) -> int:
         found: int = self.starts.shape[1]
@@ -62,12 +67,40 @@ class Features:
         return found
 
     def get(self, clip: int, way: int = 0) -> NDArray[np.float16]:
-        """A clip in one way, (frames, bands + lags)."""
+        """A clip in one way, (frames, columns)."""
         return self.values[self.starts[way, clip] : self.ends[way, clip]]
 
     def take(self, rows: NDArray[np.int64]) -> Features:
         """Those of some of the clips, without reading or copying them."""
         return replace(self, starts=self.starts[:, rows], ends=self.ends[:, rows])
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What is computed of a clip.
+
+    Parameters
+    ----------
+    run : callable
+        Signal (1, n) to features, each (1, c, t).
+    sizes : tuple of int
+        The c of each.
+    rate : float
+        Frames of a second.
+    facts : mapping
+        Everything that the numbers depend on, for the name of the cache.
+    """
+
+    run: Callable[[Tensor], tuple[Tensor, ...]]
+    sizes: tuple[int, ...]
+    rate: float
+    facts: Mapping[str, Any]
+
+
+def log_mel_and_pitch() -> Measure:
+    """What :class:`affekt.speech.network.VoiceNetwork` takes."""
+    front = FrontEnd()
+    return Measure(VoiceFeatures(front), (front.bands, front.lags), SAMPLING_RATE / front.hop, asdict(front))
 
 
 @dataclass(frozen=True)
@@ -92,7 +125,7 @@ class Changes:
 
 
 def features_of_clips(
-    clips: Clips, speakers: NDArray[np.int64], changes: Changes, cache: Path, *, front: FrontEnd | None = None
+    clips: Clips, speakers: NDArray[np.int64], changes: Changes, cache: Path, *, measure: Measure | None = None
 ) -> Features:
     """Compute the features of clips in a cache folder, or open what an earlier call left there.
 
@@ -107,36 +140,38 @@ def features_of_clips(
     changes : Changes
     cache : Path
         Folder for the result, named by everything that it depends on.
-    front : FrontEnd, optional
+    measure : Measure, optional
+        By default :func:`log_mel_and_pitch`.
 
     Returns
     -------
     Features
     """
-    front = front or FrontEnd()
-    key = _key(clips, speakers, changes, front)
+    measure = measure or log_mel_and_pitch()
+    key = _key(clips, speakers, changes, measure)
     bounds_file, values_file = cache / f"{key}.bounds.npy", cache / f"{key}.features.f16"
     if not bounds_file.exists():
         cache.mkdir(parents=True, exist_ok=True)
         # Two runs may share a cache: neither may see, or write over, half of what the other makes.
         with atomic_write(values_file, "wb") as file:
-            ends = _write(file, _signals(clips, speakers, changes), front)
+            ends = _write(file, _signals(clips, speakers, changes), measure)
         np.save(bounds_file, np.concatenate([[0], ends]))
     bounds = np.load(bounds_file)
     shape = (changes.ways + 1, len(clips))
     starts, ends = bounds[:-1].reshape(shape), bounds[1:].reshape(shape)
-    size = front.bands + front.lags
+    size = sum(measure.sizes)
     if not bounds[-1]:  # nothing cannot be mapped
-        return Features(np.zeros((0, size), np.float16), starts, ends, front)
-    return Features(np.memmap(values_file, np.float16, "r", shape=(int(bounds[-1]), size)), starts, ends, front)
+        return Features(np.zeros((0, size), np.float16), starts, ends, measure.sizes, measure.rate)
+    values = np.memmap(values_file, np.float16, "r", shape=(int(bounds[-1]), size))
+    return Features(values, starts, ends, measure.sizes, measure.rate)
 
 
-def _write(file: IO[bytes], signals: Iterable[Signal], front: FrontEnd) -> NDArray[np.int64]:
-    network, sizes = VoiceFeatures(front), []
+def _write(file: IO[bytes], signals: Iterable[Signal], measure: Measure) -> NDArray[np.int64]:
+    sizes = []
     for signal in signals:
         with torch.no_grad():
-            mel, salience = network(torch.from_numpy(signal)[None])
-        values = torch.cat([mel, salience], dim=1)[0].T.to(torch.float16).numpy()
+            found = torch.cat(measure.run(torch.from_numpy(signal)[None]), dim=1)[0]
+        values = found.T.to(torch.float16).numpy()
         file.write(values.tobytes())
         sizes.append(len(values))
     return np.cumsum(np.asarray(sizes, np.int64))
@@ -156,8 +191,8 @@ def _signals(clips: Clips, speakers: NDArray[np.int64], changes: Changes) -> Ite
             yield np.pad(signal, (0, max(0, SHORTEST - len(signal))))
 
 
-def _key(clips: Clips, speakers: NDArray[np.int64], changes: Changes, front: FrontEnd) -> str:
-    facts = [changes.ways, changes.seed, asdict(changes.chances), asdict(front)]
+def _key(clips: Clips, speakers: NDArray[np.int64], changes: Changes, measure: Measure) -> str:
+    facts = [changes.ways, changes.seed, asdict(changes.chances), dict(measure.facts)]
     digest = hashlib.sha256(json.dumps(facts if changes.ways else facts[-1:]).encode())
     for part in (clips.starts, clips.ends, speakers if changes.ways else speakers[:0]):
         digest.update(np.ascontiguousarray(part).tobytes())

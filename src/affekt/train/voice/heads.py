@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from affekt.speech.network import SpeakerConditionedHead, VoiceNetwork
-from affekt.train.recipe import Recipe
+from affekt.speech.network import PooledNetwork, SpeakerConditionedHead
+from affekt.train.recipe import AnyVoice
 from affekt.train.voice.loop import Material, clip_embeddings, draw_weights
 from affekt.train.voice.losses import masked_cross_entropy, smooth_targets
 
@@ -54,12 +54,12 @@ class Embedded:
         return [own[int(s)][own[int(s)] != clip] for clip, s in enumerate(speakers)]
 
 
-def taught(network: VoiceNetwork, material: Material, recipe: Recipe, run: Path) -> VoiceNetwork:
+def taught(network: PooledNetwork, material: Material, recipe: AnyVoice, run: Path) -> PooledNetwork:
     """The best weights of a run, their heads taught on the clips that it learned from; kept as ``taught.pt``.
 
     Parameters
     ----------
-    network : VoiceNetwork
+    network : PooledNetwork
         Of the sizes of the run; changed in place and given back.
     material, recipe
         As for :func:`teach_heads`.
@@ -77,7 +77,7 @@ def taught(network: VoiceNetwork, material: Material, recipe: Recipe, run: Path)
     return network
 
 
-def teach_heads(network: VoiceNetwork, material: Material, recipe: Recipe) -> None:
+def teach_heads(network: PooledNetwork, material: Material, recipe: AnyVoice) -> None:
     """Train the speaker-conditioned heads anew; the encoder and the unconditioned head stay as they are.
 
     In half of the clips the difference from the speaker's baseline is set onto
@@ -87,7 +87,7 @@ def teach_heads(network: VoiceNetwork, material: Material, recipe: Recipe) -> No
 
     Parameters
     ----------
-    network : VoiceNetwork
+    network : PooledNetwork
         Changed in place, and left in evaluation mode.
     material : Material
         Training speakers.
@@ -107,7 +107,7 @@ def teach_heads(network: VoiceNetwork, material: Material, recipe: Recipe) -> No
 
 
 def _taught(
-    head: SpeakerConditionedHead, embedded: Embedded, baseline: tuple[str, list[NDArray[np.int64]]], recipe: Recipe
+    head: SpeakerConditionedHead, embedded: Embedded, baseline: tuple[str, list[NDArray[np.int64]]], recipe: AnyVoice
 ) -> SpeakerConditionedHead:
     kind, others = baseline
     material, rng = embedded.material, np.random.default_rng(recipe.seed)

@@ -17,20 +17,22 @@ from torch.utils.data import DataLoader, Dataset
 
 from affekt.errors import InputError
 from affekt.metrics.labels import unweighted_recall
-from affekt.speech.network import BASELINES, VoiceNetwork, VoiceShape
+from affekt.speech.network import BASELINES, PooledNetwork
 from affekt.train.muon import Muon
-from affekt.train.recipe import Recipe
+from affekt.train.recipe import AnyVoice
 from affekt.train.resumable import average, load_checkpoint, save_checkpoint
 from affekt.train.voice.features import Features
 from affekt.train.voice.losses import MASKED, corpus_logits, masked_cross_entropy, smooth_targets
-from affekt.train.voice.perturb import change_voices, spec_augment
+from affekt.train.voice.networks import network_of
+from affekt.train.voice.perturb import changed
 
-#: Frames of a second, of half a second, and by how many the ends of a clip are moved: 80 ms, two of the encoder's.
-SECOND, HALF, EDGE = 100, 50, 8
-#: Frames that the length of a batch is a multiple of.
-ROUNDED = 20
+#: Seconds: the least that a network is given, the shortest crop, by how much the ends of a clip are moved, and what
+#: the length of a batch is a multiple of.
+LEAST, SHORTEST, EDGE, ROUNDED = 1.0, 0.5, 0.08, 0.2
 #: Of the network, what is no hidden layer.
 ENDS = ("attention", "head", "known", "corpus_heads")
+#: Of the network, what another model has taught already.
+TAUGHT = ("encoder",)
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,7 @@ class Material:
 class Batch:
     """Features of different length, padded with zeros."""
 
-    mel: Tensor  # (b, bands, t)
-    salience: Tensor  # (b, lags, t)
+    sound: tuple[Tensor, ...]  # each (b, c, t)
     mask: Tensor  # (b, 1, t): 1 where a frame is real
     labels: Tensor  # (b,)
     corpora: Tensor  # (b,)
@@ -80,7 +81,7 @@ class Batch:
 class EpochBatches(Dataset[Any]):
     """The batches of one epoch; each is a function of (seed, epoch, number) alone, so that a run can resume."""
 
-    def __init__(self, material: Material, recipe: Recipe, epoch: int) -> None:
+    def __init__(self, material: Material, recipe: AnyVoice, epoch: int) -> None:
         self.material, self.recipe, self.epoch = material, recipe, epoch
         self.plan = plan_epoch(material, recipe, np.random.default_rng([recipe.seed, epoch]))
 
@@ -89,16 +90,16 @@ class EpochBatches(Dataset[Any]):
 
     def __getitem__(self, number: int) -> Batch:
         rng = np.random.default_rng([self.recipe.seed, self.epoch, number])
-        features, longest = self.material.features, int(self.recipe.schedule.seconds * SECOND)
+        features, longest = self.material.features, self.recipe.schedule.seconds
         crops = []
         for group in self.plan[number]:
             # Clips of one speaker keep voice and room, as those of one conversation do.
             way = 0 if rng.random() < self.recipe.schedule.unchanged else int(rng.integers(features.ways))
-            crops += [crop(features.get(int(index), way), longest, rng) for index in group]
+            crops += [crop(features.get(int(index), way), longest, rng, rate=features.rate) for index in group]
         return collate(crops, self.material, self.plan[number].reshape(-1))
 
 
-def plan_epoch(material: Material, recipe: Recipe, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+def plan_epoch(material: Material, recipe: AnyVoice, rng: np.random.Generator) -> list[NDArray[np.int64]]:
     """Draw an epoch's clips, balanced over corpora and classes, in batches of similar length.
 
     Returns
@@ -145,23 +146,26 @@ def draw_weights(material: Material, balance: float) -> NDArray[np.float64]:
     return found
 
 
-def crop(frames: NDArray[np.float16], longest: int, rng: np.random.Generator) -> NDArray[np.float16]:
-    """A random stretch of up to ``longest`` frames; now and then a shorter one, as in live speech.
+def crop(frames: NDArray[np.float16], longest: float, rng: np.random.Generator, *, rate: float) -> NDArray[np.float16]:
+    """A random stretch of up to ``longest`` seconds; now and then a shorter one, as in live speech.
 
     Its ends are moved a little: where speech is found to begin depends on noise and level.
     """
-    size = min(len(frames), longest)
-    if size > HALF:
-        size = int(rng.integers(HALF, size)) if rng.random() < 0.3 else size - int(rng.integers(0, EDGE))
+    size, shortest = min(len(frames), int(longest * rate)), int(SHORTEST * rate)
+    if size > shortest:
+        edge = max(1, round(EDGE * rate))
+        size = int(rng.integers(shortest, size)) if rng.random() < 0.3 else size - int(rng.integers(0, edge))
     start = int(rng.integers(0, len(frames) - size + 1))
     return frames[start : start + size]
 
 
 def collate(crops: Sequence[NDArray[np.float16]], material: Material, indices: NDArray[np.int64]) -> Batch:
     """Pad clips to one length; at least one second, so that every layer has something to see."""
-    bands, longest = material.features.front.bands, max(SECOND, *(len(frames) for frames in crops))
+    sizes, rate = material.features.sizes, material.features.rate
+    longest = max(int(LEAST * rate), *(len(frames) for frames in crops))
     # Each new length costs the convolutions new machine code, a tenth of a run's time.
-    longest = -(-longest // ROUNDED) * ROUNDED
+    step = max(1, round(ROUNDED * rate))
+    longest = -(-longest // step) * step
     padded = np.zeros((len(crops), longest, crops[0].shape[1]), np.float16)
     mask = np.zeros((len(crops), 1, longest), np.float32)
     for row, frames in enumerate(crops):
@@ -169,8 +173,7 @@ def collate(crops: Sequence[NDArray[np.float16]], material: Material, indices: N
         mask[row, 0, : len(frames)] = 1
     values = torch.from_numpy(padded).float().transpose(1, 2)
     return Batch(
-        values[:, :bands],
-        values[:, bands:],
+        values.split(sizes, dim=1),
         torch.from_numpy(mask),
         torch.from_numpy(material.labels[indices]),
         torch.from_numpy(material.corpora[indices]),
@@ -217,15 +220,14 @@ class Trainer:
 
     def __init__(
         self,
-        recipe: Recipe,
+        recipe: AnyVoice,
         material: Material,
         *,
         state: Mapping[str, Tensor] | None = None,
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.material = recipe, material
-        sizes = recipe.network
-        self.network = VoiceNetwork(VoiceShape(recipe.labels, recipe.corpora, **vars(sizes)))
+        self.network = network_of(recipe)
         if state is not None:
             # Weights that no head of this run has a place for, those of other corpora, are left behind.
             own = self.network.state_dict()
@@ -249,16 +251,20 @@ class Trainer:
     def _optimisers(self) -> list[torch.optim.Optimizer]:
         """One for the matrices of hidden layers, one for all else."""
         schedule = self.recipe.schedule
-        named = [(name, p) for name, p in self.network.named_parameters() if p.requires_grad]
-        hidden = [p for name, p in named if p.dim() > 1 and name.split(".")[0] not in ENDS]
-        ends = [p for name, p in named if p.dim() > 1 and name.split(".")[0] in ENDS]
-        vectors = [p for _, p in named if p.dim() <= 1]
+        named = [(name, name.split(".")[0], p) for name, p in self.network.named_parameters() if p.requires_grad]
+        taught = [p for _, part, p in named if part in TAUGHT]
+        hidden = [p for _, part, p in named if p.dim() > 1 and part not in (*ENDS, *TAUGHT)]
+        ends = [p for _, part, p in named if p.dim() > 1 and part in ENDS]
+        vectors = [p for _, part, p in named if p.dim() <= 1 and part not in TAUGHT]
         decay, rate = schedule.weight_decay, schedule.learning_rate
         groups: list[dict[str, Any]] = [{"params": ends}, {"params": vectors, "weight_decay": 0.0}]
-        return [
+        optimisers: list[torch.optim.Optimizer] = [
             torch.optim.AdamW(groups, lr=rate, weight_decay=decay, fused=True),
             Muon(hidden, lr=schedule.encoder_rate, weight_decay=decay),
         ]
+        if taught:  # a little decay would already pull it away from what it was taught
+            optimisers.append(torch.optim.AdamW(taught, lr=schedule.taught_rate, weight_decay=0.0, fused=True))
+        return optimisers
 
     def run_epoch(self) -> float:
         """Train on one epoch; return its mean loss."""
@@ -291,11 +297,9 @@ class Trainer:
     def loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:
         """Loss of a batch, with other voices, masking, mixing of embeddings and the per-corpus heads."""
         objective, network = self.recipe.objective, self.network
-        mel, salience = batch.mel, batch.salience
-        if objective.formants or objective.pitch:
-            mel, salience = change_voices((mel, salience), batch.speakers, objective, rng)
+        sound = changed((batch.sound, batch.mask), batch.speakers, self.recipe, rng)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.schedule.bfloat16):
-            frames = network.encode(spec_augment(mel, objective, rng), salience, batch.mask)
+            frames = network.encode(*sound, mask=batch.mask)
         embedding = network.embed(frames.float(), batch.mask)
         allowed = self.allowed[batch.corpora]
         targets = smooth_targets(batch.labels, allowed, objective.smoothing)
@@ -332,7 +336,7 @@ class Trainer:
         load_checkpoint(self, path)
 
 
-def clip_embeddings(network: VoiceNetwork, material: Material, *, way: int = 0, batch: int = 32) -> Tensor:
+def clip_embeddings(network: PooledNetwork, material: Material, *, way: int = 0, batch: int = 32) -> Tensor:
     """Embedding of every clip as a whole, in one way, (clips, d); in evaluation mode."""
     order = np.argsort(material.features.lengths, kind="stable")
     found = torch.zeros(len(order), network.size)
@@ -340,7 +344,7 @@ def clip_embeddings(network: VoiceNetwork, material: Material, *, way: int = 0, 
     with torch.no_grad():
         for part in np.array_split(order, max(1, len(order) // batch)):
             data = collate([material.features.get(int(i), way) for i in part], material, part)
-            frames = network.encode(data.mel, data.salience, data.mask)
+            frames = network.encode(*data.sound, mask=data.mask)
             found[torch.from_numpy(part)] = network.embed(frames, data.mask)
     return found
 
@@ -366,7 +370,7 @@ def own_baselines(embeddings: Tensor, material: Material, *, label: int | None =
 
 
 def clip_logits(
-    network: VoiceNetwork, material: Material, *, embeddings: Tensor | None = None, baseline: str | None = None
+    network: PooledNetwork, material: Material, *, embeddings: Tensor | None = None, baseline: str | None = None
 ) -> NDArray[np.float32]:
     """Logits of every clip as a whole, shape (clips, k).
 

@@ -4,11 +4,34 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from affekt.speech.frontend import FrontEnd, mel_edges, pitch_lags
 from affekt.speech.spectral import hertz_to_mel, mel_to_hertz
-from affekt.train.recipe import Objective
+from affekt.speech.whisper.network import WHISPER_FRONT
+from affekt.train.recipe import AnyVoice, Objective, WhisperRecipe
+
+
+def changed(
+    given: tuple[tuple[Tensor, ...], Tensor], speakers: Tensor, recipe: AnyVoice, rng: np.random.Generator
+) -> tuple[Tensor, ...]:
+    """The features of a batch, each (b, c, t), changed as the recipe says; what a frozen encoder gave stays.
+
+    ``given`` are the features and their mask (b, 1, t).
+    """
+    (sound, mask), objective = given, recipe.objective
+    if isinstance(recipe, WhisperRecipe):
+        if recipe.frozen:
+            return sound
+        (mel,) = sound
+        _, voice = np.unique(speakers.numpy(), return_inverse=True)
+        mel = _tracts_changed(mel, WHISPER_FRONT, rng.normal(0, objective.formants, voice.max() + 1)[voice])
+        return (spec_augment(mel, objective, rng, mask),)
+    mel, salience = sound
+    if objective.formants or objective.pitch:
+        mel, salience = change_voices((mel, salience), speakers, objective, rng)
+    return spec_augment(mel, objective, rng, mask), salience
 
 
 def change_voices(
@@ -40,11 +63,16 @@ def change_voices(
     front = FrontEnd(bands=mel.shape[1], lags=salience.shape[1])
     _, voice = np.unique(speakers.numpy(), return_inverse=True)
     tracts, pitches = (rng.normal(0, size, voice.max() + 1) for size in (objective.formants, objective.pitch))
-    edges = mel_edges(front)
-    moved = hertz_to_mel(mel_to_hertz(edges[1:-1]) * np.exp(-tracts[voice, None]))
     step = np.log(pitch_lags(front)[1] / pitch_lags(front)[0])
     lags = np.arange(front.lags) + pitches[voice, None] / step
-    return _read_at(mel, (moved - edges[1]) / (edges[1] - edges[0])), _read_at(salience, lags)
+    return _tracts_changed(mel, front, tracts[voice]), _read_at(salience, lags)
+
+
+def _tracts_changed(mel: Tensor, front: FrontEnd, tracts: NDArray[np.float64]) -> Tensor:
+    """Bands (b, bands, t) after all frequencies of a clip were moved by a factor, whose logarithm is in ``tracts`` (b,)."""
+    edges = mel_edges(front)
+    moved = hertz_to_mel(mel_to_hertz(edges[1:-1]) * np.exp(-tracts[:, None]))
+    return _read_at(mel, (moved - edges[1]) / (edges[1] - edges[0]))
 
 
 def _read_at(values: Tensor, positions: np.ndarray) -> Tensor:
@@ -60,11 +88,15 @@ def _read_at(values: Tensor, positions: np.ndarray) -> Tensor:
     return torch.lerp(taken(low), taken(low + 1), share)
 
 
-def spec_augment(mel: Tensor, objective: Objective, rng: np.random.Generator) -> Tensor:
-    """Hide two bands of frequency and two stretches of time behind the clip's mean (Park et al., SpecAugment, 2019)."""
+def spec_augment(mel: Tensor, objective: Objective, rng: np.random.Generator, mask: Tensor | None = None) -> Tensor:
+    """Hide two bands of frequency and two stretches of time behind the clip's mean (Park et al., SpecAugment, 2019).
+
+    ``mask`` (b, 1, t) is 1 where a clip is; the mean is over these frames.
+    """
     mel = mel.clone()
     count, bands, frames = mel.shape
-    mean = mel.mean(dim=(1, 2))
+    real = torch.ones_like(mel[:, :1]) if mask is None else mask
+    mean = (mel * real).sum(dim=(1, 2)) / (real.sum(dim=(1, 2)) * bands)
     for row in range(count):
         for _ in range(2):
             size = int(rng.integers(0, objective.frequency_mask + 1))

@@ -27,8 +27,8 @@ from affekt.errors import InputError, UnknownName
 from affekt.metrics.calibration import fit_temperature
 from affekt.metrics.report import report
 from affekt.models.onnx import softmax
-from affekt.speech.network import BASELINES, VoiceNetwork
-from affekt.train.recipe import Recipe, recipe_digest, save_recipe
+from affekt.speech.network import BASELINES, PooledNetwork
+from affekt.train.recipe import AnyVoice, recipe_digest, save_recipe
 from affekt.train.sources import Sources
 from affekt.train.voice.heads import taught
 from affekt.train.voice.loop import Material, Trainer, clip_embeddings, clip_logits, train
@@ -120,7 +120,7 @@ class Job:
         Of ``left-out``: which corpora; by default all, one after the other.
     """
 
-    recipe: Recipe
+    recipe: AnyVoice
     sources: Sources
     output: Path
     budget: Budget
@@ -210,7 +210,7 @@ def _fold_rows(name: str, plan: Plan, job: Job) -> list[dict[str, Any]]:
     return rows
 
 
-def without(corpus: str, job: Job) -> tuple[VoiceNetwork, float]:
+def without(corpus: str, job: Job) -> tuple[PooledNetwork, float]:
     """The network that learned from the training speakers of the other corpora, and its temperature on dev speakers."""
     corpora = tuple(name for name in job.recipe.corpora if name != corpus)
     schedule = replace(job.recipe.schedule, epochs=job.budget.others)
@@ -252,7 +252,7 @@ def fold_rows(plan: Plan, samples: Sequence[Sample]) -> dict[str, tuple[NDArray[
     return found
 
 
-def _tuned(job: Job, plan: Plan, *, clips: int, seed: int) -> Recipe:
+def _tuned(job: Job, plan: Plan, *, clips: int, seed: int) -> AnyVoice:
     """The recipe for the training folds of one corpus."""
     schedule = job.recipe.schedule
     share = job.budget.rate if plan.start else 1.0
@@ -265,7 +265,7 @@ def _tuned(job: Job, plan: Plan, *, clips: int, seed: int) -> Recipe:
 
 
 def _trained(
-    recipe: Recipe,
+    recipe: AnyVoice,
     job: Job,
     learned: NDArray[np.int64],
     output: Path,
@@ -273,7 +273,7 @@ def _trained(
     dev: NDArray[np.int64] | None = None,
     state: Mapping[str, torch.Tensor] | None = None,
     teach: bool = False,
-) -> VoiceNetwork:
+) -> PooledNetwork:
     """Train on rows of the material, or open what was trained before; folds have too few speakers to teach heads."""
     save_recipe(recipe, output)
     material = _of_corpora(job.material, job.recipe, recipe)
@@ -310,7 +310,7 @@ def between(start: Mapping[str, torch.Tensor], end: Mapping[str, torch.Tensor], 
     return {name: share(name, value) for name, value in end.items()}
 
 
-def _of_corpora(material: Material, recipe: Recipe, other: Recipe) -> Material:
+def _of_corpora(material: Material, recipe: AnyVoice, other: AnyVoice) -> Material:
     """The material with corpora numbered as in another recipe; of corpora that it lacks no clip may be taken."""
     place = np.array([other.corpora.index(name) if name in other.corpora else -1 for name in recipe.corpora])
     allowed = np.stack([material.allowed[recipe.corpora.index(name)] for name in other.corpora])
@@ -322,7 +322,7 @@ class _TestedFold:
     """A network, and the rows that it may be tested on."""
 
     job: Job
-    network: VoiceNetwork
+    network: PooledNetwork
     rows: NDArray[np.int64]
     temperature: float
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from affekt._files import atomic_write
 from affekt.corpora import CORPORA
@@ -23,15 +24,18 @@ from affekt.metrics.slices import speaker_of
 from affekt.models.card import Card
 from affekt.models.zoo import load_model
 from affekt.speech.activity import Activity
-from affekt.speech.network import VoiceNetwork, VoiceShape
+from affekt.speech.network import PooledNetwork
 from affekt.speech.waveform import ActivityModel
+from affekt.speech.whisper.network import WhisperShape, WhisperVoice
 from affekt.train.export import export
-from affekt.train.recipe import Recipe, as_table, save_recipe
+from affekt.train.recipe import AnyVoice, WhisperRecipe, as_table, save_recipe
 from affekt.train.sources import LICENCE, Sources, read_split, split_hash, training_data
 from affekt.train.voice.clips import Clips, load_clips
-from affekt.train.voice.features import Changes, features_of_clips
+from affekt.train.voice.features import Changes, Measure, features_of_clips
 from affekt.train.voice.heads import taught
 from affekt.train.voice.loop import Material, Trainer, clip_logits, corpus_recalls, kept_epoch, train
+from affekt.train.voice.networks import measure_of, shape_of
+from affekt.train.voice.teacher import load_teacher, whisper_mel
 from affekt.types import Sample
 
 Report = Callable[[str], None]
@@ -46,17 +50,18 @@ LIMITS = (
 UNCALIBRATED = "Its confidence is not calibrated, and its last epoch was kept: there were no dev speakers."
 
 
-def run(recipe: Recipe, sources: Sources, output: Path, *, report: Report, start: Path | None = None) -> Path:
+def run(recipe: AnyVoice, sources: Sources, output: Path, *, report: Report, start: Path | None = None) -> Path:
     """Train, calibrate and export by a recipe.
 
     Parameters
     ----------
-    recipe : Recipe
+    recipe : Recipe or WhisperRecipe
     sources : Sources
     output : Path
         Folder of the run: ``recipe.toml``, ``log.jsonl``, ``checkpoint.pt``,
         ``best.pt`` and at the end ``NAME.onnx``. The same call goes on with an
-        interrupted run.
+        interrupted run. The two stages over Whisper's layers have a folder each,
+        ``frozen`` and ``tuned``.
     report : callable
         Takes a line of progress.
     start : Path, optional
@@ -82,17 +87,42 @@ def run(recipe: Recipe, sources: Sources, output: Path, *, report: Report, start
     if not split.dev:
         report("no clips of dev speakers: the last epoch is kept, and its confidence is not calibrated")
     report(f"{len(split.train)} clips to train on, {len(split.dev)} of dev speakers; their features come first")
-    material = material_of(split.train, recipe, cache, changes_of(recipe, sources, cache))
-    dev = material_of(split.dev, recipe, cache)
-    state = started(start, output) if start else None
-    trainer = Trainer(recipe, material, state=state)
-    train(trainer, dev if len(split.dev) else None, output, report=report)
-    report("the encoder is done; the speaker-conditioned heads are trained on its embeddings")
-    taught(trainer.averaged, material, recipe, output)
-    return finish(recipe, split, dev, output, report=report)
+
+    def stage(recipe: AnyVoice, folder: Path, state: Mapping[str, Tensor] | None) -> tuple[PooledNetwork, Material]:
+        measure = measure_of(recipe, sources.teacher)
+        changes = changes_of(recipe, sources, cache)
+        material = material_of(split.train, recipe, cache, changes, measure=measure)
+        dev = material_of(split.dev, recipe, cache, measure=measure)
+        folder.mkdir(parents=True, exist_ok=True)
+        trainer = Trainer(recipe, material, state=state)
+        train(trainer, dev if len(split.dev) else None, folder, report=report)
+        report("the encoder is done; the speaker-conditioned heads are trained on its embeddings")
+        return taught(trainer.averaged, material, recipe, folder), dev
+
+    if not isinstance(recipe, WhisperRecipe):
+        network, dev = stage(recipe, output, started(start, output) if start else None)
+        return finish(recipe, network, split, dev, output, report=report)
+    network, dev = stage(recipe, output / "frozen", started(start, output) if start else None)
+    network = thawed(network, recipe, sources.teacher)
+    if recipe.tuning.epochs:
+        report("the heads are done; they and the encoder are tuned together")
+        tuning = replace(recipe, frozen=False, schedule=recipe.tuning)
+        network, dev = stage(tuning, output / "tuned", network.state_dict())
+    else:
+        dev = material_of(split.dev, replace(recipe, frozen=False), cache, measure=whisper_mel())
+    return finish(recipe, network, split, dev, output, report=report)
 
 
-def started(start: Path, output: Path) -> dict[str, torch.Tensor]:
+def thawed(network: PooledNetwork, recipe: WhisperRecipe, teacher: Sequence[Path]) -> PooledNetwork:
+    """The teacher's layers and, over them, the heads that learned from what these layers give."""
+    shape = shape_of(recipe)
+    whole = WhisperVoice(shape)
+    whole.load_state_dict({**whole.state_dict(), **network.state_dict()})
+    whole.encoder = load_teacher(teacher, shape)
+    return whole.eval()
+
+
+def started(start: Path, output: Path) -> dict[str, Tensor]:
     """The weights that a run goes on from; which ones is kept beside its recipe.
 
     Raises
@@ -107,14 +137,14 @@ def started(start: Path, output: Path) -> dict[str, torch.Tensor]:
         raise InputError(f"{start}: cannot be read as weights ({str(error)[:80]}); give best.pt of a run.") from None
     with atomic_write(output / "start.json") as file:
         file.write(json.dumps({"start": hashlib.sha256(data).hexdigest()}) + "\n")
-    found: dict[str, torch.Tensor] = state
+    found: dict[str, Tensor] = state
     return found
 
 
-def finish(recipe: Recipe, split: Split, dev: Material, output: Path, *, report: Report) -> Path:
-    """Calibrate the taught weights on dev speakers, if there are any, and write the model file."""
-    network = VoiceNetwork(VoiceShape(recipe.labels, recipe.corpora, **vars(recipe.network))).eval()
-    network.load_state_dict(torch.load(output / "taught.pt", weights_only=True))
+def finish(
+    recipe: AnyVoice, network: PooledNetwork, split: Split, dev: Material, output: Path, *, report: Report
+) -> Path:
+    """Calibrate a network on dev speakers, if there are any, and write the model file."""
     temperature, recalls = 1.0, {}
     if len(dev.labels):
         logits = clip_logits(network, dev)
@@ -148,13 +178,20 @@ def readable(samples: Sequence[Sample], cache: Path, report: Report) -> tuple[Sa
     return kept
 
 
-def material_of(samples: Sequence[Sample], recipe: Recipe, cache: Path, changes: Changes | None = None) -> Material:
+def material_of(
+    samples: Sequence[Sample],
+    recipe: AnyVoice,
+    cache: Path,
+    changes: Changes | None = None,
+    *,
+    measure: Measure | None = None,
+) -> Material:
     """Decode the samples, trimmed to the speech in them, take their features, and number labels and corpora."""
     clips = load_clips(samples, cache, trim=speech_only)
     speakers = numbered([speaker_of(sample) or sample.id for sample in samples])
     allowed = np.array([[label in CORPORA[name].labels for label in recipe.labels] for name in recipe.corpora])
     return Material(
-        features_of_clips(clips, speakers, changes or Changes(), cache),
+        features_of_clips(clips, speakers, changes or Changes(), cache, measure=measure),
         np.array([recipe.labels.index(sample.label or "") for sample in samples], np.int64),
         np.array([recipe.corpora.index(sample.corpus or "") for sample in samples], np.int64),
         speakers,
@@ -163,7 +200,7 @@ def material_of(samples: Sequence[Sample], recipe: Recipe, cache: Path, changes:
     )
 
 
-def changes_of(recipe: Recipe, sources: Sources, cache: Path) -> Changes:
+def changes_of(recipe: AnyVoice, sources: Sources, cache: Path) -> Changes:
     """How the clips that are learned from are changed."""
     sounds, responses = (load_clips(paths, cache) for paths in (sources.sounds, sources.responses))
     schedule = recipe.schedule
@@ -182,7 +219,7 @@ def speech_only(signal: NDArray[np.float32]) -> NDArray[np.float32]:
     return signal[regions[0][0] : regions[-1][1]] if regions else signal
 
 
-def make_card(recipe: Recipe, network: VoiceNetwork, split: Split, temperature: float) -> Card:
+def make_card(recipe: AnyVoice, network: PooledNetwork, split: Split, temperature: float) -> Card:
     """The card of a freshly trained model; its scores are added when it is evaluated."""
     shape = network.shape
     return Card(
@@ -194,7 +231,8 @@ def make_card(recipe: Recipe, network: VoiceNetwork, split: Split, temperature: 
             "frame": shape.frame_samples,
             "window": shape.window_frames * shape.frame_samples,
             "hop": shape.hop_frames * shape.frame_samples,
-            "context": shape.context_samples(),
+            "context": shape.context_samples,
+            **({"block": shape.block_frames * shape.frame_samples} if isinstance(shape, WhisperShape) else {}),
         },
         baseline=network.size,
         temperature=temperature,

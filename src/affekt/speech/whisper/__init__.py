@@ -1,0 +1,1 @@
+"""The first layers of Whisper as the encoder of the model `voice`."""

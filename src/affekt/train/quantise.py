@@ -1,0 +1,146 @@
+"""Matrix products of a model file in int8: a quarter of the bytes, and twice as fast.
+
+The scale of every activation is fixed beforehand from recordings, so an answer
+depends on its own input alone, never on what else is in the batch, and a
+stream still equals the file. Before it is rounded, each column of an
+activation is divided by a number that the weights are multiplied with
+(Xiao et al., SmoothQuant, 2023): a few columns of a transformer are a hundred
+times as large as the others, and would leave these no digits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affekt._files import atomic_write
+from affekt._optional import require
+
+#: Smallest matrix that is worth it, in weights.
+LEAST = 60_000
+#: Share of the difference between columns that goes from the activations into the weights.
+SMOOTHING = 0.5
+#: Largest weight: 7 bits and a sign would overflow in the 16 bit sums of processors without VNNI.
+LARGEST = 63
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product with constant weights, and what the calibration saw of its input."""
+
+    node: Any
+    weights: NDArray[np.float32]  # (k, n)
+    low: NDArray[np.float32]  # (k,)
+    high: NDArray[np.float32]  # (k,)
+
+
+def quantise(path: Path, part: str, recordings: Sequence[tuple[NDArray[np.float32], ...]]) -> int:
+    """Rewrite a model file with its large matrix products in int8.
+
+    Parameters
+    ----------
+    path : Path
+        An ONNX file in float32; replaced.
+    part : str
+        Of the network: the name of the module whose products are rewritten.
+    recordings : sequence of tuples of float32 arrays
+        Inputs of the graph to see the ranges of activations on; each is run by itself.
+
+    Returns
+    -------
+    int
+        How many products were rewritten.
+    """
+    onnx = require("onnx", extra="train")
+    model = onnx.load_from_string(path.read_bytes())
+    products = _products(onnx, model, part, recordings)
+    replaced: list[Any] = []
+    for node in model.graph.node:
+        product = next((p for p in products if p.node.output[0] == node.output[0]), None)
+        replaced += _in_int8(onnx, model.graph, product) if product else [node]
+    del model.graph.node[:]
+    model.graph.node.extend(replaced)
+    used = {name for node in replaced for name in node.input}
+    kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept)
+    model.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
+    with atomic_write(path, "wb") as file:
+        file.write(model.SerializeToString())
+    return len(products)
+
+
+def _products(onnx: Any, model: Any, part: str, recordings: Sequence[tuple[NDArray[np.float32], ...]]) -> list[Product]:
+    """The large products with constant weights, with the ranges of each column of their inputs over the recordings."""
+    from onnxruntime import InferenceSession
+
+    weights = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
+    nodes = [
+        node
+        for node in model.graph.node
+        if node.op_type == "MatMul"
+        and node.name.startswith(f"/{part}/")
+        and np.ndim(weights.get(node.input[1], 0)) == 2
+        and weights[node.input[1]].size >= LEAST
+    ]
+    probe = onnx.ModelProto()
+    probe.CopyFrom(model)
+    names = sorted({node.input[0] for node in nodes})
+    columns = {node.input[0]: len(weights[node.input[1]]) for node in nodes}
+    for name in names:
+        shape = onnx.numpy_helper.from_array(np.array([-1, columns[name]]), f"{name}_shape")
+        probe.graph.initializer.append(shape)
+        probe.graph.node.append(onnx.helper.make_node("Reshape", [name, shape.name], [f"{name}_rows"]))
+        for kind in ("Max", "Min"):
+            flat = onnx.helper.make_node(f"Reduce{kind}", [f"{name}_rows"], [f"{name}_{kind}"], axes=[0], keepdims=0)
+            probe.graph.node.append(flat)
+            probe.graph.output.append(onnx.helper.make_empty_tensor_value_info(f"{name}_{kind}"))
+    session = InferenceSession(probe.SerializeToString(), providers=["CPUExecutionProvider"])
+    inputs = [entry.name for entry in session.get_inputs()]
+    wanted = [f"{name}_{kind}" for name in names for kind in ("Max", "Min")]
+    seen = [session.run(wanted, dict(zip(inputs, given, strict=True))) for given in recordings]
+    high = {name: np.max([row[2 * i] for row in seen], axis=0) for i, name in enumerate(names)}
+    low = {name: np.min([row[2 * i + 1] for row in seen], axis=0) for i, name in enumerate(names)}
+    return [Product(node, weights[node.input[1]], low[node.input[0]], high[node.input[0]]) for node in nodes]
+
+
+def _in_int8(onnx: Any, graph: Any, product: Product) -> list[Any]:
+    node, name = product.node, product.node.output[0]
+    largest = np.maximum(np.maximum(np.abs(product.low), np.abs(product.high)), 1e-5)
+    # Columns are evened out between activations and weights; the mean of the divisors is 1.
+    share = largest**SMOOTHING / np.maximum(np.abs(product.weights).max(axis=1), 1e-5) ** (1 - SMOOTHING)
+    share = share / np.exp(np.log(share).mean())
+    low, high = min(0.0, float((product.low / share).min())), float((product.high / share).max())
+    scale = (high - low) / 255
+    zero = round(-low / scale)
+    weights = product.weights * share[:, None]
+    columns = np.maximum(np.abs(weights).max(axis=0), 1e-12) / LARGEST
+    rounded = np.round(weights / columns).astype(np.int8)
+    constants = {
+        "divisor": (1 / share).astype(np.float32),
+        "scale": np.float32(scale),
+        "zero": np.uint8(zero),
+        "weights": rounded,
+        "columns": columns.astype(np.float32),
+        "nothing": np.zeros(len(columns), np.int8),
+    }
+    graph.initializer.extend(
+        onnx.numpy_helper.from_array(np.asarray(value), f"{name}_{key}") for key, value in constants.items()
+    )
+    make = onnx.helper.make_node
+    names = {key: f"{name}_{key}" for key in (*constants, "evened", "rounded")}
+    return [
+        make("Mul", [node.input[0], names["divisor"]], [names["evened"]]),
+        make("QuantizeLinear", [names["evened"], names["scale"], names["zero"]], [names["rounded"]]),
+        make(
+            "MatMulIntegerToFloat",
+            [*(names[k] for k in ("rounded", "weights", "scale", "columns", "zero", "nothing"))],
+            [name],
+            domain="com.microsoft",
+        ),
+    ]
