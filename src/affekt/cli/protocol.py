@@ -19,6 +19,14 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--corpus", "corpora", multiple=True, metavar="NAME=PATH", help="A corpus of the recipe; once for each.")
 @click.option("--sounds", type=FOLDER, help="Noises (ESC-10; its fold 5 is left alone).")
 @click.option("--responses", type=FOLDER, help="Room impulse responses (wav).")
+@click.option(
+    "--teacher",
+    "teachers",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(exists=True, path_type=Path),
+    help="Whisper's weights, for a recipe that starts from them; once for each file.",
+)
 @click.option("--only", multiple=True, metavar="CORPUS", help="Of left-out: this corpus; once for each.")
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Times each fold is trained.")
 @click.option("--others", type=click.IntRange(1), default=10, show_default=True, help="Epochs over other corpora.")
@@ -38,6 +46,7 @@ def protocol(
     corpora: tuple[str, ...],
     sounds: Path | None,
     responses: Path | None,
+    teachers: tuple[Path, ...],
     only: tuple[str, ...],
     seeds: int,
     others: int,
@@ -56,14 +65,14 @@ def protocol(
     left-out           every corpus of the recipe, by a model that never met it
     """
     require("torch", extra="train").set_num_threads(threads)
-    from affekt.train.recipe import Recipe, load_recipe
+    from affekt.train.recipe import Recipe, WhisperRecipe, load_recipe
     from affekt.train.sources import Sources, noise_paths, response_paths
     from affekt.train.voice.protocols import LEFT_OUT, Budget, Job, run_protocol
 
     loaded = load_recipe(recipe)
-    if not isinstance(loaded, Recipe):
+    if not isinstance(loaded, (Recipe, WhisperRecipe)):
         raise InputError(f"{recipe} is no recipe of a voice model; its protocols are run by affekt reproduce.")
-    sources = Sources(folders(corpora), noise_paths(sounds), response_paths(responses))
+    sources = Sources(folders(corpora), noise_paths(sounds), response_paths(responses), teachers)
     budget = Budget(seeds=seeds, others=others, folds=epochs)
     output.mkdir(parents=True, exist_ok=True)
     if only and name != LEFT_OUT:

@@ -69,7 +69,7 @@ def change_voices(
 
 
 def _tracts_changed(mel: Tensor, front: FrontEnd, tracts: NDArray[np.float64]) -> Tensor:
-    """Bands (b, bands, t) after all frequencies of a clip were moved by a factor, whose logarithm is in ``tracts`` (b,)."""
+    """Bands (b, bands, t) after all frequencies of a clip were moved by a factor; its logarithm is in (b,)."""
     edges = mel_edges(front)
     moved = hertz_to_mel(mel_to_hertz(edges[1:-1]) * np.exp(-tracts[:, None]))
     return _read_at(mel, (moved - edges[1]) / (edges[1] - edges[0]))

@@ -32,6 +32,7 @@ from affekt.train.recipe import AnyVoice, recipe_digest, save_recipe
 from affekt.train.sources import Sources
 from affekt.train.voice.heads import taught
 from affekt.train.voice.loop import Material, Trainer, clip_embeddings, clip_logits, train
+from affekt.train.voice.networks import measure_of
 from affekt.train.voice.run import changes_of, material_of
 from affekt.types import Report, Sample
 from affekt.write.report import estimate_record, worst_speaker
@@ -137,7 +138,8 @@ class Job:
     def material(self) -> Material:
         """The same clips, their features."""
         cache = self.output / "cache"
-        return material_of(self.samples, self.recipe, cache, changes_of(self.recipe, self.sources, cache))
+        changes, measure = changes_of(self.recipe, self.sources, cache), measure_of(self.recipe, self.sources.teacher)
+        return material_of(self.samples, self.recipe, cache, changes, measure=measure)
 
     def rows(self, samples: Sequence[Sample]) -> NDArray[np.int64]:
         """Where samples stand in the material."""
