@@ -157,6 +157,15 @@ def test_the_speakers_that_a_scheme_tells_are_as_many_as_published(name, speaker
     assert len(set(speakers)) == len(speakers) == CORPORA[name].speakers
 
 
+def test_clips_without_a_label_are_counted_as_unknown_and_contradict_nothing(copy):
+    shutil.copy(copy / "s01_angry_01.wav", copy / "000001-01-1.wav")
+    shutil.copy(copy / "s01_angry_01.wav", copy / "000001-03-1.wav")
+    check = check_corpus("emogator", copy)
+    assert check.labels == {"angry": 1, "unknown": 1}
+    [double] = check.duplicates
+    assert not double.conflict
+
+
 def test_wrong_corpora_and_empty_folders_are_errors(tones, tmp_path):
     with pytest.raises(CorpusError, match="does not hold TESS"):
         check_corpus("tess", tones)

@@ -4,6 +4,7 @@ The marked tests need AFFEKT_CORPORA, a folder with one folder per corpus
 (``ravdess``, ``tess``, ...); without it they are skipped.
 """
 
+import hashlib
 import os
 from collections import Counter
 from pathlib import Path, PurePosixPath
@@ -11,7 +12,11 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from affekt.corpora import CORPORA, Corpus, read_corpus
+from affekt.corpora.baved import WORDS
 from affekt.corpora.corpus import AUDIO_SUFFIXES, Clip
+from affekt.corpora.emogator import CATEGORIES, EMOTIONS
+from affekt.corpora.emospeech import UNKNOWN_USER
+from affekt.data.labelling import relabel
 from affekt.errors import CorpusError, UnknownName
 from affekt.labels import VOICE
 
@@ -23,6 +28,8 @@ def make(folder: Path, *names: str) -> Path:
         path.touch()
     return folder
 
+
+USER = "61da3711fc5f82a04684b7c066241130f6c5b79902cf6f95ec8d2376"
 
 # corpus, path, and what it must say: id, label, speaker, sentence, sex, meta
 PARSED = [
@@ -92,6 +99,35 @@ PARSED = [
     ("emo_db", "03a01Fa", "happy", "03", "a01", "male", {"version": "a"}),
     ("emo_db", "14a05Tc", "sad", "14", "a05", "female", {"version": "c"}),
     ("emo_db", "16b02Na", "neutral", "16", "b02", "female", {"version": "a"}),
+    ("emogator", "000001-03-2", "angry", "000001", None, None, {"category": "anger", "repetition": 2}),
+    ("emogator", "000357-25-1", "calm", "000357", None, None, {"category": "serenity", "repetition": 1}),
+    ("emogator", "000100-10-3", "disgust", "000100", None, None, {"category": "disgust", "repetition": 3}),
+    ("emogator", "000299-15-1", "fear", "000299", None, None, {"category": "fear", "repetition": 1}),
+    ("emogator", "000340-02-1", "happy", "000340", None, None, {"category": "amusement", "repetition": 1}),
+    ("emogator", "000010-30-1", "happy", "000010", None, None, {"category": "triumph", "repetition": 1}),
+    ("emogator", "000001-18-1", "neutral", "000001", None, None, {"category": "neutral", "repetition": 1}),
+    ("emogator", "000001-09-1", "sad", "000001", None, None, {"category": "disappointment", "repetition": 1}),
+    ("emogator", "000001-27-1", "surprise", "000001", None, None, {"category": "surprise (negative)", "repetition": 1}),
+    ("emogator", "000001-01-1", None, "000001", None, None, {"category": "adoration", "repetition": 1}),
+    ("emogator", "000001-06-1", None, "000001", None, None, {"category": "contempt", "repetition": 1}),
+    ("emospeech", f"bacho-safe-angry-1562907046662-{USER}", "angry", "61da3711", "bacho", None,
+     {"keyword": "bacho", "environment": "safe", "published": "angry"}),
+    ("emospeech", f"help-glass break-calm-20190711161513-{UNKNOWN_USER}", "calm", None, "help", None,
+     {"keyword": "help", "environment": "glass break", "published": "calm"}),
+    ("emospeech", f"unknown-scream-fearful-1561964985.764769-{USER}", "fear", "61da3711", None, None,
+     {"keyword": "unknown", "environment": "scream", "published": "fearful"}),
+    ("emospeech", f"yes-gunshots-happy-??-{USER}", "happy", "61da3711", "yes", None,
+     {"keyword": "yes", "environment": "gunshots", "published": "happy"}),
+    ("emospeech", f"unknown-safe-None-20190618164152 copy-{UNKNOWN_USER}", None, None, None, None,
+     {"keyword": "unknown", "environment": "safe", "published": "None"}),
+    ("baved", "0-m-21-0-1-105", None, "0", "0", "male", {"age": 21, "level": 1, "word": "اعجبني"}),
+    ("baved", "100-f-6-6-2-2", None, "100", "6", "female", {"age": 6, "level": 2, "word": "سيئ"}),
+    ("casia", "liuchanhg_angry_201", "angry", "liuchanhg", "201", None, {}),
+    ("casia", "wangzhe_fear_250", "fear", "wangzhe", "250", None, {}),
+    ("casia", "zhaoquanyin_happy_001", "happy", "zhaoquanyin", "001", None, {}),
+    ("casia", "zhaozuoxiang_neutral_300", "neutral", "zhaozuoxiang", "300", None, {}),
+    ("casia", "liuchanhg_sad_201", "sad", "liuchanhg", "201", None, {}),
+    ("casia", "liuchanhg_surprise_d001", "surprise", "liuchanhg", "surprise-d001", None, {}),
     ("synthetic", "s01_angry_01", "angry", "s01", "01", "male", {}),
     ("synthetic", "s02_calm_02", "calm", "s02", "02", "female", {}),
     ("synthetic", "s99_disgust_99", "disgust", "s99", "99", "male", {}),
@@ -100,7 +136,7 @@ PARSED = [
     ("synthetic", "s03_neutral_01", "neutral", "s03", "01", "male", {}),
     ("synthetic", "s03_sad_01", "sad", "s03", "01", "male", {}),
     ("synthetic", "s03_surprise_01", "surprise", "s03", "01", "male", {}),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("corpus", "name", "label", "speaker", "sentence", "sex", "meta"), PARSED)
@@ -111,7 +147,7 @@ def test_a_name_says_what_the_corpus_says(corpus, name, label, speaker, sentence
 
 @pytest.mark.parametrize("corpus", [name for name, corpus in CORPORA.items() if corpus.parse])
 def test_every_label_has_a_literal_example(corpus):
-    assert {row[2] for row in PARSED if row[0] == corpus} == set(CORPORA[corpus].labels)
+    assert {row[2] for row in PARSED if row[0] == corpus} - {None} == set(CORPORA[corpus].labels)
 
 
 # One digit, letter or field beside the scheme must not be guessed at.
@@ -129,6 +165,12 @@ FOREIGN = {
     "crema_d": ["1000_DFA_ANG_XX", "1092_DFA_ANG_XX", "1001_XXX_ANG_XX", "1001_DFA_CAL_XX", "1001_ANG_DFA_XX",
                 "1001_DFA_ANG", "1001_DFA_ANG_", "1001_DFA_ANG_XXX", "1001_DFA_ANG_xx"],
     "emo_db": ["07a01Fa", "17a01Fa", "03a03Fa", "03b04Fa", "03a01Xa", "03a01fa", "03a01F", "03a01FA", "03a01Faa"],
+    "emogator": ["000000-01-1", "000358-01-1", "000400-01-1", "000001-00-1", "000001-31-1", "000001-01-4", "1-01-1"],
+    "emospeech": [f"run-safe-calm-1-{USER}", f"help-unsafe-calm-1-{USER}", f"help-safe-sad-1-{USER}",
+                  f"help-safe-calm-{USER}", f"help-safe-calm-1-{USER[1:]}", f"help-safe-calm-1-{USER.upper()}"],
+    "baved": ["0-m-21-7-1-105", "0-m-21-0-3-105", "0-x-21-0-1-105", "0-m-21-0-1", "-1-m-21-0-1-105"],
+    "casia": ["liuchanhg/angry/1", "liuchanhg/angry/2010", "liuchanhg/bored/201", "zhang/angry/201", "angry/201",
+              "liuchanhg/201", "liuchanhg/angry/201-202", "liuchanhg/angry/take"],
     "synthetic": ["s00_angry_01", "s01_angry_00", "s01_bored_01", "01_angry_01", "s01_angry_1", "s01_angry_001"],
 }  # fmt: skip
 
@@ -194,7 +236,39 @@ LAYOUTS = [
         ["7895_hl_soba.wav", "Sad/7895_hl_soba.wav", "Sound Source/Sad/7895_hl_soba.opus"],
         "turev_db/7895_hl_soba",
     ),
-]
+    ("emogator", ["000001-03-2.mp3", "data/mp3/000001-03-2.mp3", "wav/000001-03-2.wav"], "emogator/000001-03-2"),
+    (
+        "emospeech",
+        [
+            f"help-safe-calm-1-{USER}.wav",
+            f"Near Lake/help-safe-calm-1-{USER}.wav",
+            f"v1/House/help-safe-calm-1-{USER}.opus",
+        ],
+        f"emospeech/help-safe-calm-1-{USER}",
+    ),
+    ("baved", ["0-m-21-0-1-105.wav", "0/0-m-21-0-1-105.wav", "BAVED/0/0-m-21-0-1-105.opus"], "baved/0-m-21-0-1-105"),
+    (
+        "casia",
+        [
+            "liuchanhg/angry/201.wav",
+            "CASIA/Liuchang/Angry/201.WAV",
+            "angry/201-angry-liuchanhg.wav",
+            "相同文本300_liuchanhg_angry_201.wav",
+            "liuchanhg_angry_201.opus",
+        ],
+        "casia/liuchanhg_angry_201",
+    ),
+    (
+        "casia",
+        [
+            "不同文本100/Zuoxiang.Zhao/normal/001.wav",
+            "Zuoxiang.Zhao/normal/001.opus",
+            "不同文本100/ZhaoZuoxiang/neutral/001.wav",
+            "neutral_Zuoxiang.Zhao_001.wav",
+        ],
+        "casia/zhaozuoxiang_neutral_d001",
+    ),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -265,6 +339,65 @@ def test_ravdess_song_and_video_are_skipped_with_the_reason(tmp_path):
         "02-01-05-01-01-01-12.wav: modality 02 is video without sound; only 03 (audio) is read",
         "03-02-05-01-01-01-12.wav: channel 02 is song; only 01 (speech) is read",
     )
+
+
+def test_emogator_has_thirty_categories_and_each_stands_under_one_label_at_most():
+    mapped = [category for group in EMOTIONS.values() for category in group]
+    assert len(set(CATEGORIES)) == 30
+    assert len(set(mapped)) == len(mapped) == 13
+    assert set(mapped) < set(CATEGORIES)
+
+
+def test_emospeech_clips_of_the_hash_of_nothing_have_no_speaker(tmp_path):
+    assert hashlib.sha224(b"").hexdigest() == UNKNOWN_USER
+    names = [f"House/help-safe-calm-{n}-{UNKNOWN_USER}.wav" for n in (1, 2)]
+    reading = read_corpus("emospeech", make(tmp_path, *names, f"webservice/help-safe-happy-1-{USER}.wav"))
+    assert [sample.speaker for sample in reading.samples] == [None, None, "61da3711"]
+    assert reading.warnings == ("the speaker of 2 of 3 clips is unknown: they cannot be split by speaker.",)
+
+
+def test_emospeech_clips_without_a_voice_have_no_label_whatever_their_name_says(tmp_path):
+    [sample] = read_corpus("emospeech", make(tmp_path, f"Near Lake/background-safe-calm-1-{UNKNOWN_USER}.wav")).samples
+    assert (sample.label, sample.sentence) == (None, None)
+    assert (sample.meta["published"], sample.meta["place"]) == ("calm", "near lake")
+
+
+def test_baved_has_levels_and_no_labels(tmp_path):
+    reading = read_corpus("baved", make(tmp_path, "0/0-m-21-0-0-1.wav", "3/1-f-20-3-2-7.wav"))
+    assert reading.warnings == ("none of the 2 clips has a label.",)
+    assert [sample.label for sample in relabel(reading.samples, "level")] == ["0", "2"]
+    assert len(set(WORDS)) == 7
+
+
+def test_baved_speaker_that_is_there_under_two_numbers_is_one(tmp_path):
+    samples = read_corpus("baved", make(tmp_path, "0/46-m-20-0-0-156.wav", "0/53-m-20-0-0-209.wav")).samples
+    assert [(sample.id, sample.speaker) for sample in samples] == [
+        ("baved/46-m-20-0-0-156", "46"),
+        ("baved/53-m-20-0-0-209", "46"),
+    ]
+
+
+def test_baved_clip_in_the_folder_of_another_word_has_no_word(tmp_path):
+    [sample] = read_corpus("baved", make(tmp_path, "0/49-m-23-6-1-201.wav")).samples
+    assert sample.sentence is None and "word" not in sample.meta
+    assert sample.meta["level"] == 1
+
+
+def test_casia_path_that_contradicts_itself_is_skipped(tmp_path):
+    names = ["wangzhe/angry/201.wav", "wangzhe/angry/202-sad-wangzhe.wav", "wangzhe/sad/203-sad-liuchanhg.wav"]
+    reading = read_corpus("casia", make(tmp_path, *names))
+    assert [sample.id for sample in reading.samples] == ["casia/wangzhe_angry_201"]
+    assert reading.skipped == (
+        "wangzhe/angry/202-sad-wangzhe.wav: the path says angry and sad",
+        "wangzhe/sad/203-sad-liuchanhg.wav: the path says liuchanhg and wangzhe",
+    )
+
+
+def test_casia_texts_of_one_emotion_are_no_sentence_of_another(tmp_path):
+    names = ["liuchanhg/angry/001.wav", "liuchanhg/sad/001.wav", "Chang.Liu/angry/001.wav", "Chang.Liu/sad/001.wav"]
+    samples = read_corpus("casia", make(tmp_path, *names)).samples
+    assert [sample.sentence for sample in samples] == ["001", "angry-d001", "001", "sad-d001"]
+    assert {sample.speaker for sample in samples} == {"liuchanhg"}
 
 
 def test_urdu_letter_that_contradicts_the_folder_is_skipped(tmp_path):
@@ -343,6 +476,9 @@ def test_the_table_is_sound(key, corpus: Corpus):
 REAL = {
     "ased": (2474, 65, {"angry": 486, "fear": 510, "happy": 486, "neutral": 522, "sad": 470}),
     "banglaser": (1466, 34, {"angry": 306, "happy": 306, "neutral": 242, "sad": 306, "surprise": 306}),
+    "baved": (1935, 59, {None: 1935}),
+    "emogator": (32130, 357, {None: 18207, **{name: 1071 * len(group) for name, group in EMOTIONS.items()}}),
+    "emospeech": (7741, 108, {None: 1117, "angry": 1134, "calm": 2945, "fear": 1576, "happy": 969}),
     "emovo": (588, 6, dict.fromkeys(CORPORA["emovo"].labels, 84)),
     "nemo": (4481, 9, {"angry": 749, "fear": 736, "happy": 749, "neutral": 809, "sad": 769, "surprise": 669}),
     "ravdess": (1440, 24, dict.fromkeys(CORPORA["ravdess"].labels, 192) | {"neutral": 96}),
@@ -370,5 +506,5 @@ def test_the_real_corpus_is_read_completely(real_corpora, corpus):
     clips, speakers, labels = REAL[corpus]
     assert reading.skipped == ()
     assert len(reading.samples) == clips <= CORPORA[corpus].clips
-    assert len({sample.speaker for sample in reading.samples}) == speakers <= CORPORA[corpus].speakers
+    assert len({sample.speaker for sample in reading.samples} - {None}) == speakers <= CORPORA[corpus].speakers
     assert Counter(sample.label for sample in reading.samples) == labels

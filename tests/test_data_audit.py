@@ -666,6 +666,15 @@ def test_a_trick_is_stamped_and_strict_fails(affekt, ravdess, words, stamp):
     assert affekt("audit", "--corpus", f"ravdess={ravdess}", *words, "--strict").exit_code == 1
 
 
+def test_clips_without_an_emotion_are_named_and_the_others_audited(affekt, tmp_path):
+    for speaker in range(1, 6):
+        for category in ("01", "03", "24"):
+            (tmp_path / f"{speaker:06d}-{category}-1.mp3").touch()
+    done = affekt("audit", "emogator", tmp_path, "--split", "speaker", "--format", "json")
+    assert done.exit_code == 0
+    assert "Clips without label: 5 of 15" in done.stdout
+
+
 @pytest.mark.parametrize(("column", "of"), [("id", "ravdess/{}"), ("path", "{}.wav"), ("clip", "{}")])
 def test_a_split_may_come_from_a_file(affekt, ravdess, tmp_path, column, of):
     path = tmp_path / "split.csv"

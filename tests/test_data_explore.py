@@ -290,6 +290,24 @@ def test_what_is_odd_is_told_with_its_counts(change, sentence):
     assert sentence in notices(change(balanced()))
 
 
+def test_clips_without_a_label_are_not_counted_as_a_class():
+    samples = balanced()
+    bare = [dataclasses.replace(s, id=f"{s.id}{i}", label=None, sentence=None) for i in range(2) for s in samples]
+    lengths = {s.id: 2.0 if s.label else 9.0 for s in [*samples, *bare]}
+    assert notices([*samples, *bare], lengths) == "96 of 144 clips have no label."
+    assert notices(bare) == "96 of 96 clips have no label."
+
+
+def test_names_of_hundreds_of_speakers_do_not_lie_on_one_another():
+    from affekt.plot.explore import bars
+
+    samples = [sample(f"x{i}", "sad", f"{i:03d}", "a") for i in range(357)]
+    ax = bars(count(samples, "speaker", "sex"))
+    names = [text.get_text() for text in ax.get_xticklabels()]
+    assert len(names) <= 120
+    assert names[:2] == ["000", "003"] and ax.get_xticks()[1] == 3
+
+
 def test_lengths_and_rates_that_give_something_away_are_told():
     samples = balanced()
     lengths = {s.id: 3.0 if s.label == "sad" else 1.5 for s in samples}

@@ -419,6 +419,14 @@ def test_every_model_of_crema_d_mel_runs(layouts, tmp_path):
         assert 0 <= outcome.report.metrics["UAR"].value <= 1
 
 
+def test_clips_without_a_label_are_no_class_of_their_own(tmp_path):
+    for name in ("000001-01-1", "000001-03-1", "000001-24-1"):
+        (tmp_path / f"{name}.mp3").touch()
+    experiment = dataclasses.replace(small("crema-d-mel"), corpora=("emogator",), keep=(), merge={})
+    samples, _ = read_samples(experiment, {"emogator": tmp_path})
+    assert [sample.label for sample in samples] == ["angry", "sad"]
+
+
 def test_broken_clips_are_counted_and_the_rest_goes_on(layouts, tmp_path):
     folder = tmp_path / "tess"
     write_synthetic(folder, layout="tess", speakers=2, clips_per_label=3, seed=1)

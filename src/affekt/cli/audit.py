@@ -72,7 +72,9 @@ def audit(
     samples = [sample for found in read_all(given).values() for sample in found]
     if label != "emotion" and any(label in sample.meta for sample in samples):
         samples = [sample for sample in samples if sample.meta.get(label) is not None]
-    split = _split(relabel(samples, label), how or _usual(samples), seed)
+    # Clips without an emotion stay: the audit names them.
+    called = samples if label == "emotion" else relabel(samples, label)
+    split = _split(called, how or _usual(samples), seed)
     findings = audit_split(split, _evidence(split, audio))
     click.echo(WRITERS[form](split, findings))
     return FOUND if strict and stamps(findings) else 0

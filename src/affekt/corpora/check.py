@@ -29,13 +29,16 @@ SILENT = 1e-3  # peak: -60 dB of full scale
 LATE = 0.02  # seconds that a clip may end after its recording: tables are rounded
 TRUNCATED = "is truncated"  # how the sentence of affekt.speech.audio begins
 MOST_NAMES = 10
+UNKNOWN = "unknown"  # the label of clips without one
 
 # The speakers of the corpora whose naming scheme tells them all.
 SPEAKERS: dict[str, tuple[str, ...]] = {
     "ased": tuple(f"{n:02d}" for n in range(1, 66)),
     "banglaser": tuple(f"{n:02d}" for n in range(1, 35)),
+    "casia": ("liuchanhg", "wangzhe", "zhaoquanyin", "zhaozuoxiang"),
     "crema_d": tuple(str(n) for n in range(1001, 1092)),
     "emo_db": ("03", *(f"{n:02d}" for n in range(8, 17))),
+    "emogator": tuple(f"{n:06d}" for n in range(1, 358)),
     "emovo": ("f1", "f2", "f3", "m1", "m2", "m3"),
     "nemo": ("EB0", "IC0", "KD0", "KS0", "MK0", "MP0", "SM0", "TP0", "WR0"),
     "ravdess": tuple(f"{n:02d}" for n in range(1, 25)),
@@ -61,7 +64,7 @@ class Duplicate:
     @property
     def conflict(self) -> bool:
         """Whether the clips have different labels, so that one of them must be wrong."""
-        return len(set(self.labels)) > 1
+        return len(set(self.labels) - {None}) > 1
 
     @property
     def across_speakers(self) -> bool:
@@ -243,7 +246,7 @@ def _look_at(samples: Sequence[Sample], tick: Callable[[], object]) -> list[_Cli
 
 
 def _summed(corpus: Corpus, reading: Reading, clips: Sequence[_ClipFacts]) -> Check:
-    labels = Counter(str(sample.label) for sample in reading.samples)
+    labels = Counter(sample.label or UNKNOWN for sample in reading.samples)
     speakers = Counter(sample.speaker for sample in reading.samples if sample.speaker is not None)
     readable = [clip for clip in clips if not clip.failure]
     rates = Counter(clip.rate for clip in readable if clip.rate)

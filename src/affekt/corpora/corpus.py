@@ -42,8 +42,8 @@ class Clip:
     name : str
         The clip's name in its corpus, the same in every layout: two files with
         the same name are copies of one clip.
-    label : str
-        The emotion, in affekt's words.
+    label : str or None
+        The emotion, in affekt's words. ``None``: there is none, or no word of affekt stands for it.
     speaker : str or None
         As the corpus writes it; two corpora may both have a speaker ``01``. ``None``: unknown.
     sentence : str or None
@@ -53,7 +53,7 @@ class Clip:
     """
 
     name: str
-    label: str
+    label: str | None
     speaker: str | None
     sentence: str | None = None
     sex: str | None = None
@@ -82,7 +82,7 @@ class Corpus:
     clips, speakers : int or None
         As published; a copy may hold fewer. ``None`` where any number will do.
     labels : tuple of str
-        The emotions it has, in affekt's words, in alphabetical order; none where any will do.
+        The emotions it has, in affekt's words, in alphabetical order; none where any will do, or no clip has one.
     example : str
         A file name of this corpus, for error messages.
     parse : callable or None
@@ -229,7 +229,9 @@ def reading_of(samples: Iterable[Sample], skipped: Iterable[str], *, modality: s
         warnings.append(f"the {who} of {unknown} of {len(ordered)} {what} is unknown: they cannot be split by {who}.")
     if ordered and len(speakers) == 1 and not unknown:
         warnings.append(f"only one {who} ({next(iter(speakers))}): nobody is left to test on.")
-    if len(labels) == 1:
+    if labels == {None}:
+        warnings.append(f"none of the {len(ordered)} {what} has a label.")
+    elif len(labels) == 1:
         warnings.append(
             f"only one class: all {what} ({len(ordered)}) are {next(iter(labels))}; there is nothing to tell apart."
         )

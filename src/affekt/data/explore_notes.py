@@ -23,18 +23,26 @@ def look_out(data: Exploration) -> tuple[str, ...]:
     return (*found, *_lengths_by_label(data), *_rates(data))
 
 
+def _labelled(samples: Iterable[Sample]) -> list[Sample]:
+    """Clips without a label are no class of their own."""
+    return [sample for sample in samples if sample.label is not None]
+
+
 def _uneven_labels(samples: Sequence[Sample]) -> Iterator[str]:
-    sizes = _sizes(samples, "label")
+    labelled = _labelled(samples)
+    if unlabelled := len(samples) - len(labelled):
+        yield f"{_of(unlabelled, samples)} have no label."
+    if not labelled:
+        return
+    sizes = _sizes(labelled, "label")
     (most, largest), (least, smallest) = sizes[0], sizes[-1]
     if len(sizes) == 1:
         yield f"All {_clips(largest)} have one label, {most}: there is nothing to tell apart."
     elif largest >= UNEVEN * smallest:
         yield (
             f"The classes are unbalanced: {most} has {_clips(largest)}, {least} {smallest}. Always answering {most} is "
-            f"right {_share(largest, len(samples))} of the time, so report the mean recall of the classes (UAR)."
+            f"right {_share(largest, len(labelled))} of the time, so report the mean recall of the classes (UAR)."
         )
-    if unlabelled := dict(sizes).get(UNKNOWN):
-        yield f"{_of(unlabelled, samples)} have no label."
 
 
 def _few_speakers(samples: Sequence[Sample]) -> Iterator[str]:
@@ -53,10 +61,11 @@ def _few_speakers(samples: Sequence[Sample]) -> Iterator[str]:
 
 def _speakers_without_labels(samples: Sequence[Sample]) -> Iterator[str]:
     labels_of: dict[str, set[str]] = {}
-    for s in samples:
+    labelled = _labelled(samples)
+    for s in labelled:
         if s.speaker:
             labels_of.setdefault(s.speaker, set()).add(name_of(s, "label"))
-    everything = len(names_of(samples, "label"))
+    everything = len(names_of(labelled, "label"))
     single = [speaker for speaker, labels in labels_of.items() if len(labels) == 1 < everything]
     partial = [speaker for speaker, labels in labels_of.items() if 1 < len(labels) < everything]
     if single:
@@ -92,7 +101,7 @@ def _sexes(samples: Sequence[Sample]) -> Iterator[str]:
     voices = count([s for s in samples if s.sex and s.speaker], "speaker", "sex")
     if both := [name for name, row in zip(voices.rows, voices.counts, strict=True) if np.count_nonzero(row) > 1]:
         yield f"Female in some clips and male in others, by their names: speaker {_listed(both)}. One must be wrong."
-    table = count([s for s in samples if s.sex], "label", "sex")
+    table = count([s for s in _labelled(samples) if s.sex], "label", "sex")
     lone = [label for label, row in zip(table.rows, table.counts, strict=True) if len(row) == 2 and not row.all()]
     if lone:
         yield f"Heard from one sex only: {_listed(lone)}. Whoever recognises the sex knows something of the emotion."
@@ -100,6 +109,7 @@ def _sexes(samples: Sequence[Sample]) -> Iterator[str]:
 
 def _sentences(samples: Sequence[Sample]) -> Iterator[str]:
     labels_of: dict[str, list[str]] = {}
+    samples = _labelled(samples)
     for s in samples:
         if s.sentence:
             labels_of.setdefault(s.sentence, []).append(name_of(s, "label"))
@@ -119,7 +129,7 @@ def _sentences(samples: Sequence[Sample]) -> Iterator[str]:
 
 def _lengths_by_label(data: Exploration) -> Iterator[str]:
     values: dict[str, list[float]] = {}
-    for s in data.samples:
+    for s in _labelled(data.samples):
         values.setdefault(name_of(s, "label"), []).append(data.lengths[s.id])
     medians = sorted((float(np.median(v)), label) for label, v in values.items() if len(v) >= ENOUGH_FOR_LENGTH)
     if not medians:

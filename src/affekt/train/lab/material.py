@@ -86,7 +86,7 @@ def read_samples(experiment: Experiment, folders: dict[str, Path]) -> tuple[tupl
 
 def _chosen(experiment: Experiment, samples: Sequence[Sample]) -> tuple[Sample, ...]:
     merged = [replace(s, label=experiment.merge.get(s.label or "", s.label)) for s in samples]
-    kept = [s for s in merged if not experiment.keep or s.label in experiment.keep]
+    kept = [s for s in merged if s.label is not None and (not experiment.keep or s.label in experiment.keep)]
     kept = [s for s in kept if not experiment.sex or s.sex == experiment.sex]
     labels = sorted({str(s.label) for s in kept})
     if len(labels) < 2:
