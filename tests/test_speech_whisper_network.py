@@ -174,3 +174,41 @@ def test_layers_take_part_in_their_order():
         before = two(log_mel)
         two.layers[0].narrow.weight.mul_(2)
         assert not torch.allclose(before, two(log_mel))
+
+
+def in_int8(model_file, tmp_path):
+    from affekt.train.quantise import quantise
+
+    path = tmp_path / "int8.onnx"
+    path.write_bytes(model_file.read_bytes())
+    baseline = np.zeros((1, 13), np.float32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("affekt.train.quantise.LEAST", 100)
+        count = quantise(path, "encoder", [(noise(1, 51_440, seed=seed).numpy(), baseline) for seed in range(4)])
+    assert count == 2 + 4 * TINY.layers
+    return path
+
+
+def test_in_int8_a_window_does_not_depend_on_what_else_is_in_the_batch(network, model_file, tmp_path):
+    plain, rounded = open_model(model_file), open_model(in_int8(model_file, tmp_path))
+    signal = noise(3, 51_440, seed=9).numpy()
+    signal[1] *= 100
+    baseline = np.zeros((3, 13), np.float32)
+    together = rounded.run(signal, baseline)
+    for row in range(3):
+        for one, other in zip(together, rounded.run(signal[row : row + 1], baseline[:1]), strict=True):
+            np.testing.assert_array_equal(one[row], other[0])
+    wanted = plain.run(signal, baseline)[2]
+    found = together[2]
+    assert np.linalg.norm(found - wanted) < 0.1 * np.linalg.norm(wanted - wanted.mean())
+    assert np.abs(found - wanted).max() > 0
+
+
+def test_the_torch_network_of_an_int8_file_has_its_weights_but_for_rounding(network, model_file, tmp_path):
+    from affekt.explain.network import take_weights
+
+    made = WhisperVoice(TINY).eval()
+    take_weights(made, in_int8(model_file, tmp_path), lambda: made(noise(1, 64_000), torch.zeros(1, 13)))
+    for name in ("encoder.first", "encoder.second", "encoder.layers.1.narrow"):
+        one, other = made.get_submodule(name).weight, network.get_submodule(name).weight
+        assert (one - other).abs().max() < 0.04 * other.abs().max()

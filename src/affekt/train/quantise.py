@@ -69,10 +69,28 @@ def quantise(path: Path, part: str, recordings: Sequence[tuple[NDArray[np.float3
     kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
     del model.graph.initializer[:]
     model.graph.initializer.extend(kept)
-    model.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
     with atomic_write(path, "wb") as file:
         file.write(model.SerializeToString())
     return len(products)
+
+
+def dequantised(model: Any) -> None:
+    """Put float32 products back in place of those in int8, in a graph that :func:`quantise` rewrote."""
+    onnx = require("onnx", extra="train")
+    constants = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
+    replaced: list[Any] = []
+    for node in model.graph.node:
+        if len(replaced) > 3 and replaced[-2].op_type == "MatMulInteger":
+            evened, rounded, product, _ = replaced[-4:]
+            columns = constants[node.input[1]] / constants[rounded.input[1]]
+            weights = constants[product.input[1]] * columns * constants[evened.input[1]][:, None]
+            del replaced[-4:]
+            name = f"{node.output[0]}_float"
+            model.graph.initializer.append(onnx.numpy_helper.from_array(weights.astype(np.float32), name))
+            node = onnx.helper.make_node("MatMul", [evened.input[0], name], list(node.output))
+        replaced.append(node)
+    del model.graph.node[:]
+    model.graph.node.extend(replaced)
 
 
 def _products(onnx: Any, model: Any, part: str, recordings: Sequence[tuple[NDArray[np.float32], ...]]) -> list[Product]:
@@ -126,21 +144,17 @@ def _in_int8(onnx: Any, graph: Any, product: Product) -> list[Any]:
         "scale": np.float32(scale),
         "zero": np.uint8(zero),
         "weights": rounded,
-        "columns": columns.astype(np.float32),
-        "nothing": np.zeros(len(columns), np.int8),
+        "columns": (scale * columns).astype(np.float32),
     }
     graph.initializer.extend(
         onnx.numpy_helper.from_array(np.asarray(value), f"{name}_{key}") for key, value in constants.items()
     )
     make = onnx.helper.make_node
-    names = {key: f"{name}_{key}" for key in (*constants, "evened", "rounded")}
+    names = {key: f"{name}_{key}" for key in (*constants, "evened", "rounded", "sums", "real")}
     return [
         make("Mul", [node.input[0], names["divisor"]], [names["evened"]]),
         make("QuantizeLinear", [names["evened"], names["scale"], names["zero"]], [names["rounded"]]),
-        make(
-            "MatMulIntegerToFloat",
-            [*(names[k] for k in ("rounded", "weights", "scale", "columns", "zero", "nothing"))],
-            [name],
-            domain="com.microsoft",
-        ),
+        make("MatMulInteger", [names["rounded"], names["weights"], names["zero"]], [names["sums"]]),
+        make("Cast", [names["sums"]], [names["real"]], to=onnx.TensorProto.FLOAT),
+        make("Mul", [names["real"], names["columns"]], [name]),
     ]

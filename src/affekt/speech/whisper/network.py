@@ -134,7 +134,8 @@ class WhisperLayers(nn.Module):
     def __init__(self, shape: WhisperShape) -> None:
         super().__init__()
         self.shape, width = shape, shape.channels
-        self.first, self.second = nn.Conv1d(80, width, 3, padding=1), nn.Conv1d(width, width, 3, stride=2, padding=1)
+        # Convolutions over three frames, as matrix products: these can be done in int8.
+        self.first, self.second = nn.Linear(3 * WHISPER_FRONT.bands, width), nn.Linear(3 * width, width)
         self.positions = constant(sinusoids(4 * shape.block_frames, width))
         self.layers = nn.ModuleList(Layer(width, shape.attention_heads) for _ in range(shape.layers))
         self.norm = nn.LayerNorm(width)
@@ -156,8 +157,8 @@ class WhisperLayers(nn.Module):
 
     def _encode(self, log_mel: Tensor, real: Tensor) -> Tensor:
         x = real * normalised(log_mel, real)
-        x = real * F.gelu(convolved(x, self.first))
-        x = F.gelu(convolved(x, self.second))
+        x = real * F.gelu(self.first(three_frames(x)))
+        x = F.gelu(self.second(three_frames(x, stride=2)))
         x = x + self.positions[: x.shape[1]]
         real = real[:, ::2, 0]
         hidden = ((real - 1) * 1e4)[:, None, None]
@@ -176,13 +177,10 @@ class WhisperLayers(nn.Module):
         )
 
 
-def convolved(x: Tensor, layer: nn.Conv1d) -> Tensor:
-    """Frames (b, t, c) through a convolution over three of them, as one matrix product: that can be done in int8."""
-    stride = layer.stride[0]
-    padded = F.pad(x, (0, 0, 1, 1))
-    frames = x.shape[1]
-    three = torch.cat([padded[:, i : i + frames : stride] for i in range(3)], dim=2)
-    return F.linear(three, layer.weight.transpose(1, 2).reshape(layer.out_channels, -1), layer.bias)
+def three_frames(x: Tensor, stride: int = 1) -> Tensor:
+    """Frames (b, t, c) beside those before and after them, (b, t / stride, 3 c); nothing lies beyond the ends."""
+    padded, frames = F.pad(x, (0, 0, 1, 1)), x.shape[1]
+    return torch.cat([padded[:, i : i + frames : stride] for i in range(3)], dim=2)
 
 
 def normalised(log_mel: Tensor, real: Tensor) -> Tensor:

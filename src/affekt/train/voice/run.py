@@ -22,12 +22,14 @@ from affekt.errors import InputError
 from affekt.metrics.calibration import fit_temperature
 from affekt.metrics.slices import speaker_of
 from affekt.models.card import Card
+from affekt.models.onnx import open_model, read_card, softmax
 from affekt.models.zoo import load_model
 from affekt.speech.activity import Activity
 from affekt.speech.network import PooledNetwork
-from affekt.speech.waveform import ActivityModel
+from affekt.speech.waveform import SHORTEST, ActivityModel
 from affekt.speech.whisper.network import WhisperShape, WhisperVoice
 from affekt.train.export import export
+from affekt.train.quantise import quantise
 from affekt.train.recipe import AnyVoice, WhisperRecipe, as_table, save_recipe
 from affekt.train.sources import LICENCE, Sources, read_split, split_hash, training_data
 from affekt.train.voice.clips import Clips, load_clips
@@ -46,6 +48,8 @@ LIMITS = (
     "It hears how something is said, not what somebody feels. Not for decisions about people; in the EU, inferring "
     "emotions at work and in education is forbidden but for medical or safety reasons (AI Act, Article 5(1)(f)).",
 )
+#: Clips that the scales of activations in int8 come from, and that the file is compared with float32 on.
+CALIBRATION = 300
 #: Of a model without dev speakers.
 UNCALIBRATED = "Its confidence is not calibrated, and its last epoch was kept: there were no dev speakers."
 
@@ -110,7 +114,7 @@ def run(recipe: AnyVoice, sources: Sources, output: Path, *, report: Report, sta
         network, dev = stage(tuning, output / "tuned", network.state_dict())
     else:
         dev = material_of(split.dev, replace(recipe, frozen=False), cache, measure=whisper_mel())
-    return finish(recipe, network, split, dev, output, report=report)
+    return in_int8(finish(recipe, network, split, dev, output, report=report), split, cache, report=report)
 
 
 def thawed(network: PooledNetwork, recipe: WhisperRecipe, teacher: Sequence[Path]) -> PooledNetwork:
@@ -152,12 +156,41 @@ def finish(
     card = make_card(recipe, network, split, temperature)
     if not len(dev.labels):
         card = replace(card, limits=(*card.limits, UNCALIBRATED))
+    folder = next((output / stage for stage in ("tuned", "frozen") if (output / stage).exists()), output)
     start = output / "start.json"
     begun = json.loads(start.read_text(encoding="utf-8")) if start.exists() else {}
-    card = replace(card, recipe={**card.recipe, **kept_epoch(output), **begun})
-    difference = export(network, card, output / f"{recipe.name}.onnx")
-    report(json.dumps({"temperature": round(temperature, 4), "parity": difference, "dev": recalls}))
-    return output / f"{recipe.name}.onnx"
+    card = replace(card, recipe={**card.recipe, **kept_epoch(folder), **begun})
+    path = output / f"{recipe.name}.onnx"
+    told = {"temperature": round(temperature, 4), "parity": export(network, card, path), "dev": recalls}
+    report(json.dumps(told))
+    return path
+
+
+def in_int8(path: Path, split: Split, cache: Path, *, report: Report) -> Path:
+    """The encoder of a model file in int8; its scales come from clips that were learned from.
+
+    How far its answers to the clips of dev speakers are from those in float32 is reported.
+    """
+    learned, dev = (load_clips(part, cache, trim=speech_only) for part in (split.train, split.dev))
+    card, rng = read_card(path), np.random.default_rng(0)
+
+    def given(clips: Clips, row: int) -> tuple[NDArray[np.float32], ...]:
+        signal = np.pad(clips[row], (0, max(0, SHORTEST - clips.lengths[row])))
+        return signal[None], np.zeros((1, 1 + card.baseline), np.float32)
+
+    plain = open_model(path)
+    rows = rng.permutation(len(learned))[:CALIBRATION]
+    quantise(path, "encoder", [given(learned, int(row)) for row in rows])
+    rounded = open_model(path)
+    differences, same = [], []
+    for row in rng.permutation(len(dev))[:CALIBRATION]:
+        one, other = (softmax(m.run(*given(dev, int(row)))[0], card.temperature) for m in (plain, rounded))
+        differences.append(np.abs(one - other).max())
+        same.append(one.argmax() == other.argmax())
+    if same:
+        told = {"int8: largest difference of a probability, median": float(np.median(differences))}
+        report(json.dumps({**told, "same answer": float(np.mean(same)), "clips": len(same)}))
+    return path
 
 
 def readable(samples: Sequence[Sample], cache: Path, report: Report) -> tuple[Sample, ...]:

