@@ -5,7 +5,9 @@ depends on its own input alone, never on what else is in the batch, and a
 stream still equals the file. Before it is rounded, each column of an
 activation is divided by a number that the weights are multiplied with
 (Xiao et al., SmoothQuant, 2023): a few columns of a transformer are a hundred
-times as large as the others, and would leave these no digits.
+times as large as the others, and would leave these no digits. What one weight
+loses in rounding, those of inputs that go with it make good (Frantar et al.,
+GPTQ, 2023).
 """
 
 from __future__ import annotations
@@ -25,8 +27,24 @@ from affekt._optional import require
 LEAST = 60_000
 #: Share of the difference between columns that goes from the activations into the weights.
 SMOOTHING = 0.5
+#: Of the mean square of the inputs, added to each so that their products can be inverted.
+DAMPING = 0.01
 #: Largest weight: 7 bits and a sign would overflow in the 16 bit sums of processors without VNNI.
 LARGEST = 63
+
+
+@dataclass(eq=False)
+class Seen:
+    """What the calibration saw of the input of a product: ranges of its columns, and products of one with another."""
+
+    low: NDArray[np.float64]  # (k,)
+    high: NDArray[np.float64]  # (k,)
+    moments: NDArray[np.float64]  # (k, k)
+
+    def add(self, rows: NDArray[np.float32]) -> None:
+        """See more rows (n, k)."""
+        self.low, self.high = np.minimum(self.low, rows.min(axis=0)), np.maximum(self.high, rows.max(axis=0))
+        self.moments += rows.T @ rows
 
 
 @dataclass(frozen=True)
@@ -35,8 +53,7 @@ class Product:
 
     node: Any
     weights: NDArray[np.float32]  # (k, n)
-    low: NDArray[np.float32]  # (k,)
-    high: NDArray[np.float32]  # (k,)
+    seen: Seen
 
 
 def quantise(path: Path, part: str, recordings: Sequence[tuple[NDArray[np.float32], ...]]) -> int:
@@ -108,42 +125,55 @@ def _products(onnx: Any, model: Any, part: str, recordings: Sequence[tuple[NDArr
     ]
     probe = onnx.ModelProto()
     probe.CopyFrom(model)
-    names = sorted({node.input[0] for node in nodes})
-    columns = {node.input[0]: len(weights[node.input[1]]) for node in nodes}
-    for name in names:
-        shape = onnx.numpy_helper.from_array(np.array([-1, columns[name]]), f"{name}_shape")
-        probe.graph.initializer.append(shape)
-        probe.graph.node.append(onnx.helper.make_node("Reshape", [name, shape.name], [f"{name}_rows"]))
-        for kind in ("Max", "Min"):
-            flat = onnx.helper.make_node(f"Reduce{kind}", [f"{name}_rows"], [f"{name}_{kind}"], axes=[0], keepdims=0)
-            probe.graph.node.append(flat)
-            probe.graph.output.append(onnx.helper.make_empty_tensor_value_info(f"{name}_{kind}"))
+    seen: dict[str, Seen] = {}
+    for node in nodes:
+        size = len(weights[node.input[1]])
+        seen[node.input[0]] = Seen(np.zeros(size), np.zeros(size), np.zeros((size, size)))
+    probe.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in seen)
     session = InferenceSession(probe.SerializeToString(), providers=["CPUExecutionProvider"])
     inputs = [entry.name for entry in session.get_inputs()]
-    wanted = [f"{name}_{kind}" for name in names for kind in ("Max", "Min")]
-    seen = [session.run(wanted, dict(zip(inputs, given, strict=True))) for given in recordings]
-    high = {name: np.max([row[2 * i] for row in seen], axis=0) for i, name in enumerate(names)}
-    low = {name: np.min([row[2 * i + 1] for row in seen], axis=0) for i, name in enumerate(names)}
-    return [Product(node, weights[node.input[1]], low[node.input[0]], high[node.input[0]]) for node in nodes]
+    for given in recordings:
+        for one, rows in zip(
+            seen.values(), session.run(list(seen), dict(zip(inputs, given, strict=True))), strict=True
+        ):
+            one.add(rows.reshape(-1, rows.shape[-1]))
+    return [Product(node, weights[node.input[1]], seen[node.input[0]]) for node in nodes]
+
+
+def rounded(
+    weights: NDArray[np.float64], columns: NDArray[np.float64], moments: NDArray[np.float64]
+) -> NDArray[np.int8]:
+    """Weights (k, n) in units of ``columns`` (n,), rounded one row after the other.
+
+    The error of a row is taken off the rows after it, by as much as their
+    inputs go with its own: ``moments`` (k, k) are the inputs' products.
+    """
+    weights, found = weights.copy(), np.zeros(weights.shape, np.int8)
+    damped = moments + DAMPING * moments.diagonal().mean() * np.eye(len(moments))
+    upper = np.linalg.cholesky(np.linalg.inv(damped)).T
+    for row in range(len(weights)):
+        found[row] = np.clip(np.round(weights[row] / columns), -LARGEST, LARGEST)
+        error = (weights[row] - found[row] * columns) / upper[row, row]
+        weights[row + 1 :] -= np.outer(upper[row, row + 1 :], error)
+    return found
 
 
 def _in_int8(onnx: Any, graph: Any, product: Product) -> list[Any]:
     node, name = product.node, product.node.output[0]
-    largest = np.maximum(np.maximum(np.abs(product.low), np.abs(product.high)), 1e-5)
+    largest = np.maximum(np.maximum(np.abs(product.seen.low), np.abs(product.seen.high)), 1e-5)
     # Columns are evened out between activations and weights; the mean of the divisors is 1.
     share = largest**SMOOTHING / np.maximum(np.abs(product.weights).max(axis=1), 1e-5) ** (1 - SMOOTHING)
     share = share / np.exp(np.log(share).mean())
-    low, high = min(0.0, float((product.low / share).min())), float((product.high / share).max())
+    low, high = float((product.seen.low / share).min()), float((product.seen.high / share).max())
     scale = (high - low) / 255
     zero = round(-low / scale)
     weights = product.weights * share[:, None]
     columns = np.maximum(np.abs(weights).max(axis=0), 1e-12) / LARGEST
-    rounded = np.round(weights / columns).astype(np.int8)
     constants = {
         "divisor": (1 / share).astype(np.float32),
         "scale": np.float32(scale),
         "zero": np.uint8(zero),
-        "weights": rounded,
+        "weights": rounded(weights, columns, product.seen.moments / np.outer(share, share)),
         "columns": (scale * columns).astype(np.float32),
     }
     graph.initializer.extend(
