@@ -174,36 +174,47 @@ class Shared:
     ----------
     path : str
     container : av container
-    sound, picture : av stream
-        The tracks that a player would play.
     packets : Packets
-        Of both.
+    sound, picture, subtitles : av stream or None
+        The tracks that are read; of sound and pictures those that a player would play.
     """
 
     path: str
     container: Any
-    sound: Any
-    picture: Any
     packets: Packets
+    sound: Any = None
+    picture: Any = None
+    subtitles: Any = None
+
+    @property
+    def begin(self) -> float:
+        """Time stamp of the start of the clock, in seconds."""
+        return float(self.container.start_time or 0) / 1e6
 
 
-def open_shared(path: str, stack: ExitStack, choose: Callable[[Any], Any]) -> Shared | None:
-    """A file opened once for its sound and its pictures; None where it has not both, or cannot be opened.
+def open_shared(
+    path: str, stack: ExitStack, *, sound: bool, picture: bool, subtitles: Callable[[Any], Any]
+) -> Shared | None:
+    """A file opened once for all that is wanted of it; None where it cannot be, and whoever reads it alone says why.
 
     Parameters
     ----------
     path : str
     stack : ExitStack
-    choose : callable
-        Takes the container, and gives the track that is kept, or None.
+    sound, picture : bool
+        What is wanted.
+    subtitles : callable
+        Takes the container, and gives the track to be kept, or None.
     """
     import av
 
     try:
-        container = open_container(stack.enter_context(open(path, "rb")), stack, FORMATS)
+        file = stack.enter_context(open(path, "rb"))  # noqa: SIM115
+        container = open_container(file, stack, FORMATS)
     except (av.FFmpegError, ValueError, OSError):
-        return None  # whoever reads it for sound or pictures says why
-    sound, picture = container.streams.best("audio"), container.streams.best("video")
-    if any(track is None or track.codec_context is None for track in (sound, picture)):
         return None
-    return Shared(path, container, sound, picture, Packets(container, (sound, picture), choose(container)))
+    found = {"sound": container.streams.best("audio") if sound else None,
+             "picture": container.streams.best("video") if picture else None}  # fmt: skip
+    known = {name: track for name, track in found.items() if track is not None and track.codec_context is not None}
+    kept = subtitles(container)
+    return Shared(path, container, Packets(container, tuple(known.values()), kept), **known, subtitles=kept)
