@@ -16,7 +16,7 @@ from affekt.speech.audio import blocks
 
 
 def film(path, *, seconds=2.0, late=0.0, together=True, codec="mpeg4"):
-    """A video of a picture that grows brighter, and noise that starts ``late``; all sound before or among the frames."""
+    """A picture that grows brighter, and noise that starts ``late``; in the file one after the other, or together."""
     noise = (0.1 * np.random.default_rng(0).normal(size=(1, round(16_000 * seconds)))).astype(np.float32)
     with av.open(str(path), "w") as out:
         video, audio = out.add_stream(codec, rate=25), out.add_stream("aac", rate=16_000, layout="mono")
