@@ -277,13 +277,25 @@ class FaceStream:
             return 0.0
         return self._times[-1] + (self._times[-1] - self._times[0]) / max(1, len(self._times) - 1)
 
-    def feed(self, frame: Frame) -> list[Prediction]:
+    def look(self, frame: Frame) -> Faces:
+        """Where the faces of a frame are; another thread may look at the next one while this one is fed.
+
+        Raises
+        ------
+        InputError
+            If the frame is no picture.
+        """
+        return self._setup.detector.detect(frame.pixels)
+
+    def feed(self, frame: Frame, faces: Faces | None = None) -> list[Prediction]:
         """Take the next frame.
 
         Parameters
         ----------
         frame : Frame
             Later than the one before.
+        faces : Faces, optional
+            What :meth:`look` gave of it, if it was called before.
 
         Returns
         -------
@@ -303,7 +315,7 @@ class FaceStream:
         if self._times and frame.time <= self._times[-1]:
             raise InputError(f"a frame at {frame.time:g} s after one at {self._times[-1]:g} s; give them in order.")
         self._times, self._count = [*self._times[-30:], frame.time], self._count + 1
-        faces = self._setup.detector.detect(pixels)
+        faces = self.look(frame) if faces is None else faces
         faces = faces.take(np.argsort(-faces.boxes[:, 3], kind="stable"))  # the largest is face 1
         rows = self._rows(pixels, faces)
         size = np.array([pixels.shape[1], pixels.shape[0]] * 2, np.float64)

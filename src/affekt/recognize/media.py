@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +22,7 @@ from affekt.face.align import crops
 from affekt.face.stream import frames_of
 from affekt.face.video import Frame
 from affekt.models.zoo import load_model
+from affekt.recognize.ahead import ahead
 from affekt.recognize.fusion import WORDS, Pool
 from affekt.recognize.recognizer import Recognizer
 from affekt.recognize.trace import Trace
@@ -235,7 +236,7 @@ class MediaRecognizer:
 
 
 class Lanes:
-    """Voice and faces of one video, each read and judged by a thread of its own, in one pass over the file.
+    """Voice and faces of one video, each judged by a thread of its own, in one pass over the file.
 
     Parameters
     ----------
@@ -286,20 +287,23 @@ class Lanes:
     def _follow(self, name: str, path: str, shared: Shared | None, stop: threading.Event | None) -> None:
         """Feed one stream with all that is for it."""
         track = None if shared is None else shared.sound if name == "speech" else shared.picture
-        reader: Any = blocks if name == "speech" else frames_of
         stream, has_begun = self._streams[name], False
         try:
-            for piece in reader(path if track is None else shared, warn=self._said[name].append):
-                has_begun = True
-                if self._failed.is_set():
-                    return
-                if stop and stop.is_set():
-                    raise InterruptedError("stopped before its end")
-                self.found[name] += stream.feed(piece)
-                if name == "face":
-                    self.mouths.see(piece, stream.current)
-                elif self._trace:
-                    self._trace.see(piece)
+            with closing(self._pieces(name, path if track is None else shared)) as pieces:
+                for piece in pieces:
+                    has_begun = True
+                    if self._failed.is_set():
+                        return
+                    if stop and stop.is_set():
+                        raise InterruptedError("stopped before its end")
+                    if name == "face":
+                        frame, faces = piece
+                        self.found[name] += stream.feed(frame, faces)
+                        self.mouths.see(frame, stream.current)
+                    else:
+                        self.found[name] += stream.feed(piece)
+                        if self._trace:
+                            self._trace.see(piece)
             self.found[name] += stream.flush()
         except BaseException as error:
             if isinstance(error, (AudioError, ImageError)) and not has_begun:
@@ -311,6 +315,15 @@ class Lanes:
         finally:
             if shared and track is not None:
                 shared.packets.leave(track)
+
+    def _pieces(self, name: str, source: Any) -> Generator[Any, None, None]:
+        """Blocks of sound; or frames with their faces, those ahead looked for while one is judged."""
+        warn = self._said[name].append
+        if name == "speech":
+            yield from blocks(source, warn=warn)
+            return
+        look = self._streams[name].look
+        yield from ahead((frame, look(frame)) for frame in frames_of(source, warn=warn))
 
 
 class MouthMotion:
