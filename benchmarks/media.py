@@ -45,7 +45,7 @@ def repeated(source: Path, target: Path, times: int) -> None:
                     packet.pts, packet.dts = packet.pts + move, packet.dts + move
                     packet.stream = tracks[packet.stream_index]
                     out.mux(packet)
-                shift += float(given.duration or 0) / 1e6
+                shift += float(given.duration or 0) / 1e6 + 0.1  # encoders begin before 0
 
 
 def timed(path: Path, what: str, threads: int) -> dict[str, float]:

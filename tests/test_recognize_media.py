@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from affekt.errors import AffektError, ImageWarning, InputError, TextError
+from affekt.errors import AffektError, AudioError, ImageWarning, InputError, TextError
 from affekt.face.video import Frame
 from affekt.models.zoo import load_model
 from affekt.recognize.fusion import Pool
@@ -223,6 +223,8 @@ def test_a_video_with_nothing_but_subtitles_is_read(tmp_path):
         result = MediaRecognizer().analyse(film(tmp_path / "b.mkv", sound=False, picture=True, words=[("eng", GLAD)]))
     assert words_of(result) == [(GLAD, "happy")]
     assert words_of(MediaRecognizer({"text": "text"}).analyse(path)) == [(ANGRY, "angry")]
+    with pytest.raises(AudioError, match="it has no sound track"):  # a door slams, and that is all
+        MediaRecognizer().analyse(film(tmp_path / "d.mkv", sound=False, picture=False, words=[("eng", "[door slams]")]))
     with pytest.raises(InputError, match="no modality is asked for"):
         MediaRecognizer({"text": "text"}).analyse(film(tmp_path / "c.mkv", sound=True, picture=True))
 
