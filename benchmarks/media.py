@@ -100,8 +100,8 @@ def main(video: Path, cores: int, minutes: str, output: Path | None, part: str |
                 row["processor seconds a second"] = round(row["processor"] / row["duration"], 3)
                 report[f"{what}, {row['duration'] / 60:.1f} min"] = row
                 print(f"{what:6} {row}", flush=True)
-    if output:
-        output.write_text(json.dumps(report, indent=1) + "\n")
+                if output:  # after each, for a long run may be cut short
+                    output.write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":
