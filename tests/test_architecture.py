@@ -21,7 +21,7 @@ LEVELS = {
     room: level
     for level, rooms in enumerate(
         [
-            {"types", "labels", "errors", "models", "_optional", "_files"},
+            {"types", "labels", "errors", "models", "_optional", "_files", "_container"},
             {"timeline"},
             {"speech", "face", "text"},
             {"corpora", "data"},

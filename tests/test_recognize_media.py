@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
+import threading
+from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
 
-from affekt.errors import AffektError, InputError
+from affekt.errors import AffektError, AudioError, ImageWarning, InputError, TextError
 from affekt.face.video import Frame
 from affekt.models.zoo import load_model
 from affekt.recognize.fusion import Pool
@@ -89,14 +91,23 @@ def test_nothing_gives_nothing(pool):
     assert fused_lanes(pool, {"speech": [], "face": []}) == []
 
 
-def film(path, *, sound, picture):
+def film(path, *, sound, picture, words=()):
+    """Two seconds of noise and of grey, with tracks of subtitles: (language, what is said from 0.2 to 1.5 s)."""
     with av.open(str(path), "w") as container:
         video = audio = None
+        held = []
+        tracks = [container.add_mux_stream("subrip") for _ in words]
         if picture:
             video = container.add_stream("mpeg4", rate=10)
             video.width, video.height, video.pix_fmt = 96, 64, "yuv420p"
         if sound:
             audio = container.add_stream("aac", rate=16_000, layout="mono")
+        for track, (language, said) in zip(tracks, words, strict=True):
+            track.metadata["language"] = language
+            packet = av.Packet(said.encode())
+            packet.stream, packet.time_base, packet.pts, packet.dts = track, Fraction(1, 1000), 200, 200
+            packet.duration = 1300
+            held.append(packet)
         for _ in range(20 if picture else 0):
             frame = av.VideoFrame.from_ndarray(np.full((64, 96, 3), 90, np.uint8), format="rgb24")
             container.mux(video.encode(frame))
@@ -106,6 +117,8 @@ def film(path, *, sound, picture):
                 frame = av.AudioFrame.from_ndarray(noise[:, start : start + 1024], format="fltp", layout="mono")
                 frame.sample_rate, frame.pts = 16_000, start
                 container.mux(audio.encode(frame))
+        for packet in held:
+            container.mux(packet)
         for track in filter(None, (video, audio)):
             container.mux(track.encode())
     return path
@@ -174,3 +187,79 @@ def test_captions_beside_a_video_have_a_lane_and_go_into_the_pool(tmp_path):
         MediaRecognizer({"speech": "voice"}).analyse(path, captions=cues)
     done = run(path, "--captions", tmp_path / "a.srt", "--modality", "speech")
     assert done.returncode == 2 and "--captions are of a video" in done.stderr
+
+
+ANGRY, GLAD = "I hate this, I am furious!", "What a wonderful day!"
+
+
+def words_of(result):
+    return [(p.text, p.best) for p in result.predictions if p.modality == "text"]
+
+
+def test_subtitles_inside_a_video_are_its_captions_unless_others_are_given(tmp_path):
+    path = film(tmp_path / "a.mkv", sound=True, picture=True, words=[("deu", GLAD), ("eng", f"<i>{ANGRY}</i>")])
+    recognizer = MediaRecognizer()
+    result = recognizer.analyse(path)
+    assert words_of(result) == [(ANGRY, "angry")] and result.model == "voice + face + text" and result.warnings == ()
+    lanes = {p.modality: (p.start, p.end) for p in result.predictions}
+    assert lanes == {"text": (0.2, 1.5), "fusion": (0.2, 1.5)}
+    assert words_of(recognizer.analyse(path, captions="de")) == [(GLAD, "happy")]
+    assert words_of(MediaRecognizer(captions="1").analyse(path)) == [(GLAD, "happy")]
+    assert words_of(recognizer.analyse(path, captions=[Cue(0, 1, "So sad.")])) == [("So sad.", "sad")]
+    assert words_of(recognizer.analyse(path, captions=())) == []
+    assert words_of(MediaRecognizer({"speech": "voice"}).analyse(path)) == []
+    with pytest.raises(TextError, match=r"has no subtitles 'fr'. There: 1 \(deu\); 2 \(eng\)"):
+        recognizer.analyse(path, captions="fr")
+    (tmp_path / "a.srt").write_text("1\n00:00:00,200 --> 00:00:01,500\nI am so sad and lonely.\n")
+    assert words_of(recognizer.analyse(path))[0][1] == "sad"  # who puts a file beside a video means it
+
+
+def test_a_video_with_nothing_but_subtitles_is_read(tmp_path):
+    path = film(tmp_path / "a.mkv", sound=False, picture=False, words=[("eng", ANGRY)])
+    with pytest.warns(UserWarning, match="nothing to hear or see"):
+        result = MediaRecognizer().analyse(path)
+    assert words_of(result) == [(ANGRY, "angry")] and result.duration == pytest.approx(1.5)
+    with pytest.warns(UserWarning, match="nothing to hear or see"):
+        result = MediaRecognizer().analyse(film(tmp_path / "b.mkv", sound=False, picture=True, words=[("eng", GLAD)]))
+    assert words_of(result) == [(GLAD, "happy")]
+    assert words_of(MediaRecognizer({"text": "text"}).analyse(path)) == [(ANGRY, "angry")]
+    with pytest.raises(AudioError, match="it has no sound track"):  # a door slams, and that is all
+        MediaRecognizer().analyse(film(tmp_path / "d.mkv", sound=False, picture=False, words=[("eng", "[door slams]")]))
+    with pytest.raises(InputError, match="no modality is asked for"):
+        MediaRecognizer({"text": "text"}).analyse(film(tmp_path / "c.mkv", sound=True, picture=True))
+
+
+def test_captions_with_odd_times_and_of_an_old_encoding_are_put_right_and_said(tmp_path):
+    path = film(tmp_path / "a.mp4", sound=True, picture=True)
+    (tmp_path / "odd.srt").write_bytes(
+        "1\n00:00:01,500 --> 00:00:00,200\nI hate this, I am furious!\n\n"
+        "2\n00:00:01,000 --> 00:00:01,900\nWhat a wonderful day, señor!\n\n3\nnoon --> night\nNever.\n".encode("cp1252")
+    )
+    with pytest.warns(ImageWarning) as told:
+        result = MediaRecognizer().analyse(path, captions=tmp_path / "odd.srt")
+    assert [(p.start, p.end) for p in result.predictions if p.modality == "text"] == [(0.2, 1.5), (1.0, 1.9)]
+    said = " ".join(result.warnings)
+    for what in ("Windows-1252", "end before the start", "overlapping", "without a time", "left out: 1 of 3"):
+        assert what in said, what
+    assert len(told) == len(result.warnings)
+
+
+def test_the_commands_captions_are_a_file_or_a_track_of_the_video(tmp_path):
+    path = film(tmp_path / "a.mkv", sound=True, picture=True, words=[("deu", GLAD), ("eng", ANGRY)])
+    (tmp_path / "b.vtt").write_text("WEBVTT\n\n00:00.200 --> 00:01.500\n<v Ann>So <i>sad</i>.\n")
+    for given, said in (([], ANGRY), (["--captions", "de"], GLAD), (["--captions", tmp_path / "b.vtt"], "So sad.")):
+        done = run(path, "--format", "json", *given)
+        assert done.returncode == 0, done.stderr
+        segments = json.loads(done.stdout)["results"][0]["segments"]
+        assert [p["text"] for p in segments if p["modality"] == "text"] == [said]
+    done = run(path, "--captions", tmp_path / "gone.srt")
+    assert done.returncode == 2 and "gone.srt: no such file; allowed: a file (srt, vtt, csv)" in done.stderr
+
+
+def test_a_video_is_stopped_between_two_pieces_and_both_readers_end(tmp_path):
+    path, stop = film(tmp_path / "a.mp4", sound=True, picture=True), threading.Event()
+    stop.set()
+    before = threading.active_count()
+    with pytest.raises(InterruptedError):
+        MediaRecognizer().analyse(path, stop=stop)
+    assert threading.active_count() <= before

@@ -55,7 +55,7 @@ class Job:
     smoothing: float | None = None
     modality: str = "auto"
     text: str | None = None
-    captions: Path | None = None
+    captions: str | None = None
     seconds: float | None = None
     detector: str | None = None
 
@@ -76,8 +76,9 @@ class Job:
 @click.argument("paths", nargs=-1, metavar="PATH...")
 @click.option(
     "--captions",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Subtitles of a video (srt, vtt, csv). [default: those of its name beside it]",
+    metavar="FILE|LANGUAGE",
+    help="Subtitles of a video: a file (srt, vtt, csv), or the language or number of those inside of it. [default: a "
+    "file of its name beside it, else those inside]",
 )
 @click.option("--text", metavar="WORDS", help="Sentences to judge, instead of files.")
 @click.option("--format", "form", type=click.Choice(["table", *WRITERS]), default="table", show_default=True)
@@ -291,6 +292,7 @@ def modality_of(job: Job, sources: Sequence[str]) -> str:
 def predict_media(job: Job, sources: Sequence[str], failures: Sequence[Failure]) -> int:
     """``affekt predict`` of videos: voice, faces, and what they say together."""
     from affekt.recognize.media import MediaRecognizer
+    from affekt.text.embedded import names_track
 
     wrong = {
         "--model": job.model, "--labels": job.labels, **job.of_speech(), "--annotate": job.annotate,
@@ -298,9 +300,17 @@ def predict_media(job: Job, sources: Sequence[str], failures: Sequence[Failure])
     }  # fmt: skip
     if given := [option for option, value in wrong.items() if value]:
         raise InputError(f"{', '.join(given)}: is for one modality; name it: --modality speech, or --modality face.")
-    if job.captions and len(sources) != 1:
-        raise InputError(f"--captions are of one video, and there are {len(sources)}.")
-    session = Session(job, MediaRecognizer(threshold=job.threshold, captions=job.captions), sources, failures)
+    captions: Path | str | None = job.captions
+    if captions and os.path.isfile(captions):
+        captions = Path(captions)
+        if len(sources) != 1:
+            raise InputError(f"--captions {captions} are of one video, and there are {len(sources)}.")
+    elif captions and not names_track(captions):
+        raise InputError(
+            f"--captions {captions}: no such file; allowed: a file (srt, vtt, csv), or of subtitles inside of the "
+            "video the language (de) or the number (2)."
+        )
+    session = Session(job, MediaRecognizer(threshold=job.threshold, captions=captions), sources, failures)
     return session.run()
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from affekt._container import Shared
 from affekt.errors import InputError, ModelError
 from affekt.face.align import crops
 from affekt.face.camera import Camera
@@ -196,7 +197,7 @@ def frames_of(source: Any, *, warn: Any = lambda sentence: None, rate: float = 3
 
     Parameters
     ----------
-    source : path, bytes, binary file, array (h, w, 3), Camera or Sample
+    source : path, bytes, binary file, Shared, array (h, w, 3), Camera or Sample
         Pictures and videos are told apart by what they hold, not by their names.
     warn : callable
         Takes a sentence when the source is odd but readable.
@@ -219,19 +220,19 @@ def frames_of(source: Any, *, warn: Any = lambda sentence: None, rate: float = 3
     if isinstance(source, Camera):
         yield from source.frames()
         return
-    if isinstance(source, np.ndarray) or not _may_be_video(source):
+    if isinstance(source, np.ndarray) or not (isinstance(source, Shared) or _may_be_video(source)):
         yield Frame(0.0, read_picture(source))
         return
     with ExitStack() as stack:
         video = Video(source, stack)
-        count = 0
+        count, name = 0, source.path if isinstance(source, Shared) else name_of(source)
         for count, frame in enumerate(video.frames(rate=rate), 1):  # noqa: B007
             yield frame
         if not count:
-            warn(f"{name_of(source)}: has no frame that can be shown.")
+            warn(f"{name}: has no frame that can be shown.")
         if video.lost:
             packets = "a packet" if video.lost == 1 else f"{video.lost} packets"
-            warn(f"{name_of(source)}: is damaged; {packets} of its video could not be decoded.")
+            warn(f"{name}: is damaged; {packets} of its video could not be decoded.")
 
 
 def _may_be_video(source: Any) -> bool:
@@ -276,13 +277,25 @@ class FaceStream:
             return 0.0
         return self._times[-1] + (self._times[-1] - self._times[0]) / max(1, len(self._times) - 1)
 
-    def feed(self, frame: Frame) -> list[Prediction]:
+    def look(self, frame: Frame) -> Faces:
+        """Where the faces of a frame are; another thread may look at the next one while this one is fed.
+
+        Raises
+        ------
+        InputError
+            If the frame is no picture.
+        """
+        return self._setup.detector.detect(frame.pixels)
+
+    def feed(self, frame: Frame, faces: Faces | None = None) -> list[Prediction]:
         """Take the next frame.
 
         Parameters
         ----------
         frame : Frame
             Later than the one before.
+        faces : Faces, optional
+            What :meth:`look` gave of it, if it was called before.
 
         Returns
         -------
@@ -302,7 +315,7 @@ class FaceStream:
         if self._times and frame.time <= self._times[-1]:
             raise InputError(f"a frame at {frame.time:g} s after one at {self._times[-1]:g} s; give them in order.")
         self._times, self._count = [*self._times[-30:], frame.time], self._count + 1
-        faces = self._setup.detector.detect(pixels)
+        faces = self.look(frame) if faces is None else faces
         faces = faces.take(np.argsort(-faces.boxes[:, 3], kind="stable"))  # the largest is face 1
         rows = self._rows(pixels, faces)
         size = np.array([pixels.shape[1], pixels.shape[0]] * 2, np.float64)

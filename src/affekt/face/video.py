@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from affekt._container import FORMATS, Packets, Shared, open_container
 from affekt.errors import ImageError
 
 #: What a folder run takes for a video.
@@ -21,12 +22,10 @@ VIDEOS = frozenset([
     "webm", "wmv",
 ])
 # fmt: on
-#: Containers that PyAV may open; playlists, which make it open other files, are not among them.
-CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,asf,avi,mpeg,mpegts,flv,mxf,yuv4mpegpipe,h264,hevc,m4v,mpegvideo"
+#: Containers that PyAV may open.
+CONTAINERS = f"{FORMATS},yuv4mpegpipe,h264,hevc,m4v,mpegvideo"
 #: Most pixels of a frame.
 MOST_PIXELS = 40_000_000
-#: So many errors in a row are the end.
-MOST_ERRORS = 100
 #: Seconds by which a time stamp may run ahead; one further ahead is damaged.
 LONGEST_GAP = 24 * 3600.0
 
@@ -52,7 +51,7 @@ class Video:
 
     Parameters
     ----------
-    source : path, bytes or binary file
+    source : path, bytes, binary file or Shared
         Nothing is opened by address.
     stack : ExitStack
         Closes the decoder.
@@ -75,16 +74,15 @@ class Video:
     """
 
     def __init__(self, source: Any, stack: ExitStack) -> None:
-        import av
-
-        av.logging.set_level(av.logging.PANIC)
         is_path = isinstance(source, (str, os.PathLike))
         self.name = os.fspath(source) if is_path else str(getattr(source, "name", "video"))
-        options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "none"}
         try:
-            file = stack.enter_context(open(source, "rb")) if is_path else source  # noqa: SIM115
-            file = io.BytesIO(file) if isinstance(file, (bytes, bytearray, memoryview)) else file
-            self._container = stack.enter_context(av.open(file, "r", options=options, metadata_errors="replace"))
+            if isinstance(source, Shared):
+                self.name, self._container = source.path, source.container
+            else:
+                file = stack.enter_context(open(source, "rb")) if is_path else source  # noqa: SIM115
+                file = io.BytesIO(file) if isinstance(file, (bytes, bytearray, memoryview)) else file
+                self._container = open_container(file, stack, CONTAINERS)
         except FileNotFoundError:
             raise ImageError(f"{self.name}: no such file.") from None
         except Exception as error:  # whatever a decoder raises on a file of strangers is that file's failure
@@ -105,6 +103,7 @@ class Video:
         self._start = float(start) / 1e6 if start is not None else None
         self.duration = float(self._container.duration) / 1e6 if self._container.duration else 0.0
         self.lost = 0
+        self._packets = source.packets if isinstance(source, Shared) else Packets(self._container, [track])
 
     def frames(self, *, rate: float = 0.0) -> Iterator[Frame]:
         """Frames in order of time; with ``rate`` no more than so many per second, the others are not converted.
@@ -112,7 +111,7 @@ class Video:
         A packet that cannot be decoded is counted in ``lost`` and passed over. Two frames never have the same time.
         """
         last, due = -1.0, 0.0
-        for frame in self._decoded():
+        for frame in self._packets.frames(self._track, self._lose):
             time = self._time(frame, last)
             if time <= last:
                 continue
@@ -135,25 +134,8 @@ class Video:
             return last + step
         return max(0.0, time)
 
-    def _decoded(self) -> Iterator[Any]:
-        import av
-
-        errors = 0
-        packets = self._container.demux(self._track)
-        while errors < MOST_ERRORS:
-            try:
-                packet = next(packets, None)
-            except (av.FFmpegError, OSError):
-                errors += 1
-                packets = self._container.demux(self._track)
-                continue
-            if packet is None:
-                return
-            errors = 0
-            try:
-                yield from packet.decode()
-            except (av.FFmpegError, OSError):
-                self.lost += packet.size > 0
+    def _lose(self) -> None:
+        self.lost += 1
 
 
 def check_frame_size(name: str, width: int, height: int) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -14,17 +16,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from affekt._container import Shared, open_shared
 from affekt.errors import AffektError, AudioError, ImageError, ImageWarning, InputError
 from affekt.face.align import crops
 from affekt.face.stream import frames_of
 from affekt.face.video import Frame
 from affekt.models.zoo import load_model
+from affekt.recognize.ahead import ahead
 from affekt.recognize.fusion import WORDS, Pool
 from affekt.recognize.recognizer import Recognizer
 from affekt.recognize.trace import Trace
 from affekt.speech.audio import blocks
-from affekt.speech.decoded import SAMPLING_RATE
 from affekt.text.captions import Cue, cues_of
+from affekt.text.embedded import cues_of_packets, names_track, subtitles_of
 from affekt.timeline.summary import Summary, summaries, summarise
 from affekt.types import Prediction, Result
 
@@ -56,7 +60,8 @@ class SpeakerOptions:
     more: float = 1.3
 
 
-#: Where captions come from: subtitles, cues, or what makes cues of a source.
+#: Where captions come from: a file of subtitles, the language or number of a track of the video's own (``"de"``,
+#: ``"2"``), cues, or what makes cues of a source.
 Captions = str | os.PathLike[str] | Sequence[Cue] | Callable[[Any], Iterable[Cue]]
 
 
@@ -79,12 +84,12 @@ class MediaRecognizer:
     ----------
     models : mapping of modality to model, optional
         Names or ``.onnx`` files, by default the models that ship; a modality that is left out is not looked at.
-    captions : path, sequence of Cue, or callable, optional
-        For videos that are analysed without any of their own.
+    captions : path, str, sequence of Cue, or callable, optional
+        As for :meth:`analyse`, for videos that are analysed without.
     threshold : float, optional
         Confidence below which fused answers have no label; by default that of the model `fusion`.
     threads : int
-        Cores that one video may use.
+        Cores that each network may use. Voice and faces are worked on side by side.
 
     Raises
     ------
@@ -126,9 +131,10 @@ class MediaRecognizer:
         Parameters
         ----------
         source : path
-        captions : path, sequence of Cue, or callable, optional
-            What is said, and when: subtitles, cues, or what makes cues of the source, such as a speech recogniser. By
-            default the subtitles of its name beside it (``film.srt`` of ``film.mp4``), if there are any.
+        captions : path, str, sequence of Cue, or callable, optional
+            What is said, and when: a file of subtitles, the language or number of one of the video's own tracks,
+            cues, or what makes cues of the source, such as a speech recogniser. By default the subtitles of its name
+            beside it (``film.srt`` of ``film.mp4``), else those inside of it, if there are any.
         trace : Trace, optional
             Filled with the envelope of the sound and the stretches of speech.
         stop : threading.Event, optional
@@ -148,29 +154,32 @@ class MediaRecognizer:
             If it was stopped.
         """
         problems: list[str] = []
-        words = self._judged_captions(source, self._captions if captions is None else captions, problems)
-        found: dict[str, list[Prediction]] = {"speech": [], "face": [], "text": words}
-        listener = trace.listener() if trace else None
-        streams: dict[str, Any] = {
-            name: one.stream(listener=listener if name == "speech" else None)
+        name = os.fspath(source)
+        streams = {
+            name: one.stream(listener=trace.listener() if trace and name == "speech" else None)
             for name, one in self._recognizers.items()
             if name != "text"
         }
-        mouths = MouthMotion(self._speaking.bin)
-        for name, piece in self._pieces(source, problems, has_captions=bool(words)):
-            if stop and stop.is_set():
-                raise InterruptedError("stopped before its end")
-            found[name] += streams[name].feed(piece)
-            if trace and name == "speech":
-                trace.see(piece)
-            if name == "face":
-                mouths.see(piece, streams[name].current)
-        for name, stream in streams.items():
-            found[name] += stream.flush()
+        lanes = Lanes(streams, MouthMotion(self._speaking.bin), trace)
+        cues, track = self._given(source, self._captions if captions is None else captions, problems)
+        with ExitStack() as stack:
+            shared = open_shared(
+                name, stack, sound="speech" in streams, picture="face" in streams,
+                subtitles=lambda c: None if cues is not None else subtitles_of(c, name, track, problems.append),
+            )  # fmt: skip
+            lanes.read(name, shared, stop)
+            if shared and shared.subtitles is not None:
+                shared.packets.drain()
+                cues = cues_of_packets(shared.packets.kept, shared.begin, name, problems.append)
+        words = self._judged(cues or [], problems)
+        if len(lanes.missing) == len(streams) and not words:
+            raise next(iter(lanes.missing.values()), InputError("no modality is asked for; give models or captions."))
+        problems += lanes.problems
+        found: dict[str, list[Prediction]] = {**lanes.found, "text": words}
         duration = max([stream.position for stream in streams.values()] + [p.end for p in words], default=0.0)
-        speakers = who_speaks(found["speech"], mouths, self._speaking)
+        speakers = who_speaks(found["speech"], lanes.mouths, self._speaking)
         found["speech"] = [replace(p, who=who) for p, who in zip(found["speech"], speakers, strict=True)]
-        found["text"] = [p if p.who else replace(p, who=_speaker_of(p, found["speech"])) for p in found["text"]]
+        found["text"] = [p if p.who else replace(p, who=_speaker_of(p, found["speech"])) for p in words]
         fused = fused_lanes(self.pool, found)
         for problem in problems:
             warnings.warn(problem, ImageWarning, stacklevel=2)
@@ -187,26 +196,33 @@ class MediaRecognizer:
             summaries=summaries(fused),
         )
 
-    def _judged_captions(
+    def _given(
         self, source: str | os.PathLike[str], captions: Captions | None, problems: list[str]
-    ) -> list[Prediction]:
-        """What is said of each caption; none without captions, or without a model of text."""
-        if captions is None and "text" in self._models:
-            captions = captions_beside(source)
-        if captions is None:
-            return []
+    ) -> tuple[Sequence[Cue] | None, str | None]:
+        """The cues that are given, or lie beside the video; None where its own are to be read, and of which track."""
         if "text" not in self._models:
-            raise InputError("captions need a model of text; name one, such as models={'text': 'text'}.")
+            if captions is not None:
+                raise InputError("captions need a model of text; name one, such as models={'text': 'text'}.")
+            return [], None
+        captions = captions_beside(source) if captions is None else captions
+        if captions is None or names_track(captions):
+            return None, captions if isinstance(captions, str) else None
         if callable(captions):
-            captions = list(captions(source))
+            return list(captions(source)), None
         if isinstance(captions, (str, os.PathLike)):
-            captions = cues_of(captions, warn=problems.append)
+            return cues_of(captions, warn=problems.append), None
+        return captions, None
+
+    def _judged(self, cues: Sequence[Cue], problems: list[str]) -> list[Prediction]:
+        """What is said of each caption; the model of text is opened when there are some."""
+        if not cues:
+            return []
         if "text" not in self._recognizers:
             self._recognizers["text"] = self._opened("text", self._models["text"])
         stream: Any = self._recognizers["text"].stream()
-        timed = [cue for cue in captions if cue.end > cue.start]
-        if len(timed) < len(captions):
-            problems.append(f"captions without times are left out: {len(captions) - len(timed)} of {len(captions)}.")
+        timed = [cue for cue in cues if cue.end > cue.start]
+        if len(timed) < len(cues):
+            problems.append(f"captions without times are left out: {len(cues) - len(timed)} of {len(cues)}.")
         words: list[Prediction] = stream.feed(timed)
         return words + list(stream.flush())
 
@@ -218,32 +234,96 @@ class MediaRecognizer:
             raise InputError(f"{opened.card.name} is a model of {opened.card.modality}, not of {name}.")
         return opened
 
-    def _pieces(self, source: Any, problems: list[str], *, has_captions: bool) -> Iterator[tuple[str, Any]]:
-        """Sound and frames in the order of their times, so that neither has to wait for long."""
-        given: dict[str, Iterator[Any]] = {}
-        if "speech" in self._recognizers:
-            given["speech"] = blocks(source, warn=problems.append)
-        if "face" in self._recognizers:
-            given["face"] = frames_of(source, warn=problems.append)
-        waiting: dict[str, Any] = {}
-        missing: list[AffektError] = []
-        for name, pieces in list(given.items()):
+
+class Lanes:
+    """Voice and faces of one video, each judged by a thread of its own, in one pass over the file.
+
+    Parameters
+    ----------
+    streams : mapping of modality to stream
+    mouths : MouthMotion
+        Shown every frame.
+    trace : Trace, optional
+        Shown all sound.
+
+    Attributes
+    ----------
+    found : dict of modality to list of Prediction
+    missing : dict of modality to error
+        Why there is nothing to hear or see.
+    """
+
+    def __init__(self, streams: Mapping[str, Any], mouths: MouthMotion, trace: Trace | None) -> None:
+        self._streams, self.mouths, self._trace = streams, mouths, trace
+        self.found: dict[str, list[Prediction]] = {"speech": [], "face": []}
+        self.missing: dict[str, AffektError] = {}
+        self._said: dict[str, list[str]] = {"speech": [], "face": []}
+        self._failed = threading.Event()
+
+    @property
+    def problems(self) -> list[str]:
+        """What is odd about sound and pictures."""
+        return [sentence for said in self._said.values() for sentence in said]
+
+    def read(self, path: str, shared: Shared | None, stop: threading.Event | None) -> None:
+        """Read to the end.
+
+        Raises
+        ------
+        AffektError
+            If sound or pictures break in their midst.
+        InterruptedError
+            If it was stopped.
+        """
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            jobs = [pool.submit(self._follow, name, path, shared, stop) for name in self._streams]
             try:
-                waiting[name] = next(pieces, None)
-            except (AudioError, ImageError) as error:
-                missing.append(error)
-                del given[name]
-        if not given and not has_captions:
-            raise missing[0] if missing else InputError("no modality is asked for; give models.")
-        problems += [f"{WORDS[name]}: nothing to hear or see in it." for name in self._recognizers
-                     if name not in given and name != "text"]  # fmt: skip
-        reached = dict.fromkeys(given, 0.0)
-        while any(piece is not None for piece in waiting.values()):
-            name = min((n for n, piece in waiting.items() if piece is not None), key=lambda n: reached[n])
-            piece = waiting[name]
-            yield name, piece
-            reached[name] = piece.time if isinstance(piece, Frame) else reached[name] + len(piece) / SAMPLING_RATE
-            waiting[name] = next(given[name], None)
+                for job in jobs:
+                    job.result()
+            except BaseException:
+                self._failed.set()  # nobody needs the other one any more
+                raise
+
+    def _follow(self, name: str, path: str, shared: Shared | None, stop: threading.Event | None) -> None:
+        """Feed one stream with all that is for it."""
+        track = None if shared is None else shared.sound if name == "speech" else shared.picture
+        stream, has_begun = self._streams[name], False
+        try:
+            with closing(self._pieces(name, path if track is None else shared)) as pieces:
+                for piece in pieces:
+                    has_begun = True
+                    if self._failed.is_set():
+                        return
+                    if stop and stop.is_set():
+                        raise InterruptedError("stopped before its end")
+                    if name == "face":
+                        frame, faces = piece
+                        self.found[name] += stream.feed(frame, faces)
+                        self.mouths.see(frame, stream.current)
+                    else:
+                        self.found[name] += stream.feed(piece)
+                        if self._trace:
+                            self._trace.see(piece)
+            self.found[name] += stream.flush()
+        except BaseException as error:
+            if isinstance(error, (AudioError, ImageError)) and not has_begun:
+                self.missing[name] = error
+                self._said[name].append(f"{WORDS[name]}: nothing to hear or see in it.")
+                return
+            self._failed.set()
+            raise
+        finally:
+            if shared and track is not None:
+                shared.packets.leave(track)
+
+    def _pieces(self, name: str, source: Any) -> Generator[Any, None, None]:
+        """Blocks of sound; or frames with their faces, those ahead looked for while one is judged."""
+        warn = self._said[name].append
+        if name == "speech":
+            yield from blocks(source, warn=warn)
+            return
+        look = self._streams[name].look
+        yield from ahead((frame, look(frame)) for frame in frames_of(source, warn=warn))
 
 
 class MouthMotion:

@@ -23,6 +23,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from affekt._container import Shared
 from affekt.errors import AffektError, AudioError, AudioWarning, InputError
 from affekt.speech.channels import ReadOptions
 from affekt.speech.decode import (
@@ -31,6 +32,7 @@ from affekt.speech.decode import (
     check_sampling_rate,
     checked_blocks,
     decode,
+    decode_once,
     from_array,
     stated_length,
 )
@@ -52,7 +54,7 @@ _LARGEST_SPOOL = 16 << 30
 
 MIX = ReadOptions()
 
-Source = str | os.PathLike[str] | bytes | IO[bytes] | tuple[NDArray[Any], int] | Audio
+Source = str | os.PathLike[str] | bytes | IO[bytes] | tuple[NDArray[Any], int] | Audio | Shared
 
 
 def warn_user(sentence: str) -> None:
@@ -107,7 +109,7 @@ def blocks(
     Parameters
     ----------
     source, sampling_rate
-        As for :func:`read`.
+        As for :func:`read`; or a :class:`~affekt._container.Shared`, whose default track is read.
     warn : callable
         Takes a sentence when the recording is odd but readable (it ends before
         its header says); by default it becomes an :class:`AudioWarning`.
@@ -130,10 +132,14 @@ def blocks(
     name = Named(name_of(source), warn)
     source = (source.signal, source.sampling_rate) if isinstance(source, Audio) else source
     with failing_as(name.name), ExitStack() as stack:
-        if isinstance(source, tuple):
-            decoded = from_array(source)
-        else:
-            decoded = decode(_open(source, name.name, stack), name, stack, options)
+        decoded = decode_once(source, name) if isinstance(source, Shared) else None
+        source = source.path if isinstance(source, Shared) else source
+        if decoded is None:
+            decoded = (
+                from_array(source)
+                if isinstance(source, tuple)
+                else decode(_open(source, name.name, stack), name, stack, options)
+            )
         check_rate(decoded.sampling_rate, name.name)
         parts = _resampled(checked_blocks(decoded, options, name), decoded.sampling_rate, sampling_rate)
         yield from parts if options.channel == "each" else (part[:, 0] for part in parts)
@@ -185,7 +191,7 @@ def length(path: str | os.PathLike[str]) -> tuple[float, int]:
 
 def name_of(source: Source | Sample) -> str:
     """What to call a source in a message or a record."""
-    if isinstance(source, Sample):
+    if isinstance(source, (Sample, Shared)):
         return source.path
     if isinstance(source, (str, os.PathLike)):
         return "standard input" if os.fspath(source) == "-" else os.fspath(source)

@@ -16,16 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from affekt._container import FORMATS, Packets, Shared, open_container, tracks_asked_for
 from affekt.errors import AudioError
 from affekt.speech.channels import ReadOptions
 from affekt.speech.decoded import SAMPLING_RATE, Decoded, DecodingError, Named
 
-#: Containers PyAV may open. Playlists (hls, concat, dash, ...) are not among
-#: them: they make the decoder open other files and addresses.
-CONTAINERS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,aac,mp3,ogg,flac,wav,w64,aiff,caf,au,amr,amrnb,amrwb,asf,avi,mpeg,mpegts,"
-    "flv,ac3,eac3,dts,mxf,nistsphere"
-)
+#: Containers PyAV may open.
+CONTAINERS = f"{FORMATS},aac,mp3,ogg,flac,wav,w64,aiff,caf,au,amr,amrnb,amrwb,ac3,eac3,dts,nistsphere"
 #: Seconds by which a time stamp may be off before sound is moved: players' clocks are that coarse.
 TOLERANCE = 0.05
 #: The same where a packet was lost just before, whose place is certain.
@@ -36,19 +33,17 @@ RESTARTED = 0.5
 LONGEST_GAP, LONGEST_BROADCAST_GAP = 24 * 3600.0, 10.0
 #: Containers that have no pauses: where the clock jumps, the demuxer passed over what is damaged.
 UNBROKEN = ("aac", "ac3", "amr", "dts", "eac3", "flac", "mp3", "ogg")
-#: So many errors of a container in a row are its end.
-MOST_ERRORS = 100
 
 
-def open_container(file: Any, stack: ExitStack, **options: str) -> Any:
+_NO_SOUND = "PyAV: a kind of sound that it does not know, or none at all"
+
+
+def open_sound(file: Any, stack: ExitStack, **options: str) -> Any:
     """A file as PyAV's container; raises DecodingError where PyAV cannot open it."""
-    import av  # 70 ms, and bare samples never need it
+    import av
 
-    av.logging.set_level(av.logging.PANIC)
-    # Belt and braces: no format that names other files, and no way to open one.
-    options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "none", **options}
     try:
-        return stack.enter_context(av.open(file, "r", options=options, metadata_errors="replace"))
+        return open_container(file, stack, CONTAINERS, **options)
     except (av.FFmpegError, ValueError, OSError) as error:
         why = "no format it may open" if getattr(error, "errno", None) == errno.EINVAL else words(error)
         raise DecodingError(f"PyAV: {why}") from None
@@ -71,19 +66,38 @@ def decode_track(container: Any, options: ReadOptions, name: Named, *, at_once: 
         raise DecodingError("it has no sound track")
     wanted = _wanted(container, tracks, options.track, name)
     for track in wanted:
-        parts = TrackReader(container, track)
+        parts = TrackReader(container, track, Packets(container, [track]))
         if parts.sampling_rate:
-            if len(tracks) > 1:
-                others = ", ".join(_title(t, tracks) for t in tracks if t is not track)
-                name.warn(
-                    f"{name}: holds {len(tracks)} sound tracks; {_title(track, tracks)} is read. Others: {others} "
-                    "(--track)."
-                )
-            blocks = parts.blocks(name, max(1, round(at_once * parts.sampling_rate)))
-            return Decoded(parts.sampling_rate, blocks, parts.stated_end(), parts.speakers)
+            return _decoded(parts, tracks, name, at_once)
         if track is not wanted[-1]:
             container.seek(0)
-    raise DecodingError("PyAV: a kind of sound that it does not know, or none at all")
+    raise DecodingError(_NO_SOUND)
+
+
+def decode_shared(shared: Shared, name: Named) -> Decoded:
+    """The sound of a file that is open for its pictures, too.
+
+    Raises
+    ------
+    DecodingError
+        If its track cannot be decoded; another one may, see :func:`decode_track`.
+    """
+    parts = TrackReader(shared.container, shared.sound, shared.packets)
+    if not parts.sampling_rate:
+        raise DecodingError(_NO_SOUND)
+    return _decoded(parts, list(shared.container.streams.audio), name, 1.0)
+
+
+def _decoded(parts: TrackReader, tracks: list[Any], name: Named, at_once: float) -> Decoded:
+    """What the reader of one of the tracks gives; that there are others is said."""
+    if len(tracks) > 1:
+        others = ", ".join(_title(t, tracks) for t in tracks if t is not parts.track)
+        name.warn(
+            f"{name}: holds {len(tracks)} sound tracks; {_title(parts.track, tracks)} is read. Others: {others} "
+            "(--track)."
+        )
+    blocks = parts.blocks(name, max(1, round(at_once * parts.sampling_rate)))
+    return Decoded(parts.sampling_rate, blocks, parts.stated_end(), parts.speakers)
 
 
 def packet_length(container: Any) -> tuple[float, int] | None:
@@ -114,8 +128,7 @@ def _wanted(container: Any, tracks: list[Any], track: str | None, name: Named) -
     if track is None:
         best = container.streams.best("audio")
         return sorted(tracks, key=lambda t: t is not best)
-    number = int(track) if track.isdecimal() else 0
-    found = [t for i, t in enumerate(tracks, 1) if i == number or (t.language or "").startswith(track.lower())]
+    found = tracks_asked_for(tracks, track)
     if not found:
         there = "; ".join(_title(t, tracks) for t in tracks)
         raise AudioError(f"{name}: has no sound track {track!r}. There: {there}.")
@@ -129,8 +142,8 @@ def _title(track: Any, tracks: list[Any]) -> str:
 class TrackReader:
     """The frames of one sound track, decoded as they come and put in their place on the container's clock."""
 
-    def __init__(self, container: Any, track: Any) -> None:
-        self._container, self._track = container, track
+    def __init__(self, container: Any, track: Any, packets: Packets) -> None:
+        self._container, self.track = container, track
         #: Samples so far, silence included; places where packets were lost, and samples of silence there.
         self.done = self.lost = self.silence = 0
         self.first_loss = 0.0
@@ -139,7 +152,7 @@ class TrackReader:
         if track.codec_context is not None and track.codec_context.name == "flac":
             # It would give noise for what its checksum says is damaged.
             track.codec_context.options = {"err_detect": "crccheck+explode"}
-        self._frames = self._decoded() if track.codec_context is not None else iter(())
+        self._frames = packets.frames(track, self._lose) if track.codec_context is not None else iter(())
         self._first = next(self._frames, None)
         self.sampling_rate = int(self._first.sample_rate) if self._first is not None else 0
         self.speakers = tuple(c.name for c in self._first.layout.channels) if self._first is not None else ()
@@ -147,7 +160,7 @@ class TrackReader:
 
     def stated_end(self) -> float:
         """Seconds on the container's clock at which the track ends, 0 where the header states nothing."""
-        track = self._track
+        track = self.track
         if not self._container.format.name.startswith(("mov", "asf", "flac")) or not track.duration:
             return 0.0
         begin = float((track.start_time or 0) * track.time_base) - self._start
@@ -235,26 +248,8 @@ class TrackReader:
         first = self._first
         return float(first.pts * first.time_base) if first is not None and first.pts is not None else 0.0
 
-    def _decoded(self) -> Iterator[Any]:
-        """Frames; a packet that cannot be decoded is counted and left behind."""
-        import av
-
-        errors = 0
-        packets = self._container.demux(self._track)
-        while errors < MOST_ERRORS:
-            try:
-                packet = next(packets, None)
-            except (av.FFmpegError, OSError):
-                errors += 1
-                packets = self._container.demux(self._track)  # goes on behind what could not be read
-                continue
-            if packet is None:
-                return
-            errors = 0
-            try:
-                yield from packet.decode()
-            except (av.FFmpegError, OSError):
-                self._pending += packet.size > 0
+    def _lose(self) -> None:
+        self._pending += 1
 
     def _note_loss(self) -> None:
         if not self.lost:

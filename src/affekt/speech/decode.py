@@ -14,9 +14,10 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from affekt._container import Shared
 from affekt.errors import AudioError, InputError
 from affekt.speech.channels import USUAL, ReadOptions, selected
-from affekt.speech.container import decode_track, open_container, packet_length
+from affekt.speech.container import decode_shared, decode_track, open_sound, packet_length
 from affekt.speech.decoded import SAMPLING_RATE, Decoded, DecodingError, Named
 from affekt.speech.header import has_bare_samples, is_truncated, repaired
 
@@ -53,6 +54,17 @@ def decode(file: IO[bytes], name: Named, stack: ExitStack, options: ReadOptions)
         raise AudioError(f"{name}: holds no samples. Copy or export it again.")
     why = "; ".join(dict.fromkeys(reasons))
     raise AudioError(f"{name}: {_diagnosis(file, cut)} ({why}). {READABLE}")
+
+
+def decode_once(shared: Shared, name: Named) -> Decoded | None:
+    """The sound of a file that is open for its pictures, too; None where only :func:`decode` may find what to read."""
+    try:
+        decoded = decode_shared(shared, name)
+    except DecodingError:
+        return None
+    with open(shared.path, "rb") as file:
+        cut = is_truncated(file)
+    return replace(decoded, blocks=_as_promised(decoded, cut, name))
 
 
 def _reason(error: Exception) -> str:
@@ -122,7 +134,7 @@ def _sound_blocks(sound: soundfile.SoundFile) -> Iterator[NDArray[Any]]:
 
 def _from_av(file: IO[bytes], name: Named, stack: ExitStack, options: ReadOptions) -> Decoded:
     file.seek(0)
-    return decode_track(open_container(file, stack), options, name)
+    return decode_track(open_sound(file, stack), options, name)
 
 
 def stated_length(file: IO[bytes], stack: ExitStack) -> tuple[float, int] | None:
@@ -136,7 +148,7 @@ def stated_length(file: IO[bytes], stack: ExitStack) -> tuple[float, int] | None
             found = (sound.frames / sound.samplerate, int(sound.samplerate)) if 0 < sound.frames < 1 << 60 else None
         else:
             file.seek(0)
-            found = packet_length(open_container(file, stack))
+            found = packet_length(open_sound(file, stack))
     except (soundfile.SoundFileError, DecodingError, TypeError, ValueError, ZeroDivisionError):
         found = None
     file.seek(0)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from affekt.errors import AudioError, InputError, UnknownName
 from affekt.speech.audio import MIX, failing_as
 from affekt.speech.channels import ReadOptions
-from affekt.speech.container import decode_track, open_container
+from affekt.speech.container import decode_track, open_sound
 from affekt.speech.decode import READABLE, check_rate, check_sampling_rate, checked_blocks, full_scale
 from affekt.speech.decoded import Decoded, Named, Warn
 
@@ -67,7 +67,7 @@ def contained(file: Any, stack: ExitStack, *, named: tuple[str, Warn], options: 
     """
     pipe, name = _Pipe(file), Named(*named)
     try:
-        container = open_container(pipe, stack, probesize=str(_PROBE), analyzeduration="0")
+        container = open_sound(pipe, stack, probesize=str(_PROBE), analyzeduration="0")
         decoded = decode_track(container, options, name, at_once=1 / _PIECES)
     except AudioError:
         raise

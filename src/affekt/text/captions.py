@@ -241,15 +241,15 @@ def _utf16(data: bytes) -> str | None:
 def _parsed(text: str, name: str, warn: Warn) -> list[Cue]:
     start = text.lstrip()[:65_536]
     if start.startswith("WEBVTT"):
-        return _timed(list(_subtitles(text, is_vtt=True)), name, warn)
+        return timed(list(_subtitles(text, is_vtt=True)), name, warn)
     if any(
         _ARROW.match(line) for line in start.splitlines()[:50] if len(line) < 500 and line[:3].strip()[:1].isdigit()
     ):
-        return _timed(list(_subtitles(text, is_vtt=False)), name, warn)
+        return timed(list(_subtitles(text, is_vtt=False)), name, warn)
     is_table = name.lower().endswith((".csv", ".tsv"))
     delimiter, columns = _heading(start)
     if "text" in columns and (is_table or len(columns) > 1):
-        return _timed(list(_rows(text, delimiter, columns, name)), name, warn)
+        return timed(list(_rows(text, delimiter, columns, name)), name, warn)
     if is_table:
         found = start.splitlines()[0][:200] if start else "nothing"
         raise TextError(f"{name}: has no column of words; its first line is {found!r}. Name the column text.")
@@ -275,8 +275,8 @@ def seconds_of(text: str) -> float | None:
     return seconds if 0 <= seconds <= LATEST else None
 
 
-class _Raw(NamedTuple):
-    """A cue as its file has it: times may be missing."""
+class RawCue(NamedTuple):
+    """A cue as its file has it: times may be missing, and out of order."""
 
     start: float | None
     end: float | None
@@ -286,7 +286,7 @@ class _Raw(NamedTuple):
     is_timed: bool = True
 
 
-def _subtitles(text: str, *, is_vtt: bool) -> Iterator[_Raw]:
+def _subtitles(text: str, *, is_vtt: bool) -> Iterator[RawCue]:
     """The cues of SubRip or WebVTT; blocks without an arrow are headings, notes and styles."""
     for block in re.split(r"\n[ \t]*\n+", text.replace("\r\n", "\n").replace("\r", "\n")):
         lines = block.strip("\n").split("\n")
@@ -297,9 +297,19 @@ def _subtitles(text: str, *, is_vtt: bool) -> Iterator[_Raw]:
         words = " ".join(lines[timing + 1 :])
         start, end = (seconds_of(found[1]), seconds_of(found[2])) if found else (None, None)
         for who, said in _voices(words) if is_vtt else [(None, words)]:
-            plain = _TAG.sub("", said)
-            plain = " ".join((html.unescape(plain) if is_vtt else plain).split())
-            yield _Raw(start, end, plain, who)
+            yield RawCue(start, end, plain(said, has_entities=is_vtt), who)
+
+
+def plain(words: str, *, has_entities: bool = False) -> str:
+    """Words without tags (``<i>``, ``{\\an8}``), on one line.
+
+    Examples
+    --------
+    >>> plain("<i>I hate</i> {\\\\an8}this")
+    'I hate this'
+    """
+    untagged = _TAG.sub("", words)
+    return " ".join((html.unescape(untagged) if has_entities else untagged).split())
 
 
 def _voices(words: str) -> Iterator[tuple[str | None, str]]:
@@ -327,7 +337,7 @@ def _heading(start: str) -> tuple[str, dict[str, int]]:
     return delimiter, columns
 
 
-def _rows(text: str, delimiter: str, columns: dict[str, int], name: str) -> Iterator[_Raw]:
+def _rows(text: str, delimiter: str, columns: dict[str, int], name: str) -> Iterator[RawCue]:
     """The rows of a table; what a row lacks is missing."""
     reader = csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=delimiter)
     is_timed = "start" in columns
@@ -337,14 +347,14 @@ def _rows(text: str, delimiter: str, columns: dict[str, int], name: str) -> Iter
             found = {column: row[place].strip() if place < len(row) else "" for column, place in columns.items()}
             start = seconds_of(found.get("start", ""))
             end = seconds_of(found["end"]) if "end" in columns else start
-            yield _Raw(start, end, " ".join(found["text"].split()), found.get("who") or None, is_timed)
+            yield RawCue(start, end, " ".join(found["text"].split()), found.get("who") or None, is_timed)
     except csv.Error as error:
         raise TextError(
             f"{name}: line {reader.line_num} is no line of a table ({error}); a cell holds 131,072 characters at most."
         ) from None
 
 
-def _timed(raw: Sequence[_Raw], name: str, warn: Warn) -> list[Cue]:
+def timed(raw: Sequence[RawCue], name: str, warn: Warn) -> list[Cue]:
     """Cues in order of time, each odd time put right by one rule, and said once.
 
     - Without a start, or with an end that cannot be read: at the end of the cue before, without length; at its

@@ -23,8 +23,8 @@ from affekt.types import Prediction
 RATE = 1000
 #: Key of the words in the metadata of a model file, one a line.
 WORDS = "affekt.words"
-#: Texts that a network is given at once.
-_AT_ONCE = 64
+#: Tokens that a network is given at once, padding included: fewer cost calls, more leave the processor's cache.
+_AT_ONCE = 160
 
 RATING = Rating(
     {
@@ -120,10 +120,12 @@ class TextModel:
             raise InputError("no texts; give one at least.")
         rows = [self.vocabulary.rows(tokens) for tokens in texts]
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-        parts = []
-        for first in range(0, len(order), _AT_ONCE):
-            chosen = [rows[i] for i in order[first : first + _AT_ONCE]]
-            parts.append(self._model.run(self.vocabulary.padded(chosen)))
+        groups: list[list[int]] = [[]]
+        for i in order:
+            if (len(groups[-1]) + 1) * len(rows[i]) > _AT_ONCE and groups[-1]:
+                groups.append([])
+            groups[-1].append(i)
+        parts = [self._model.run(self.vocabulary.padded([rows[i] for i in group])) for group in groups]
         back = np.argsort(order, kind="stable")
         return tuple(np.concatenate(pieces)[back] for pieces in zip(*parts, strict=True))
 

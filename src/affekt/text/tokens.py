@@ -115,6 +115,7 @@ def _sign(raw: str) -> str:
     return unicodedata.normalize("NFKC", raw).translate(_APOSTROPHES).rstrip(_MODIFIERS) or raw
 
 
+@lru_cache(1 << 16)
 def is_word(word: str) -> bool:
     """Whether a token is a word or an emoji, not a number, a link or a mark.
 
