@@ -72,9 +72,8 @@ class WaveformInput:
             ),
             "hop and window must be whole frames": bool(self.hop % max(1, self.frame))
             or bool(self.window % max(1, self.frame)),
-            "context and block must be between 0 and 60 s": not (
-                0 <= self.context <= 60 * RATE and 0 <= self.block <= 60 * RATE
-            ),
+            "context must be between 0 and 60 s": not 0 <= self.context <= 60 * RATE,
+            "block must be between 0 and 60 s": not 0 <= self.block <= 60 * RATE,
             "block and window must be whole hops": bool(
                 self.block and (self.block % self.hop or self.window % self.hop)
             ),
