@@ -48,6 +48,11 @@ LIMITS = (
     "It hears how something is said, not what somebody feels. Not for decisions about people; in the EU, inferring "
     "emotions at work and in education is forbidden but for medical or safety reasons (AI Act, Article 5(1)(f)).",
 )
+#: Of a model that starts from Whisper.
+WHISPER = (
+    "Its encoder starts from OpenAI's Whisper (MIT licence). What Whisper learned from is not published: that clips of "
+    "the corpora it is tested on were among it cannot be excluded."
+)
 #: Clips that the scales of activations in int8 come from, and that the file is compared with float32 on.
 CALIBRATION = 300
 #: Of a model without dev speakers.
@@ -272,7 +277,7 @@ def make_card(recipe: AnyVoice, network: PooledNetwork, split: Split, temperatur
         data=training_data(split, recipe.corpora),
         split=split_hash(split),
         licence=LICENCE,
-        limits=LIMITS,
+        limits=(*LIMITS, *([WHISPER] if isinstance(shape, WhisperShape) else [])),
         recipe=as_table(recipe),
     )
 
