@@ -79,9 +79,9 @@ def test_labels_models_settings_and_jobs(url, clips):
 
 def test_errors_say_what_the_server_says(url, tmp_path):
     client = Client(url)
-    (tmp_path / "diary.txt").write_text("dear diary")
+    (tmp_path / "diary.wav").write_text("dear diary")
     with pytest.raises(ServerError, match="not a recording") as caught:
-        client.predict(tmp_path / "diary.txt")
+        client.predict(tmp_path / "diary.wav")
     assert caught.value.status == 415
     with pytest.raises(InputError, match="no such file"):
         client.predict(tmp_path / "nothing.wav")

@@ -18,6 +18,7 @@ from affekt.errors import AffektError, AudioError, ImageError, ImageWarning, Inp
 from affekt.face.align import crops
 from affekt.face.stream import frames_of
 from affekt.face.video import Frame
+from affekt.models.card import Card
 from affekt.models.zoo import load_model
 from affekt.recognize.fusion import WORDS, Pool
 from affekt.recognize.recognizer import Recognizer
@@ -113,6 +114,16 @@ class MediaRecognizer:
         """The labels of all scores, in order."""
         return self.pool.labels
 
+    @property
+    def card(self) -> Card:
+        """The card of the model that pools the others."""
+        return self.pool.network.card
+
+    @property
+    def recognizers(self) -> Mapping[str, Recognizer]:
+        """Those of sound and pictures, by modality."""
+        return {name: one for name, one in self._recognizers.items() if name != "text"}
+
     def analyse(
         self,
         source: str | os.PathLike[str],
@@ -161,6 +172,8 @@ class MediaRecognizer:
             if stop and stop.is_set():
                 raise InterruptedError("stopped before its end")
             found[name] += streams[name].feed(piece)
+            if trace and trace.on_piece:
+                trace.on_piece(piece, streams[name])
             if trace and name == "speech":
                 trace.see(piece)
             if name == "face":
