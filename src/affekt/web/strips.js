@@ -62,7 +62,7 @@ export class Strips extends EventTarget {
     this.#rows = wanted.map((row) => ({ ...row, canvas: element("canvas", { ariaHidden: "true" }) }));
     const parts = [];
     for (const who of people) {
-      if (people.length > 1 || who) parts.push(element("p", { className: "person-name" }, who ? capital(who) : "Nobody told apart"));
+      if (people.length > 1 || who) parts.push(element("p", { className: "person-name" }, who ? capital(who) : "Whoever speaks"));
       for (const { canvas, modality } of this.#rows.filter((row) => row.who === who)) {
         canvas.addEventListener("click", ({ offsetX }) => live || this.#seek(offsetX / canvas.clientWidth));
         const className = `strip${modality === "fusion" ? " fused" : ""}${live ? " live" : ""}`;
@@ -126,12 +126,20 @@ function drawSpan(context, { left, wide, height }, p, colour) {
     context.fillStyle = tint("record");
     context.fillRect(left, height - 3 - edge, wide, edge);
   }
-  const words = p.text ?? (p.label ? `${capital(p.label)} ${percent(p.confidence)}` : answer(p));
-  const shown = p.text || context.measureText(words).width < wide - 10 ? words : p.label ? capital(p.label) : "";
   context.fillStyle = ink(colour);
   context.textAlign = "left";
-  if (wide > 22 && (p.text || context.measureText(shown).width < wide - 8)) context.fillText(shown, left + 6, (height - edge) / 2 + 0.5);
+  const said = p.label ? [`${capital(p.label)} ${percent(p.confidence)}`, capital(p.label)] : [answer(p)];
+  const words = p.text ? cut(context, p.text, wide - 12) : said.find((one) => context.measureText(one).width < wide - 10);
+  if (words) context.fillText(words, left + 6, (height - edge) / 2 + 0.5);
   context.restore();
+}
+
+/** As much of a text as there is room for. */
+function cut(context, text, room) {
+  if (context.measureText(text).width <= room) return text;
+  const share = room / context.measureText(text).width;
+  const part = text.slice(0, Math.max(0, Math.floor(text.length * share) - 2)).trimEnd();
+  return part ? `${part}…` : "";
 }
 
 function stripes(context, left, wide, height) {

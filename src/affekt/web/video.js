@@ -32,6 +32,7 @@ class Session extends EventTarget {
   #recorder = null;
   #stream = null;
   #answers = [];
+  #isFresh = false; // whether the camera has given a picture that was not sent
   scene = null;
 
   constructor(api, video) {
@@ -70,7 +71,17 @@ class Session extends EventTarget {
     recorder.addEventListener("piece", ({ detail }) => this.#stream?.hear(Int16Array.from(detail, (x) => Math.max(-32768, Math.min(32767, Math.round(x * 32768))))));
     recorder.addEventListener("lost", () => this.#fail("The microphone is gone: unplugged, or taken by another program."));
     this.#connect(scene);
-    this.film.watch(() => this.#stream.free && this.#stream.look(() => this.film.take()));
+    this.film.watch(() => {
+      this.#isFresh = true;
+      this.#pump();
+    });
+  }
+
+  /** Send the newest picture, if the last one was answered. */
+  #pump() {
+    if (!this.#isFresh || !this.on || !this.#stream?.free) return;
+    this.#isFresh = false;
+    this.#stream.look(() => this.film.take());
   }
 
   /** Close camera and microphone; what was seen and heard is still summed up. */
@@ -105,7 +116,10 @@ class Session extends EventTarget {
       scene.event(detail);
       this.#tell("event", detail);
     });
-    stream.addEventListener("answered", () => this.#answers.push(performance.now()));
+    stream.addEventListener("answered", () => {
+      this.#answers.push(performance.now());
+      this.#pump();
+    });
     stream.addEventListener("gone", () => {
       scene.faces = [];
       this.#tell("changed");
@@ -140,6 +154,7 @@ export class Videos {
   #visits = 0;
   #address = null;
   #starting = false;
+  #at = 0; // what is pointed at where there is no video
 
   constructor(page, models) {
     this.page = page;
@@ -239,7 +254,7 @@ export class Videos {
       await this.session.start(scene);
       this.#visits++;
       this.#all = [scene, ...this.#all];
-      [this.#shown, this.#chosen] = [scene, undefined];
+      [this.#shown, this.#chosen, this.#at] = [scene, undefined, 0];
       if (!find("consent").checked) this.session.stop();
       this.page.announce("Camera and microphone are on.");
     } catch (problem) {
@@ -269,7 +284,7 @@ export class Videos {
   // --- what is shown ---
 
   #choose(scene) {
-    if (scene !== this.#shown) this.#chosen = undefined;
+    if (scene !== this.#shown) [this.#chosen, this.#at] = [undefined, 0];
     this.#shown = scene;
     if (!this.session.on) this.#show(scene);
     this.#draw();
@@ -293,8 +308,9 @@ export class Videos {
   }
 
   #seek(time) {
-    if (this.session.on || !this.#shown?.file) return;
-    find("video").currentTime = time;
+    if (this.session.on || !this.#shown) return;
+    this.#at = time;
+    if (this.#shown.file) find("video").currentTime = time;
     this.#draw();
   }
 
@@ -315,7 +331,8 @@ export class Videos {
   }
 
   get #time() {
-    return this.session.on ? (this.#shown?.duration ?? 0) : find("video").currentTime || 0;
+    if (this.session.on) return this.#shown?.duration ?? 0;
+    return this.#shown && !this.#shown.file ? this.#at : find("video").currentTime || 0;
   }
 
   #draw() {
@@ -390,7 +407,7 @@ export class Videos {
     const palette = scene?.labels.length ? scene.palette : colours(this.model.labels);
     this.bars.name(palette);
     this.bars.show(told?.scores ?? {}, { faded: !told });
-    find("now-title").textContent = whole ? "All in all" : `${scene?.file ? "Here" : "Now"}${isHere && who ? `: ${who}` : ""}`;
+    find("now-title").textContent = whole ? "All in all" : `${scene && scene.state !== "live" ? "Here" : "Now"}${isHere && who ? `: ${who}` : ""}`;
     find("heard").textContent = told ? answer(told, "No answer") : isHere ? "No answer" : this.#waiting();
     find("heard-chip").style.backgroundColor = palette[best(told)] ?? "";
     find("heard-confidence").textContent = best(told) ? percent(told.confidence) : "";
@@ -410,7 +427,7 @@ export class Videos {
       root.dataset.names = names.join("\n");
       root.replaceChildren(
         ...names.map((one) => {
-          const button = element("button", { type: "button" }, one ?? "nobody told apart");
+          const button = element("button", { type: "button" }, one ?? "whoever speaks");
           button.addEventListener("click", () => {
             this.#chosen = one;
             this.#draw();
