@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.test_server_films import WORDS, sounding
+from tests.test_server_films import sounding
 from tests.test_server_pictures import scene
 from tests.test_web_faces import y4m
 from tests.test_web_page import CHROMIUM, CONTRAST, NAMELESS, PATIENCE, QUIET, Line, Server, Visit, sync_api
@@ -22,7 +22,8 @@ def files(tmp_path_factory, clips):
     folder = tmp_path_factory.mktemp("videos")
     pictures = [scene(20 + 2 * i) for i in range(20)]
     (folder / "a.mp4").write_bytes(sounding(pictures, read(clips[4]).signal[16_000:48_000]))
-    (folder / "a.srt").write_bytes(WORDS.replace(b"I am so happy for you!", b"I hate you, you make me furious!"))
+    words = "WEBVTT\n\n00:00.200 --> 00:01.800\n<v face 1>I hate you, you make me furious!\n"
+    (folder / "a.vtt").write_text(words, encoding="utf-8")
     (folder / "camera.y4m").write_bytes(y4m(pictures + pictures[::-1], rate=10))
     (folder / "story.txt").write_text("I won! 😀 Nobody cares.", encoding="utf-8")
     return folder
@@ -138,14 +139,14 @@ def test_taking_the_consent_back_or_leaving_the_tab_closes_both(tab):
 
 
 def test_a_video_has_lanes_boxes_captions_and_its_contradictions(tab, files):
-    tab.upload(files / "a.mp4", files / "a.srt")
-    assert tab.lanes()[:4] == ["Together", "Voice", "Face", "Words"] or "Words" in tab.lanes()
-    assert tab.text("#video-name") == "a.mp4, with a.srt, 2.0 s"
+    tab.upload(files / "a.mp4", files / "a.vtt")
+    assert {"Together", "Voice", "Face", "Words"} == set(tab.lanes())
+    assert tab.text("#video-name") == "a.mp4, with a.vtt, 2.0 s"
     # What is shown is what the server said.
     answer = tab.page.request.post(
         f"{tab.server.url}v1/predict",
         multipart={"files": {"name": "a.mp4", "mimeType": "video/mp4", "buffer": (files / "a.mp4").read_bytes()},
-                   "captions": {"name": "a.srt", "mimeType": "text/plain", "buffer": (files / "a.srt").read_bytes()}},
+                   "captions": {"name": "a.vtt", "mimeType": "text/plain", "buffer": (files / "a.vtt").read_bytes()}},
     )  # fmt: skip
     fused = [s for s in answer.json()["results"][0]["segments"] if s["modality"] == "fusion"]
     assert tab.page.locator("#video-segments > li").count() == len(fused)
@@ -168,12 +169,12 @@ def test_a_click_in_a_lane_seeks_the_player(tab, files):
 
 
 def test_captions_alone_are_those_of_the_video_that_is_shown(tab, files):
-    tab.page.set_input_files("#video-files", str(files / "a.srt"))
+    tab.page.set_input_files("#video-files", str(files / "a.vtt"))
     sync_api.expect(tab.page.locator("#problem-text")).to_contain_text("choose it, too")
     tab.upload(files / "a.mp4")
     assert "Words" not in tab.lanes()
-    tab.page.set_input_files("#video-files", str(files / "a.srt"))
-    sync_api.expect(tab.page.locator("#video-name")).to_contain_text("with a.srt")
+    tab.page.set_input_files("#video-files", str(files / "a.vtt"))
+    sync_api.expect(tab.page.locator("#video-name")).to_contain_text("with a.vtt")
     sync_api.expect(tab.page.locator("#video-tracks")).to_contain_text("Words")
 
 
@@ -226,7 +227,7 @@ def test_texts_that_are_dropped_come_to_their_tab(visit, files):
 def test_no_width_scrolls_sideways(visit, files, width):
     tab = visit(viewport={"width": width, "height": 780})
     tab.open()
-    tab.upload(files / "a.mp4", files / "a.srt")
+    tab.upload(files / "a.mp4", files / "a.vtt")
     assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
     tab.page.locator("input[name=tab][value=text]").check()
     tab.page.set_input_files("#text-files", str(files / "story.txt"))
@@ -238,7 +239,7 @@ def test_no_width_scrolls_sideways(visit, files, width):
 def test_text_can_be_read_and_everything_has_a_name(visit, files, theme):
     tab = visit(color_scheme=theme, reduced_motion="reduce")
     tab.open()
-    tab.upload(files / "a.mp4", files / "a.srt")
+    tab.upload(files / "a.mp4", files / "a.vtt")
     tab.page.locator("#video-segments .segment-why").first.click()
     for name in ("fusion", "text"):
         tab.page.locator(f"input[name=tab][value={name}]").check()

@@ -12,7 +12,11 @@ export class Scene extends Seen {
   everything = [];
   /** Live: what was answered about each moment, by strip: "modality\nwho". */
   newest = new Map();
-  captions = null;
+  #reached = 0; // seconds of a live stream, of whichever has come further
+
+  get duration() {
+    return Math.max(super.duration, this.#reached);
+  }
 
   take(result) {
     super.take(result);
@@ -22,6 +26,7 @@ export class Scene extends Seen {
   /** Take one event of a live stream. */
   event(event) {
     const { type, time, stable, ...fields } = event;
+    this.#reached = Math.max(this.#reached, time + this.before);
     if (type === "summary") super.event(event);
     else if (type === "segment") {
       if (!stable) return;
