@@ -156,6 +156,9 @@ def test_a_video_has_lanes_boxes_captions_and_its_contradictions(tab, files):
     sync_api.expect(tab.page.locator("#video-contradiction")).to_have_text(
         f"They contradict each other: {torn['reason']}."
     )
+    # A second later, where the words are.
+    strip = tab.page.locator(STRIP).first
+    strip.click(position={"x": strip.bounding_box()["width"] / 2, "y": 8})
     sync_api.expect(tab.page.locator("#video-parts")).to_contain_text("I hate you")
 
 
