@@ -19,7 +19,7 @@ from affekt.errors import InputError, UnknownName
 from affekt.models.card import Card
 from affekt.models.onnx import open_model
 from affekt.train.muon import Muon
-from affekt.train.recipe import Network, Recipe, Schedule, as_table, build, load_recipe
+from affekt.train.recipe import Network, Recipe, Schedule, WhisperRecipe, WhisperSizes, as_table, build, load_recipe
 from affekt.train.sources import Sources
 from affekt.train.voice import losses
 from affekt.train.voice.activity import ActivityRecipe, SceneMaker, drop_short, energy_truth, fill_short
@@ -237,6 +237,35 @@ def test_a_whole_run_from_folders_to_a_model_that_predicts(corpora, tmp_path):
 
     signal = speech_like(4, np.random.default_rng(1))
     assert {p.label for p in Recognizer(path).predict((signal, 16_000))} <= set(TINY.labels)
+
+
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_a_voice_over_whisper_is_trained_in_two_stages_and_written_in_int8(corpora, tmp_path, epochs, monkeypatch):
+    from .test_train_voice_teacher import random_weights, safetensors
+
+    monkeypatch.setattr("affekt.train.quantise.LEAST", 100)
+    schedule = dataclasses.replace(TINY.schedule, epochs=1, ways=1)
+    recipe = WhisperRecipe(
+        corpora=TINY.corpora,
+        labels=TINY.labels,
+        network=WhisperSizes(layers=1, levels=1, channels=16, attention_heads=2, heads=2, embedding=12, hidden=8),
+        schedule=schedule,
+        tuning=dataclasses.replace(schedule, epochs=epochs),
+    )
+    teacher = safetensors(random_weights(), tmp_path / "model.safetensors")
+    lines = []
+    path = run(recipe, Sources(corpora, teacher=(teacher,)), tmp_path / "run", report=lines.append)
+    assert any("int8" in line for line in lines)
+    assert (tmp_path / "run" / "tuned" / "best.pt").exists() == bool(epochs)
+    model = open_model(path)
+    assert model.card.input["block"] == model.card.input["window"] == 51_200
+    assert "OpenAI's Whisper (MIT licence)" in " ".join(model.card.limits)
+    again = run(recipe, Sources(corpora, teacher=(teacher,)), tmp_path / "run", report=str)
+    assert again.read_bytes() == path.read_bytes()
+    from affekt.recognize.recognizer import Recognizer
+
+    signal = speech_like(4, np.random.default_rng(1))
+    assert {p.label for p in Recognizer(path).predict((signal, 16_000))} <= {*TINY.labels, None}
 
 
 def test_a_run_without_dev_speakers_ends_with_a_model_that_says_so(corpora, tmp_path):

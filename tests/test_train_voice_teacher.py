@@ -17,9 +17,8 @@ SHAPE = WhisperShape(("a", "b"), channels=16, levels=1, heads=2, layers=1, atten
 SIZES = {"query_key_value": (48, 16), "output": (16, 16), "widen": (64, 16), "narrow": (16, 64)}
 
 
-@pytest.fixture
-def weights():
-    """By the names of transformers, float32."""
+def random_weights():
+    """Of one layer of 16 channels, by the names of transformers, float32."""
     rng = np.random.default_rng(0)
     table = {"conv1.weight": (16, 80, 3), "conv2.weight": (16, 16, 3), "conv1.bias": (16,), "conv2.bias": (16,)}
     for name in ("layer_norm", "layers.0.self_attn_layer_norm", "layers.0.final_layer_norm"):
@@ -32,6 +31,11 @@ def weights():
     table |= {"layers.0.fc1.weight": (64, 16), "layers.0.fc1.bias": (64,)}
     table |= {"layers.0.fc2.weight": (16, 64), "layers.0.fc2.bias": (16,)}
     return {name: rng.standard_normal(shape).astype(np.float32) for name, shape in table.items()}
+
+
+@pytest.fixture
+def weights():
+    return random_weights()
 
 
 def safetensors(weights, path):
