@@ -74,14 +74,15 @@ def stages(folder: Path, threads: int) -> dict[str, Task]:
     """The parts that a recording goes through in affekt."""
     path = folder / "speech-16k.wav"
     signal = read(path).signal
-    voice, activity = VoiceModel(load_model("voice", threads=threads)), load_model("activity", threads=threads)
-    pieces = pieces_of(signal, threads)
-    runs = {
+    activity = load_model("activity", threads=threads)
+    runs: dict[str, Callable[[], object]] = {
         "decode": lambda: [None for _ in blocks(path)],
         "activity": lambda: detect(signal, activity),
-        "model": lambda: [voice.run(piece) for piece in pieces],
     }
-    if (folder / "front-end.onnx").exists():
+    for row, name in {"model": "voice", "small model": "voice-small"}.items():
+        voice, pieces = VoiceModel(load_model(name, threads=threads)), pieces_of(signal, name, threads)
+        runs[row] = lambda voice=voice, pieces=pieces: [voice.run(piece) for piece in pieces]
+    if (folder / "front-end.onnx").exists():  # of voice-small, whose pieces come last
         front = peers.session_of(folder / "front-end.onnx", threads)
         runs["front end"] = lambda: [front.run(None, {"signal": piece}) for piece in pieces]
     return {name: Task(run, len(signal) / RATE) for name, run in runs.items()}
@@ -95,8 +96,8 @@ def detect(signal: NDArray[np.float32], model: Model) -> None:
     activity.flush()
 
 
-def pieces_of(signal: NDArray[np.float32], threads: int) -> list[NDArray[np.float32]]:
-    """The signals (1, n) that a stream really runs the voice model on: pieces with their context."""
+def pieces_of(signal: NDArray[np.float32], name: str, threads: int) -> list[NDArray[np.float32]]:
+    """The signals (1, n) that a stream really runs a model on: pieces with their context."""
     pieces: list[NDArray[np.float32]] = []
 
     class Spy(VoiceModel):
@@ -106,10 +107,10 @@ def pieces_of(signal: NDArray[np.float32], threads: int) -> list[NDArray[np.floa
             pieces.append(signal.copy())
             return super().run(signal, *rest)
 
-    card = load_model("voice").card
-    labels = LabelMap({label: (label,) for label in card.labels})
-    setup = open_speech(load_model("voice", threads=threads), labels, threshold=0.0, threads=threads)
-    stream = replace(setup, network=Spy(load_model("voice", threads=threads))).stream()
+    model = load_model(name, threads=threads)
+    labels = LabelMap({label: (label,) for label in model.card.labels})
+    setup = open_speech(model, labels, threshold=0.0, threads=threads)
+    stream = replace(setup, network=Spy(model)).stream()
     stream.feed(signal)
     stream.flush()
     return pieces
@@ -121,6 +122,8 @@ def recordings(folder: Path, threads: int) -> dict[str, Task]:
     files = ["speech-16k.wav", "speech-48k.wav", "speech.m4a", "speech.opus"]
     seconds = recognizer.analyse(folder / files[0]).duration
     tasks = {name: Task(lambda path=folder / name: recognizer.analyse(path), seconds) for name in files}
+    small = Recognizer("voice-small", threads=threads)
+    tasks["small"] = Task(lambda: small.analyse(folder / files[0]), seconds)
     for name in ("clips-16k", "clips-48k"):
         paths = sorted((folder / name).iterdir())
         tasks[name] = Task(lambda paths=paths: [recognizer.analyse(path) for path in paths], 3.0 * len(paths))

@@ -34,12 +34,14 @@ def url():
 
 @pytest.fixture
 def folder(clips, tmp_path):
-    """A folder for the examples: a call.wav (16 kHz, 16 bits), and a drawn face as photo.jpg and clip.mp4."""
+    """A folder for the examples: call.wav (16 kHz, 16 bits), a drawn face as photo.jpg and clip.mp4, words."""
     from affekt.speech.audio import read
 
     soundfile.write(tmp_path / "call.wav", read(clips[4]).signal, 16_000, subtype="PCM_16")
     scene(80).save(tmp_path / "photo.jpg")
     (tmp_path / "clip.mp4").write_bytes(filmed([scene(20 + 2 * i) for i in range(12)]))
+    (tmp_path / "clip.srt").write_text("1\n00:00:00,100 --> 00:00:00,400\nWell done!\n")
+    (tmp_path / "story.txt").write_text("I won! Nobody cares.")
     return tmp_path
 
 
@@ -79,9 +81,9 @@ def test_labels_models_settings_and_jobs(url, clips):
 
 def test_errors_say_what_the_server_says(url, tmp_path):
     client = Client(url)
-    (tmp_path / "diary.txt").write_text("dear diary")
+    (tmp_path / "diary.wav").write_text("dear diary")
     with pytest.raises(ServerError, match="not a recording") as caught:
-        client.predict(tmp_path / "diary.txt")
+        client.predict(tmp_path / "diary.wav")
     assert caught.value.status == 415
     with pytest.raises(InputError, match="no such file"):
         client.predict(tmp_path / "nothing.wav")
@@ -134,7 +136,7 @@ def run(command, folder, url, **options):
 
 
 def test_there_are_examples_of_each_kind():
-    assert len(SHELL) == 4 and len(blocks("python")) == 4 and len(blocks("js")) == 2
+    assert len(SHELL) == 6 and len(blocks("python")) == 4 and len(blocks("js")) == 2
 
 
 @pytest.mark.parametrize("code", SHELL, ids=lambda code: code.split()[0])

@@ -117,10 +117,10 @@ def test_a_field_that_would_change_nothing_is_refused(server, clips, field, said
 
 
 def test_a_broken_recording_stands_beside_the_others_and_alone_is_a_415(server, clips):
-    broken = ("files", ("notes.txt", b"dear diary"))
+    broken = ("files", ("notes.wav", b"dear diary"))
     answer = server.post("/v1/predict", files=[*parts(clips[0]), broken]).json()
     assert [r["source"] for r in answer["results"]] == [clips[0].name]
-    assert [f["source"] for f in answer["failures"]] == ["notes.txt"]
+    assert [f["source"] for f in answer["failures"]] == ["notes.wav"]
     alone = server.post("/v1/predict", files=[broken])
     assert alone.status_code == 415 and alone.json()["failures"][0]["reason"].startswith("is not a recording")
     in_text = server.post("/v1/predict", files=[*parts(clips[0]), broken], data={"format": "csv"})
@@ -178,7 +178,7 @@ def test_store_keeps_what_came_and_what_was_answered_under_names_of_its_own(clip
     with serving(store=tmp_path) as server:
         assert server.get("/v1/settings").json()["store"] is True
         server.post("/v1/predict", files=[("files", ("../mine.wav", clips[0].read_bytes()))])
-        server.post("/v1/predict", files={"files": ("notes.txt", b"dear diary")})  # no recording: nothing is kept
+        server.post("/v1/predict", files={"files": ("notes.wav", b"dear diary")})  # no recording: nothing is kept
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
     (recording,) = tmp_path.glob("*.recording")
@@ -307,7 +307,7 @@ def test_a_job_gives_what_a_request_gives(server, clips):
 
 
 def test_a_job_that_fails_says_why(server):
-    job = finished(server, server.post("/v1/jobs", files={"files": ("n.txt", b"dear diary")}).json()["job"])
+    job = finished(server, server.post("/v1/jobs", files={"files": ("n.wav", b"dear diary")}).json()["job"])
     assert job["state"] == "failed" and "not a recording" in job["reason"]
 
 
@@ -454,7 +454,9 @@ def test_the_page_and_its_files_come_from_the_package_under_a_strict_policy(serv
 
 
 def test_models_and_labels_are_the_cards(server):
-    model, faces = server.get("/v1/models").json()["models"]
+    model, faces, text, fusion = server.get("/v1/models").json()["models"]
+    assert (text["modality"], fusion["modality"]) == ("text", "fusion")
+    assert server.get("/v1/labels?model=fusion").json() == {"labels": fusion["labels"], "maps": []}
     assert (faces["name"], faces["modality"], faces["default"]) == ("face", "face", False)
     assert model["card"]["baseline"]
     card = Recognizer().card

@@ -99,9 +99,12 @@ def test_a_video_has_segments_and_where_it_is_asked_for_boxes(server, video):
     assert (np.diff(places[:, 1])[1:] > 0.01).all()
 
 
-def test_a_video_without_sound_is_not_taken_for_faces_unasked(server, video):
-    answer = posted(server, ("a.mp4", video))
-    assert answer.status_code == 415
+@pytest.mark.filterwarnings("ignore::affekt.errors.ImageWarning")
+def test_a_video_without_sound_has_faces_and_says_that_nothing_is_heard(server, video):
+    (result,) = posted(server, ("a.mp4", video)).json()["results"]
+    assert {s["modality"] for s in result["segments"]} == {"face", "fusion"}
+    assert result["warnings"] == ["voice: nothing to hear or see in it."]
+    assert posted(server, ("a.mp4", video), modality="speech").status_code == 415
 
 
 def test_the_same_as_the_library(server, picture):

@@ -95,6 +95,14 @@ def test_a_protocol_reports_all_ways_to_know_the_speaker(job):
     assert "savee" not in recipe.replace("without-savee", "")
 
 
+def test_how_far_to_go_is_chosen_by_training_speakers_of_each_fold(job):
+    run_protocol("savee", job)
+    told = [line for line in job.tell.__self__ if "of the way, by UAR of 1 training speakers" in line]
+    assert len({line.split(":")[0] for line in told}) == 4
+    log = job.output / "savee" / "fold1-seed1" / "inner" / "recipe.toml"
+    assert "clips = 6" in log.read_text(), "three training speakers of three clips, one of whom judges"
+
+
 def test_recipes_of_other_lengths_corpora_and_seeds_share_a_digest_and_others_do_not():
     longer = dataclasses.replace(TINY.schedule, epochs=9, clips=99, batch=4, learning_rate=1e-4)
     same = dataclasses.replace(TINY, schedule=longer, seed=5, corpora=("savee",), name="other")

@@ -264,6 +264,6 @@ def test_a_server_without_a_model_of_faces_has_no_such_tab(visit):
     tab = visit(plain)
     try:
         Visit.open(tab)
-        assert tab.page.locator("#tabs").is_hidden()
+        sync_api.expect(tab.page.locator("#tabs")).to_be_hidden()
     finally:
         plain.stop()

@@ -103,6 +103,7 @@ def _prediction(fields: Any) -> Prediction:
         quality=float(fields["quality"]),
         reason=_text(fields.get("reason", "")),
         who=None if fields.get("who") is None else _text(fields["who"]),
+        text=None if fields.get("text") is None else _text(fields["text"]),
         box=tuple(float(x) for x in fields["box"]) if fields.get("box") else None,  # type: ignore[arg-type]
         # The file does not hold the threshold, only that the confidence was below it.
         threshold=min(1.0, best + 1e-4) if fields.get("unsure") else 0.0,

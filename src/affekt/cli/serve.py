@@ -123,6 +123,8 @@ def _names(given: tuple[str, ...]) -> tuple[str, ...]:
 
 def _models(given: tuple[str, ...]) -> dict[str, str]:
     """``NAME=FILE.onnx``, ``FILE.onnx`` or a name to a table; opened once, so that what is wrong is said now."""
+    from affekt.models.zoo import load_model
+    from affekt.recognize.fusion import Pool
     from affekt.recognize.recognizer import Recognizer
     from affekt.server.settings import SHIPPED
 
@@ -132,7 +134,8 @@ def _models(given: tuple[str, ...]) -> dict[str, str]:
         if not name or not path or name in table:
             raise InputError(f"--model {text}: give NAME=FILE.onnx, each name once.")
         table[name] = path if path == name else os.path.abspath(path)
-        Recognizer(table[name])
+        model = load_model(table[name])
+        _ = Pool(model) if model.card.modality == "fusion" else Recognizer(table[name])
     return table
 
 

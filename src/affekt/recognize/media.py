@@ -21,6 +21,7 @@ from affekt.errors import AffektError, AudioError, ImageError, ImageWarning, Inp
 from affekt.face.align import crops
 from affekt.face.stream import frames_of
 from affekt.face.video import Frame
+from affekt.models.card import Card
 from affekt.models.zoo import load_model
 from affekt.recognize.ahead import ahead
 from affekt.recognize.fusion import WORDS, Pool
@@ -117,6 +118,16 @@ class MediaRecognizer:
     def labels(self) -> tuple[str, ...]:
         """The labels of all scores, in order."""
         return self.pool.labels
+
+    @property
+    def card(self) -> Card:
+        """The card of the model that pools the others."""
+        return self.pool.network.card
+
+    @property
+    def recognizers(self) -> Mapping[str, Recognizer]:
+        """Those of sound and pictures, by modality."""
+        return {name: one for name, one in self._recognizers.items() if name != "text"}
 
     def analyse(
         self,
@@ -244,7 +255,7 @@ class Lanes:
     mouths : MouthMotion
         Shown every frame.
     trace : Trace, optional
-        Shown all sound.
+        Shown all sound; its ``on_piece`` is called for sound and for pictures, never for both at once.
 
     Attributes
     ----------
@@ -258,7 +269,7 @@ class Lanes:
         self.found: dict[str, list[Prediction]] = {"speech": [], "face": []}
         self.missing: dict[str, AffektError] = {}
         self._said: dict[str, list[str]] = {"speech": [], "face": []}
-        self._failed = threading.Event()
+        self._failed, self._lock = threading.Event(), threading.Lock()
 
     @property
     def problems(self) -> list[str]:
@@ -304,6 +315,9 @@ class Lanes:
                         self.found[name] += stream.feed(piece)
                         if self._trace:
                             self._trace.see(piece)
+                    if self._trace and self._trace.on_piece:
+                        with self._lock:
+                            self._trace.on_piece(piece, stream)
             self.found[name] += stream.flush()
         except BaseException as error:
             if isinstance(error, (AudioError, ImageError)) and not has_begun:

@@ -34,9 +34,11 @@ def routes(service: Service) -> APIRouter:
 
     @router.get("/v1/labels", summary="A model's labels, and the sets that they map to", responses=documented(422))
     async def labels(model: str | None = Query(None, max_length=200)) -> dict[str, Any]:
+        card = await asyncio.to_thread(service.engine.card, model or service.settings.default_model)
+        if card.modality == "fusion":  # has the labels of those that it pools
+            return {"labels": card.labels, "maps": []}
         recognizer = await asyncio.to_thread(service.engine.recognizer, model, None)
-        known = set(recognizer.card.labels)
-        maps = [name for name, groups in LABEL_SETS.items() if _fits(groups, known)]
+        maps = [name for name, groups in LABEL_SETS.items() if _fits(groups, set(card.labels))]
         return {"labels": recognizer.labels, "maps": maps}
 
     @router.get("/v1/settings", summary="Limits, and what the server does with recordings", responses=documented())

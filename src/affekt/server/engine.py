@@ -6,12 +6,14 @@ import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 
-from affekt.errors import UnknownName
+from affekt.errors import InputError, UnknownName
 from affekt.labels import Labels, parse_labels
 from affekt.models.card import Card
 from affekt.models.onnx import read_card
-from affekt.models.zoo import model_path
-from affekt.recognize.modalities import MODALITIES, Modality, modality, modality_of
+from affekt.models.zoo import load_model, model_path
+from affekt.recognize.fusion import Pool
+from affekt.recognize.media import MediaRecognizer
+from affekt.recognize.modalities import Modality, modality
 from affekt.recognize.recognizer import Recognizer
 from affekt.server.fair_queue import FairQueue
 from affekt.server.settings import Settings
@@ -29,7 +31,8 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._opened: OrderedDict[tuple[str, str, bool], Recognizer] = OrderedDict()
-        self._rows: dict[str, Modality] = {}
+        self._media: dict[str, MediaRecognizer] = {}
+        self._cards: dict[str, Card] = {}
         self._lock = threading.Lock()
         # One more than feed streams, for opening them.
         self.live = ThreadPoolExecutor(settings.cores + 1, "live")
@@ -69,21 +72,50 @@ class Engine:
         options = row.load("live_options") if live and row.live_options else None
         return Recognizer(self._settings.models[name], labels=labels, options=options)
 
+    def media(self, name: str) -> MediaRecognizer:
+        """What recognises voice, faces and words together, and pools them with a model; opened once.
+
+        Raises
+        ------
+        InputError
+            If the server has neither a model of speech nor one of faces.
+        """
+        with self._lock:
+            if name not in self._media:
+                firsts = {kind: self.first_of(kind) for kind in ("speech", "face", "text")}
+                models = {kind: self._settings.models[first] for kind, first in firsts.items() if first}
+                if not models.keys() & {"speech", "face"}:
+                    raise InputError(f"{name} needs models of speech or faces, and this server has none.")
+                opened = MediaRecognizer(models)
+                opened.pool = Pool(load_model(self._settings.models[name]))
+                self._media[name] = opened
+            return self._media[name]
+
+    def card(self, name: str) -> Card:
+        """A model's card, without opening it.
+
+        Raises
+        ------
+        UnknownName
+            If the server has no model of that name.
+        """
+        if name not in self._settings.models:
+            raise UnknownName("model", name[:100], self._settings.models)
+        if name not in self._cards:
+            self._cards[name] = read_card(model_path(self._settings.models[name]))
+        return self._cards[name]
+
     def modality(self, name: str) -> Modality:
-        """The row of a model's modality; by its card, without opening it."""
-        if name not in self._rows:
-            self._rows[name] = modality(read_card(model_path(self._settings.models[name])).modality)
-        return self._rows[name]
+        """The row of a model's modality."""
+        return modality(self.card(name).modality)
+
+    def first_of(self, kind: str) -> str | None:
+        """The first model of a modality; None where there is none."""
+        return next((name for name in self._settings.models if self.card(name).modality == kind), None)
 
     def model_of_format(self, form: str) -> str:
         """The first model that takes a live format, or the default where none does."""
         takers = (name for name in self._settings.models if form in self.modality(name).formats)
-        return next(takers, self.default_model)
-
-    def model_of_file(self, head: bytes) -> str:
-        """The first model that reads what begins like this, where only one modality does; else the default."""
-        wanted = modality_of(head)
-        takers = (name for name in self._settings.models if wanted and self.modality(name) is MODALITIES[wanted])
         return next(takers, self.default_model)
 
     @property
@@ -98,7 +130,7 @@ class Engine:
 
     def cards(self) -> dict[str, Card]:
         """The card of every model, by the name that clients use."""
-        return {name: self.recognizer(name, None).card for name in self._settings.models}
+        return {name: self.card(name) for name in self._settings.models}
 
     def close(self) -> None:
         """Let the threads finish."""

@@ -12,6 +12,7 @@ from affekt.errors import ImageError, InputError
 from affekt.face.image import read_frame
 from affekt.face.video import Frame
 from affekt.recognize.live_faces import LiveFaces
+from affekt.recognize.live_media import LiveMedia
 from affekt.server.refusals import Refusal
 from affekt.server.settings import Limits
 
@@ -135,12 +136,12 @@ class FrameWorker:
 
     Parameters
     ----------
-    live : LiveFaces
+    live : LiveFaces or LiveMedia
     most_pixels : int
         Of a frame.
     """
 
-    def __init__(self, live: LiveFaces, *, most_pixels: int) -> None:
+    def __init__(self, live: LiveFaces | LiveMedia, *, most_pixels: int) -> None:
         self._live, self._most = live, most_pixels
 
     def feed(self, piece: SentFrame | None, last: bool) -> list[str]:

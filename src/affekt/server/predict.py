@@ -1,4 +1,4 @@
-"""``POST /v1/predict``: recordings, pictures and videos in, what the command line writes out."""
+"""``POST /v1/predict``: recordings, pictures, videos and texts in, what the command line writes out."""
 
 from __future__ import annotations
 
@@ -15,21 +15,29 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from numpy.typing import NDArray
 
-from affekt.errors import AudioError, ImageError, InputError, UnknownName
+from affekt.errors import AudioError, ImageError, InputError, TextError, UnknownName
+from affekt.explain.sentence import highlight
+from affekt.recognize.media import MediaRecognizer
+from affekt.recognize.modalities import MODALITIES, extensions, modality_of
 from affekt.recognize.recognizer import Recognizer
 from affekt.recognize.trace import Trace
+from affekt.server.engine import Engine
+from affekt.server.films import film_length, recognise_film
 from affekt.server.refusals import Failure, Refusal, documented
 from affekt.server.service import Service
 from affekt.server.slots import client_of
-from affekt.server.uploads import Form, Upload, read_form
+from affekt.server.uploads import Form, Upload, read_form, read_words
 from affekt.speech.audio import MIX
 from affekt.speech.channels import ReadOptions
+from affekt.text.captions import Text
 from affekt.timeline.segments import Listener
 from affekt.types import Prediction, Result
 from affekt.write.predictions import ONE_RECORDING, WRITERS, document
 
 MEDIA = {"json": "application/json", "jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
 PLAIN = "text/plain; charset=utf-8"
+#: The ``explanation`` of each segment of a result, as JSON has it.
+Explanations = list[dict[str, Any]]
 #: Seconds between two boxes of a face, and how many are kept of a video.
 BOX_STEP, MOST_BOXES = 0.2, 100_000
 #: For the OpenAPI description: what a success is, by format.
@@ -49,12 +57,23 @@ BODY: dict[str, Any] = {
                             "type": "array",
                             "minItems": 1,
                             "items": {"type": "string", "format": "binary"},
-                            "description": "Recordings, pictures and videos of any common format.",
+                            "description": "Recordings, pictures and videos of any common format; texts.",
+                        },
+                        "captions": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "What is said in the one video of the request: srt, vtt or csv.",
+                        },
+                        "modality": {
+                            "type": "string",
+                            "enum": ["auto", "speech", "face", "text", "fusion"],
+                            "default": "auto",
+                            "description": "auto: faces of pictures, all of videos, words of texts by their names "
+                            "(txt, srt, vtt, csv, tsv), else voices.",
                         },
                         "model": {
                             "type": "string",
-                            "description": "A name of /v1/models; by default that of faces for pictures, of voices "
-                            "for all that may have sound.",
+                            "description": "A name of /v1/models; by default the first of the modality.",
                         },
                         "labels": {"type": "string", "description": "A set's name, or labels: angry,sad."},
                         "format": {"type": "string", "enum": list(WRITERS), "default": "json"},
@@ -71,16 +90,37 @@ BODY: dict[str, Any] = {
                             "default": "no",
                             "description": "In json: where each face of a video is, five times a second.",
                         },
+                        "explain": {
+                            "type": "string",
+                            "enum": ["no", "yes"],
+                            "default": "no",
+                            "description": "In json, of texts: what each word weighs; not of jobs.",
+                        },
                     },
                 }
-            }
+            },
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["text"],
+                    "properties": {
+                        "text": {"type": "string", "description": "Sentences to judge, instead of files."},
+                        "model": {"type": "string"},
+                        "labels": {"type": "string"},
+                        "format": {"type": "string", "enum": list(WRITERS), "default": "json"},
+                        "explain": {"type": "string", "enum": ["no", "yes"], "default": "no"},
+                    },
+                }
+            },
         },
     }
 }
 
 
 FIELDS = tuple(
-    name for name in BODY["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"] if name != "files"
+    name
+    for name in BODY["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+    if name not in ("files", "captions")
 )
 
 
@@ -94,6 +134,8 @@ class PredictRequest:
     reference: str | None
     reading: ReadOptions = MIX
     boxes: bool = False
+    modality: str | None = None
+    explain: bool = False
 
     @classmethod
     def of(cls, fields: Mapping[str, str], count: int) -> PredictRequest:
@@ -112,11 +154,52 @@ class PredictRequest:
             raise UnknownName("format", form[:100], WRITERS)
         if form in ONE_RECORDING and count != 1:
             raise InputError(f"{form} holds one recording, and there are {count}; send them one by one.")
-        if fields.get("boxes", "no") not in ("no", "yes"):
-            raise UnknownName("boxes", fields["boxes"][:100], ("no", "yes"))
+        for name in ("boxes", "explain"):
+            if fields.get(name, "no") not in ("no", "yes"):
+                raise UnknownName(name, fields[name][:100], ("no", "yes"))
+        modality = fields.get("modality") or "auto"
+        if modality not in ("auto", *MODALITIES):
+            raise UnknownName("modality", modality[:100], ("auto", *MODALITIES))
+        if (explain := fields.get("explain") == "yes") and form != "json":
+            raise InputError(f"explain has no place in {form}; ask for json.")
         reading = ReadOptions(fields.get("channel") or "mix", fields.get("track") or None)
         model, labels, reference = (fields.get(name) or None for name in ("model", "labels", "reference"))
-        return cls(model, labels, form, reference, reading, fields.get("boxes") == "yes")
+        wanted = None if modality == "auto" else modality
+        return cls(model, labels, form, reference, reading, fields.get("boxes") == "yes", wanted, explain)
+
+    @property
+    def of_one_modality(self) -> dict[str, bool]:
+        """What only one modality has or can be asked, and whether it was said."""
+        return {"labels": bool(self.labels), "reference": bool(self.reference), "channel or track": self.reading != MIX}
+
+    def model_for(self, upload: Upload, engine: Engine) -> str | None:
+        """The model that is to look at a file: the one asked for, or the first of its modality; None is the default.
+
+        Raises
+        ------
+        InputError
+            If the model is one of another modality, or there is none of it.
+        """
+        if self.model is not None:
+            found = engine.card(self.model).modality
+            if self.modality not in (None, found):
+                raise InputError(f"{self.model} is a model of {found}, not of {self.modality}.")
+            return self.model
+        if self.modality is not None:
+            name = engine.first_of(self.modality)
+            if name is None:
+                raise InputError(f"this server has no model of {self.modality}; see /v1/models.")
+            return None if self.modality == engine.card(engine.default_model).modality else name
+        if self.reference is not None:
+            return None
+        head = upload.read(16)
+        upload.seek(0)
+        wanted = modality_of(head)
+        if wanted is None and not any(self.of_one_modality.values()) and film_length(upload) is not None:
+            wanted = "fusion"
+        elif wanted is None and upload.source.lower().rpartition(".")[2] in extensions("text"):
+            wanted = "text"
+        return engine.first_of(wanted) if wanted else None
 
 
 class ProgressTrace(Trace):
@@ -136,13 +219,17 @@ class ProgressTrace(Trace):
     def __init__(self, upload: Upload, seconds: float, notify: Callable[[float], None], *, boxes: bool = False) -> None:
         super().__init__(on_piece=self._reach)
         self._upload, self._limit, self._notify, self._wanted = upload, seconds, notify, boxes
+        #: Seconds of a video that is read elsewhere than in the upload; 0 where it is not known.
+        self.length = 0.0
         #: Time and box of each face, by its name.
         self.boxes: dict[str, list[tuple[float, ...]]] = {}
         self._room = MOST_BOXES
+        #: Where each stream of one recording is, in seconds.
+        self._reached: dict[int, float] = {}
 
     def listener(self, who: str | None = None) -> Listener:
-        """Nothing is kept but boxes."""
-        return Listener(hop=self._keep_box) if self._wanted else Listener()
+        """Nothing is kept."""
+        return Listener()
 
     def see(self, signal: NDArray[np.float32], *, step: int = 160) -> None:
         """Nothing is kept."""
@@ -151,7 +238,11 @@ class ProgressTrace(Trace):
         """Tell how far it is."""
         if stream.position > self._limit:
             raise Refusal(413, f"{self._upload.source}: is longer than {self._limit:g} s, which is allowed here.")
-        self._notify(self._upload.share)
+        self._reached[id(stream)] = stream.position
+        slowest = min(self._reached.values())
+        self._notify(min(1.0, slowest / self.length) if self.length else self._upload.share)
+        for face in getattr(stream, "current", ()) if self._wanted else ():
+            self._keep_box(face)
 
     def _keep_box(self, face: Prediction) -> None:
         if face.box is None or face.who is None or not self._room:
@@ -163,7 +254,12 @@ class ProgressTrace(Trace):
 
 
 def recognise(
-    recognizer: Recognizer, upload: Upload, *, watch: ProgressTrace, stop: threading.Event
+    recognizer: Recognizer | MediaRecognizer,
+    upload: Upload,
+    *,
+    watch: ProgressTrace,
+    stop: threading.Event,
+    captions: Upload | None = None,
 ) -> Result | Failure:
     """Work on one recording, on a thread.
 
@@ -176,8 +272,12 @@ def recognise(
     """
     upload.stop = stop
     try:
-        result = recognizer.analyse(upload, trace=watch, stop=stop)  # type: ignore[arg-type]
-    except (AudioError, ImageError, InputError) as error:
+        if isinstance(recognizer, MediaRecognizer):
+            result = recognise_film(recognizer, upload, captions, trace=watch, stop=stop)
+        else:
+            source: Any = Text(upload.read().decode("utf-8")) if upload.is_written else upload
+            result = recognizer.analyse(source, trace=watch, stop=stop)
+    except (AudioError, ImageError, InputError, TextError) as error:
         reason = str(error).removeprefix(f"{upload.name}: ")
         return Failure(source=upload.source, reason=reason)
     if stop.is_set():  # its file ended early
@@ -186,8 +286,10 @@ def recognise(
     return replace(result, source=upload.source, warnings=tuple(map(upload.named, result.warnings)), boxes=boxes)
 
 
-def written(results: Sequence[Result], failures: Sequence[Failure], form: str) -> str:
-    """Results as text in one of the writers' formats.
+def written(
+    results: Sequence[Result], failures: Sequence[Failure], form: str, explanations: Sequence[Explanations] = ()
+) -> str:
+    """Results as text in one of the writers' formats; ``explanations`` are those of each result's segments.
 
     Raises
     ------
@@ -197,8 +299,11 @@ def written(results: Sequence[Result], failures: Sequence[Failure], form: str) -
     if failures and (not results or form != "json"):
         reason = "; ".join(f"{failure.source}: {failure.reason}" for failure in failures)
         raise Refusal(415, reason[:1000], failures=failures)
-    if failures:
-        table = {**document(results), "failures": [failure.model_dump() for failure in failures]}
+    if failures or any(explanations):
+        table = {**document(results), **({"failures": [f.model_dump() for f in failures]} if failures else {})}
+        for record, explained in zip(table["results"], explanations, strict=False):
+            for segment, explanation in zip(record["segments"], explained, strict=False):
+                segment["explanation"] = explanation
         return json.dumps(table, ensure_ascii=False, indent=2) + "\n"
     file = io.StringIO()
     WRITERS[form](results, file)
@@ -208,7 +313,12 @@ def written(results: Sequence[Result], failures: Sequence[Failure], form: str) -
 def ask_of(form: Form) -> PredictRequest:
     """What a form asks for; where that makes no sense its recordings are forgotten."""
     try:
-        return PredictRequest.of(form.fields, len(form.uploads))
+        ask = PredictRequest.of(form.fields, len(form.uploads))
+        if form.captions and len(form.uploads) != 1:
+            raise InputError(
+                f"captions are of one video, and there are {len(form.uploads)} files; send them one by one."
+            )
+        return ask
     except InputError:
         form.close()
         raise
@@ -238,10 +348,13 @@ class RequestWork:
     job: bool = False
     notify: Callable[[float], None] = lambda share: None
     stop: threading.Event = field(default_factory=threading.Event)
+    explanations: list[Explanations] = field(default_factory=list)
 
     def run(self) -> tuple[list[Result], list[Failure]]:
         """Do it; the recordings are gone afterwards."""
         try:
+            if self.job and self.ask.explain:
+                raise InputError("explain is for texts, which are no long recordings; send them to /v1/predict.")
             outcomes = [self._one(self._recognizer(upload), i) for i, upload in enumerate(self.form.uploads)]
         finally:
             self.form.close()
@@ -250,12 +363,20 @@ class RequestWork:
             self.service.store.results(results)
         return results, [outcome for outcome in outcomes if isinstance(outcome, Failure)]
 
-    def _recognizer(self, upload: Upload) -> Recognizer:
+    def _recognizer(self, upload: Upload) -> Recognizer | MediaRecognizer:
         """As it was asked for; where no model was, the one that reads such a file."""
-        ask, name = self.ask, self.ask.model
-        if name is None and ask.reference is None:
-            name = self.service.engine.model_of_file(upload.read(16))
-            upload.seek(0)
+        ask, engine = self.ask, self.service.engine
+        name = ask.model_for(upload, engine)
+        kind = engine.card(name or engine.default_model).modality
+        if self.form.captions and kind != "fusion":
+            raise InputError(
+                f"captions are of a video whose voice and faces are looked at, too, and this is a file of {kind}; "
+                "leave them out, or say modality=fusion."
+            )
+        if kind == "fusion":
+            if given := [option for option, value in ask.of_one_modality.items() if value]:
+                raise InputError(f"{', '.join(given)}: is for one modality; say modality=speech, or modality=face.")
+            return engine.media(name or engine.default_model)
         recognizer = self.service.recognizer(name, ask.labels, reference=ask.reference)
         return (
             recognizer.reading(channel=ask.reading.channel, track=ask.reading.track)
@@ -263,16 +384,42 @@ class RequestWork:
             else recognizer
         )
 
-    def _one(self, recognizer: Recognizer, index: int) -> Result | Failure:
+    def _one(self, recognizer: Recognizer | MediaRecognizer, index: int) -> Result | Failure:
         upload, count = self.form.uploads[index], len(self.form.uploads)
         seconds = self.service.settings.limits.length(recognizer.card.modality, job=self.job)
         watch = ProgressTrace(upload, seconds, lambda share: self.notify((index + share) / count), boxes=self.ask.boxes)
-        outcome = recognise(recognizer, upload, watch=watch, stop=self.stop)
+        is_media = isinstance(recognizer, MediaRecognizer)
+        if recognizer.card.modality == "text" and upload.size > self.service.settings.limits.text_bytes:
+            raise Refusal(
+                413, f"{upload.source}: has {upload.size} bytes; of a text {self.service.settings.limits.text_bytes} "
+                "are allowed here.",
+            )  # fmt: skip
+        watch.length = (film_length(upload) or 0.0) if is_media else 0.0
+        outcome = recognise(recognizer, upload, watch=watch, stop=self.stop, captions=self.form.captions)
+        if isinstance(outcome, Result):
+            self.explanations.append(self._weighed(recognizer, outcome) if self.ask.explain else [])
         if self.service.store and isinstance(outcome, Result):
             upload.stop = None
             self.service.store.recording(upload)
         self.service.metrics.recording(outcome.duration if isinstance(outcome, Result) else None)
         return outcome
+
+    def _weighed(self, recognizer: Recognizer | MediaRecognizer, result: Result) -> Explanations:
+        """What each word of a text weighs, as JSON has it."""
+        if not isinstance(recognizer, Recognizer) or recognizer.card.modality != "text":
+            raise InputError(f"explain is for texts; {recognizer.card.name} is a model of {recognizer.card.modality}.")
+        most = self.service.settings.limits.sentences
+        if len(result.predictions) > most:
+            raise InputError(
+                f"explain weighs every word: {result.source} has {len(result.predictions)} sentences, and {most} are "
+                "allowed here; send fewer, or leave explain out."
+            )
+        found = []
+        for p in result.predictions:
+            if self.stop.is_set():
+                raise InterruptedError("stopped before its end")
+            found.append(highlight(recognizer, p).as_json())
+        return found
 
 
 def routes(service: Service) -> APIRouter:
@@ -291,21 +438,20 @@ def routes(service: Service) -> APIRouter:
     )
     async def predict(request: Request) -> Response:
         with service.recordings.one(client_of(request.scope)):
-            form = await read_form(request, service.settings.limits)
+            is_json = request.headers.get("content-type", "").lower().startswith("application/json")
+            form = await (read_words if is_json else read_form)(request, service.settings.limits)
             ask = ask_of(form)
-            results, failures = await _in_time(service, form, ask, client_of(request.scope))
-            text = written(results, failures, ask.form)
+            task = RequestWork(service, form, ask)
+            results, failures = await _in_time(task, client_of(request.scope))
+            text = written(results, failures, ask.form, task.explanations)
         return Response(text, media_type=MEDIA.get(ask.form, PLAIN))
 
     return router
 
 
-async def _in_time(
-    service: Service, form: Form, ask: PredictRequest, client: str
-) -> tuple[list[Result], list[Failure]]:
-    limits = service.settings.limits
-    task = RequestWork(service, form, ask)
-    running = service.engine.files.future(task.run, client=client)
+async def _in_time(task: RequestWork, client: str) -> tuple[list[Result], list[Failure]]:
+    limits = task.service.settings.limits
+    running = task.service.engine.files.future(task.run, client=client)
     try:
         async with asyncio.timeout(limits.timeout):
             found: tuple[list[Result], list[Failure]] = await asyncio.shield(running)

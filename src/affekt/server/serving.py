@@ -18,7 +18,7 @@ from typing import Any
 
 import uvicorn
 
-from affekt.errors import AudioWarning, LossWarning
+from affekt.errors import AudioWarning, ImageWarning, LossWarning, TextWarning
 from affekt.server.access import log
 from affekt.server.app import make_app
 from affekt.server.connections import HttpProtocol, StreamProtocol
@@ -98,7 +98,7 @@ def listen(host: str, port: int) -> socket.socket:
 def serve(settings: Settings, listening: socket.socket) -> None:
     """Serve until a signal says otherwise."""
     set_up_log()
-    for category in (AudioWarning, LossWarning):  # results carry these
+    for category in (AudioWarning, ImageWarning, LossWarning, TextWarning):  # results carry these
         warnings.simplefilter("ignore", category)
     server(settings).run(sockets=[listening])
 

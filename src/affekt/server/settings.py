@@ -14,10 +14,14 @@ from typing import Any
 from affekt.errors import InputError
 
 #: The models of a server that is told of none.
-SHIPPED = ("voice", "face")
+SHIPPED = ("voice", "face", "text", "fusion")
 
 #: The limits of how long a recording is, in a request and in a job, of modalities that have their own.
-LENGTHS = {"face": ("video_seconds", "video_job_seconds")}
+LENGTHS = {
+    "face": ("video_seconds", "video_job_seconds"),
+    "fusion": ("video_seconds", "video_job_seconds"),
+    "text": ("job_seconds", "job_seconds"),
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,10 @@ class Limits:
         Length of one recording, in a request and in a job.
     video_seconds, video_job_seconds : float
         The same of a video in which faces are looked for, which takes ten times the work.
+    text_bytes : int
+        Of one text, and of the captions of a video.
+    sentences : int
+        Of a text whose words are weighed: each word costs as much as a sentence.
     queue : int
         Requests with recordings at a time, those that still upload or wait among them.
     jobs, references : int
@@ -81,6 +89,8 @@ class Limits:
     job_seconds: float = 6 * 3600.0
     video_seconds: float = 600.0
     video_job_seconds: float = 2 * 3600.0
+    text_bytes: int = 2 << 20
+    sentences: int = 200
     queue: int = 32
     jobs: int = 32
     references: int = 32
@@ -220,13 +230,13 @@ class Settings:
 
 
 _WHAT = (
-    "affekt computes from the sound of a voice or the look of a face how likely each emotion is; it is often wrong, "
-    "and it must not be used to decide about people."
+    "affekt computes from the sound of a voice, the look of a face or written words how likely each emotion is; it is "
+    "often wrong, and it must not be used to decide about people."
 )
 #: What people are told before the microphone or the camera opens.
 NOT_STORED = (
-    f"{_WHAT} Sound and pictures go to this server only, are worked on in memory, and are not stored or sent on. "
-    "Uploads that are too large for memory lie in a nameless temporary file while they are worked on."
+    f"{_WHAT} Sound, pictures and words go to this server only, are worked on in memory, and are not stored or sent "
+    "on. Uploads that are too large for memory lie in a nameless temporary file while they are worked on."
 )
 STORED = (
     f"{_WHAT} Whoever runs this server has chosen to STORE recordings and results, and for a while what makes up "

@@ -11,6 +11,7 @@ import numpy as np
 
 from affekt.errors import InputError
 from affekt.recognize.live import STEPS, Live, LiveChannels
+from affekt.recognize.live_media import LiveMedia
 from affekt.server.pitch_filter import PitchFilter
 from affekt.server.refusals import Refusal
 from affekt.server.settings import Limits
@@ -178,13 +179,15 @@ class SignalWorker:
 
     Parameters
     ----------
-    live : Live or LiveChannels
+    live : Live, LiveChannels or LiveMedia
     kind : SampleFormat
     tape : StreamRecording, optional
         Where it is kept.
     """
 
-    def __init__(self, live: Live | LiveChannels, kind: SampleFormat, *, tape: StreamRecording | None = None) -> None:
+    def __init__(
+        self, live: Live | LiveChannels | LiveMedia, kind: SampleFormat, *, tape: StreamRecording | None = None
+    ) -> None:
         self._live, self._kind, self._tape = live, kind, tape
         self._voices = None if kind.voices == "all" else PitchFilter(kind.voices, kind.sampling_rate)
 

@@ -79,14 +79,16 @@ class StoredJobs:
         """
         try:
             store = self._service.store
-            if store and not store.room(sum(upload.size for upload in form.uploads)):
+            if store and not store.room(sum(upload.size for upload in form.everything)):
                 raise Refusal(503, "the server's store is full; whoever runs it has to make room.")
-            request = json.dumps({"fields": dict(form.fields), "sources": [upload.source for upload in form.uploads]})
+            sources = [upload.source for upload in form.everything]
+            said = {"captions": True} if form.captions else {}
+            request = json.dumps({"fields": dict(form.fields), "sources": sources, **said})
 
             def room(held: Sequence[HeldJob]) -> Sequence[str]:
                 return in_the_way(held, self._limits, client)
 
-            name = self._database.add_job(client, request, form.uploads, room=room)
+            name = self._database.add_job(client, request, form.everything, room=room)
         finally:
             form.close()
         self._wake.set()
@@ -151,7 +153,7 @@ class StoredJobs:
         """State and outcome."""
         request = json.loads(job.job.request)
         try:
-            ask = PredictRequest.of(request["fields"], len(request["sources"]))
+            ask = PredictRequest.of(request["fields"], len(request["sources"]) - bool(request.get("captions")))
             form = _form(request, self._database.recordings(job.job.name))
             work = RequestWork(self._service, form, ask, True, job.notify, job.stop)
             return "done", json.dumps(outcome_of(*work.run(), ask.form))
@@ -171,5 +173,7 @@ def _form(request: dict[str, Any], paths: Sequence[Path]) -> Form:
         opened = []
     if len(opened) != len(request["sources"]):
         raise Refusal(404, "its recordings are gone; send them again.")  # deleted meanwhile, or by hand
-    uploads = (Upload(source, *given) for source, given in zip(request["sources"], opened, strict=True))
-    return Form(request["fields"], tuple(uploads))
+    uploads = tuple(Upload(source, *given) for source, given in zip(request["sources"], opened, strict=True))
+    if request.get("captions"):
+        return Form(request["fields"], uploads[:-1], uploads[-1])
+    return Form(request["fields"], uploads)

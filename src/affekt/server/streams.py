@@ -12,9 +12,12 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from starlette.datastructures import Headers
 
 from affekt.errors import AffektError, UnknownName
+from affekt.recognize.media import MediaRecognizer
 from affekt.recognize.modalities import modality
+from affekt.recognize.recognizer import Recognizer
 from affekt.server.access import check_access, check_host, check_origin, log
 from affekt.server.frames import FrameFormat
+from affekt.server.mixed import MixedFormat
 from affekt.server.refusals import Refusal
 from affekt.server.service import Service
 from affekt.server.sessions import Format, Session
@@ -25,7 +28,12 @@ SCHEMA = "events-2"
 #: Seconds for what is only polite: a last message, a close.
 POLITE = 2.0
 #: What streams may be made of: the formats of all modalities. See :class:`affekt.server.sessions.Format`.
-FORMATS: dict[str, Any] = {"pcm16": SampleFormat, "float32": SampleFormat, "jpeg": FrameFormat}
+FORMATS: dict[str, Any] = {
+    "pcm16": SampleFormat,
+    "float32": SampleFormat,
+    "jpeg": FrameFormat,
+    "jpeg+pcm16": MixedFormat,
+}
 _TEXTS = ("labels", "model", "reference", "voices", "format", "channel")
 
 
@@ -144,10 +152,17 @@ class Connection:
     def _open(self, hello: Hello) -> tuple[Session, dict[str, Any]]:
         service, kind = self._service, hello.kind
         name = hello.model or service.engine.model_of_format(kind.form)
-        recognizer = service.recognizer(name, hello.labels, reference=hello.reference, live=True)
-        row = modality(recognizer.card.modality)
+        row = service.engine.modality(name)
         if kind.form not in row.formats:
-            raise Refusal(1008, f"hello: the model {name} takes {' or '.join(row.formats)}, not {kind.form}.")
+            takes = " or ".join(row.formats) or "no streams"
+            raise Refusal(1008, f"hello: the model {name} takes {takes}, not {kind.form}.")
+        recognizer: Recognizer | MediaRecognizer
+        if row is modality("fusion"):
+            if hello.labels:
+                raise Refusal(1008, "hello: labels are chosen of one modality, and a stream of all has its own.")
+            recognizer = service.engine.media(name)
+        else:
+            recognizer = service.recognizer(name, hello.labels, reference=hello.reference, live=True)
         live = row.load("live")(recognizer, **kind.told)
         session = Session(
             kind.worker(live, service), kind, service.engine.queue, limits=self._limits, metrics=service.metrics

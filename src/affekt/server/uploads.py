@@ -1,4 +1,4 @@
-"""Recordings that come with a request: in memory or a nameless temporary file, gone when the work is done.
+"""Recordings and words that come with a request: in memory or a nameless temporary file, gone when the work is done.
 
 What a client calls a file is shown back to it and goes nowhere else.
 """
@@ -6,8 +6,14 @@ What a client calls a file is shown back to it and goes nowhere else.
 from __future__ import annotations
 
 import asyncio
+import io
+import json
+import os
+import shutil
+import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -41,6 +47,8 @@ class Upload:
 
     def __init__(self, source: str, file: IO[bytes], size: int) -> None:
         self.source, self.size, self._file = source, size, file
+        #: Whether it is words that were written for this request, and no file.
+        self.is_written = False
         #: When it is set, decoders come to an end: some work long without giving anything.
         self.stop: threading.Event | None = None
 
@@ -71,6 +79,26 @@ class Upload:
         """Forget what it holds."""
         self._file.close()
 
+    @contextmanager
+    def path(self) -> Iterator[str]:
+        """A path at which it can be opened as often as wanted, while the block lasts."""
+        if isinstance(self._file, tempfile.SpooledTemporaryFile):
+            self._file.rollover()
+        path = ""
+        with suppress(OSError, ValueError):
+            self._file.flush()
+            path = f"/proc/self/fd/{self._file.fileno()}"
+        if path and os.path.exists(path):
+            yield path
+            return
+        with tempfile.NamedTemporaryFile(
+            prefix="affekt-"
+        ) as file:  # where the system cannot open a file without a name
+            self.seek(0)
+            shutil.copyfileobj(self._file, file)
+            file.flush()
+            yield file.name
+
     @property
     def share(self) -> float:
         """How much of it a decoder has passed, 0 to 1."""
@@ -84,14 +112,20 @@ class Upload:
 
 @dataclass(frozen=True)
 class Form:
-    """A request with recordings."""
+    """A request with recordings, and perhaps the captions of one."""
 
     fields: Mapping[str, str]
     uploads: tuple[Upload, ...]
+    captions: Upload | None = None
+
+    @property
+    def everything(self) -> tuple[Upload, ...]:
+        """The recordings, and then the captions."""
+        return self.uploads if self.captions is None else (*self.uploads, self.captions)
 
     def close(self) -> None:
-        """Forget the recordings."""
-        for upload in self.uploads:
+        """Forget what it holds."""
+        for upload in self.everything:
             upload.close()
 
 
@@ -107,7 +141,7 @@ async def read_form(request: Request, limits: Limits) -> Form:
         raise Refusal(415, "send recordings as multipart/form-data, in fields named files.")
     try:
         async with asyncio.timeout(limits.timeout):
-            form = await request.form(max_files=limits.files, max_fields=_FIELDS, max_part_size=_LONGEST)
+            form = await request.form(max_files=limits.files + 1, max_fields=_FIELDS, max_part_size=_LONGEST)
     except TimeoutError:
         raise Refusal(408, f"the upload took longer than {limits.timeout:g} s.") from None
     except HTTPException as error:
@@ -117,7 +151,51 @@ async def read_form(request: Request, limits: Limits) -> Form:
     if not files:
         raise Refusal(422, "no recording: send one or more in fields named files.")
     texts = {key: value for key, value in given if isinstance(value, str)}
+    captions = [value for key, value in given if isinstance(value, UploadFile) and key == "captions"]
+    if len(files) > limits.files:
+        raise Refusal(422, f"the form has {len(files)} files; allowed: {limits.files}.")
+    if len(captions) > 1:
+        raise Refusal(422, f"there are {len(captions)} captions; give one file, of one video.")
+    uploads = tuple(map(_upload, files))
+    form_of = Form({**request.query_params, **texts}, uploads, _upload(captions[0]) if captions else None)
+    if form_of.captions and form_of.captions.size > limits.text_bytes:
+        form_of.close()
+        raise Refusal(413, f"the captions have {form_of.captions.size} bytes; allowed: {limits.text_bytes}.")
+    return form_of
+
+
+def _upload(file: UploadFile) -> Upload:
     # What is said of a file is printed, so its name is: at most a file system's length, without control characters.
-    names = ["".join(c for c in file.filename or "" if c.isprintable())[-255:] or "recording" for file in files]
-    uploads = tuple(Upload(name, file.file, file.size or 0) for name, file in zip(names, files, strict=True))
-    return Form({**request.query_params, **texts}, uploads)
+    name = "".join(c for c in file.filename or "" if c.isprintable())[-255:] or "recording"
+    return Upload(name, file.file, file.size or 0)
+
+
+async def read_words(request: Request, limits: Limits) -> Form:
+    """Take a request in JSON: ``text``, and what else a form may say.
+
+    Raises
+    ------
+    Refusal
+        408 if it takes too long, 413 if it is too large, 422 if there are no words.
+    """
+    body = bytearray()
+    try:
+        async with asyncio.timeout(limits.timeout):
+            async for part in request.stream():
+                body += part
+                if len(body) > limits.text_bytes:
+                    raise Refusal(413, f"the text is larger than {limits.text_bytes} bytes, which is allowed here.")
+        table = json.loads(body)
+    except TimeoutError:
+        raise Refusal(408, f"the request took longer than {limits.timeout:g} s.") from None
+    except (ValueError, RecursionError):
+        table = None
+    if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
+        raise Refusal(422, 'no JSON of words; send {"text": "...", ...}, every value a text.')
+    words = table.pop("text", "")
+    if not words.strip():
+        raise Refusal(422, 'no words; send {"text": "..."}.')
+    data = words.encode("utf-8", "replace")
+    upload = Upload("text", io.BytesIO(data), len(data))
+    upload.is_written = True
+    return Form({**request.query_params, "modality": "text", **table}, (upload,))

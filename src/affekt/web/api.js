@@ -31,6 +31,8 @@ export class Api {
   }
 
   predict = (file, fields, signal) => this.#json("v1/predict", { method: "POST", body: form("files", file, fields), signal });
+  /** What words say that were written here. */
+  judge = (text, fields) => this.#json("v1/predict", { method: "POST", body: JSON.stringify({ text, ...fields }), headers: { "Content-Type": "application/json" } });
   startJob = async (file, fields, signal) => (await this.#json("v1/jobs", { method: "POST", body: form("files", file, fields), signal })).job;
   makeReference = (file, fields) => this.#json("v1/references", { method: "POST", body: form("file", file, fields) });
 
@@ -87,7 +89,7 @@ export class Api {
 function form(name, file, fields) {
   const body = new FormData();
   body.append(name, file, file.name ?? "recording.wav");
-  for (const [key, value] of Object.entries(fields)) if (value) body.append(key, value);
+  for (const [key, value] of Object.entries(fields)) if (value) body.append(key, value, ...(value instanceof File ? [value.name] : []));
   return body;
 }
 

@@ -28,7 +28,7 @@ const reference = new Reference(api, { mayRecord, model: () => settings.model?.n
 let recordings = [];
 let chosen = null;
 let starting = false;
-let faces = null; // what the tab of faces is, once a model takes pictures
+const opened = {}; // by modality: what a tab besides that of voices is, once a model needs it
 let spoken = 0; // recordings from the microphone so far
 let serverThere = null;
 
@@ -261,29 +261,41 @@ addEventListener("drop", (event) => {
   sort([...(event.dataTransfer?.files ?? [])]);
 });
 
-/** Files that were dropped: pictures have faces; a video has what the tab is about. */
+/** Files that were dropped: pictures have faces, texts words, captions belong to a video; else what the tab is about. */
 function sort(files) {
-  const isSeen = (file) => faces && (file.type.startsWith("image/") || find("main").dataset.tab === "face");
-  const seen = files.filter(isSeen);
-  if (seen.length) showTab("face");
-  if (seen.length) faces.take(seen);
-  take(files.filter((file) => !isSeen(file)));
+  const { tab } = find("main").dataset;
+  const here = opened[tab] && tab !== "text" ? tab : "speech";
+  const isText = (file) => /\.(txt|srt|vtt|csv|tsv)$/i.test(file.name);
+  const areCaptions = here === "fusion" && (opened.fusion.hasVideo || files.some((file) => !isText(file)));
+  const place = (file) => {
+    if (file.type.startsWith("image/") && opened.face) return "face";
+    if (isText(file)) return areCaptions ? "fusion" : opened.text ? "text" : here;
+    return here;
+  };
+  for (const name of new Set(files.map(place))) {
+    const some = files.filter((file) => place(file) === name);
+    if (name !== here || tab === "text") showTab(name);
+    if (name === "speech") take(some);
+    else opened[name].take(some);
+  }
 }
 
-// --- voices and faces ----------------------------------------------------------------------------
+// --- the tabs ------------------------------------------------------------------------------------
 
 const TITLES = {
   speech: ["How does a voice sound?", find("lead").textContent],
   face: ["How does a face look?", "Turn on the camera, or drop a picture or a video. You get a box and a timeline for each face, how sure the model is, and why when it is not."],
+  fusion: ["What do voice, face and words say together?", "Turn on camera and microphone, or drop a video. You get a lane for each, what they say together, and where they contradict each other."],
+  text: ["What do words say?", "Write a sentence, or drop a text or subtitles. You get the emotion of each sentence, how sure the model is, and the words it rests on."],
 };
 
 function showTab(name) {
   if (find("main").dataset.tab === name) return;
+  opened[find("main").dataset.tab]?.leave();
   find("main").dataset.tab = name;
   for (const radio of document.getElementsByName("tab")) radio.checked = radio.value === name;
   [find("source-title").textContent, find("lead").textContent] = TITLES[name];
-  if (name === "speech") faces?.leave();
-  else {
+  if (name !== "speech") {
     live.stop();
     player.pause();
   }
@@ -295,12 +307,17 @@ async function openModules(models) {
   const pages = new Set(models.map((m) => m.page).filter((page) => page && page !== "recorder.js"));
   for (const page of pages) {
     const module = await import(new URL(page, import.meta.url));
-    faces ??= module.open({ api, complain, announce }, models.filter((m) => m.page === page));
+    const own = models.filter((m) => m.page === page);
+    opened[own[0].modality] ??= module.open({ api, complain, announce }, own);
   }
   // Shown from the beginning, so that nothing moves under the pointer; without a choice they go.
-  find("tabs").hidden = !faces || !settings.model;
-  for (const radio of document.getElementsByName("tab")) radio.disabled = false;
-  if (faces && !settings.model) showTab("face");
+  const tabs = [...(settings.model ? ["speech"] : []), ...Object.keys(opened)];
+  find("tabs").hidden = tabs.length < 2;
+  for (const radio of document.getElementsByName("tab")) {
+    radio.disabled = false;
+    radio.closest("label").hidden = !tabs.includes(radio.value);
+  }
+  if (!settings.model && tabs.length) showTab(tabs[0]);
 }
 
 for (const radio of document.getElementsByName("tab")) radio.addEventListener("change", () => showTab(radio.value));
@@ -388,6 +405,7 @@ async function begin() {
     find("notice").classList.toggle("stores", Boolean(store));
     find("consent-more").classList.toggle("stores", Boolean(store));
     if (store) find("consent-more").textContent = "This server stores recordings and results.";
+    if (store) find("video-consent-more").textContent = "Pictures are not stored; this server stores recordings and results.";
     find("version").textContent = version ? `affekt ${version}` : "";
     await settings.load();
     await openModules(settings.models);

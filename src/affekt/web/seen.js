@@ -52,9 +52,14 @@ export class Seen extends Recording {
   /** The faces at a time, with their boxes. */
   facesAt(time) {
     if (this.state === "live") return this.faces;
-    if (this.still) return this.segments;
-    const now = this.segments.filter((s) => s.who && s.start <= time && time < s.end);
+    if (this.still) return this.sightings;
+    const now = this.sightings.filter((s) => s.who && s.start <= time && time < s.end);
     return now.map((segment) => ({ ...segment, box: between(this.boxes[segment.who], time) ?? segment.box }));
+  }
+
+  /** The segments that are of faces. */
+  get sightings() {
+    return this.segments;
   }
 
   /** Everybody who was seen, in order of appearance. */

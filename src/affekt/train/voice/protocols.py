@@ -31,7 +31,7 @@ from affekt.speech.network import BASELINES, PooledNetwork
 from affekt.train.recipe import AnyVoice, recipe_digest, save_recipe
 from affekt.train.sources import Sources
 from affekt.train.voice.heads import taught
-from affekt.train.voice.loop import Material, Trainer, clip_embeddings, clip_logits, train
+from affekt.train.voice.loop import Material, Trainer, clip_embeddings, clip_logits, corpus_recalls, train
 from affekt.train.voice.networks import measure_of
 from affekt.train.voice.run import changes_of, material_of
 from affekt.types import Report, Sample
@@ -75,6 +75,8 @@ PLANS: Mapping[str, Plan] = {
     "ravdess-sentences": Plan("ravdess", "sentence", words="six speaker folds, and the sentence unseen, too"),
 }
 LEFT_OUT = "left-out"
+#: Shares of the way that are tried, and one training speaker of how many evaluates them.
+WAYS, ONE_OF = (0.0, 0.25, 0.5, 0.7, 0.85, 1.0), 5
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,8 @@ class Budget:
     rate : float
         Share of the recipe's learning rates, over the training folds after the others.
     way : float
-        How much of the way from what the others left to what the folds taught is gone.
+        How much of the way from what the others left to what the folds taught is gone; 0: inside of each fold, some of
+        its training speakers choose among ``WAYS``.
     """
 
     seeds: int = 1
@@ -102,7 +105,7 @@ class Budget:
     folds: int = 30
     batch: int = 32
     rate: float = 0.3
-    way: float = 0.7
+    way: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -203,8 +206,10 @@ def _fold_rows(name: str, plan: Plan, job: Job) -> list[dict[str, Any]]:
     for seed in range(1, job.budget.seeds + 1):
         for fold, (learned, held) in fold_rows(plan, job.samples).items():
             output = job.output / name / f"{fold}-seed{seed}"
-            recipe = _tuned(job, plan, clips=len(learned), seed=seed)
-            network = _trained(recipe, job, learned, output, state=state)
+            recipe, way = _tuned(job, plan, clips=len(learned), seed=seed), job.budget.way
+            if state is not None and not way:
+                way = _chosen_way(recipe, job, learned, output, state)
+            network = _trained(recipe, job, learned, output, state=state, way=way)
             tested.append(_TestedFold(job, network, held, 1.0))
             job.tell(f"{name} {fold} seed {seed}: {_told(_rows(name, plan.corpus, tested[-1:]))}")
     rows = _rows(name, plan.corpus, tested, words=plan.words, seeds=job.budget.seeds)
@@ -274,6 +279,7 @@ def _trained(
     *,
     dev: NDArray[np.int64] | None = None,
     state: Mapping[str, torch.Tensor] | None = None,
+    way: float = 1.0,
     teach: bool = False,
 ) -> PooledNetwork:
     """Train on rows of the material, or open what was trained before; folds have too few speakers to teach heads."""
@@ -284,8 +290,28 @@ def _trained(
     if teach:
         return taught(trainer.averaged, trainer.material, recipe, output)
     learned_state = torch.load(output / "best.pt", weights_only=True)
-    trainer.averaged.load_state_dict(learned_state if state is None else between(state, learned_state, job.budget.way))
+    trainer.averaged.load_state_dict(learned_state if state is None else between(state, learned_state, way))
     return trainer.averaged.eval()
+
+
+def _chosen_way(
+    recipe: AnyVoice, job: Job, learned: NDArray[np.int64], output: Path, state: Mapping[str, torch.Tensor]
+) -> float:
+    """The share of the way that is best for one in five of the training speakers, after training on the others."""
+    speakers = job.material.speakers[learned]
+    judges = np.isin(speakers, np.unique(speakers)[::ONE_OF])
+    inner = replace(recipe, schedule=replace(recipe.schedule, clips=int((~judges).sum())))
+    network = _trained(inner, job, learned[~judges], output / "inner", state=state)
+    end = {name: value.clone() for name, value in network.state_dict().items()}
+    material = _of_corpora(job.material, job.recipe, recipe).take(learned[judges])
+    recalls = {}
+    for way in WAYS:
+        network.load_state_dict(between(state, end, way))
+        (recalls[way],) = corpus_recalls(clip_logits(network, material), material, recipe.corpora).values()
+    best = max(WAYS, key=lambda way: (recalls[way], way))
+    told = ", ".join(f"{way:g}: {recalls[way]:.3f}" for way in WAYS)
+    job.tell(f"{output.name}: {best:g} of the way, by UAR of {len(set(speakers[judges]))} training speakers ({told})")
+    return best
 
 
 def between(start: Mapping[str, torch.Tensor], end: Mapping[str, torch.Tensor], way: float) -> dict[str, torch.Tensor]:
@@ -294,8 +320,8 @@ def between(start: Mapping[str, torch.Tensor], end: Mapping[str, torch.Tensor], 
     A few speakers teach a network what is theirs alone, too; some of the way
     back it can do better on others (Wortsman et al., Robust fine-tuning of
     zero-shot models, 2022). On two corpora it did, on RAVDESS, one of whose
-    labels the start never met, it did not (docs/model-log.md). The head that
-    knows nothing goes all the way. What the start lacks is as at the end.
+    labels the start never met, it did not (docs/model-log.md). The
+    unconditioned head goes all the way. What the start lacks is as at the end.
 
     Parameters
     ----------
