@@ -64,6 +64,11 @@ PROTOCOL_WAYS = ("none", "any", "neutral")
 MEASURES = ("UAR", "difference", "changed", "silent")
 EARLIER = "† By an earlier recipe than that of the model today."
 NINE = "--corpus NAME=PATH ..."
+#: How it was, or is, chosen how far folds go from what the other corpora taught.
+HOW_FAR = {
+    "voice": "how far is chosen inside of each fold, by one in five of its training speakers",
+    "voice-small": "how far was chosen on EMOVO",
+}
 #: Whisper's sizes by the width of its encoder.
 WHISPERS = {384: "tiny", 512: "base", 768: "small"}
 DOUBT = (
@@ -372,6 +377,7 @@ def text(kept: Kept, old: Kept | None = None) -> str:
         card=kept["card"],
         whisper=kept["card"]["recipe"].get("kind") == "whisper",
         before=BEFORE[model],
+        how_far=HOW_FAR[model],
         RUN=run_of(model),
         COMMANDS=commands(model),
         evaluated=evaluated,
