@@ -35,7 +35,8 @@ bench: .venv/bench.done
 
 # The pages and pictures that the program writes itself.
 docs: .venv/demo.done .venv/test.done
-	$(BIN)/python benchmarks/voice/run.py write
+	$(BIN)/python benchmarks/voice/run.py write --model voice
+	$(BIN)/python benchmarks/voice/run.py write --model voice-small
 	$(BIN)/affekt info activity --format markdown > docs/model-cards/activity.md
 	$(BIN)/python examples/demo.py demo-output
 	cp demo-output/timeline.png docs/timeline.png

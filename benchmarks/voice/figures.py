@@ -1,4 +1,4 @@
-"""The figures of the card page of `voice`, from what `benchmarks/voice/run.py run` kept."""
+"""The figures of a card page, from what `benchmarks/voice/run.py run` kept."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from page import (
     AIMS,
+    BEFORE,
     PLANS,
     PROTOCOL_WAYS,
     WAYS,
     Kept,
     estimate,
     language,
+    model_of,
     protocol_rows,
     protocol_uar,
     reference_mean,
@@ -34,15 +36,15 @@ DPI = 100
 def figures(kept: Kept) -> dict[str, Any]:
     """Names of figures to what is drawn; those without figures behind them are left out."""
     found = {
-        "voice-protocols.png": protocols_figure(kept),
-        "voice-left-out.png": left_out_figure(kept),
-        "voice-test-speakers.png": test_figure(kept),
-        "voice-speakers.png": speakers_figure(kept),
-        "voice-reliability.png": reliability_figure(kept),
-        "voice-stress.png": draw_stress(stress_of(kept["stress"])) if "stress" in kept else None,
-        "voice-reference.png": reference_figure(kept),
+        "protocols": protocols_figure(kept),
+        "left-out": left_out_figure(kept),
+        "test-speakers": test_figure(kept),
+        "speakers": speakers_figure(kept),
+        "reliability": reliability_figure(kept),
+        "stress": draw_stress(stress_of(kept["stress"])) if "stress" in kept else None,
+        "reference": reference_figure(kept),
     }
-    return {name: figure for name, figure in found.items() if figure is not None}
+    return {f"{model_of(kept)}-{name}.png": figure for name, figure in found.items() if figure is not None}
 
 
 def protocols_figure(kept: Kept) -> Any:
@@ -54,7 +56,9 @@ def protocols_figure(kept: Kept) -> Any:
     if not any(rows.values()):
         return None
     marks = {
-        f"aim, {words}": {PLANS[aim.source][0]: aim.least for aim in AIMS if aim.way == way and aim.source in PLANS}
+        f"aim, {words}": {
+            PLANS[aim.source][0]: aim.mark for aim in AIMS[model_of(kept)] if aim.way == way and aim.source in PLANS
+        }
         for way, words in {"none": "speaker unknown", "any": "with a speaker baseline"}.items()
     }
     short = {name: words for name, (words, _) in PLANS.items()}
@@ -91,10 +95,11 @@ def left_out_figure(kept: Kept) -> Any:
 
 
 def test_figure(kept: Kept) -> Any:
-    """The first voice and the present one, corpus by corpus."""
+    """The model and the one before, corpus by corpus."""
+    model, before = model_of(kept), BEFORE[model_of(kept)].name
     files = {
-        "first voice, speaker unknown": "evaluate-old",
-        **{f"now, {words}": f"evaluate-{way}" for way, words in WAYS.items()},
+        f"{before}, speaker unknown": "evaluate-old",
+        **{f"{model}, {words}": f"evaluate-{way}" for way, words in WAYS.items()},
     }
     names = list(dict.fromkeys(name for file in files.values() for name in kept.get(file, {}).get("corpora", {})))
     rows = {
@@ -106,8 +111,8 @@ def test_figure(kept: Kept) -> Any:
     chance = {
         title(name): kept[file]["corpora"][name]["chance"] for file in files.values() if file in kept for name in names
     }
-    ax = draw_ways(rows, chance=chance, grey="first voice, speaker unknown")
-    ax.set_title("fixed test speakers: the first voice, and the present one", fontsize=11, loc="left")
+    ax = draw_ways(rows, chance=chance, grey=f"{before}, speaker unknown")
+    ax.set_title(f"fixed test speakers: {before}, and {model}", fontsize=11, loc="left")
     return ax.figure
 
 

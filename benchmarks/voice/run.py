@@ -1,17 +1,20 @@
-"""The evaluation of the model `voice`: measures it, keeps the figures, and writes its card page from what was kept.
+"""The evaluation of `voice` and `voice-small`: measures one, keeps the figures, and writes its card page from them.
 
-    python benchmarks/voice/run.py run --corpora SPEECH [--sounds ESC-10] [--old FIRST.onnx] [--protocols RUN]
-        [--only STEP]
-    python benchmarks/voice/run.py write
+    python benchmarks/voice/run.py run --model MODEL --corpora SPEECH [--sounds ESC-10] [--old BEFORE.onnx]
+        [--protocols RUN] [--only STEP]
+    python benchmarks/voice/run.py write --model MODEL
 
-SPEECH holds the folders of the corpora by name. `run` keeps one small JSON for each step in benchmarks/results/voice/;
-`write` makes docs/model-cards/voice.md and the figures docs/voice-*.png from these files alone. A step that was not run
-is a line that says so on the page, and figures of another model file than the card's are marked there.
+SPEECH holds the folders of the corpora by name. BEFORE.onnx is the model that it stands beside: of `voice` it is
+`voice-small`, of `voice-small` the first voice. `run` keeps one small JSON for each step in benchmarks/results/MODEL/;
+`write` makes docs/model-cards/MODEL.md and the figures docs/MODEL-*.png from these files alone, and from those of the
+model before. A step that was not run is a line that says so on the page, and figures of another model file than the
+card's are marked there.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import shlex
 import subprocess
@@ -30,10 +33,12 @@ from affekt.types import Estimate, Sample
 
 ROOT = Path(__file__).parent.parent.parent
 KEPT = ROOT / "benchmarks" / "results"
+#: Models that have a page.
+MODELS = ("voice", "voice-small")
 PROTOCOLS = ("ravdess", "ravdess-scratch", "ravdess-sentences", "savee", "tess", "left-out")
 WAYS = ("none", "any", "neutral", "running")
 CARD = (
-    "name", "labels", "input", "temperature", "data", "split", "licence", "limits", "baseline",
+    "name", "labels", "input", "temperature", "data", "split", "licence", "limits", "recipe", "baseline",
     "threshold", "promise", "conformal",
 )  # fmt: skip
 METRICS = ("UAR", "WA", "macro F1", "ECE")
@@ -95,7 +100,7 @@ def step_evaluate(job: Job, way: str) -> dict[str, Any]:
 
 
 def step_old(job: Job) -> dict[str, Any]:
-    """The first voice on the same clips, and how much better the present one is, in pairs."""
+    """The model before on the same clips, and how much better this one is, in pairs."""
     words = ["evaluate", str(_needed(job.old)), *job.pairs(), "--compare", job.model, "--format", "json"]
     return {"evaluate-old": evaluation(affekt_json([*words, "--jobs", str(job.jobs)]))}
 
@@ -169,8 +174,13 @@ def affekt_json(words: Sequence[str]) -> Any:
 
 
 def script_json(name: str, words: Sequence[str]) -> Any:
-    """What a program beside this one writes with --output."""
-    return _json_of([sys.executable, str(Path(__file__).parent / f"{name}.py"), *words, "--output"])
+    """What a program of benchmarks/ writes with --output."""
+    return _json_of([sys.executable, str(program_path(name)), *words, "--output"])
+
+
+def program_path(name: str) -> Path:
+    """A program of benchmarks/."""
+    return ROOT / "benchmarks" / f"{name}.py"
 
 
 def _json_of(command: Sequence[str]) -> Any:
@@ -251,8 +261,11 @@ def stressed(table: Mapping[str, Any]) -> dict[str, Any]:
 
 def faithfulness(table: Mapping[str, Any]) -> dict[str, Any]:
     """Mean area under the deletion curve of each order, and by how much it is more than the map's."""
-    import faithfulness as program
-
+    # The program lies one folder up, and is no package.
+    spec = importlib.util.spec_from_file_location("faithfulness_program", program_path("faithfulness"))
+    assert spec and spec.loader
+    program = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(program)
     rows = table["clips"]
     speakers = [str(row["speaker"]) for row in rows]
     column = {name: np.array([row[name] for row in rows], float) for name in (program.MAP, *program.OTHERS)}
@@ -439,14 +452,14 @@ def dense(value: Any, depth: int = 1) -> str:
 
 @click.group()
 def main() -> None:
-    """Measure the voice, and write its card page."""
+    """Measure a voice model, and write its card page."""
 
 
 @main.command()
 @click.option("--corpora", type=click.Path(exists=True, path_type=Path), help="Folder of the corpora by name.")
 @click.option("--sounds", type=click.Path(exists=True, path_type=Path), help="Folder of ESC-10.")
 @click.option("--model", default="voice", show_default=True, help="With --keep also a FILE.onnx that may follow it.")
-@click.option("--old", type=click.Path(exists=True, path_type=Path), help="ONNX file of the first voice.")
+@click.option("--old", type=click.Path(exists=True, path_type=Path), help="ONNX file of the model before.")
 @click.option("--protocols", type=click.Path(exists=True, path_type=Path), help="Where affekt protocol wrote its JSON.")
 @click.option("--only", multiple=True, type=click.Choice([*STEPS, "protocols"]), help="By default all that can be run.")
 @click.option("--clips", type=int, help="Of each corpus, for stress, reference, calibrate: to try them.")
@@ -482,19 +495,28 @@ def _run_step(name: str, step: Callable[[Job], dict[str, Any]], job: Job) -> Non
 
 
 @main.command()
+@click.option("--model", type=click.Choice(MODELS), default="voice", show_default=True)
 @click.option("--keep", type=click.Path(path_type=Path), help="Another folder of the JSON.")
 @click.option(
     "--docs", type=click.Path(path_type=Path), default=ROOT / "docs", help="Another folder for page, figures."
 )
-def write(keep: Path | None, docs: Path) -> None:
+def write(model: str, keep: Path | None, docs: Path) -> None:
     """Make the page and its figures from what was kept."""
     import figures as pictures
     import page
 
-    kept = page.read_kept(keep or KEPT / "voice")
-    path = docs / "model-cards" / "voice.md"
+    folder = keep or KEPT / model
+    if not (folder / "card.json").exists():
+        # The page is about a model even where nothing was measured yet.
+        _run_step("card", step_card, Job(model, None, None, None, None, None, 1, folder))
+    kept = page.read_kept(folder)
+    if page.model_of(kept) != model:
+        raise click.ClickException(
+            f"{folder} holds figures of {page.model_of(kept)}, not of {model}; name that with --model."
+        )
+    path = docs / "model-cards" / f"{model}.md"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page.text(kept), encoding="utf-8")
+    path.write_text(page.text(kept, page.kept_before(model, KEPT)), encoding="utf-8")
     for name, figure in pictures.figures(kept).items():
         figure.savefig(docs / name, dpi=pictures.DPI)
         click.echo(f"{docs / name}: {(docs / name).stat().st_size // 1000} kB")
