@@ -416,7 +416,7 @@ def test_finish_needs_no_training(trained, corpora):
 
     network = network_of(recipe)
     network.load_state_dict(torch.load(folder / "best.pt", weights_only=True))
-    path = finish(recipe, network, Split((), (), ()), make_material(seed=5), folder, report=lambda line: None)
+    path = finish(recipe, network, (Split((), (), ()), make_material(seed=5)), folder, report=lambda line: None)
     assert 0.05 <= open_model(path).card.temperature <= 20
 
 

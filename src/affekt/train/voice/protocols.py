@@ -208,7 +208,7 @@ def _fold_rows(name: str, plan: Plan, job: Job) -> list[dict[str, Any]]:
             output = job.output / name / f"{fold}-seed{seed}"
             recipe, way = _tuned(job, plan, clips=len(learned), seed=seed), job.budget.way
             if state is not None and not way:
-                way = _chosen_way(recipe, job, learned, output, state)
+                way = _chosen_way(recipe, job, (learned, output), state)
             network = _trained(recipe, job, learned, output, state=state, way=way)
             tested.append(_TestedFold(job, network, held, 1.0))
             job.tell(f"{name} {fold} seed {seed}: {_told(_rows(name, plan.corpus, tested[-1:]))}")
@@ -295,9 +295,13 @@ def _trained(
 
 
 def _chosen_way(
-    recipe: AnyVoice, job: Job, learned: NDArray[np.int64], output: Path, state: Mapping[str, torch.Tensor]
+    recipe: AnyVoice, job: Job, fold: tuple[NDArray[np.int64], Path], state: Mapping[str, torch.Tensor]
 ) -> float:
-    """The share of the way that is best for one in five of the training speakers, after training on the others."""
+    """The share of the way that is best for one in five of the training speakers, after training on the others.
+
+    ``fold`` are the rows of its training speakers and its folder.
+    """
+    learned, output = fold
     speakers = job.material.speakers[learned]
     judges = np.isin(speakers, np.unique(speakers)[::ONE_OF])
     inner = replace(recipe, schedule=replace(recipe.schedule, clips=int((~judges).sum())))

@@ -110,7 +110,7 @@ def run(recipe: AnyVoice, sources: Sources, output: Path, *, report: Report, sta
 
     if not isinstance(recipe, WhisperRecipe):
         network, dev = stage(recipe, output, started(start, output) if start else None)
-        return finish(recipe, network, split, dev, output, report=report)
+        return finish(recipe, network, (split, dev), output, report=report)
     network, dev = stage(recipe, output / "frozen", started(start, output) if start else None)
     network = thawed(network, recipe, sources.teacher)
     if recipe.tuning.epochs:
@@ -119,7 +119,7 @@ def run(recipe: AnyVoice, sources: Sources, output: Path, *, report: Report, sta
         network, dev = stage(tuning, output / "tuned", network.state_dict())
     else:
         dev = material_of(split.dev, replace(recipe, frozen=False), cache, measure=whisper_mel())
-    return in_int8(finish(recipe, network, split, dev, output, report=report), split, cache, report=report)
+    return in_int8(finish(recipe, network, (split, dev), output, report=report), split, cache, report=report)
 
 
 def thawed(network: PooledNetwork, recipe: WhisperRecipe, teacher: Sequence[Path]) -> PooledNetwork:
@@ -151,9 +151,13 @@ def started(start: Path, output: Path) -> dict[str, Tensor]:
 
 
 def finish(
-    recipe: AnyVoice, network: PooledNetwork, split: Split, dev: Material, output: Path, *, report: Report
+    recipe: AnyVoice, network: PooledNetwork, given: tuple[Split, Material], output: Path, *, report: Report
 ) -> Path:
-    """Calibrate a network on dev speakers, if there are any, and write the model file."""
+    """Calibrate a network on dev speakers, if there are any, and write the model file.
+
+    ``given`` are the split and the clips of its dev speakers.
+    """
+    split, dev = given
     temperature, recalls = 1.0, {}
     if len(dev.labels):
         logits = clip_logits(network, dev)
