@@ -225,7 +225,7 @@ def _whisper(opened: Model, model: str | os.PathLike[str]) -> MapNetwork:
         prepare=lambda signal: network.features(torch.from_numpy(np.asarray(signal, np.float32)[None])),
         blank=lambda prepared: (torch.full_like(prepared[0], float(prepared[0].max()) - RANGE),),
         logits=logits,
-        layer="encoder.first",
+        layer="encoder",
     )
 
 
