@@ -29,6 +29,8 @@ WHISPER_FRONT = FrontEnd(window=400, hop=160, bands=80, low=0.0, high=8000.0, la
 STRIDE = 8
 #: What lies so far below a block's loudest band is raised to there, as in Whisper: 8 decades, 80 dB.
 RANGE = 8.0
+#: Least power of a band. Whisper's is 1e-10, which quiet recordings reach before :data:`RANGE` does.
+FLOOR = 1e-16
 #: Level given to the loudest band of a block, in decades: about that of speech in recordings of usual level.
 LOUDEST = 1.5
 
@@ -94,7 +96,7 @@ class WhisperFeatures(nn.Module):
 
     def forward(self, signal: Tensor) -> Tensor:
         power = (self.spectrum(signal) @ self.filters).transpose(1, 2)
-        return torch.log10(power.clamp(min=1e-10))
+        return torch.log10(power.clamp(min=FLOOR))
 
 
 class Layer(nn.Module):
