@@ -235,13 +235,13 @@ def regions_of(recognizer, signal):
 @settings(max_examples=12, deadline=None)
 @given(decibels=st.floats(-30, 12))
 def test_gain_does_not_change_the_scores_where_it_does_not_change_the_regions(decibels, recognizer, clips):
-    """Full scale is no limit here, as it is to a recording that clips."""
+    """Full scale is no limit here, as it is to a recording that clips. What int8 rounds otherwise makes the rest."""
     for path in clips[::3]:
         signal = read(path).signal
         clean, regions = regions_of(recognizer, signal)
         changed, found = regions_of(recognizer, signal * np.float32(10 ** (decibels / 20)))
         if found == regions:
-            assert changed.scores == pytest.approx(clean.scores, abs=1e-3), path.name
+            assert changed.scores == pytest.approx(clean.scores, abs=0.02), path.name
 
 
 @pytest.mark.parametrize("decibels", GAINS)

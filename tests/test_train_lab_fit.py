@@ -139,7 +139,7 @@ def test_a_wrong_key_or_value_in_a_recipe_says_what_is_meant(tmp_path):
     with pytest.raises(InputError, match="epochs 0"):
         load("[fit]\nepochs = 0")
     file.write_text('title = "x"')
-    with pytest.raises(InputError, match="kind is missing; allowed: detector, encoder, face, lab, text, voice, whisper, yolo"):
+    with pytest.raises(InputError, match="kind is missing; allowed: detector, .* voice, whisper, yolo"):
         load_recipe(file)
     with pytest.raises(UnknownName, match="kind of recipe"):
         file.write_text('kind = "labs"')
