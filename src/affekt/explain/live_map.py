@@ -21,6 +21,8 @@ from affekt.recognize.recognizer import Recognizer
 
 #: Cells of a side.
 CELLS = 7
+#: Nats below which a fall is rounding, and no map is made of it: a probability of 60 % would fall to 59.9 %.
+LEAST = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +104,8 @@ def live_map(recognizer: Recognizer, close_up: CloseUp) -> LiveMap:
     label = close_up.prediction.best or ""
     score = label_score(recognizer, label)
     found = face_occlusion(close_up.crop, score, label, options=MaskOptions(cells=CELLS))
-    speaks_for = Attribution(np.maximum(found.values, 0.0), found.method, label)
+    falls = np.where(found.values < LEAST, 0.0, found.values)  # keeps what is no number, so that it is said
+    speaks_for = Attribution(falls, found.method, label)
     if speaks_for.trouble:
         return LiveMap(close_up, speaks_for.values, trouble=speaks_for.trouble)
     confidence = float(np.exp(score(close_up.crop[None])[0]))
