@@ -168,7 +168,8 @@ BLUE = """() => { const c = document.getElementById("faces-canvas");
   const { width, height, data } = c.getContext("2d").getImageData(0, 0, c.width, c.height);
   let [x, y, count] = [0, 0, 0];
   for (let i = 0; i < data.length; i += 4)
-    if (data[i + 2] > 200 && data[i] < 60 && data[i + 3] > 80) { x += (i / 4) % width; y += Math.floor(i / 4 / width); count++; }
+    if (data[i + 2] > 200 && data[i] < 60 && data[i + 3] > 80)
+      [x, y, count] = [x + ((i / 4) % width), y + Math.floor(i / 4 / width), count + 1];
   return count && [x / count / width, y / count / height] }"""
 
 
