@@ -179,7 +179,8 @@ def test_what_the_network_looks_at_lies_over_the_face_only_when_asked_for(tab):
     page.locator("#faces-map").check()
     tab.film()
     sync_api.expect(page.locator("#faces-legend-text")).to_contain_text("Covering this changes the answer most: happy")
-    mirrored = page.wait_for_function(BLUE).json_value()
+    while not (mirrored := page.evaluate(BLUE)):
+        page.wait_for_timeout(20)
     page.locator("#faces-map").uncheck()
     assert page.locator("#faces-legend").is_hidden()
     page.locator("#faces-camera").click()
@@ -198,7 +199,7 @@ def test_what_the_network_looks_at_lies_over_the_face_only_when_asked_for(tab):
 
 def test_the_map_is_where_the_crop_is_also_in_the_mirror(tab):
     """A map that is 1 at its left top alone, over a box in the right half of the picture."""
-    places = tab.page.evaluate("""async (middle) => { const { drawFaces } = await import("/web/boxes.js");
+    places = tab.page.evaluate("""async () => { const { drawFaces } = await import("/web/boxes.js");
       const canvas = document.getElementById("faces-canvas");
       document.getElementById("faces-stage").style.aspectRatio = "4 / 3";
       const values = Array.from({ length: 7 }, (_, y) => Array.from({ length: 7 }, (_, x) => Number(x + y === 0)));
@@ -206,8 +207,8 @@ def test_the_map_is_where_the_crop_is_also_in_the_mirror(tab):
       const face = { who: "face 1", box: [0.5, 0.25, 0.4, 0.4], scores: {} };
       return [false, true].map((mirror) => {
         drawFaces(canvas, [face], { mirror, map });
-        return eval(middle)();
-      }) }""", BLUE)  # fmt: skip
+        return (BLUE)();
+      }) }""".replace("BLUE", BLUE))  # fmt: skip
     (x, y), (mirrored, same) = places
     assert x == pytest.approx(0.5 + 0.4 / 14, abs=0.02) and y == pytest.approx(0.25 + 0.4 / 14, abs=0.03)
     assert mirrored == pytest.approx(1 - x, abs=0.01) and same == pytest.approx(y, abs=0.01)
