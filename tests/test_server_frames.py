@@ -268,8 +268,8 @@ def test_with_maps_the_boxes_come_as_without(url, face):
     for wanted in (False, True):
         with greeted(url, map=wanted) as (stream, _):
             seen, number = [], 0
-            while number < 40 and not (wanted and number >= 10 and any(e["type"] == "map" for e in seen)):
-                stream.send(frame(number / 25, face))
+            while number < 10 or (wanted and number < 2000 and seen[-1]["type"] != "map"):
+                stream.send(frame(number / 1000, face))
                 number += 1
                 while sum(e["type"] == "frame" for e in seen) < number:
                     seen.append(json.loads(stream.recv(timeout=20)))
