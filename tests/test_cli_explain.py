@@ -158,9 +158,10 @@ def test_the_python_of_the_page_runs(photo, found, monkeypatch, capsys):
     pytest.importorskip("torch")
     pytest.importorskip("onnx")
     page = Path(__file__).parent.parent / "docs" / "explain.md"
-    _, code = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
+    _, *codes = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
     found(BOX)
     monkeypatch.chdir(photo.parent)
     photo.rename("photo.jpg")
-    exec(compile(code, "explain.md", "exec"), {})
+    for code in codes:
+        exec(compile(code, "explain.md", "exec"), {})
     assert capsys.readouterr().out.count("[") > 6

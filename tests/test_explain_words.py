@@ -462,7 +462,7 @@ class TestCommand:
 
     def test_the_python_of_the_page_runs(self, monkeypatch, capsys):
         monkeypatch.chdir(ROOT)
-        code, _ = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
+        code, *_ = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
         exec(compile(code, "explain.md", "exec"), {})
         assert capsys.readouterr().out.startswith("angry ")
 

@@ -1,10 +1,14 @@
 """Live streams of faces: a drawn face in jpeg frames over a real WebSocket, hostile frames, and what is dropped."""
 
+import asyncio
 import io
 import json
 import struct
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import numpy as np
@@ -19,9 +23,18 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 import affekt
+from affekt.errors import InputError
+from affekt.explain.live_map import live_map
+from affekt.face.video import Frame
+from affekt.models.card import Card
+from affekt.recognize.live_faces import LiveFaces
 from affekt.recognize.modalities import MODALITIES
+from affekt.server.fair_queue import FairQueue
 from affekt.server.frames import FrameInbox
+from affekt.server.live_maps import FaceMaps
+from affekt.server.metrics import Metrics
 from affekt.server.serving import running
+from affekt.server.sessions import Session
 from affekt.server.settings import Limits, Settings
 from affekt.server.streams import FORMATS
 from tests.conftest import drawn_face
@@ -182,6 +195,9 @@ def test_a_stream_that_is_too_long_is_ended():
         ({"format": "mp4"}, "pcm16, float32, jpeg"),
         ({"format": 7}, "pcm16, float32, jpeg"),
         ({"labels": "hapy,sad"}, "happy"),
+        ({"map": "yes"}, "map is 'yes'; allowed: true or false"),
+        ({"format": "pcm16", "map": True}, "unknown key of a stream of pcm16 'map'"),
+        ({"format": "jpeg+pcm16", "map": True}, "unknown key of a stream of jpeg+pcm16 'map'"),
     ],
 )
 def test_a_hello_that_makes_no_sense_is_refused_in_words(url, hello, words):
@@ -237,6 +253,7 @@ def test_frames_are_not_stored_even_where_sound_is(tmp_path, face):
 def test_models_say_what_they_take(url):
     models = {m["name"]: m for m in httpx.get(f"{url}/v1/models").json()["models"]}
     assert models["face"]["formats"] == ["jpeg"] and models["face"]["page"] == "camera.js"
+    assert models["face"]["map"] and not models["voice"]["map"]
     assert models["voice"]["modality"] == "speech" and models["voice"]["default"]
 
 
@@ -244,3 +261,125 @@ def test_noise_has_no_face(url):
     noise = np.random.default_rng(0).integers(90, 110, (120, 160, 3), dtype=np.uint8)
     with greeted(url) as (stream, _):
         assert asked(stream, frame(0, jpeg(Image.fromarray(noise))))["faces"] == []
+
+
+def test_with_maps_the_boxes_come_as_without(url, face):
+    answers = {}
+    for wanted in (False, True):
+        with greeted(url, map=wanted) as (stream, _):
+            seen, number = [], 0
+            while number < 10 or (wanted and number < 2000 and seen[-1]["type"] != "map"):
+                stream.send(frame(number / 1000, face))
+                number += 1
+                while sum(e["type"] == "frame" for e in seen) < number:
+                    seen.append(json.loads(stream.recv(timeout=20)))
+                    VALIDATOR.validate(seen[-1])
+            stream.send(END)
+            seen += rest_of(stream)[0]
+        answers[wanted] = seen
+    boxes = {
+        wanted: [e["faces"][0]["box"] for e in seen if e["type"] == "frame"][:10] for wanted, seen in answers.items()
+    }
+    assert boxes[True] == boxes[False]
+    assert "map" not in {e["type"] for e in answers[False]}
+    found = next(e for e in answers[True] if e["type"] == "map")
+    assert (found["who"], found["label"]) == ("face 1", "happy")
+    assert max(map(max, found["values"])) == 1 and found["covered"] < found["confidence"]
+    assert answers[True][-1]["type"] == "summary", "nothing comes after the end"
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_maps_begin_at_most_twice_a_second_however_fast_frames_come(face):
+    live, clock = LiveFaces(affekt.Recognizer("face")), Clock()
+    maps, begun = FaceMaps(live, clock=clock), []
+    assert maps.next() is None, "nothing was seen yet"
+    pixels = np.asarray(Image.open(io.BytesIO(face)))
+    for number in range(30):  # at 20 frames a second by the clock; the frames say that they are ten times as far apart
+        live.feed(Frame(number / 2, pixels))
+        clock.now += 0.05
+        begun += [clock.now] if maps.next() else []
+    assert len(begun) == 3 and min(np.diff(begun)) >= 0.5
+
+
+def test_a_map_that_comes_too_late_is_dropped(face):
+    live = LiveFaces(affekt.Recognizer("face"))
+    pixels, maps = np.asarray(Image.open(io.BytesIO(face))), FaceMaps(live)
+    live.feed(Frame(0.0, pixels))
+    found = maps.next()()
+    (text,) = maps.events(found)
+    VALIDATOR.validate(json.loads(text))
+    live.feed(Frame(0.9, pixels))
+    assert maps.events(found) == [text], "the face is still there"
+    live.feed(Frame(1.1, pixels))
+    assert maps.events(found) == [], "more than a second old"
+    live.feed(Frame(1.2, np.full_like(pixels, 120)))
+    assert maps.next() is None and maps.events(found) == [], "the face is gone"
+
+
+def test_no_map_is_an_event_that_says_why(face):
+    live = LiveFaces(affekt.Recognizer("face"))
+    live.feed(Frame(0.0, np.asarray(Image.open(io.BytesIO(face)))))
+    maps = FaceMaps(live)
+    broken = live.largest._replace(crop=np.full((48, 48), np.nan, np.float32))
+    (text,) = maps.events(live_map(live.recognizer, broken))
+    VALIDATOR.validate(json.loads(text))
+    assert json.loads(text)["reason"].startswith("no map: 49 of 49 values are not finite")
+
+
+def test_maps_are_refused_of_a_model_that_takes_no_crops_of_faces(tmp_path, face):
+    one_stage = SimpleNamespace(
+        recognizer=SimpleNamespace(card=Card("yolo", "face", ("happy", "sad"), task="detection"))
+    )
+    with pytest.raises(InputError, match="the model yolo gives no map: it is one for detection"):
+        FaceMaps(one_stage)
+    with running(Settings(models={"voice": "voice-small"})) as url, opened(url) as stream:
+        stream.send(json.dumps({**HELLO, "map": True}))
+        (error,), code = rest_of(stream)
+    assert code == 1008 and "takes pcm16 or float32, not jpeg" in error["reason"]
+
+
+class Slow:
+    """Work beside a stream that is not done until it is let go."""
+
+    def __init__(self):
+        self.go, self.begun = threading.Event(), 0
+
+    def next(self):
+        self.begun += 1
+        return lambda: self.go.wait(20)
+
+    def events(self, found):
+        return [json.dumps({"type": "late", "found": found})]
+
+
+def test_work_beside_a_stream_holds_up_nothing_and_is_lost_with_the_stream():
+    async def go():
+        slow, pools = Slow(), (ThreadPoolExecutor(1), ThreadPoolExecutor(1))
+        worker = SimpleNamespace(aside=slow, feed=lambda piece, last: [json.dumps({"type": "frame"})])
+        queues = tuple(FairQueue(pool, 1) for pool in pools)
+        session = Session(worker, FORMATS["jpeg"]("jpeg"), queues, limits=Limits(), metrics=Metrics())
+        for number in range(5):
+            await session.take(frame(number / 10, b"?"))
+            assert await session.after(number) == ['{"type": "frame"}']
+        assert slow.begun == 1, "one at a time"
+        slow.go.set()
+        assert await session.after(5) == ['{"type": "late", "found": true}']
+        slow.go.clear()
+        await session.take(frame(0.5, b"?"))
+        await session.after(6)
+        assert slow.begun == 2
+        session.end()
+        await session.after(7)
+        assert session.done
+        slow.go.set()
+        await asyncio.to_thread(pools[1].shutdown)
+        assert session.events == 8
+        pools[0].shutdown()
+
+    asyncio.run(go())

@@ -164,6 +164,56 @@ def test_the_box_is_where_the_face_is_also_in_the_mirror(tab):
         break
 
 
+BLUE = """() => { const c = document.getElementById("faces-canvas");
+  const { width, height, data } = c.getContext("2d").getImageData(0, 0, c.width, c.height);
+  let [x, y, count] = [0, 0, 0];
+  for (let i = 0; i < data.length; i += 4)
+    if (data[i + 2] > 200 && data[i] < 60 && data[i + 3] > 80)
+      [x, y, count] = [x + ((i / 4) % width), y + Math.floor(i / 4 / width), count + 1];
+  return count && [x / count / width, y / count / height] }"""
+
+
+def test_what_the_network_looks_at_lies_over_the_face_only_when_asked_for(tab):
+    page = tab.page
+    assert not page.locator("#faces-map").is_checked()
+    page.locator("#faces-map").check()
+    tab.film()
+    sync_api.expect(page.locator("#faces-legend-text")).to_contain_text("Covering this changes the answer most: happy")
+    while not (mirrored := page.evaluate(BLUE)):
+        page.wait_for_timeout(20)
+    page.locator("#faces-map").uncheck()
+    assert page.locator("#faces-legend").is_hidden()
+    page.locator("#faces-camera").click()
+    sync_api.expect(page.locator("#faces-results-summary")).not_to_be_empty()
+    assert json.loads(tab.sent[0])["map"] is True
+    found = [event for event in tab.received if event["type"] == "map"]
+    assert found and all(event["label"] == "happy" for event in found)
+    assert mirrored[1] > 0.5, "the mouth of the drawn face is in the lower half of the picture"
+    page.locator("#faces-camera").click()
+    page.locator("#faces-lanes .lane").first.wait_for()
+    page.locator("#faces-map").check()
+    sync_api.expect(page.locator("#faces-map-note")).to_have_text("From the next start of the camera on.")
+    hellos = [json.loads(data) for data in tab.sent if isinstance(data, str) and "hello" in data]
+    assert "map" not in hellos[-1]
+
+
+def test_the_map_is_where_the_crop_is_also_in_the_mirror(tab):
+    """A map that is 1 at its left top alone, over a box in the right half of the picture."""
+    places = tab.page.evaluate("""async () => { const { drawFaces } = await import("/web/boxes.js");
+      const canvas = document.getElementById("faces-canvas");
+      document.getElementById("faces-stage").style.aspectRatio = "4 / 3";
+      const values = Array.from({ length: 7 }, (_, y) => Array.from({ length: 7 }, (_, x) => Number(x + y === 0)));
+      const map = { who: "face 1", area: [0, 0, 1, 1], values };
+      const face = { who: "face 1", box: [0.5, 0.25, 0.4, 0.4], scores: {} };
+      return [false, true].map((mirror) => {
+        drawFaces(canvas, [face], { mirror, map });
+        return (BLUE)();
+      }) }""".replace("BLUE", BLUE))  # fmt: skip
+    (x, y), (mirrored, same) = places
+    assert x == pytest.approx(0.5 + 0.4 / 14, abs=0.02) and y == pytest.approx(0.25 + 0.4 / 14, abs=0.03)
+    assert mirrored == pytest.approx(1 - x, abs=0.01) and same == pytest.approx(y, abs=0.01)
+
+
 def test_taking_the_consent_back_closes_the_camera(tab):
     tab.film()
     tab.page.locator("#faces-consent").uncheck()

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -251,6 +251,24 @@ def _may_be_video(source: Any) -> bool:
     return bool(head) and not is_picture(head)
 
 
+class CloseUp(NamedTuple):
+    """What the network was given of a face.
+
+    Parameters
+    ----------
+    crop : float32 array, shape (s, s)
+        Grey values, 0 to 255.
+    prediction : Prediction
+        The face as it is now, with its box.
+    area : (float, float, float, float)
+        Where the crop lies, in shares of that box from its left top: left, top, width, height. It reaches beyond it.
+    """
+
+    crop: NDArray[np.float32]
+    prediction: Prediction
+    area: tuple[float, float, float, float]
+
+
 class FaceStream:
     """Expressions of faces in frames that arrive one by one. Made by :meth:`Recognizer.stream`.
 
@@ -258,6 +276,8 @@ class FaceStream:
     ----------
     current : list of Prediction
         Of the newest frame, one for each face, largest first, with its box; not smoothed into segments.
+    largest : CloseUp or None
+        Of the largest face in the newest frame; None without one, and of a detector whose classes are expressions.
     """
 
     def __init__(self, setup: FaceSetup, *, listener: Listener | None = None) -> None:
@@ -269,6 +289,7 @@ class FaceStream:
         self._times: list[float] = []
         self._count, self._over = 0, False
         self.current: list[Prediction] = []
+        self.largest: CloseUp | None = None
 
     @property
     def position(self) -> float:
@@ -317,7 +338,7 @@ class FaceStream:
         self._times, self._count = [*self._times[-30:], frame.time], self._count + 1
         faces = self.look(frame) if faces is None else faces
         faces = faces.take(np.argsort(-faces.boxes[:, 3], kind="stable"))  # the largest is face 1
-        rows = self._rows(pixels, faces)
+        given, rows = self._rows(pixels, faces)
         size = np.array([pixels.shape[1], pixels.shape[0]] * 2, np.float64)
         self.current = []
         done: list[Prediction] = []
@@ -327,6 +348,8 @@ class FaceStream:
                 person = self._people[track.name] = _Person(track.name, self._decision, self._setup, self._listener)
             done += person.see(row, _share(box.astype(np.float64) / size), frame.time)
             self.current.append(person.now(frame.time))
+        has_largest = bool(self.current) and not self._setup.is_one_stage
+        self.largest = self._close_up(given[0], faces.boxes[0], size) if has_largest else None
         for name, person in list(self._people.items()):
             if frame.time - person.time > self._setup.options.lost:
                 done += person.leave()
@@ -345,11 +368,21 @@ class FaceStream:
         done = [p for person in self._people.values() for p in person.leave(self.position)]
         return sorted(done, key=lambda p: p.start)
 
-    def _rows(self, pixels: NDArray[np.uint8], faces: Faces) -> NDArray[np.float64]:
-        """Scores, quality and measures of each face (n, k + 1 + m)."""
+    def _close_up(self, crop: NDArray[np.float32], box: NDArray[np.float32], size: NDArray[np.float64]) -> CloseUp:
+        """What was given of the face that came first, by its box and the picture's size (4,) in pixels."""
+        prediction = self.current[0]
+        left, top, side, _ = emotion_crop(box[None])[0].tolist()
+        x, y, wide, high = (np.array(prediction.box) * size).tolist()
+        more = (self._input.margin - 1) / 2 * side  # the margin reaches beyond that square on all sides
+        area = ((left - more - x) / wide, (top - more - y) / high, (side + 2 * more) / wide, (side + 2 * more) / high)
+        return CloseUp(crop, prediction, area)
+
+    def _rows(self, pixels: NDArray[np.uint8], faces: Faces) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Crops of the faces (n, s, s); scores, quality and measures of each (n, k + 1 + m)."""
         labels, card = self._setup.labels, self._setup.network.card
         if not len(faces.boxes):
-            return np.zeros((0, len(self._decision.labels) + 1))
+            none = np.zeros((0, self._input.size, self._input.size), np.float32)
+            return none, np.zeros((0, len(self._decision.labels) + 1))
         given = crops(pixels, emotion_crop(faces.boxes), size=self._input.size, margin=self._input.margin)
         if self._setup.is_one_stage:
             probabilities = (faces.classes / faces.classes.sum(axis=1, keepdims=True)).tolist()
@@ -358,7 +391,7 @@ class FaceStream:
         mapped = [labels.apply(dict(zip(card.labels, p, strict=True))) for p in probabilities]
         measures = face_measures(given, faces.boxes, faces.points, faces.scores)
         scores = np.array([list(row.values()) for row in mapped])
-        return np.column_stack([scores, RATING.qualities(measures), measures])
+        return given, np.column_stack([scores, RATING.qualities(measures), measures])
 
 
 class _Person:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from affekt.errors import InputError
+from affekt.face.stream import CloseUp
 from affekt.face.video import Frame
 from affekt.recognize.live import Event
 from affekt.recognize.recognizer import Recognizer
@@ -48,6 +49,7 @@ class LiveFaces:
     """
 
     def __init__(self, recognizer: Recognizer) -> None:
+        self.recognizer = recognizer
         self._stream: Any = recognizer.stream()
         self._whole, self._people = Summary(), dict[str, Summary]()
         self._over = False
@@ -62,6 +64,12 @@ class LiveFaces:
         """The faces of the newest frame, the largest first, not rounded."""
         current: list[Prediction] = self._stream.current
         return current
+
+    @property
+    def largest(self) -> CloseUp | None:
+        """What the network was given of the largest face in the newest frame; None where there is none."""
+        largest: CloseUp | None = self._stream.largest
+        return largest
 
     def feed(self, frame: Frame) -> list[Event]:
         """Take the next frame.

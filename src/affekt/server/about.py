@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response
 
+from affekt.explain.live_map import gives_map
 from affekt.labels import LABEL_SETS
 from affekt.server.refusals import Refusal, documented
 from affekt.server.service import Service
@@ -26,7 +27,7 @@ def routes(service: Service) -> APIRouter:
             {
                 "name": name, "default": name == default, "labels": card.labels, "modality": card.modality,
                 "formats": service.engine.modality(name).formats, "page": service.engine.modality(name).page,
-                "card": card.record(),
+                "map": gives_map(card), "card": card.record(),
             }
             for name, card in cards.items()
         ]  # fmt: skip

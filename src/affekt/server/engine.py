@@ -40,6 +40,9 @@ class Engine:
         # One more than one client may have, so that nobody waits until another's long recordings are done.
         self._files = ThreadPoolExecutor(settings.cores + 1, "files")
         self.files = FairQueue(self._files, settings.cores + 1, most=settings.cores)
+        # One: what is worked out beside the streams must leave them the other cores.
+        self._aside = ThreadPoolExecutor(1, "aside")
+        self.aside = FairQueue(self._aside, 1)
         self.jobs = ThreadPoolExecutor(settings.cores, "jobs")
         # One: a body of JSON takes twenty times its size while it is read.
         self.conversions = ThreadPoolExecutor(1, "conversions")
@@ -134,5 +137,5 @@ class Engine:
 
     def close(self) -> None:
         """Let the threads finish."""
-        for pool in (self.live, self._files, self.jobs, self.conversions):
+        for pool in (self.live, self._files, self._aside, self.jobs, self.conversions):
             pool.shutdown(cancel_futures=True)

@@ -41,6 +41,11 @@ class FairQueue:
         self._done: deque[tuple[Take, Any, BaseException | None]] = deque()
         self._notified = False
 
+    @property
+    def is_free(self) -> bool:
+        """Whether nobody stands in line."""
+        return not self._line
+
     def submit(self, work: Work, take: Take, *, client: str = "") -> None:
         """Stand in line; call it on the event loop, where ``take`` will be called, too."""
         with self._lock:

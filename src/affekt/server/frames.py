@@ -13,6 +13,7 @@ from affekt.face.image import read_frame
 from affekt.face.video import Frame
 from affekt.recognize.live_faces import LiveFaces
 from affekt.recognize.live_media import LiveMedia
+from affekt.server.live_maps import FaceMaps
 from affekt.server.refusals import Refusal
 from affekt.server.settings import Limits
 
@@ -34,12 +35,13 @@ class SentFrame(NamedTuple):
 
 @dataclass(frozen=True)
 class FrameFormat:
-    """A stream of jpeg pictures, each with its time in front of it."""
+    """A stream of jpeg pictures, each with its time in front of it; with ``map`` also what the network looks at."""
 
     form: str
+    map: bool = False
 
     #: What a client may say of it.
-    KEYS = ()
+    KEYS = ("map",)
     #: What is counted when a stream is taken up again.
     COUNTED = "frames"
     #: Events that can be sent again: a frame with many faces has a long one, and an old one is of no use.
@@ -49,8 +51,17 @@ class FrameFormat:
 
     @classmethod
     def of(cls, form: str, table: dict[str, Any]) -> FrameFormat:
-        """From the first message; there is nothing to choose."""
-        return cls(form)
+        """From the first message.
+
+        Raises
+        ------
+        Refusal
+            1008 if ``map`` is neither true nor false.
+        """
+        wanted = table.get("map", False)
+        if not isinstance(wanted, bool):
+            raise Refusal(1008, f"hello: map is {str(wanted)[:100]!r}; allowed: true or false.")
+        return cls(form, wanted)
 
     @property
     def told(self) -> dict[str, Any]:
@@ -67,8 +78,15 @@ class FrameFormat:
         return FrameInbox(limits)
 
     def worker(self, live: LiveFaces, service: Service) -> FrameWorker:
-        """What looks at it."""
-        return FrameWorker(live, most_pixels=service.settings.limits.frame_pixels)
+        """What looks at it.
+
+        Raises
+        ------
+        InputError
+            If a map is asked for and the model gives none.
+        """
+        maps = FaceMaps(live) if self.map else None
+        return FrameWorker(live, most_pixels=service.settings.limits.frame_pixels, aside=maps)
 
 
 class FrameInbox:
@@ -139,10 +157,12 @@ class FrameWorker:
     live : LiveFaces or LiveMedia
     most_pixels : int
         Of a frame.
+    aside : FaceMaps, optional
+        Maps of what the frames show.
     """
 
-    def __init__(self, live: LiveFaces | LiveMedia, *, most_pixels: int) -> None:
-        self._live, self._most = live, most_pixels
+    def __init__(self, live: LiveFaces | LiveMedia, *, most_pixels: int, aside: FaceMaps | None = None) -> None:
+        self._live, self._most, self.aside = live, most_pixels, aside
 
     def feed(self, piece: SentFrame | None, last: bool) -> list[str]:
         """A frame in, events as JSON out."""

@@ -139,6 +139,9 @@ class MixedInbox:
 class MixedWorker:
     """What takes frames and signal: the workers of both, on one live stream. One thread at a time uses it."""
 
+    #: Nothing is worked out beside them.
+    aside = None
+
     def __init__(self, frames: FrameWorker, signal: SignalWorker) -> None:
         self._frames, self._signal = frames, signal
 

@@ -10,7 +10,7 @@ import logging
 import secrets
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar, Protocol
 
 from affekt.errors import AffektError
@@ -56,8 +56,22 @@ class Inbox(Protocol):
         """What to work on next, and how many seconds of the stream it is."""
 
 
+class Aside(Protocol):
+    """What is worked out beside a stream when there is time, such as maps; called on the event loop."""
+
+    def next(self) -> Callable[[], Any] | None:
+        """What there is to work out, for a thread; None where there is nothing yet."""
+
+    def events(self, found: Any) -> list[str]:
+        """What was worked out as JSON; nothing where it came too late."""
+
+
 class Worker(Protocol):
     """What is fed. One thread at a time uses it."""
+
+    @property
+    def aside(self) -> Aside | None:
+        """What is worked out beside it."""
 
     def feed(self, piece: Any, last: bool) -> list[str]:
         """What an :class:`Inbox` gives in, events as JSON out."""
@@ -96,13 +110,15 @@ class Session:
     ----------
     worker : Worker
     kind : Format
-    queue : FairQueue
-        Where it stands in line.
+    queues : (FairQueue, FairQueue)
+        Where it stands in line, and where it stands for what is worked out beside it.
     limits : Limits
     metrics : Metrics
     """
 
-    def __init__(self, worker: Worker, kind: Format, queue: FairQueue, *, limits: Limits, metrics: Metrics) -> None:
+    def __init__(
+        self, worker: Worker, kind: Format, queues: tuple[FairQueue, FairQueue], *, limits: Limits, metrics: Metrics
+    ) -> None:
         self.name = secrets.token_urlsafe(16)
         self.kind = kind
         #: Whose it is.
@@ -112,12 +128,13 @@ class Session:
         self.greeting: dict[str, Any] = {}
         self.events = 0
         self.over = self.done = False
-        self._worker, self._queue, self._limits, self._metrics = worker, queue, limits, metrics
+        self._worker, self._limits, self._metrics = worker, limits, metrics
+        self._queue, self._aside_queue = queues
         self.inbox = kind.inbox(limits)
         self._since = 0.0
         self._remembered: deque[str] = deque(maxlen=kind.REMEMBERED)
         self.failure: Refusal | None = None
-        self._working = False
+        self._working = self._working_aside = False
         self._changed = asyncio.Event()
 
     async def take(self, data: bytes) -> None:
@@ -207,8 +224,29 @@ class Session:
             self.done = last
             seconds, since = piece
             self._metrics.streamed(seconds, 0.0 if since is None else time.perf_counter() - since)
+            self._work_aside()
             self._work()
         self._changed.set()
+
+    def _work_aside(self) -> None:
+        """Begin what is worked out beside the stream, unless something waits that is more urgent."""
+        aside = self._worker.aside
+        is_busy = self._working_aside or self.over or self.inbox.due
+        if aside is None or is_busy or not (self._queue.is_free and self._aside_queue.is_free):
+            return
+        if work := aside.next():
+            self._working_aside = True
+            self._aside_queue.submit(work, self._take_aside, client=self.client)
+
+    def _take_aside(self, found: Any, error: BaseException | None) -> None:
+        self._working_aside = False
+        if error:
+            log.error("what is worked out beside a stream broke down", exc_info=error)
+        elif self._worker.aside and not (self.done or self.failure):
+            events = self._worker.aside.events(found)
+            self._remembered += events
+            self.events += len(events)
+            self._changed.set()
 
 
 class Sessions:

@@ -185,6 +185,9 @@ class SignalWorker:
         Where it is kept.
     """
 
+    #: Nothing is worked out beside sound.
+    aside = None
+
     def __init__(
         self, live: Live | LiveChannels | LiveMedia, kind: SampleFormat, *, tape: StreamRecording | None = None
     ) -> None:

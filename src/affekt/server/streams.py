@@ -164,9 +164,8 @@ class Connection:
         else:
             recognizer = service.recognizer(name, hello.labels, reference=hello.reference, live=True)
         live = row.load("live")(recognizer, **kind.told)
-        session = Session(
-            kind.worker(live, service), kind, service.engine.queue, limits=self._limits, metrics=service.metrics
-        )
+        queues = service.engine.queue, service.engine.aside
+        session = Session(kind.worker(live, service), kind, queues, limits=self._limits, metrics=service.metrics)
         session.greeting = {"labels": recognizer.labels, "model": name}
         return session, session.greeting
 

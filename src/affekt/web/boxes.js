@@ -2,17 +2,20 @@
 
 import { paper } from "./canvas.js";
 import { ink } from "./colours.js";
+import { drawMap } from "./overlay.js";
 import { answer, best, capital, percent } from "./words.js";
 
 const UNKNOWN = "#8a8f98";
 const [SHOWN, ROW, BAR] = [3, 15, 54];
 const PLATE = "rgb(18 20 25 / 78%)";
 
-/** Draw faces {box, who, label, scores, ...} over all of a canvas, and below them a `picture`, if there is one. */
-export function drawFaces(canvas, faces, { palette = {}, mirror = false, chosen = null, picture = null } = {}) {
+/** Draw faces {box, who, label, scores, ...} over all of a canvas, and below them a `picture` and the `map` of one of them, if there are. */
+export function drawFaces(canvas, faces, { palette = {}, mirror = false, chosen = null, picture = null, map = null } = {}) {
   const sheet = paper(canvas);
   if (!sheet) return;
   if (picture) drawBelow(sheet, picture, mirror);
+  const mapped = map?.values ? faces.find((face) => face.box && face.who === map.who) : null;
+  if (mapped) drawMap(sheet, map, { box: mapped.box, mirror });
   const family = getComputedStyle(canvas).fontFamily;
   // The largest last, so that nothing lies over it.
   for (const face of [...faces].filter((f) => f.box).reverse()) drawFace(sheet, face, { palette, mirror, family, chosen });

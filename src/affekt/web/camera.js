@@ -35,6 +35,7 @@ class Camera extends EventTarget {
   #sent = 0;
   #fresh = null;
   #shown = []; // [when it was shown, how long after it was taken] of the last pictures
+  maps = false; // whether what the network looks at was asked for
   seen = null;
 
   constructor(api, video) {
@@ -61,7 +62,7 @@ class Camera extends EventTarget {
     return measured && measured.delay > LATE ? this.#sheet : null;
   }
 
-  async start(name, hello, { lost, palette }) {
+  async start(name, hello, { lost, palette, map }) {
     if (!navigator.mediaDevices?.getUserMedia) throw new Error("This browser gives the camera to https pages and to localhost only. Uploading works.");
     let media;
     try {
@@ -78,7 +79,8 @@ class Camera extends EventTarget {
     this.video.srcObject = media;
     this.video.muted = true;
     await this.video.play();
-    this.#connect(seen, hello);
+    this.#connect(seen, { ...hello, map });
+    this.maps = map;
     this.#watch(media);
     return seen;
   }
@@ -204,6 +206,7 @@ export class Faces {
     this.segments = new Segments(find("segments"), (segment) => this.#play(segment));
     this.#listen();
     find("consent").checked = false; // browsers restore boxes after a reload; consent is given anew
+    find("map").checked = false;
     this.ready = this.#offer();
   }
 
@@ -238,6 +241,10 @@ export class Faces {
     return colours(this.#model.labels);
   }
 
+  get #wantsMap() {
+    return find("map").checked && Boolean(this.#model.map);
+  }
+
   #listen() {
     const { camera, uploads } = this;
     find("camera").addEventListener("click", () => this.#toggle());
@@ -266,7 +273,7 @@ export class Faces {
     });
     find("model").addEventListener("change", () => this.#chooseModel());
     find("labels").addEventListener("change", () => this.#noteLabels());
-    find("mirror").addEventListener("change", () => this.#draw());
+    for (const name of ["mirror", "map"]) find(name).addEventListener("change", () => this.#draw());
     this.lanes.addEventListener("choose", ({ detail }) => this.#person(detail));
     this.lanes.addEventListener("seek", ({ detail }) => {
       if (!this.camera.on && this.#shown) find("video").currentTime = detail * this.#shown.duration;
@@ -315,7 +322,7 @@ export class Faces {
     try {
       this.page.complain("");
       this.#show(null);
-      const seen = await this.camera.start(`Camera ${this.#visits + 1}`, this.#fields, { lost: this.#lost, palette: this.#palette });
+      const seen = await this.camera.start(`Camera ${this.#visits + 1}`, this.#fields, { lost: this.#lost, palette: this.#palette, map: this.#wantsMap });
       this.#visits++;
       this.#all = [seen, ...this.#all];
       this.#chosen = null;
@@ -337,7 +344,8 @@ export class Faces {
       this.#drawNow();
       this.lanes.show(this.#shown, { time: this.#shown.duration, chosen: this.#chosen });
       this.#drawState();
-    } else if (event.type === "segment") {
+    } else if (event.type === "map") this.#drawPicture();
+    else if (event.type === "segment") {
       this.#drawResults();
       this.page.announce(`${event.who}: ${answer(event, "no answer")}, ${percent(event.confidence)}, from ${clock(event.start)} to ${clock(event.end)}`);
     }
@@ -447,7 +455,17 @@ export class Faces {
     const mirror = isCamera && find("mirror").checked;
     video.classList.toggle("mirrored", mirror);
     const faces = isThere && this.#shown ? this.#shown.facesAt(this.#time) : [];
-    drawFaces(find("canvas"), faces, { palette: this.#shown?.palette, mirror, chosen: this.#pointed()?.who, picture: this.camera.lagging });
+    const map = isCamera && this.#wantsMap ? this.#shown?.mapNow : null;
+    drawFaces(find("canvas"), faces, { palette: this.#shown?.palette, mirror, chosen: this.#pointed()?.who, picture: this.camera.lagging, map });
+    this.#drawLegend(map);
+  }
+
+  #drawLegend(map) {
+    const isAsked = this.camera.on && this.#wantsMap;
+    find("legend").hidden = !isAsked || !this.camera.maps;
+    find("legend-text").textContent = map ? legend(map) : "No map yet.";
+    find("map").disabled = !this.#model.map;
+    find("map-note").textContent = !this.#model.map ? "This model gives no map." : isAsked && !this.camera.maps ? "From the next start of the camera on." : "";
   }
 
   /** The face of whom "Now" tells: who was chosen, or the largest. */
@@ -525,6 +543,12 @@ export class Faces {
     find("warnings").replaceChildren(...seen.warnings.map((w) => Object.assign(document.createElement("li"), { textContent: w })));
     for (const button of find("downloads").children) button.disabled = seen.state !== "done";
   }
+}
+
+/** What a map means, with what it comes to. */
+function legend({ label, confidence, covered, values, reason }) {
+  if (!values) return `${capital(reason)}.`;
+  return `Covering this changes the answer most: ${label} ${percent(confidence)} → ${percent(covered)} in one picture.`;
 }
 
 const byNumber = (one, other) => one.localeCompare(other, "en", { numeric: true });

@@ -6,6 +6,8 @@ import { Recording } from "./recording.js";
 const [STEP, KEPT, PEOPLE] = [0.1, 20_000, 60];
 /** Seconds for which a face stays where it was when nothing newer is known. */
 const LINGERS = 0.3;
+/** Seconds for which a map is shown when no newer one comes. */
+const MAPPED = 2;
 
 export class Seen extends Recording {
   nothing = "No face";
@@ -15,6 +17,8 @@ export class Seen extends Recording {
   moments = new Map();
   /** Of the camera: the faces of the newest frame. */
   faces = [];
+  /** Of the camera: what the network looked at last {time, who, label, box, area, values or reason, ...}. */
+  map = null;
   /** Seconds before the present stream began: a broken line begins a new one. */
   before = 0;
   #seconds = 0;
@@ -42,6 +46,7 @@ export class Seen extends Recording {
     const { type, time, stable, ...fields } = event;
     const shifted = (p) => ({ ...p, start: p.start + this.before, end: p.end + this.before });
     if (type === "frame") this.#look(time + this.before, fields.faces);
+    else if (type === "map") this.map = { ...fields, time: time + this.before };
     else if (type === "segment") this.segments = [...this.segments, shifted(fields)];
     else if (type === "summary") {
       this.summary = shifted(fields);
@@ -55,6 +60,12 @@ export class Seen extends Recording {
     if (this.still) return this.sightings;
     const now = this.sightings.filter((s) => s.who && s.start <= time && time < s.end);
     return now.map((segment) => ({ ...segment, box: between(this.boxes[segment.who], time) ?? segment.box }));
+  }
+
+  /** What the network looks at in a face that is there now; null where that is not known, or no longer true. */
+  get mapNow() {
+    const isNew = this.state === "live" && this.map && this.duration - this.map.time < MAPPED;
+    return isNew && this.faces.some(({ who }) => who === this.map.who) ? this.map : null;
   }
 
   /** The segments that are of faces. */
