@@ -184,7 +184,8 @@ class MediaRecognizer:
                 cues = cues_of_packets(shared.packets.kept, shared.begin, name, problems.append)
         words = self._judged(cues or [], problems)
         if len(lanes.missing) == len(streams) and not words:
-            raise next(iter(lanes.missing.values()), InputError("no modality is asked for; give models or captions."))
+            missing = [lanes.missing[name] for name in streams]  # of sound first, whichever thread was first
+            raise missing[0] if missing else InputError("no modality is asked for; give models or captions.")
         problems += lanes.problems
         found: dict[str, list[Prediction]] = {**lanes.found, "text": words}
         duration = max([stream.position for stream in streams.values()] + [p.end for p in words], default=0.0)
