@@ -12,7 +12,7 @@ from affekt.models.onnx import Model, open_model
 #: Name to file in ``affekt/models/weights`` and what it does.
 MODELS: dict[str, tuple[str, str]] = {
     "voice": ("voice.onnx", "eight emotions in the voice; takes a speaker baseline"),
-    "voice-small": ("voice-small.onnx", "the same at a third of the cost, with less accuracy"),
+    "voice-small": ("voice-small.onnx", "the same at a fraction of the cost, with less accuracy"),
     "activity": ("activity.onnx", "where somebody speaks"),
     "face": ("face.onnx", "seven emotions in the face"),
     "text": ("text.onnx", "seven emotions in written words; 28 as an option"),
