@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
 import av
 
+from affekt._container import open_container
 from affekt.face.video import CONTAINERS
 from affekt.recognize.media import MediaRecognizer
 from affekt.server.uploads import Upload
@@ -30,10 +32,9 @@ def film_length(upload: Upload) -> float | None:
     upload.seek(0)
     if not any(head[at : at + len(word)] == word for at, word in _BEGINNINGS):
         return None
-    options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "none"}
-    av.logging.set_level(av.logging.PANIC)
     try:
-        with av.open(upload, "r", options=options, metadata_errors="replace") as container:
+        with ExitStack() as stack:
+            container = open_container(upload, stack, CONTAINERS)
             cover = av.stream.Disposition.attached_pic
             if all(track.disposition & cover for track in container.streams.video):
                 return None
