@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -222,7 +223,8 @@ def test_what_is_spoken_is_heard_as_affekt_predict_hears_the_file(tab, surest):
     tab.speak()
     bar = tab.page.locator(f'#bars li[data-label="{expected.label}"] [role="meter"]')
     sync_api.expect(tab.page.locator("#bars .best .bar-name")).to_have_text(expected.label.capitalize())
-    assert int(bar.get_attribute("aria-valuenow")) > 12
+    # Chromium plays the clip over and over: what is asked of the bars is that they say so at some time, not now.
+    sync_api.expect(bar).to_have_attribute("aria-valuenow", re.compile(r"^(1[3-9]|[2-9]\d|100)$"))
     tab.page.locator(".segment").wait_for()
     assert tab.text(".segment-label") == expected.label.capitalize()
     sync_api.expect(tab.page.locator("#announcer")).to_contain_text(expected.label.capitalize())
