@@ -1,6 +1,7 @@
 """The server over HTTP: what it answers is what the command line writes, and it says no in time and with a reason."""
 
 import asyncio
+import gc
 import io
 import json
 import logging
@@ -798,3 +799,16 @@ def test_head_is_get_without_the_body(server, path):
 def test_what_a_client_sent_is_not_sent_back_at_length(server, clips):
     answer = server.post("/v1/predict", files=parts(clips[0]), data={"labels": ",".join(["angri"] * 680)})
     assert answer.status_code == 422 and len(answer.json()["reason"]) <= 1000
+
+
+def test_a_server_that_is_closed_lets_go_of_its_models(clips):
+    def opened():
+        return {id(found) for found in gc.get_objects() if isinstance(found, Recognizer)}
+
+    gc.collect()
+    before = opened()
+    with serving() as server:
+        assert server.post("/v1/predict", files=parts(clips[0])).status_code == 200
+        assert opened() - before
+    gc.collect()
+    assert not opened() - before

@@ -156,8 +156,9 @@ class Desk:
         sweep(self.store)
 
     def close(self) -> None:
-        """Let go of the store."""
+        """Let go of the store and of the embedder."""
         self.store.close()
+        self._embedder = None
 
     @property
     def embedder(self) -> Embedder:

@@ -136,6 +136,9 @@ class Engine:
         return {name: self.card(name) for name in self._settings.models}
 
     def close(self) -> None:
-        """Let the threads finish."""
+        """Let the threads finish, and the models go: FastAPI keeps the routes of a closed application, and with them this."""
         for pool in (self.live, self._files, self._aside, self.jobs, self.conversions):
             pool.shutdown(cancel_futures=True)
+        with self._lock:
+            self._opened.clear()
+            self._media.clear()
