@@ -189,6 +189,20 @@ def test_a_session_is_ended_corrected_and_exported(tab, enrolled):
             assert {row["name"]: row["status"] for row in rows}["Bo"] == "excused"
 
 
+def test_the_buttons_of_a_session_are_there_when_the_session_is(tab, enrolled):
+    tab.open()
+    held = []
+    tab.page.route("**/attendance/sessions/*", lambda route: held.append(route))
+    tab.fill(**{"from": "09:30", "to": "10:00", "zone": "Europe/Berlin"})
+    tab.press("#session-form [type=submit]")
+    sync_api.expect(tab.page.locator("#sessions option")).to_contain_text("running")
+    assert tab.page.locator("#session").is_hidden()
+    while not held:
+        tab.page.wait_for_timeout(10)
+    held[0].continue_()
+    tab.page.locator("#session").wait_for()
+
+
 def test_a_broken_line_is_mended_and_the_session_goes_on(browser, enrolled):
     line = Line(enrolled)
     tab = Desk(browser, line)

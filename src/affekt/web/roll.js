@@ -67,11 +67,15 @@ export class RollView {
   }
 
   async #choose(id) {
-    if (id !== this.#shown?.id) this.#stop();
-    find("session").hidden = !id;
-    find("session-state").textContent = "";
-    this.#shown = null;
-    if (id) this.#take(await this.page.api.attendance(`/sessions/${id}`));
+    if (id !== this.#shown?.id) {
+      this.#stop();
+      // Its buttons are there once it is: one pressed before would do nothing.
+      find("session").hidden = true;
+      this.#shown = null;
+    }
+    if (!id) return;
+    this.#take(await this.page.api.attendance(`/sessions/${id}`));
+    find("session").hidden = false;
   }
 
   async #begin() {
