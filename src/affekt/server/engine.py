@@ -136,7 +136,7 @@ class Engine:
         return {name: self.card(name) for name in self._settings.models}
 
     def close(self) -> None:
-        """Let the threads finish, and the models go: FastAPI keeps the routes of a closed application, and with them this."""
+        """Let the threads finish, and the models go: FastAPI keeps the routes of a closed application, and so this."""
         for pool in (self.live, self._files, self._aside, self.jobs, self.conversions):
             pool.shutdown(cancel_futures=True)
         with self._lock:
