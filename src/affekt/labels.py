@@ -55,7 +55,57 @@ COMMON: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }  # fmt: skip
 
+DIMENSIONS = ("valence", "arousal", "dominance")
+
+#: Where each label stands in :data:`DIMENSIONS`, from -1 to 1: the mean ratings of the words angry, relaxed, disgusted,
+#: fearful, happy, sad and surprised (Russell & Mehrabian, Evidence for a three-factor theory of emotions, 1977).
+#: Neutral is the origin.
+PLACES: dict[str, tuple[float, float, float]] = {
+    "angry": (-0.51, 0.59, 0.25),
+    "calm": (0.68, -0.46, 0.20),
+    "disgust": (-0.60, 0.35, 0.11),
+    "fear": (-0.64, 0.60, -0.43),
+    "happy": (0.81, 0.51, 0.46),
+    "neutral": (0.0, 0.0, 0.0),
+    "sad": (-0.63, -0.27, -0.33),
+    "surprise": (0.40, 0.67, -0.13),
+}
+
 Labels = str | Sequence[str] | Mapping[str, Sequence[str]]
+
+
+def dimensions(scores: Mapping[str, float]) -> dict[str, float]:
+    """Valence, arousal and dominance of scores: the mean of the places of the labels, weighted by probability.
+
+    They are derived from the labels and know nothing besides: somebody who is
+    very angry and somebody who is a little angry, both for certain, have the same.
+
+    Parameters
+    ----------
+    scores : mapping of str to float
+        Label to probability.
+
+    Returns
+    -------
+    dict of str to float
+        Each of ``DIMENSIONS``, -1 to 1. Empty where a label has no place in ``PLACES``, and without scores.
+
+    References
+    ----------
+    Russell, A circumplex model of affect, 1980.
+
+    Examples
+    --------
+    >>> dimensions({"angry": 0.5, "sad": 0.5})
+    {'valence': -0.57, 'arousal': 0.16, 'dominance': -0.04}
+    >>> dimensions({"negative": 0.5, "positive": 0.5})
+    {}
+    """
+    if not scores or any(label not in PLACES for label in scores):
+        return {}
+    return {
+        name: round(sum(p * PLACES[label][i] for label, p in scores.items()), 6) for i, name in enumerate(DIMENSIONS)
+    }
 
 
 @dataclass(frozen=True)

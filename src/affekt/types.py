@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from affekt.errors import InputError, UnknownName
+from affekt.labels import dimensions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -175,6 +176,11 @@ class Prediction:
     def confidence(self) -> float:
         """The probability of ``best``, calibrated on speakers the model did not learn from."""
         return max(self.scores.values(), default=0.0)
+
+    @property
+    def dimensions(self) -> dict[str, float]:
+        """Valence, arousal and dominance, -1 to 1, derived from ``scores``; see :func:`affekt.labels.dimensions`."""
+        return dimensions(self.scores)
 
     @property
     def duration(self) -> float:
