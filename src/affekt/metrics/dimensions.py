@@ -62,7 +62,7 @@ def root_mean_square_error(truth: ArrayLike, predicted: ArrayLike) -> float:
 
 
 def ordered_pairs(truth: ArrayLike, predicted: ArrayLike, groups: Sequence[str | None]) -> tuple[Numbers, Numbers]:
-    """For each clip, the clips of its group whose true number is another: how many are in order, and how many there are.
+    """For each clip, those of its group whose true number is another: how many are in order, and how many there are.
 
     A pair counts for both of its clips; a tie of the predicted counts for a half.
 
