@@ -6,7 +6,7 @@ TORCH ?= torch==2.13.0
 BIN := .venv/bin
 CORPORA ?=
 
-.PHONY: demo test check fuzz bench docs clean
+.PHONY: demo test check fuzz bench docs pages clean
 
 demo: .venv/demo.done
 	$(BIN)/affekt predict examples/*.wav
@@ -33,8 +33,12 @@ fuzz: .venv/test.done
 bench: .venv/bench.done
 	$(BIN)/python benchmarks/speed.py
 
-# The pages and pictures that the program writes itself.
-docs: .venv/demo.done .venv/test.done
+# The documentation as a site, in site/; the notebook in it is executed.
+docs: .venv/docs.done
+	$(BIN)/sphinx-build -q -W -b html -d site/.doctrees docs site
+
+# The pages and pictures of docs/ that the program writes itself.
+pages: .venv/demo.done .venv/test.done
 	$(BIN)/python benchmarks/voice/run.py write --model voice
 	$(BIN)/python benchmarks/voice/run.py write --model voice-small
 	$(BIN)/affekt info activity --format markdown > docs/model-cards/activity.md
@@ -42,7 +46,7 @@ docs: .venv/demo.done .venv/test.done
 	cp demo-output/timeline.png docs/timeline.png
 
 clean:
-	rm -rf .venv demo-output
+	rm -rf .venv demo-output site
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -55,6 +59,10 @@ clean:
 .venv/test.done: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet $(TORCH)
 	$(BIN)/python -m pip install --quiet -e ".[lab,encoder,live,face,serve,postgres]" --group dev
+	touch $@
+
+.venv/docs.done: .venv/test.done
+	$(BIN)/python -m pip install --quiet --group docs
 	touch $@
 
 .venv/bench.done: .venv/test.done
