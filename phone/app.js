@@ -1,0 +1,410 @@
+// The offline page: what is spoken and chosen goes to a worker beside the page, and what it answers is shown.
+
+import { Bars } from "./bars.js";
+import { cardParts } from "./card.js";
+import { colours } from "./colours.js";
+import { save } from "./download.js";
+import { drawRecordings } from "./list.js";
+import { Player } from "./player.js";
+import { Recorder } from "./recorder.js";
+import { Recording, SCHEMA } from "./recording.js";
+import { Samples } from "./samples.js";
+import { Segments } from "./segments.js";
+import { mixed, wavForm } from "./sound.js";
+import { Timeline } from "./timeline.js";
+import { offerTheme } from "./top.js";
+import { answer, best, capital, clock, long, percent, strength, why } from "./words.js";
+
+const find = (id) => document.getElementById(id);
+/** Hertz that files are decoded at which the browser has to decode: no rate is usual that loses speech above it. */
+const DECODED = 48000;
+/** Seconds of a recording whose sound is decoded at that rate; longer ones at 16 kHz, or the memory of a phone is full. */
+const SHORT = 600;
+const NOTES = {
+  "voice-small": "On this device already. The default: fast on a phone.",
+  voice: "Better, slower, and 14 MB more, which are loaded once.",
+};
+
+const player = new Player(find("audio"));
+const timeline = new Timeline(find("tracks"));
+const bars = new Bars(find("bars"));
+const segments = new Segments(find("segments"), hear);
+
+let cards = {};
+let worker = null;
+let recordings = [];
+let chosen = null;
+let recorder = null;
+let spoken = 0; // recordings from the microphone so far
+let starting = false;
+const asked = new Map(); // by number: the recording that the worker works on
+let number = 0;
+
+// --- the worker ----------------------------------------------------------------------------------
+
+function ask(recording, message, transfer = []) {
+  asked.set(recording.number, recording);
+  worker.postMessage({ id: recording.number, model: recording.asked, ...message }, transfer);
+}
+
+function onMessage({ data: { id, type, ...given } }) {
+  const recording = asked.get(id);
+  if (!recording) return;
+  const changed = {
+    signal: () => recording.hear(Samples.of(given.signal)),
+    progress: () => (recording.progress = given.share),
+    event: () => recording.event(given.event),
+    done: () => finish(recording, given),
+    failed: () => fail(recording, given.reason),
+  }[type];
+  changed?.();
+  if (recording !== chosen) return type === "event" || drawChosen();
+  if (type === "signal" || type === "done") timeline.show(recording);
+  if (type !== "event") return drawChosen();
+  timeline.draw();
+  drawNow();
+  drawResults();
+}
+
+function finish(recording, { result, seconds }) {
+  const { windows, speech } = recording;
+  recording.take(result);
+  if (recording.spoken) Object.assign(recording, { windows, speech });
+  recording.seconds = seconds;
+  asked.delete(recording.number);
+  announce(`${recording.name}: ${summed(recording)}`);
+}
+
+function fail(recording, reason) {
+  asked.delete(recording.number);
+  if (recorder?.recording === recording) stop();
+  Object.assign(recording, { state: "failed", reason: capital(reason) });
+  announce(`${recording.name}: ${recording.reason}`);
+}
+
+// --- what is shown -------------------------------------------------------------------------------
+
+function choose(recording) {
+  chosen = recording;
+  timeline.show(recording);
+  drawChosen();
+}
+
+function drawChosen() {
+  drawRecordings(find("recordings-list"), recordings, { chosen, acts: { choose, retry: analyse, cancel } });
+  find("recordings").hidden = recordings.length < 2 && chosen?.state !== "failed" && chosen?.state !== "running";
+  find("view-name").textContent = chosen ? `${chosen.name}${chosen.duration ? `, ${long(chosen.duration)}` : ""}` : "";
+  const still = chosen && chosen.state !== "live";
+  player.load(still ? chosen.address : null);
+  for (const id of ["zoom-in", "zoom-out", "zoom-all"]) find(id).disabled = !still;
+  timeline.draw();
+  drawResults();
+  drawNow();
+}
+
+function drawResults() {
+  find("results").hidden = !chosen || (!chosen.segments.length && !chosen.summary);
+  if (find("results").hidden) return;
+  segments.show(chosen);
+  segments.mark(timeline.time);
+  find("results-summary").textContent = chosen.summary ? summed(chosen) : "";
+  find("warnings").hidden = !chosen.warnings.length;
+  find("warnings").replaceChildren(...chosen.warnings.map((w) => Object.assign(document.createElement("li"), { textContent: w })));
+  for (const button of find("downloads").children) button.disabled = chosen.state !== "done";
+}
+
+function summed({ summary, segments: { length } }) {
+  if (!best(summary)) return "No speech was found.";
+  return `All in all: ${answer(summary).toLowerCase()}, ${percent(summary.confidence)}; ${length} ${length === 1 ? "segment" : "segments"}.`;
+}
+
+/** What stands in "Now": while one speaks the newest window; later the segment at the playhead. */
+function pointed() {
+  if (!chosen) return null;
+  if (chosen.state === "live") return chosen.windows.at(-1) ?? null;
+  const at = chosen.segments.find((s) => s.start <= timeline.time && timeline.time < s.end);
+  return at ?? (timeline.time > 0 || player.playing ? null : chosen.summary);
+}
+
+function drawNow() {
+  const prediction = pointed();
+  const palette = chosen?.labels.length ? chosen.palette : colours(cards[find("model").value]?.labels ?? []);
+  const isLive = chosen?.state === "live";
+  const silent = isLive && !chosen.speech.some((s) => s.end === undefined);
+  const sure = best(prediction) ? percent(prediction.confidence) : "";
+  find("now-title").textContent = isLive || !chosen ? "Now" : prediction && prediction === chosen.summary ? "All in all" : "Here";
+  bars.name(palette);
+  bars.show(prediction?.scores ?? {}, { faded: !prediction || silent });
+  find("heard").textContent = prediction ? answer(prediction) : waitingWords(isLive);
+  find("heard-chip").style.backgroundColor = palette[best(prediction)] ?? "";
+  find("heard-confidence").textContent = sure;
+  find("confidence").textContent = sure ? `${sure}, ${strength(prediction.confidence)}` : "–";
+  find("quality").textContent = sure ? percent(prediction.quality) : "–";
+  const because = isLive || !prediction ? "" : why(prediction);
+  find("heard-why").textContent = because ? `${capital(because)}.` : "";
+}
+
+function waitingWords(isLive) {
+  if (isLive) return "Listening …";
+  if (["finishing", "running", "waiting"].includes(chosen?.state)) return "Working …";
+  if (chosen?.state === "failed") return "Not read";
+  return chosen ? "Nobody speaks" : "Nothing yet";
+}
+
+function announce(words) {
+  find("announcer").textContent = words;
+}
+
+function complain(words) {
+  find("problem").hidden = !words;
+  find("problem-text").textContent = words;
+}
+
+// --- speaking ------------------------------------------------------------------------------------
+
+async function record() {
+  if (starting) return;
+  if (recorder) return stop();
+  if (!find("consent").checked) {
+    complain("The microphone stays closed until you agree (the switch below the button). Recordings can be chosen without.");
+    return find("consent").focus();
+  }
+  starting = true;
+  try {
+    player.pause();
+    complain("");
+    await listen();
+    announce("Recording.");
+  } catch (problem) {
+    complain(problem.message.replace("Uploading works.", "Choosing a file works."));
+  } finally {
+    starting = false;
+    drawRecord();
+  }
+}
+
+async function listen() {
+  const recording = new Recording(`Microphone ${spoken + 1}`);
+  const opened = new Recorder();
+  opened.recording = recording;
+  opened.addEventListener("piece", ({ detail }) => onPiece(recording, detail));
+  opened.addEventListener("lost", stop);
+  await opened.start();
+  recorder = opened;
+  spoken++;
+  recording.asked = find("model").value;
+  recording.nameLabels(cards[recording.asked].labels);
+  Object.assign(recording, { state: "live", spoken: true });
+  recording.number = ++number;
+  ask(recording, { type: "listen" });
+  recordings = [recording, ...recordings];
+  choose(recording);
+}
+
+function onPiece(recording, piece) {
+  recording.samples.append(piece);
+  worker.postMessage({ id: recording.number, type: "feed", piece });
+  const peak = piece.reduce((top, x) => Math.max(top, Math.abs(x)), 0);
+  if (recorder) drawLevel(20 * Math.log10(peak + 1e-6));
+  find("clock").textContent = clock(recording.duration);
+  if (recording === chosen) timeline.draw();
+}
+
+async function stop() {
+  const stopped = recorder;
+  if (!stopped) return;
+  recorder = null;
+  await stopped.stop();
+  const { recording } = stopped;
+  if (recording.state === "live") {
+    recording.state = "finishing";
+    ask(recording, { type: "end" });
+  }
+  drawRecord();
+  if (recording === chosen) timeline.show(recording);
+  drawChosen();
+}
+
+function drawRecord() {
+  find("record").classList.toggle("on", Boolean(recorder));
+  find("record").setAttribute("aria-disabled", String(!find("consent").checked));
+  find("record-text").textContent = recorder ? "Stop" : "Record";
+  if (!recorder) drawLevel(-60);
+}
+
+function drawLevel(level) {
+  const shown = Math.max(-60, Math.min(0, level));
+  find("level").setAttribute("aria-valuenow", shown.toFixed(0));
+  find("level-fill").style.transform = `scaleX(${(shown + 60) / 60})`;
+  find("level-fill").classList.toggle("hot", shown > -1);
+}
+
+find("record").addEventListener("click", record);
+find("consent").addEventListener("change", () => {
+  if (!find("consent").checked) stop();
+  complain("");
+  drawRecord();
+});
+
+// --- files ---------------------------------------------------------------------------------------
+
+function take(files) {
+  if (!files.length) return;
+  const added = files.map((file) => new Recording(file.name, { file }));
+  recordings = [...added, ...recordings];
+  complain("");
+  if (!recorder) choose(added[0]);
+  added.forEach(analyse);
+}
+
+async function analyse(recording) {
+  Object.assign(recording, { state: "running", progress: null, reason: "", asked: find("model").value, number: ++number });
+  recording.nameLabels(cards[recording.asked].labels);
+  drawChosen();
+  try {
+    const bytes = await recording.file.arrayBuffer();
+    // A WAV file is read as Python reads it; the rest is the browser's.
+    const sound = wavForm(bytes) ? { bytes } : await decoded(bytes);
+    ask(recording, { type: "analyse", ...sound }, [sound.bytes ?? sound.channels[0].buffer]);
+  } catch (problem) {
+    fail(recording, problem.message);
+    drawChosen();
+  }
+}
+
+/** What the browser makes of a file's bytes: mono, at a rate that keeps all of speech. */
+async function decoded(bytes) {
+  const rate = bytes.byteLength / 4000 > SHORT ? 16000 : DECODED;
+  let sound;
+  try {
+    sound = await new OfflineAudioContext(1, 1, rate).decodeAudioData(bytes);
+  } catch {
+    throw new Error("This is not a recording that the browser can read: damaged, or of a kind it does not know. It knows wav, mp3, m4a, ogg, flac, webm and mp4; convert it to one.");
+  }
+  const channels = Array.from({ length: sound.numberOfChannels }, (_, c) => sound.getChannelData(c));
+  return { rate, channels: [Float32Array.from(mixed(channels))] };
+}
+
+function cancel(recording) {
+  worker.postMessage({ id: recording.number, type: "cancel" });
+}
+
+find("files").addEventListener("change", ({ target }) => {
+  take([...target.files]);
+  target.value = "";
+});
+
+const curtain = (shown) => (find("curtain").hidden = !shown);
+addEventListener("dragover", (event) => {
+  if (!event.dataTransfer?.types.includes("Files")) return;
+  event.preventDefault();
+  curtain(true);
+});
+addEventListener("dragleave", (event) => event.relatedTarget || curtain(false));
+addEventListener("drop", (event) => {
+  event.preventDefault();
+  curtain(false);
+  take([...(event.dataTransfer?.files ?? [])]);
+});
+
+// --- hearing, saving -----------------------------------------------------------------------------
+
+function hear(segment) {
+  timeline.at(segment.start);
+  showTime(segment.start);
+  player.playSpan(segment.start, segment.end);
+}
+
+function showTime(time) {
+  find("position").textContent = clock(time);
+  segments.mark(time);
+  drawNow();
+}
+
+timeline.addEventListener("seek", ({ detail }) => {
+  player.seek(detail);
+  showTime(detail);
+});
+timeline.addEventListener("segment", ({ detail }) => hear(detail));
+timeline.addEventListener("toggle", () => player.toggle());
+player.addEventListener("time", () => {
+  timeline.at(player.time);
+  showTime(player.time);
+});
+player.addEventListener("state", () => {
+  find("play").disabled = !player.playable;
+  find("play").textContent = player.playing ? "Pause" : "Play";
+});
+find("audio").addEventListener("error", () => {
+  if (find("audio").getAttribute("src") && chosen?.playDecoded()) player.load(chosen.address);
+});
+find("play").addEventListener("click", () => player.toggle());
+find("zoom-in").addEventListener("click", () => timeline.zoom(0.5));
+find("zoom-out").addEventListener("click", () => timeline.zoom(2));
+find("zoom-all").addEventListener("click", () => timeline.all());
+
+const WRITERS = {
+  json: (recording) => new Blob([JSON.stringify({ schema: SCHEMA, results: [recording.result()] }, null, 1)], { type: "application/json" }),
+  csv: (recording) => new Blob([table(recording)], { type: "text/csv" }),
+  wav: (recording) => recording.wav(),
+};
+
+function table({ name, segments: found, labels }) {
+  const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const rows = found.map((s) => [quoted(name), s.start.toFixed(3), s.end.toFixed(3), s.label ?? "", s.best ?? "", s.confidence.toFixed(4), s.quality.toFixed(4), quoted(s.reason), ...labels.map((l) => s.scores[l].toFixed(4))]);
+  return [["source", "start", "end", "label", "best", "confidence", "quality", "reason", ...labels], ...rows].map((row) => `${row.join(",")}\n`).join("");
+}
+
+find("downloads").addEventListener("click", ({ target }) => {
+  const { format } = target.dataset;
+  if (format) save(WRITERS[format](chosen), `${chosen.name.replace(/\.[^.]{1,5}$/, "")}.${format}`);
+});
+
+// --- the beginning -------------------------------------------------------------------------------
+
+/** Let the service worker stand before anything else is fetched: it keeps all files, and lets nothing out. */
+async function keep() {
+  if (!navigator.serviceWorker) return false;
+  await navigator.serviceWorker.register("sw.js");
+  await navigator.serviceWorker.ready;
+  if (!navigator.serviceWorker.controller) await new Promise((done) => navigator.serviceWorker.addEventListener("controllerchange", done, { once: true }));
+  return true;
+}
+
+function showModel() {
+  const card = cards[find("model").value];
+  find("card-body").replaceChildren(...cardParts({ name: card.name, labels: card.labels, card }));
+  find("model-note").textContent = NOTES[card.name] ?? "";
+  drawNow();
+}
+
+async function begin() {
+  let isKept = false;
+  try {
+    isKept = await keep();
+  } catch {
+    // Without it the page works as long as there is a network, which is said below.
+  }
+  find("kept").dataset.state = isKept ? "there" : "waiting";
+  find("kept-text").textContent = isKept ? "Works offline" : "Needs the network";
+  cards = await (await fetch("models.json")).json();
+  const names = Object.keys(cards).filter((name) => name !== "activity");
+  find("model").append(...names.map((name) => new Option(name, name)));
+  worker = new Worker("worker.js", { type: "module" });
+  worker.onmessage = onMessage;
+  worker.onerror = () => complain("This browser cannot run the model: it needs module workers and WebAssembly with SIMD (Chrome or Edge 91, Firefox 114, Safari 16.4, or newer).");
+  find("model").addEventListener("change", showModel);
+  showModel();
+  // So that the first recording needs not wait for it.
+  worker.postMessage({ id: 0, type: "open", model: names[0] });
+  for (const id of ["files", "record"]) find(id).disabled = false;
+  document.body.dataset.ready = "";
+}
+
+find("problem-close").addEventListener("click", () => complain(""));
+addEventListener("beforeunload", (event) => recorder && event.preventDefault());
+find("consent").checked = false; // browsers restore boxes after a reload; consent is given anew
+for (const id of ["files", "record"]) find(id).disabled = true;
+offerTheme(() => timeline.draw())();
+drawRecord();
+begin().catch(() => complain("The page could not be loaded whole, and there is no network. Connect, and load it again."));

@@ -1,0 +1,136 @@
+"""Builds the offline page into a folder that any web server can serve: ``python phone/build.py [FOLDER]``.
+
+It needs npm for one package, onnxruntime-web, in exactly one version; everything else lies in this repository.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import onnxruntime
+from PIL import Image, ImageDraw
+
+from affekt.models.onnx import read_card
+
+HERE = Path(__file__).parent
+SOURCE = HERE.parent / "src" / "affekt"
+RUNTIME = "1.30.0"
+#: Models that come with the page, the default first, and one that is fetched when it is chosen.
+MODELS, LATER = ("voice-small", "activity"), ("voice",)
+#: What of the server's page serves here as it is.
+SHARED = (
+    "bars.js", "canvas.js", "card.js", "colours.js", "download.js", "favicon.svg", "list.js", "mel.js", "player.js",
+    "probabilities.js", "recorder-worklet.js", "recorder.js", "recording.js", "resampler.js", "samples.js",
+    "segments.js", "spectrogram.js", "style.css", "theme.js", "timeline.js", "top.js", "wav.js", "waveform.js",
+    "words.js",
+)  # fmt: skip
+OWN = ("app.js", "engine.js", "index.html", "manifest.webmanifest", "phone.css", "quality.js", "sound.js", "worker.js")
+POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data: blob:; "
+    "media-src 'self' blob:; connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; "
+    "form-action 'none'"
+)
+#: Fields of a card that the page needs, or shows.
+CARD = ("name", "labels", "input", "temperature", "threshold", "baseline", "scores", "data", "licence", "limits")
+
+
+def build(target: Path) -> None:
+    """Write the page into ``target``, which is emptied first."""
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for name in SHARED:
+        shutil.copy(SOURCE / "web" / name, target)
+    for name in OWN:
+        text = (HERE / name).read_text(encoding="utf-8")
+        (target / name).write_text(text.replace("{{POLICY}}", POLICY), encoding="utf-8")
+    _runtime(target)
+    for name in (*MODELS, *LATER):
+        shutil.copy(SOURCE / "models" / "weights" / f"{name}.onnx", target)
+    (target / "models.json").write_text(json.dumps({name: _card(name) for name in (*MODELS, *LATER)}), encoding="utf-8")
+    for size, margin, name in ((192, 0, "icon-192"), (512, 0, "icon-512"), (512, 0.14, "icon-maskable")):
+        _icon(size, margin).save(target / f"{name}.png", optimize=True)
+    _service_worker(target)
+
+
+def _runtime(target: Path) -> None:
+    """onnxruntime-web for WebAssembly alone: one module, and the machine code zipped, which is a third of the size."""
+    npm = shutil.which("npm")
+    if not npm:
+        sys.exit("npm is missing: install Node.js (https://nodejs.org), which brings it.")
+    with tempfile.TemporaryDirectory() as folder:
+        package = f"onnxruntime-web@{RUNTIME}"
+        packed = subprocess.run([npm, "pack", "--silent", package], cwd=folder, capture_output=True, text=True)
+        if packed.returncode:
+            sys.exit(f"npm could not fetch {package}: {packed.stderr.strip()[-500:]}")
+        with tarfile.open(Path(folder) / packed.stdout.split()[-1]) as archive:
+            code = _member(archive, "package/dist/ort.wasm.bundle.min.mjs").decode()
+            machine = _member(archive, "package/dist/ort-wasm-simd-threaded.wasm")
+    # Named .js: not every server knows the type of .mjs. The source map stays behind.
+    (target / "ort.js").write_text(re.sub(r"\n?//# sourceMappingURL=\S+", "", code), encoding="utf-8")
+    (target / "ort.wasm.gz").write_bytes(gzip.compress(machine, 9, mtime=0))
+    # The package for browsers comes without its licence; the one for Python has it.
+    shutil.copy(Path(onnxruntime.__file__).parent / "LICENSE", target / "ort-licence.txt")
+
+
+def _member(archive: tarfile.TarFile, name: str) -> bytes:
+    file = archive.extractfile(name)
+    assert file is not None
+    return file.read()
+
+
+def _card(name: str) -> dict[str, object]:
+    card = asdict(read_card(SOURCE / "models" / "weights" / f"{name}.onnx"))
+    return {field: card[field] for field in CARD}
+
+
+def _icon(size: int, margin: float) -> Image.Image:
+    """favicon.svg as pixels, drawn four times as large and made smaller; a margin is for masks that cut off the rim."""
+    svg = (SOURCE / "web" / "favicon.svg").read_text(encoding="utf-8")
+    big, ground = 4 * size, re.findall(r'fill="(#\w+)"', svg)[0]
+    image = Image.new("RGBA", (big, big), ground if margin else "#00000000")
+    draw = ImageDraw.Draw(image)
+    scale, offset = big * (1 - 2 * margin) / 32, big * margin
+    if not margin:
+        draw.rounded_rectangle((0, 0, big - 1, big - 1), 8 * scale, fill=ground)
+    half = float(re.findall(r'stroke-width="([\d.]+)"', svg)[0]) / 2
+    for x, y, length, colour in re.findall(r'd="M([\d.]+) ([\d.]+)v([\d.]+)" stroke="(#\w+)"', svg):
+        left, top, bottom = float(x) - half, float(y) - half, float(y) + float(length) + half
+        corners = [offset + scale * value for value in (left, top, left + 2 * half, bottom)]
+        draw.rounded_rectangle(corners, half * scale, fill=colour)
+    return image.resize((size, size), Image.Resampling.LANCZOS)
+
+
+def _service_worker(target: Path) -> None:
+    """Last, as it names every file to keep, and a version that changes whenever one of them does."""
+    later = {f"{name}.onnx" for name in LATER}
+    names = sorted(path.name for path in target.iterdir() if path.name not in later)
+    text = (HERE / "sw.js").read_text(encoding="utf-8")
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(path.name for path in target.iterdir()):
+        digest.update(name.encode() + b"\0" + (target / name).read_bytes())
+    for key, value in {"VERSION": digest.hexdigest()[:16], "FILES": json.dumps(names), "POLICY": POLICY}.items():
+        text = text.replace(f"{{{{{key}}}}}", value)
+    (target / "sw.js").write_text(text, encoding="utf-8")
+
+
+def _sizes(target: Path) -> str:
+    sizes = {path.name: path.stat().st_size for path in target.iterdir()}
+    later = sum(sizes[f"{name}.onnx"] for name in LATER)
+    first = sum(sizes.values()) - later
+    return f"{first / 1e6:.1f} MB to install; {later / 1e6:.1f} MB more with {', '.join(LATER)}"
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "dist"
+    build(folder)
+    print(f"{folder}: {_sizes(folder)}. Serve it: python -m http.server -d {folder} --bind 127.0.0.1 8080")

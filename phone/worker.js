@@ -1,0 +1,175 @@
+// Beside the page, so that it never stands still: opens models, runs them, and answers what app.js asks.
+
+import { LIVE, Stream, summarise } from "./engine.js";
+import * as ort from "./ort.js";
+import { prepared, RATE, readWav } from "./sound.js";
+
+/** Seconds fed between two reports of progress. */
+const STEP = 5;
+/** Seconds of new speech between two looks at what is spoken now. */
+const LOOK = 0.8;
+
+const opened = {}; // by name: a promise of a model
+let runtime = null;
+let cards = null;
+let live = null;
+let last = Promise.resolve(); // everything is done one after the other
+const cancelled = new Set();
+
+self.onmessage = ({ data }) => {
+  if (data.type === "cancel") cancelled.add(data.id);
+  else if (data.type === "feed") hear(data);
+  else last = last.then(() => WORK[data.type](data)).catch((problem) => postMessage({ id: data.id, type: "failed", reason: problem.message }));
+};
+
+const WORK = { open, analyse, listen, end };
+
+/** Load a model, so that what comes needs not wait. */
+async function open({ id, model }) {
+  await Promise.all([load("activity"), load(model)]);
+  postMessage({ id, type: "opened" });
+}
+
+/** A recording: the bytes of a WAV file, or channels at a rate. */
+async function analyse({ id, model, bytes, channels, rate }) {
+  const began = performance.now();
+  const sound = bytes ? readWav(bytes) : { channels, rate };
+  const signal = prepared(sound.channels, sound.rate);
+  postMessage({ id, type: "signal", signal });
+  const setup = await models(model);
+  const loaded = performance.now();
+  const stream = new Stream(setup);
+  const segments = [];
+  for (let at = 0; at < signal.length; at += STEP * RATE) {
+    if (cancelled.delete(id)) throw new Error("Cancelled.");
+    segments.push(...(await stream.feed(signal.subarray(at, at + STEP * RATE))));
+    postMessage({ id, type: "progress", share: Math.min(1, (at + STEP * RATE) / signal.length) });
+  }
+  segments.push(...(await stream.flush()));
+  const seconds = { all: (performance.now() - began) / 1000, networks: (performance.now() - loaded) / 1000 };
+  postMessage({ id, type: "done", result: result(stream, segments, setup.card), seconds });
+}
+
+function result(stream, segments, card) {
+  return { model: card.name, labels: card.labels, duration: stream.position, segments, summary: summarise(segments, card), warnings: [] };
+}
+
+// --- the microphone ------------------------------------------------------------------------------
+
+/** Begin a live stream; then come "feed" with pieces, and "end". */
+async function listen({ id, model }) {
+  const setup = await models(model);
+  const stream = new Stream(setup, LIVE);
+  live = { id, stream, card: setup.card, segments: [], waiting: [], looked: 0, spoken: null };
+  stream.onRegion = ([start, end]) => {
+    tell("speech_start", { start: start / RATE });
+    tell("speech_end", { start: start / RATE, end: end / RATE });
+    live.spoken = null;
+  };
+  postMessage({ id, type: "listening" });
+}
+
+const waiting = []; // pieces that came since the last work on them
+
+function hear({ piece }) {
+  waiting.push(piece);
+  // What came meanwhile is worked on at once.
+  last = last.then(() => waiting.length && live && step()).catch((problem) => postMessage({ id: live?.id, type: "failed", reason: problem.message }));
+}
+
+async function step() {
+  const { stream } = live;
+  settle(await stream.feed(joined(waiting.splice(0))));
+  const { growing } = stream;
+  if (!growing) return;
+  if (live.spoken === null) {
+    [live.spoken, live.looked] = [growing[0], growing[0]];
+    tell("speech_start", { start: growing[0] });
+  }
+  // A machine that lags behind looks less often.
+  if (waiting.length > 5 || growing[1] < live.looked + LOOK) return;
+  const window = await stream.glance();
+  if (window) tell("partial", { ...window, start: live.looked, end: growing[1] });
+  live.looked = growing[1];
+}
+
+async function end({ id }) {
+  if (waiting.length) await step();
+  const { stream, segments, card } = live;
+  settle(await stream.flush());
+  live = null;
+  postMessage({ id, type: "done", result: result(stream, segments, card) });
+}
+
+function settle(found) {
+  live.segments.push(...found);
+  for (const segment of found) tell("segment", { ...segment, stable: true });
+}
+
+function tell(type, fields) {
+  postMessage({ id: live.id, type: "event", event: { type, time: live.stream.position, ...fields } });
+}
+
+function joined(pieces) {
+  const all = new Float32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  pieces.reduce((at, piece) => (all.set(piece, at), at + piece.length), 0);
+  return all;
+}
+
+// --- the models ----------------------------------------------------------------------------------
+
+async function models(name) {
+  const [activity, voice] = [await load("activity"), await load(name)];
+  return { card: voice.card, activity: scores(activity), network: windowLogits(voice) };
+}
+
+/** ActivityModel of speech/waveform.py: the probability of speech in every 20 ms. */
+const scores = ({ session }) => async (signal) => (await session.run({ signal: tensor(signal, 1) })).speech.data;
+
+/** VoiceModel of speech/waveform.py, without a speaker baseline: the logits of every window. */
+function windowLogits({ session, card }) {
+  return async (signal) => {
+    const given = { signal: tensor(signal, 1) };
+    // The second input is named by whoever wrote the file; zeros say that nothing is known of the speaker.
+    if (card.baseline) given[session.inputNames[1]] = tensor(new Float32Array(1 + card.baseline), 1);
+    const { data, dims } = (await session.run(given)).window_logits;
+    return Array.from({ length: dims[1] }, (_, w) => data.slice(w * dims[2], (w + 1) * dims[2]));
+  };
+}
+
+const tensor = (values, rows) => new ort.Tensor("float32", values, [rows, values.length / rows]);
+
+function load(name) {
+  // What failed is tried again the next time.
+  opened[name] ??= loaded(name).catch((problem) => {
+    delete opened[name];
+    throw problem;
+  });
+  return opened[name];
+}
+
+async function loaded(name) {
+  runtime ??= await start();
+  cards ??= await (await fetched("models.json")).json();
+  const bytes = new Uint8Array(await (await fetched(`${name}.onnx`)).arrayBuffer());
+  return { card: cards[name], session: await ort.InferenceSession.create(bytes, { executionProviders: ["wasm"] }) };
+}
+
+async function start() {
+  ort.env.wasm.numThreads = 1; // more need headers that a plain server does not send
+  ort.env.wasm.wasmBinary = await unzipped(await (await fetched("ort.wasm.gz")).arrayBuffer());
+  return ort;
+}
+
+/** The runtime comes zipped, a third of its size; some servers unzip what ends in .gz themselves. */
+async function unzipped(buffer) {
+  const [first, second] = new Uint8Array(buffer, 0, 2);
+  if (first !== 0x1f || second !== 0x8b) return buffer;
+  return new Response(new Blob([buffer]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+}
+
+async function fetched(name) {
+  const answer = await fetch(new URL(name, import.meta.url)).catch(() => null);
+  if (!answer?.ok) throw new Error(`${name} could not be loaded${navigator.onLine ? "" : ", and there is no network"}. Once it was, it is kept: connect, and try again.`);
+  return answer;
+}
