@@ -39,6 +39,7 @@ let spoken = 0; // recordings from the microphone so far
 let starting = false;
 const asked = new Map(); // by number: the recording that the worker works on
 let number = 0;
+let queue = Promise.resolve(); // files, one after the other: a phone's memory holds one decoded recording
 
 // --- the worker ----------------------------------------------------------------------------------
 
@@ -52,6 +53,7 @@ function onMessage({ data: { id, type, ...given } }) {
   if (!recording) return;
   const changed = {
     signal: () => recording.hear(Samples.of(given.signal)),
+    opened: () => asked.delete(id),
     progress: () => (recording.progress = given.share),
     event: () => recording.event(given.event),
     done: () => finish(recording, given),
@@ -66,19 +68,19 @@ function onMessage({ data: { id, type, ...given } }) {
   drawResults();
 }
 
-function finish(recording, { result, seconds }) {
-  const { windows, speech } = recording;
+function finish(recording, { result, hops, seconds }) {
   recording.take(result);
-  if (recording.spoken) Object.assign(recording, { windows, speech });
-  recording.seconds = seconds;
+  Object.assign(recording, { windows: hops, seconds });
   asked.delete(recording.number);
+  recording.over?.();
   announce(`${recording.name}: ${summed(recording)}`);
 }
 
 function fail(recording, reason) {
   asked.delete(recording.number);
-  if (recorder?.recording === recording) stop();
   Object.assign(recording, { state: "failed", reason: capital(reason) });
+  if (recorder?.recording === recording) stop();
+  recording.over?.();
   announce(`${recording.name}: ${recording.reason}`);
 }
 
@@ -91,10 +93,10 @@ function choose(recording) {
 }
 
 function drawChosen() {
-  drawRecordings(find("recordings-list"), recordings, { chosen, acts: { choose, retry: analyse, cancel } });
+  drawRecordings(find("recordings-list"), recordings, { chosen, acts: { choose, retry: wait, cancel } });
   find("recordings").hidden = recordings.length < 2 && chosen?.state !== "failed" && chosen?.state !== "running";
-  find("view-name").textContent = chosen ? `${chosen.name}${chosen.duration ? `, ${long(chosen.duration)}` : ""}` : "";
   const still = chosen && chosen.state !== "live";
+  find("view-name").textContent = chosen ? [chosen.name, still && chosen.duration && long(chosen.duration), chosen.seconds && `computed in ${long(chosen.seconds)}`].filter(Boolean).join(", ") : "";
   player.load(still ? chosen.address : null);
   for (const id of ["zoom-in", "zoom-out", "zoom-all"]) find(id).disabled = !still;
   timeline.draw();
@@ -190,6 +192,8 @@ async function listen() {
   opened.addEventListener("piece", ({ detail }) => onPiece(recording, detail));
   opened.addEventListener("lost", stop);
   await opened.start();
+  // A screen that goes dark would end the recording.
+  opened.awake = await navigator.wakeLock?.request("screen").catch(() => null);
   recorder = opened;
   spoken++;
   recording.asked = find("model").value;
@@ -215,6 +219,7 @@ async function stop() {
   if (!stopped) return;
   recorder = null;
   await stopped.stop();
+  stopped.awake?.release();
   const { recording } = stopped;
   if (recording.state === "live") {
     recording.state = "finishing";
@@ -254,12 +259,20 @@ function take(files) {
   recordings = [...added, ...recordings];
   complain("");
   if (!recorder) choose(added[0]);
-  added.forEach(analyse);
+  added.forEach(wait);
 }
 
-async function analyse(recording) {
-  Object.assign(recording, { state: "running", progress: null, reason: "", asked: find("model").value, number: ++number });
+function wait(recording) {
+  Object.assign(recording, { state: "waiting", reason: "", asked: find("model").value, number: ++number });
   recording.nameLabels(cards[recording.asked].labels);
+  queue = queue.then(() => recording.state === "waiting" && analyse(recording));
+  drawChosen();
+}
+
+/** Resolves when the worker is done with it, for good or ill. */
+async function analyse(recording) {
+  Object.assign(recording, { state: "running", progress: null });
+  const over = new Promise((done) => (recording.over = done));
   drawChosen();
   try {
     const bytes = await recording.file.arrayBuffer();
@@ -270,6 +283,7 @@ async function analyse(recording) {
     fail(recording, problem.message);
     drawChosen();
   }
+  return over;
 }
 
 /** What the browser makes of a file's bytes: mono, at a rate that keeps all of speech. */
@@ -286,7 +300,9 @@ async function decoded(bytes) {
 }
 
 function cancel(recording) {
-  worker.postMessage({ id: recording.number, type: "cancel" });
+  if (asked.has(recording.number)) return worker.postMessage({ id: recording.number, type: "cancel" });
+  fail(recording, "Cancelled.");
+  drawChosen();
 }
 
 find("files").addEventListener("change", ({ target }) => {
@@ -364,11 +380,19 @@ find("downloads").addEventListener("click", ({ target }) => {
 
 /** Let the service worker stand before anything else is fetched: it keeps all files, and lets nothing out. */
 async function keep() {
-  if (!navigator.serviceWorker) return false;
-  await navigator.serviceWorker.register("sw.js");
-  await navigator.serviceWorker.ready;
-  if (!navigator.serviceWorker.controller) await new Promise((done) => navigator.serviceWorker.addEventListener("controllerchange", done, { once: true }));
-  return true;
+  if (!navigator.serviceWorker) return "Needs the network";
+  const registration = await navigator.serviceWorker.register("sw.js");
+  if (!registration.active) await activated(registration.installing ?? registration.waiting);
+  navigator.storage?.persist?.(); // or the browser may throw the files away when room is short
+  return registration.waiting ? "New version: close and reopen" : "Works offline";
+}
+
+function activated(coming) {
+  return new Promise((done, refuse) => {
+    const look = () => ({ activated: done, redundant: refuse })[coming.state]?.();
+    coming.addEventListener("statechange", look);
+    look();
+  });
 }
 
 function showModel() {
@@ -379,14 +403,10 @@ function showModel() {
 }
 
 async function begin() {
-  let isKept = false;
-  try {
-    isKept = await keep();
-  } catch {
-    // Without it the page works as long as there is a network, which is said below.
-  }
-  find("kept").dataset.state = isKept ? "there" : "waiting";
-  find("kept-text").textContent = isKept ? "Works offline" : "Needs the network";
+  // Without it the page works as long as there is a network.
+  const standing = await keep().catch(() => "Needs the network");
+  find("kept").dataset.state = navigator.serviceWorker?.controller ? "there" : "waiting";
+  find("kept-text").textContent = standing;
   cards = await (await fetch("models.json")).json();
   const names = Object.keys(cards).filter((name) => name !== "activity");
   find("model").append(...names.map((name) => new Option(name, name)));

@@ -51,15 +51,27 @@ def build(target: Path) -> None:
     for name in SHARED:
         shutil.copy(SOURCE / "web" / name, target)
     for name in OWN:
-        text = (HERE / name).read_text(encoding="utf-8")
-        (target / name).write_text(text.replace("{{POLICY}}", POLICY), encoding="utf-8")
+        shutil.copy(HERE / name, target)
     _runtime(target)
     for name in (*MODELS, *LATER):
         shutil.copy(SOURCE / "models" / "weights" / f"{name}.onnx", target)
     (target / "models.json").write_text(json.dumps({name: _card(name) for name in (*MODELS, *LATER)}), encoding="utf-8")
     for size, margin, name in ((192, 0, "icon-192"), (512, 0, "icon-512"), (512, 0.14, "icon-maskable")):
         _icon(size, margin).save(target / f"{name}.png", optimize=True)
+    _fill(target / "index.html", POLICY=POLICY, SIZE=f"{_size(target, skip=LATER) / 1e6:.0f} MB")
     _service_worker(target)
+
+
+def _fill(path: Path, **values: str) -> None:
+    """Put values into the places of a file that are named in double braces."""
+    text = path.read_text(encoding="utf-8")
+    for name, value in values.items():
+        text = text.replace(f"{{{{{name}}}}}", value)
+    path.write_text(text, encoding="utf-8")
+
+
+def _size(target: Path, *, skip: tuple[str, ...] = ()) -> int:
+    return sum(path.stat().st_size for path in target.iterdir() if path.stem not in skip)
 
 
 def _runtime(target: Path) -> None:
@@ -112,25 +124,17 @@ def _icon(size: int, margin: float) -> Image.Image:
 
 def _service_worker(target: Path) -> None:
     """Last, as it names every file to keep, and a version that changes whenever one of them does."""
-    later = {f"{name}.onnx" for name in LATER}
-    names = sorted(path.name for path in target.iterdir() if path.name not in later)
-    text = (HERE / "sw.js").read_text(encoding="utf-8")
-    digest = hashlib.sha256(text.encode())
-    for name in sorted(path.name for path in target.iterdir()):
-        digest.update(name.encode() + b"\0" + (target / name).read_bytes())
-    for key, value in {"VERSION": digest.hexdigest()[:16], "FILES": json.dumps(names), "POLICY": POLICY}.items():
-        text = text.replace(f"{{{{{key}}}}}", value)
-    (target / "sw.js").write_text(text, encoding="utf-8")
-
-
-def _sizes(target: Path) -> str:
-    sizes = {path.name: path.stat().st_size for path in target.iterdir()}
-    later = sum(sizes[f"{name}.onnx"] for name in LATER)
-    first = sum(sizes.values()) - later
-    return f"{first / 1e6:.1f} MB to install; {later / 1e6:.1f} MB more with {', '.join(LATER)}"
+    shutil.copy(HERE / "sw.js", target)
+    digest = hashlib.sha256()
+    for path in sorted(target.iterdir()):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    names = sorted(path.name for path in target.iterdir() if path.stem not in LATER and path.name != "sw.js")
+    _fill(target / "sw.js", VERSION=digest.hexdigest()[:16], FILES=json.dumps(names), POLICY=POLICY)
 
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "dist"
     build(folder)
-    print(f"{folder}: {_sizes(folder)}. Serve it: python -m http.server -d {folder} --bind 127.0.0.1 8080")
+    first = _size(folder, skip=LATER)
+    print(f"{folder}: {first / 1e6:.1f} MB, and {(_size(folder) - first) / 1e6:.1f} MB more with {', '.join(LATER)}.")
+    print(f"Serve it: python -m http.server -d {folder} --bind 127.0.0.1 8080")

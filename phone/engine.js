@@ -156,12 +156,15 @@ class Machine {
 /** Emotions of a signal that arrives in pieces. `network(signal)` gives the logits of its windows, rows of k. */
 export class Stream {
   #buffer = new Buffer();
-  /** Takes the [start, end) of every region that is over. */
+  /** Takes the [start, end) of every region that is over: Listener of timeline/segments.py. */
   onRegion = () => {};
+  /** Takes the answer of every hop; it always has a label. */
+  onHop = () => {};
 
   constructor({ card, network, activity }, options = OPTIONS) {
     this.activity = new Activity(activity, options);
     this.reader = new RegionReader(card, network, options);
+    this.reader.onHop = (hop) => this.onHop(hop);
     this.margin = Math.round(options.margin * RATE);
   }
 
@@ -233,7 +236,7 @@ class RegionReader {
   }
 
   async grow([start, end], buffer) {
-    this.#region ??= new Region(start, this.card, this.shortest);
+    this.#region ??= new Region(start, this.card, this);
     const [state, step, done] = [this.#region, Math.max(1, Math.floor(this.block / this.hop)), []];
     for (;;) {
       let last = Math.floor((state.count + this.windowsAtOnce - 1) / step) * step;
@@ -351,8 +354,8 @@ class Region {
   #current = null; // the segment in progress
   #change = null; // after it a change that has not lasted yet
 
-  constructor(start, card, shortest) {
-    Object.assign(this, { start, card, shortest, hop: card.input.hop });
+  constructor(start, card, { shortest, onHop }) {
+    Object.assign(this, { start, card, shortest, onHop, hop: card.input.hop });
     // Windows.weights: what a window counts for each of the hops that it covers, most in its middle.
     const reach = Math.ceil(card.input.window / this.hop);
     this.weights = Array.from({ length: reach }, (_, i) => Math.sin((Math.PI * (i + 0.5)) / reach) ** 2);
@@ -383,8 +386,10 @@ class Region {
     const start = this.start + this.#hops * this.hop;
     const reached = Math.min(start + this.hop, end);
     const sum = this.#rows[0].map((_, j) => ((reached - start) * this.#rows.reduce((a, row, i) => a + weights[i] * row[j], 0)) / total);
+    const hop = new Segment(start, reached, sum);
     this.#hops++;
-    return this.#merge(new Segment(start, reached, sum));
+    this.onHop(this.#answer(hop, 0));
+    return this.#merge(hop);
   }
 
   #merge(hop) {
@@ -421,10 +426,11 @@ class Region {
     return scores.indexOf(Math.max(...scores));
   }
 
-  #answer({ start, end, sum }) {
+  /** The mean of the hops, weighted by their length. */
+  #answer({ start, end, sum }, threshold = this.card.threshold) {
     const k = this.card.labels.length;
     const total = sum.slice(0, k).reduce((a, b) => a + b);
-    return answer(this.card, start, end, sum.map((x, i) => x / (i < k ? total : end - start)));
+    return answer({ ...this.card, threshold }, start, end, sum.map((x, i) => x / (i < k ? total : end - start)));
   }
 }
 

@@ -36,18 +36,19 @@ async function analyse({ id, model, bytes, channels, rate }) {
   const sound = bytes ? readWav(bytes) : { channels, rate };
   const signal = prepared(sound.channels, sound.rate);
   postMessage({ id, type: "signal", signal });
+  const prepare = performance.now();
   const setup = await models(model);
-  const loaded = performance.now();
-  const stream = new Stream(setup);
-  const segments = [];
+  const loading = performance.now() - prepare;
+  const [stream, segments, hops] = [new Stream(setup), [], []];
+  stream.onHop = (hop) => hops.push(hop);
   for (let at = 0; at < signal.length; at += STEP * RATE) {
     if (cancelled.delete(id)) throw new Error("Cancelled.");
     segments.push(...(await stream.feed(signal.subarray(at, at + STEP * RATE))));
     postMessage({ id, type: "progress", share: Math.min(1, (at + STEP * RATE) / signal.length) });
   }
   segments.push(...(await stream.flush()));
-  const seconds = { all: (performance.now() - began) / 1000, networks: (performance.now() - loaded) / 1000 };
-  postMessage({ id, type: "done", result: result(stream, segments, setup.card), seconds });
+  const seconds = (performance.now() - began - loading) / 1000;
+  postMessage({ id, type: "done", result: result(stream, segments, setup.card), hops, seconds });
 }
 
 function result(stream, segments, card) {
@@ -60,7 +61,8 @@ function result(stream, segments, card) {
 async function listen({ id, model }) {
   const setup = await models(model);
   const stream = new Stream(setup, LIVE);
-  live = { id, stream, card: setup.card, segments: [], waiting: [], looked: 0, spoken: null };
+  live = { id, stream, card: setup.card, segments: [], hops: [], looked: 0, spoken: null };
+  stream.onHop = (hop) => live.hops.push(hop);
   stream.onRegion = ([start, end]) => {
     tell("speech_start", { start: start / RATE });
     tell("speech_end", { start: start / RATE, end: end / RATE });
@@ -95,10 +97,10 @@ async function step() {
 
 async function end({ id }) {
   if (waiting.length) await step();
-  const { stream, segments, card } = live;
+  const { stream, segments, hops, card } = live;
   settle(await stream.flush());
   live = null;
-  postMessage({ id, type: "done", result: result(stream, segments, card) });
+  postMessage({ id, type: "done", result: result(stream, segments, card), hops });
 }
 
 function settle(found) {
