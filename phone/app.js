@@ -16,10 +16,13 @@ import { offerTheme } from "./top.js";
 import { answer, best, capital, clock, long, percent, strength, why } from "./words.js";
 
 const find = (id) => document.getElementById(id);
-/** Hertz that files are decoded at which the browser has to decode: no rate is usual that loses speech above it. */
+/** Hertz at which the browser decodes: then the resampling is ours, and the scores are those of Python. */
 const DECODED = 48000;
-/** Seconds of a recording whose sound is decoded at that rate; longer ones at 16 kHz, or the memory of a phone is full. */
-const SHORT = 600;
+/** Seconds from which it decodes at 16 kHz, a third of the memory; its own resampling moves scores by up to 0.03. */
+const LONG = 1200;
+const COARSE = "Longer than 20 minutes: read at a third of the memory, which changes scores a little (by up to 0.03).";
+/** Bytes of a file that are read: it has to lie in memory whole, and decoded besides. */
+const LARGEST = 400e6;
 const NOTES = {
   "voice-small": "On this device already. The default: fast on a phone.",
   voice: "Better, slower, and 14 MB more, which are loaded once.",
@@ -52,7 +55,7 @@ function onMessage({ data: { id, type, ...given } }) {
   const recording = asked.get(id);
   if (!recording) return;
   const changed = {
-    signal: () => recording.hear(Samples.of(given.signal)),
+    piece: () => fill(recording, given),
     opened: () => asked.delete(id),
     progress: () => (recording.progress = given.share),
     event: () => recording.event(given.event),
@@ -61,11 +64,17 @@ function onMessage({ data: { id, type, ...given } }) {
   }[type];
   changed?.();
   if (recording !== chosen) return type === "event" || drawChosen();
-  if (type === "signal" || type === "done") timeline.show(recording);
+  if (type === "piece" || type === "done") timeline.show(recording);
   if (type !== "event") return drawChosen();
   timeline.draw();
   drawNow();
   drawResults();
+}
+
+/** What the worker makes of a file's sound, piece by piece. */
+function fill(recording, { piece, length }) {
+  if (!recording.samples) recording.hear(new Samples(length));
+  recording.samples.append(piece);
 }
 
 function finish(recording, { result, hops, seconds }) {
@@ -271,14 +280,15 @@ function wait(recording) {
 
 /** Resolves when the worker is done with it, for good or ill. */
 async function analyse(recording) {
-  Object.assign(recording, { state: "running", progress: null });
+  Object.assign(recording, { state: "running", progress: null, samples: null });
   const over = new Promise((done) => (recording.over = done));
   drawChosen();
   try {
+    if (recording.file.size > LARGEST) throw new Error(`The file has ${Math.round(recording.file.size / 1e6)} MB; up to ${LARGEST / 1e6} MB can be read here. Cut it, or save it as mp3 or m4a.`);
     const bytes = await recording.file.arrayBuffer();
     // A WAV file is read as Python reads it; the rest is the browser's.
-    const sound = wavForm(bytes) ? { bytes } : await decoded(bytes);
-    ask(recording, { type: "analyse", ...sound }, [sound.bytes ?? sound.channels[0].buffer]);
+    const sound = wavForm(bytes) ? { bytes } : await decoded(bytes, await lengthOf(recording.address));
+    ask(recording, { type: "analyse", ...sound }, [sound.bytes ?? sound.signal.buffer]);
   } catch (problem) {
     fail(recording, problem.message);
     drawChosen();
@@ -287,16 +297,24 @@ async function analyse(recording) {
 }
 
 /** What the browser makes of a file's bytes: mono, at a rate that keeps all of speech. */
-async function decoded(bytes) {
-  const rate = bytes.byteLength / 4000 > SHORT ? 16000 : DECODED;
+async function decoded(bytes, seconds) {
+  const rate = seconds > LONG ? 16000 : DECODED;
   let sound;
   try {
     sound = await new OfflineAudioContext(1, 1, rate).decodeAudioData(bytes);
   } catch {
     throw new Error("This is not a recording that the browser can read: damaged, or of a kind it does not know. It knows wav, mp3, m4a, ogg, flac, webm and mp4; convert it to one.");
   }
-  const channels = Array.from({ length: sound.numberOfChannels }, (_, c) => sound.getChannelData(c));
-  return { rate, channels: [Float32Array.from(mixed(channels))] };
+  return { rate, warnings: rate < DECODED ? [COARSE] : [], signal: mixed(Array.from({ length: sound.numberOfChannels }, (_, c) => sound.getChannelData(c))) };
+}
+
+/** Seconds of a recording by its header; 0 where that does not say. */
+function lengthOf(address) {
+  const sound = Object.assign(new Audio(), { preload: "metadata", src: address });
+  return new Promise((done) => {
+    sound.addEventListener("loadedmetadata", () => done(Number.isFinite(sound.duration) ? sound.duration : 0), { once: true });
+    sound.addEventListener("error", () => done(0), { once: true });
+  });
 }
 
 function cancel(recording) {
@@ -421,6 +439,15 @@ async function begin() {
   document.body.dataset.ready = "";
 }
 
+// Where the browser can install the page it says so; elsewhere its own menu does.
+addEventListener("beforeinstallprompt", (event) => {
+  event.preventDefault();
+  find("install").hidden = false;
+  find("install").onclick = async () => {
+    await event.prompt();
+    find("install").hidden = true;
+  };
+});
 find("problem-close").addEventListener("click", () => complain(""));
 addEventListener("beforeunload", (event) => recorder && event.preventDefault());
 find("consent").checked = false; // browsers restore boxes after a reload; consent is given anew

@@ -40,41 +40,40 @@ const READERS = {
   float64: (view, at) => view.getFloat64(at, true),
 };
 
-/** The channels (Float32Array each) and the rate of a WAV file that has a form. */
+/** The mono signal and the rate of a WAV file that has a form: its channels are mixed as they are read, to save memory. */
 export function readWav(bytes) {
-  const { type, channels: count, rate, width, start, size } = wavForm(bytes);
-  const [view, read, step] = [new DataView(bytes), READERS[type], count * width];
-  const channels = Array.from({ length: count }, (_, c) => {
-    const samples = new Float32Array(Math.floor(size / step));
-    for (let i = 0, at = start + c * width; i < samples.length; i++, at += step) samples[i] = read(view, at);
-    return samples;
-  });
-  return { rate, channels };
+  const { type, channels, rate, width, start, size } = wavForm(bytes);
+  const [view, read, weights] = [new DataView(bytes), READERS[type], shares(channels)];
+  const signal = new Float32Array(Math.floor(size / (channels * width)));
+  for (let i = 0, at = start; i < signal.length; i++) {
+    let sum = 0;
+    for (let c = 0; c < channels; c++, at += width) sum += weights[c] * read(view, at);
+    signal[i] = sum;
+  }
+  return { signal, rate };
 }
 
 const word = (view, at) => String.fromCharCode(...[0, 1, 2, 3].map((i) => view.getUint8(at + i)));
 
-/** Channels to the mono signal at 16 kHz that the models take. Throws an Error in words where it is no sound. */
-export function prepared(channels, rate) {
-  if (!channels.length || !channels[0].length) throw new Error("The file holds no samples. Copy or export it again.");
+/** All channels (Float32Array each) in one, as players mix them. */
+export function mixed(channels) {
+  const weights = shares(channels.length);
+  return channels[0].map((_, i) => channels.reduce((sum, channel, c) => sum + weights[c] * channel[i], 0));
+}
+
+function shares(count) {
+  const weights = SURROUND[count] ?? Array(count).fill(1);
+  const total = weights.reduce((a, b) => a + b);
+  return weights.map((weight) => weight / total);
+}
+
+/** A mono signal as the models take it, at 16 kHz. Throws an Error in words where it is no sound. */
+export function prepared(signal, rate) {
+  if (!signal.length) throw new Error("The file holds no samples. Copy or export it again.");
   if (rate < LOWEST || rate > HIGHEST) throw new Error(`The sampling rate is ${rate} Hz; allowed: ${LOWEST} to ${HIGHEST} Hz. Export it at 16000 Hz.`);
-  const signal = mixed(channels);
   const wrong = signal.findIndex((x) => !(Math.abs(x) < ABSURD));
   if (wrong >= 0) throw new Error(`The file holds NaN, infinite or absurd samples, the first at ${(wrong / rate).toFixed(3)} s. Export it again.`);
   return rate === RATE ? signal : resampled(signal, rate);
-}
-
-/** All channels in one, as players mix them. */
-export function mixed(channels) {
-  if (channels.length === 1) return channels[0];
-  const weights = SURROUND[channels.length] ?? channels.map(() => 1);
-  const total = weights.reduce((a, b) => a + b);
-  const mix = new Float64Array(channels[0].length);
-  channels.forEach((channel, c) => {
-    const weight = weights[c] / total;
-    for (let i = 0; i < mix.length; i++) mix[i] += weight * channel[i];
-  });
-  return Float32Array.from(mix);
 }
 
 // soxr's quality HQ, which Python resamples with, is this windowed sinc: fitted to its impulse response, 48 kHz to 16 kHz

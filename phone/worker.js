@@ -6,6 +6,8 @@ import { prepared, RATE, readWav } from "./sound.js";
 
 /** Seconds fed between two reports of progress. */
 const STEP = 5;
+/** Seconds of sound that are handed over at once. */
+const PIECE = 60;
 /** Seconds of new speech between two looks at what is spoken now. */
 const LOOK = 0.8;
 
@@ -30,12 +32,16 @@ async function open({ id, model }) {
   postMessage({ id, type: "opened" });
 }
 
-/** A recording: the bytes of a WAV file, or channels at a rate. */
-async function analyse({ id, model, bytes, channels, rate }) {
+/** A recording: the bytes of a WAV file, or a mono signal at a rate. */
+async function analyse({ id, model, bytes, ...given }) {
   const began = performance.now();
-  const sound = bytes ? readWav(bytes) : { channels, rate };
-  const signal = prepared(sound.channels, sound.rate);
-  postMessage({ id, type: "signal", signal });
+  const sound = bytes ? readWav(bytes) : given;
+  const signal = prepared(sound.signal, sound.rate);
+  // For drawing and playing, in pieces: a second copy of the whole may be too much for a phone.
+  for (let at = 0; at < signal.length; at += PIECE * RATE) {
+    const piece = signal.slice(at, at + PIECE * RATE);
+    postMessage({ id, type: "piece", piece, length: signal.length }, [piece.buffer]);
+  }
   const prepare = performance.now();
   const setup = await models(model);
   const loading = performance.now() - prepare;
@@ -48,7 +54,7 @@ async function analyse({ id, model, bytes, channels, rate }) {
   }
   segments.push(...(await stream.flush()));
   const seconds = (performance.now() - began - loading) / 1000;
-  postMessage({ id, type: "done", result: result(stream, segments, setup.card), hops, seconds });
+  postMessage({ id, type: "done", result: { ...result(stream, segments, setup.card), warnings: given.warnings ?? [] }, hops, seconds });
 }
 
 function result(stream, segments, card) {

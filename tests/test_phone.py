@@ -1,4 +1,4 @@
-"""The offline page, built by ``make phone``, in a real Chromium: the same answers as Python's, and not a byte leaves it."""
+"""The offline page that ``make phone`` builds, in a real Chromium: Python's answers, and not a byte leaves it."""
 
 import functools
 import http.server
@@ -257,7 +257,9 @@ def test_neither_the_page_nor_its_worker_may_ask_anybody_else(phone):
     refused = "address => fetch(address).then(() => 'answered', () => 'refused')"
     assert phone.page.evaluate(refused, elsewhere) == "refused"
     assert phone.page.workers[0].evaluate(refused, elsewhere) == "refused"
-    served = phone.page.evaluate("() => fetch('worker.js').then(answer => answer.headers.get('Content-Security-Policy'))")
+    served = phone.page.evaluate(
+        "() => fetch('worker.js').then(answer => answer.headers.get('Content-Security-Policy'))"
+    )
     assert "script-src 'self' 'wasm-unsafe-eval';" in served and "connect-src 'self';" in served
     assert served == phone.page.locator("meta[http-equiv]").get_attribute("content")
     phone.errors = [said for said in phone.errors if "Content Security Policy" not in said]
