@@ -70,7 +70,6 @@ async function listen({ id, model }) {
   live = { id, stream, card: setup.card, segments: [], hops: [], looked: 0, spoken: null };
   stream.onHop = (hop) => live.hops.push(hop);
   stream.onRegion = ([start, end]) => {
-    tell("speech_start", { start: start / RATE });
     tell("speech_end", { start: start / RATE, end: end / RATE });
     live.spoken = null;
   };
