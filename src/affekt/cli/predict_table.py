@@ -51,7 +51,7 @@ def print_timeline(result: Result, also: Also) -> None:
         table.add_row(
             *([] if is_picture else [clock(p.start), clock(p.end)]),
             *([Text(shown(p.who or ""))] if people else []),
-            Text(word(p)),
+            Text(p.answer),
             percent(p.confidence),
             percent(p.quality),
             Text(also.of(p)),
@@ -106,9 +106,9 @@ def print_media(result: Result, also: Also) -> None:
             shared = {id(q): min(p.end, q.end) - max(p.start, q.start) for q in here}
             most = max(here, key=lambda q: shared[id(q)], default=None)
             is_there = most is not None and shared[id(most)] > 0
-            said.append(f"{word(most)} {percent(most.confidence)}" if most is not None and is_there else "")
+            said.append(f"{most.answer} {percent(most.confidence)}" if most is not None and is_there else "")
         reason = [Text(p.reason)] if any(q.reason for q in fused) else []
-        table.add_row(clock(p.start), clock(p.end), Text(shown(p.who or "")), Text(word(p)), percent(p.confidence),
+        table.add_row(clock(p.start), clock(p.end), Text(shown(p.who or "")), Text(p.answer), percent(p.confidence),
                       *map(Text, said), *reason)  # fmt: skip
     screen = console()
     screen.print(Text(f"{shown(result.source)}: {clock(result.duration)} long"))
@@ -147,7 +147,7 @@ def print_overview(results: Sequence[Result], also: Also) -> None:
         seen = str(len({p.who for p in result.predictions})) if is_face else spoken
         counts = [seen] if pictures else [clock(result.duration), seen, str(len(result.predictions))]
         p = result.summary
-        label = Text(word(p))
+        label = Text(p.answer)
         why = [Text(p.reason)] if weak else []
         table.add_row(Text(shown(result.source)), *counts, label, percent(p.confidence), Text(also.of(p)), *why)
     console().print(table)
@@ -156,15 +156,8 @@ def print_overview(results: Sequence[Result], also: Also) -> None:
 def answer(prediction: Prediction, also: Also) -> str:
     """A prediction in words."""
     if not prediction.scores:
-        return word(prediction)
-    return f"{word(prediction)} ({percent(prediction.confidence)}), {also.lead} {also.of(prediction)}"
-
-
-def word(prediction: Prediction) -> str:
-    """The label; or "not sure" with the best guess; or "no speech", "no face"."""
-    if prediction.unsure:
-        return f"not sure, perhaps {prediction.best}"
-    return prediction.label or {"face": "no face", "text": "no words"}.get(prediction.modality, "no speech")
+        return prediction.answer
+    return f"{prediction.answer} ({percent(prediction.confidence)}), {also.lead} {also.of(prediction)}"
 
 
 def others(prediction: Prediction) -> str:

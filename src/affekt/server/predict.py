@@ -34,7 +34,8 @@ from affekt.timeline.segments import Listener
 from affekt.types import Prediction, Result
 from affekt.write.predictions import ONE_RECORDING, WRITERS, document
 
-MEDIA = {"json": "application/json", "jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
+_CSV = "text/csv; charset=utf-8"
+MEDIA = {"json": "application/json", "jsonl": "application/x-ndjson", "csv": _CSV, "shares": _CSV}
 PLAIN = "text/plain; charset=utf-8"
 #: The ``explanation`` of each segment of a result, as JSON has it.
 Explanations = list[dict[str, Any]]
