@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from affekt.cli.shares_table import MOST_ROWS, in_short, is_long, more_than_listed, print_shares
 from affekt.cli.terminal import clock, console, in_all, percent, shown
 from affekt.types import Prediction, Result
 
@@ -59,6 +60,9 @@ def print_timeline(result: Result, also: Also) -> None:
         )
     screen = console()
     screen.print(Text(f"{shown(result.source)}: {length}{_content(result, is_face)}"))
+    if is_long(result):
+        _print_long(result, table)
+        return
     if result.predictions:
         screen.print(table)
     if not people:
@@ -112,11 +116,25 @@ def print_media(result: Result, also: Also) -> None:
                       *map(Text, said), *reason)  # fmt: skip
     screen = console()
     screen.print(Text(f"{shown(result.source)}: {clock(result.duration)} long"))
+    if is_long(result):
+        _print_long(result, table)
+        return
     if fused:
         screen.print(table)
     screen.print(Text(in_all(result.summary, answer(result.summary, also))))
     for who, summary in result.summaries.items() if len(result.summaries) > 1 else ():
         screen.print(Text(f"{shown(who)}, {in_all(summary, answer(summary, also))}"))
+
+
+def _print_long(result: Result, table: Any) -> None:
+    """What a recording of many segments says: how its time is divided, then the table of segments."""
+    from rich.text import Text
+
+    print_shares(result)
+    screen = console()
+    screen.print(table if table.row_count <= MOST_ROWS else Text(more_than_listed(result)))
+    if result.summary.reason:
+        screen.print(Text(f"weak: {result.summary.reason}"))
 
 
 def _content(result: Result, is_face: bool) -> str:
@@ -140,6 +158,9 @@ def print_overview(results: Sequence[Result], also: Also) -> None:
     kept = [column for column in columns if not (pictures and column in ("length", "segments"))]
     table = Table(*kept, "emotion", "confidence", also.heading, box=None, pad_edge=False)
     weak = any(result.summary.reason for result in results)
+    some_long = any(map(is_long, results))
+    if some_long:
+        table.add_column("most often")
     if weak:
         table.add_column("weak because")
     for result in results:
@@ -149,7 +170,8 @@ def print_overview(results: Sequence[Result], also: Also) -> None:
         p = result.summary
         label = Text(p.answer)
         why = [Text(p.reason)] if weak else []
-        table.add_row(Text(shown(result.source)), *counts, label, percent(p.confidence), Text(also.of(p)), *why)
+        often = [Text(in_short(result))] if some_long else []
+        table.add_row(Text(shown(result.source)), *counts, label, percent(p.confidence), Text(also.of(p)), *often, *why)
     console().print(table)
 
 

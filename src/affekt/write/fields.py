@@ -47,7 +47,7 @@ def whole_table_of(prediction: Prediction) -> dict[str, Any]:
     fields = table_of(prediction)
     best = prediction.best
     always = {"label": fields["label"], "best": None if best is None else utf8(best), "unsure": prediction.unsure}
-    return {"start": fields.pop("start"), "end": fields.pop("end"), **always, **{**fields, **always}}
+    return {"start": fields.pop("start"), "end": fields.pop("end"), **always, **fields, **always}
 
 
 def rounded(scores: Mapping[str, float]) -> dict[str, float]:
