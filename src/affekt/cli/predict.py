@@ -17,7 +17,7 @@ from affekt._files import atomic_write
 from affekt._optional import require
 from affekt.cli.annotated import annotation, check_annotate
 from affekt.cli.explained import beside, check_form, explaining_writer, print_explained, save_maps
-from affekt.cli.predict_table import NEXT_BEST, NOTHING, Also, answer, in_lanes, print_overview, print_timeline
+from affekt.cli.predict_table import NEXT_BEST, NOTHING, Also, answer, print_overview, print_timeline
 from affekt.cli.terminal import SOME_FAILED, Target, percent, polite, progress, shown
 from affekt.errors import AffektError, AudioError, InputError
 from affekt.labels import parse_labels
@@ -623,7 +623,7 @@ def _picture_form(path: Path) -> str:
 def _save_plot(result: Result, trace: Trace, path: Path) -> None:
     if not result.duration:
         raise InputError(f"{shown(result.source)}: a picture has no timeline to --plot; --annotate draws into it.")
-    from affekt.plot.timeline import Timeline, draw_timeline
+    from affekt.plot.timeline import Timeline, draw_timeline, in_lanes
 
     segments, windows = list(result.predictions), trace.hops
     title = shown(Path(result.source).name)

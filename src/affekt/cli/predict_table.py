@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from affekt.cli.shares_table import MOST_ROWS, in_short, is_long, more_than_listed, print_shares
@@ -69,26 +68,6 @@ def print_timeline(result: Result, also: Also) -> None:
         screen.print(Text(in_all(result.summary, answer(result.summary, also))))
     for who, summary in {} if is_picture else result.summaries.items():
         screen.print(Text(f"{shown(who)}, {in_all(summary, answer(summary, also))}"))
-
-
-def in_lanes(result: Result, *, least: float = 1.0) -> list[Prediction]:
-    """The predictions of several modalities with the name of their lane in ``who``: person by person, all first.
-
-    Who is there for less than ``least`` seconds in all is left out.
-    """
-    order = {"fusion": "all", "speech": "voice", "face": "face", "text": "words"}
-    lengths: dict[str | None, float] = {}
-    for p in result.predictions:
-        if p.modality == "fusion":
-            lengths[p.who] = lengths.get(p.who, 0.0) + p.duration
-    people = [who for who, length in lengths.items() if length >= least or len(lengths) == 1]
-    return [
-        replace(p, who=order[modality] if who is None else f"{who}: {order[modality]}")
-        for who in people
-        for modality in order
-        for p in result.predictions
-        if p.who == who and p.modality == modality
-    ]
 
 
 def print_media(result: Result, also: Also) -> None:

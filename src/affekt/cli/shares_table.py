@@ -1,14 +1,13 @@
-"""How the time of a long recording is divided among the labels, for the terminal: in all, for each person, over time."""
+"""How the time of a long recording is divided among the labels, for the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from affekt.cli.terminal import clock, console, percent, shown
-from affekt.timeline.shares import Shares, bin_width, deciding, shares_of
+from affekt.timeline.shares import JUDGED, NOTHING, Shares, bin_width, deciding, shares_of
 from affekt.types import Result
-from affekt.write.predictions import NOT_SURE, nothing_of
+from affekt.write.predictions import NOT_SURE
 
 #: Segments that can be taken in at a glance; of more, shares lead.
 FEW = 8
@@ -16,8 +15,6 @@ FEW = 8
 MOST_ROWS = 60
 #: Rows over time, people with a column of their own, and characters of a bar, at most.
 BINS, COLUMNS, BAR = 24, 4, 24
-#: What a share is one of.
-OF = {"speech": "of speech", "face": "of the time with a face", "text": "of the time with words"}
 
 
 def is_long(result: Result) -> bool:
@@ -38,7 +35,7 @@ def print_shares(result: Result) -> None:
     """A row for each label, then one for each stretch of equal time."""
     from rich.text import Text
 
-    of = OF.get(result.summary.modality, "of the time with somebody")
+    of, nothing = f"of {JUDGED[result.summary.modality]}", NOTHING[result.summary.modality]
     every = bin_width(result.duration, most=BINS)
     found = shares_of(result.predictions, result.duration, labels=result.labels, every=every)
     people = list(found.people) if 1 < len(found.people) <= COLUMNS else []
@@ -46,10 +43,10 @@ def print_shares(result: Result) -> None:
     screen = console()
     screen.print(Text(f"most often {in_short(result, f' {of}')}"))
     screen.print()
-    screen.print(_labels_table(parts, f"share {of}", nothing_of(result)))
+    screen.print(_labels_table(parts, f"share {of}", nothing))
     if len(found.bins) > 1:
         screen.print()
-        screen.print(_time_table(parts, every, nothing_of(result)))
+        screen.print(_time_table(parts, every, nothing))
     screen.print()
 
 

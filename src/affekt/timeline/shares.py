@@ -17,6 +17,14 @@ from affekt.types import Prediction
 MINUTES = (60, 120, 300, 600, 900, 1800, 3600, 7200)
 #: Bins at most, where nobody asks for a width.
 MOST_BINS = 60
+#: By modality: what a share is one of, and what the time without it is called.
+JUDGED = {
+    "speech": "speech",
+    "face": "the time with a face",
+    "text": "the time with words",
+    "fusion": "the time with somebody",
+}
+NOTHING = {"speech": "silence", "face": "no face", "text": "no words", "fusion": "nobody"}
 
 
 @dataclass(frozen=True)

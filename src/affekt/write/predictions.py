@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from typing import IO, Any
 
 from affekt.errors import InputError
-from affekt.timeline.shares import Shares, deciding
+from affekt.timeline.shares import NOTHING, Shares, deciding
 from affekt.types import Prediction, Result
 from affekt.write.fields import rounded, table_of, thousandths, utf8, whole_table_of
 
@@ -227,23 +227,12 @@ def shares(results: Iterable[Result], file: IO[str]) -> None:
         for who, part in {"": result.shares, **result.shares.people}.items():
             rows = [(label, part.seconds[label], round(x, 4)) for label, x in part.share.items()]
             rows += [(NOT_SURE, part.unsure, round(part.unsure_share, 4))]
-            for label, seconds, share in [*rows, (nothing_of(result), part.silence, "")]:
+            for label, seconds, share in [*rows, (NOTHING[result.summary.modality], part.silence, "")]:
                 writer.writerow([_cell(result.source), _cell(who), _cell(label), thousandths(seconds), share])
 
 
 #: What unsure time is called where people read it.
 NOT_SURE = "not sure"
-
-
-def nothing_of(result: Result) -> str:
-    """What the time without anything to judge is called: silence, no face, no words.
-
-    Examples
-    --------
-    >>> nothing_of(Result("a.wav", 1.0, (), Prediction(0, 0, {}), "m", ("happy",)))
-    'silence'
-    """
-    return {"face": "no face", "text": "no words", "fusion": "nobody"}.get(result.summary.modality, "silence")
 
 
 #: Names of channels to their numbers.
