@@ -54,6 +54,8 @@ def test_a_result_shows_its_segments_in_their_colours_and_the_shares():
     (happy,) = rectangles(tree, LABEL_COLOURS["happy"])
     assert (float(happy.get("x")), float(happy.get("width"))) == (0.0, 288.0)
     assert len(rectangles(tree)) == 4  # the ground, and three segments
+    pattern = tree.find(".//{*}pattern").get("id")
+    assert rectangles(tree)[-1].get("fill") == f"url(#{pattern})"
     assert "happy 50 %" in words(tree) and "not sure 38 %" in words(tree) and "silence 2.0 s" in words(tree)
     assert "warning: clipped" in words(tree)
 
@@ -68,7 +70,7 @@ def test_a_long_result_is_drawn_in_bins_of_equal_time():
 def test_each_person_has_a_lane_and_there_are_not_too_many():
     tree = parsed(result(said(0, 4, who="left"), said(5, 6, "sad", who="right")))
     (sad,) = rectangles(tree, LABEL_COLOURS["sad"])
-    assert float(sad.get("y")) == 30
+    assert float(sad.get("y")) == 40
     crowd = parsed(result(*(said(0, 4, who=f"face {i}", modality="face") for i in range(40))))
     assert float(crowd.find(".//{*}svg").get("height")) < 300 and "6 of 40 are drawn" in words(crowd)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from zlib import crc32
 
 from affekt.plot.colours import colours
 from affekt.plot.timeline import CROWDED
@@ -14,11 +15,16 @@ from affekt.timeline.shares import JUDGED, NOTHING, Shares, bin_width, deciding,
 from affekt.types import Prediction, Report, Result
 
 #: Pixels: of a picture, and of a lane in it.
-WIDTH, LANE, FOOT = 720, 30, 16
+WIDTH, LANE, FOOT = 720, 40, 16
 #: Lanes, rows and warnings at most.
 MOST_LANES, MOST_ROWS = 6, 10
-#: What is not sure, and what is silent, on any page.
-UNSURE = 'fill="currentColor" fill-opacity="0.3"'
+#: What is not sure is hatched, what is silent nearly empty, on any page. The hatching is named by what is in the
+#: picture: pages hold many, and one that is hidden takes its pattern with it.
+UNSURE = 'fill="url(#unsure)"'
+HATCHING = (
+    '<defs><pattern id="unsure" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+    '<line x1="1" y1="0" x2="1" y2="5" stroke="currentColor" stroke-width="1.5"/></pattern></defs>'
+)
 EMPTY = 'fill="currentColor" fill-opacity="0.07"'
 #: Of a cell that holds all clips of its row; black and white words can still be read on it.
 DARKEST = 0.55
@@ -68,8 +74,8 @@ def result_html(result: Result) -> str:
     colour_of, found, modality = colours(result.labels), result.shares, result.summary.modality
     ranked = sorted((label for label, x in found.seconds.items() if x), key=lambda label: -found.seconds[label])
     chips = [(label, _percent(found.share[label]), f"color:{colour_of[label]}") for label in ranked]
-    chips += [("not sure", _percent(found.unsure_share), "opacity:0.4")] if found.unsure else []
-    of = f"of {JUDGED[modality]}; {NOTHING[modality]} {found.silence:.1f} s"
+    chips += [("not sure", _percent(found.unsure_share), "")] if found.unsure else []
+    of = f"of {JUDGED[modality]}; {NOTHING[modality]} {_clock(found.silence, result.duration)}"
     if len(found.people) > MOST_LANES:
         of += f"; {MOST_LANES} of {len(found.people)} are drawn"
     return f"<div>{head}{_timeline(result, colour_of)}{_chips(chips, of)}{warnings}</div>"
@@ -129,7 +135,7 @@ def _timeline(result: Result, colour_of: Mapping[str, str]) -> str:
     height = LANE * max(1, len(lanes))
     times = [
         f'<text x="{WIDTH * i / 4:.0f}" y="{height + FOOT - 4}" font-size="11" fill="currentColor" '
-        f'text-anchor="{("start", "middle", "middle", "middle", "end")[i]}">{_clock(result.duration * i / 4)}</text>'
+        f'text-anchor="{("start", "middle", "middle", "middle", "end")[i]}">{_clock(result.duration * i / 4, result.duration)}</text>'
         for i in range(5)
     ]
     return _svg([*bars, *names, *times], height + FOOT)
@@ -161,12 +167,18 @@ def _bar(place: tuple[float, float, float, float], look: str, words: str = "") -
 
 def _svg(parts: Iterable[str], height: int) -> str:
     size = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" style="display:block;max-width:100%"'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{"".join(parts)}</svg>'
+    drawn = "".join(parts)
+    if UNSURE in drawn:
+        name = f"unsure-{crc32(drawn.encode()):x}"
+        drawn = HATCHING.replace('id="unsure"', f'id="{name}"') + drawn.replace(UNSURE, f'fill="url(#{name})"')
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{drawn}</svg>'
 
 
 def _chips(chips: Iterable[tuple[str, str, str]], after: str = "") -> str:
-    """Names with a square in their colour."""
-    shown = [f'<span style="{style}">■</span> {_text(name)} {share}' for name, share, style in chips]
+    """Names with a square in their colour, or hatched where they have none."""
+    shown = [
+        f'<span style="{style}">{"■" if style else "▨"}</span> {_text(name)} {share}' for name, share, style in chips
+    ]
     return f"<div>{' &nbsp; '.join([*shown, *([_text(after)] if after else [])])}</div>"
 
 
@@ -186,8 +198,10 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def _clock(seconds: float) -> str:
-    """Short times in seconds, long ones in minutes and hours."""
+def _clock(seconds: float, longest: float = 60.0) -> str:
+    """Minutes and hours, or seconds where even the ``longest`` time beside it is short."""
+    if longest < 20:
+        return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours = f"{minutes // 60}:{minutes % 60:02d}" if minutes >= 60 else f"{minutes}"
     return f"{hours}:{rest:02d}"
