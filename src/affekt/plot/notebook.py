@@ -135,8 +135,8 @@ def _timeline(result: Result, colour_of: Mapping[str, str]) -> str:
     height = LANE * max(1, len(lanes))
     times = [
         f'<text x="{WIDTH * i / 4:.0f}" y="{height + FOOT - 4}" font-size="11" fill="currentColor" '
-        f'text-anchor="{("start", "middle", "middle", "middle", "end")[i]}">{_clock(result.duration * i / 4, result.duration)}</text>'
-        for i in range(5)
+        f'text-anchor="{anchor}">{_clock(result.duration * i / 4, result.duration)}</text>'
+        for i, anchor in enumerate(("start", "middle", "middle", "middle", "end"))
     ]
     return _svg([*bars, *names, *times], height + FOOT)
 
