@@ -252,15 +252,18 @@ def shares(data: Timeline, *, ax: Axes | None = None) -> Axes:
     lanes, colour_of = data.lanes, data.colours
     for number, who in enumerate(lanes):
         bins = data.bins(who, FINE)
-        starts, lengths = [part.start for part in bins], np.array([part.duration for part in bins])
+        starts, lengths = np.array([(part.start, part.duration) for part in bins]).T
         level = np.full(len(bins), 1 - (number + 1) / len(lanes))
-        for label in data.labels:
-            height = np.array([part.seconds[label] for part in bins]) / lengths / len(lanes)
-            look = {"facecolor": colour_of[label], "edgecolor": colour_of[label], "linewidth": 0.2}
-            ax.bar(starts, height, lengths, level, align="edge", **look)
+        looks = {
+            label: {"facecolor": colour_of[label], "edgecolor": colour_of[label], "linewidth": 0.2}
+            for label in data.labels
+        }
+        for label, look in [*looks.items(), (None, UNSURE)]:
+            seconds = [part.unsure if label is None else part.seconds[label] for part in bins]
+            height = np.array(seconds) / lengths / len(lanes)
+            there = height > 0  # a bar without height would still have an edge
+            ax.bar(starts[there], height[there], lengths[there], level[there], align="edge", **look)
             level += height
-        unsure = np.array([part.unsure for part in bins]) / lengths / len(lanes)
-        ax.bar(starts, unsure, lengths, level, align="edge", **UNSURE)
     if data.people:
         _name_lanes(ax, lanes)
     return ax

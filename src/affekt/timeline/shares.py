@@ -167,7 +167,7 @@ def _divided(predictions: Sequence[Prediction], edges: Sequence[float], labels: 
         if p.scores and p.start < min(p.end, end):
             changes[p.start].append((p.label, 1))  # None: not sure
             changes[min(p.end, end)].append((p.label, -1))
-    found: list[Counter[str | None]] = [Counter() for _ in edges[1:]]
+    found: list[dict[str | None, float]] = [defaultdict(float) for _ in edges[1:]]
     active: Counter[str | None] = Counter()
     number = 0
     for here, following in pairwise(sorted({*edges, *changes})):
@@ -180,6 +180,6 @@ def _divided(predictions: Sequence[Prediction], edges: Sequence[float], labels: 
             found[number][label] += (following - here) * count / at_once
     rows = zip(pairwise(edges), found, strict=True)
     return [
-        Shares(a, b, {label: row[label] for label in labels}, row[None], max(0.0, b - a - row.total()))
+        Shares(a, b, {label: row[label] for label in labels}, row[None], max(0.0, b - a - sum(row.values())))
         for (a, b), row in rows
     ]
