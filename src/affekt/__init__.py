@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from affekt.types import Report as Report
     from affekt.types import Result as Result
     from affekt.types import Sample as Sample
+    from affekt.write.frame import to_frame as to_frame
 
 __version__ = "0.1.0"
 
@@ -46,6 +47,7 @@ _EXPORTS = {
     "read": "speech.audio",
     "read_corpus": "corpora",
     "summarise": "timeline.summary",
+    "to_frame": "write.frame",
 }
 
 __all__ = ["__version__", *_EXPORTS]

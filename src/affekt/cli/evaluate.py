@@ -50,7 +50,7 @@ class Job:
     "whole.",
 )
 @click.option(
-    "--format", "form", type=click.Choice(["text", "json", "markdown", "html"]), default="text", show_default=True
+    "-f", "--format", "form", type=click.Choice(["text", "json", "markdown", "html"]), default="text", show_default=True
 )
 @click.option("-o", "--output", type=Target(), help="File to write; html needs one.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Recordings at a time.")

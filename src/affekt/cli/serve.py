@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -106,7 +107,15 @@ def serve(**options: Any) -> None:
 
         opened(kept)[0].close()
         open_embedder(kept.embedder)
-    listening = listen(options["host"], options["port"])
+    try:
+        listening = listen(options["host"], options["port"])
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise InputError(
+            f"port {options['port']} is taken: another server may be running there. Use --port {options['port'] + 1}, "
+            "or --port 0 for any that is free."
+        ) from None
     host, port = listening.getsockname()[:2]
     click.echo(f"affekt serves at http://{f'[{host}]' if ':' in host else host}:{port} (Ctrl-C ends it)", err=True)
     if kept:

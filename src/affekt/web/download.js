@@ -12,8 +12,9 @@ export const FORMATS = [
   ["textgrid", ".TextGrid", false],
   ["elan", ".eaf", false],
   ["rttm", ".rttm", true],
+  ["shares", ".shares.csv", true],
 ];
-const NAMES = { json: "JSON", jsonl: "JSON lines", csv: "CSV", srt: "Subtitles (SRT)", audacity: "Audacity", textgrid: "Praat TextGrid", elan: "ELAN", rttm: "RTTM" };
+const NAMES = { json: "JSON", jsonl: "JSON lines", csv: "CSV", srt: "Subtitles (SRT)", audacity: "Audacity", textgrid: "Praat TextGrid", elan: "ELAN", rttm: "RTTM", shares: "Shares (CSV)" };
 
 /** Buttons in `group`; `save(format)` is called with a format's name or "wav". */
 export function offerDownloads(group, save, { sound = true } = {}) {

@@ -36,6 +36,20 @@ def table_of(prediction: Prediction) -> dict[str, Any]:
     }
 
 
+def whole_table_of(prediction: Prediction) -> dict[str, Any]:
+    """A Prediction as ``Prediction.to_dict`` has it: ``best`` and ``unsure`` are there where it is sure, too.
+
+    Examples
+    --------
+    >>> whole_table_of(Prediction(0.0, 2.5, {"happy": 0.75, "sad": 0.25}))["best"]
+    'happy'
+    """
+    fields = table_of(prediction)
+    best = prediction.best
+    always = {"label": fields["label"], "best": None if best is None else utf8(best), "unsure": prediction.unsure}
+    return {"start": fields.pop("start"), "end": fields.pop("end"), **always, **fields, **always}
+
+
 def rounded(scores: Mapping[str, float]) -> dict[str, float]:
     """Scores in ten-thousandths that sum to 1: the largest remainders are rounded up.
 
