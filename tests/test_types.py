@@ -216,6 +216,7 @@ def test_as_a_dict_a_prediction_says_its_label_best_guess_and_confidence():
     assert SURE.to_dict() == {
         "start": 0.0, "end": 2.5, "label": "happy", "best": "happy", "unsure": False, "confidence": 0.75,
         "quality": 1.0, "modality": "speech", "scores": {"happy": 0.75, "sad": 0.25},
+        "dimensions": {"valence": 0.45, "arousal": 0.315, "dominance": 0.262},
     }  # fmt: skip
     assert {"label": None, "best": "happy", "unsure": True, "who": "left"}.items() <= UNSURE.to_dict().items()
     assert {"label": None, "best": None, "unsure": False}.items() <= Prediction(0, 1, {}).to_dict().items()

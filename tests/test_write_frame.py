@@ -15,6 +15,7 @@ UNSURE = Prediction(2, 3, {"happy": 0.55, "sad": 0.45}, threshold=0.6, who="left
 CALL = Result("a.wav", 4.0, (SURE, UNSURE), SURE, "m", ("happy", "sad"))
 QUIET = Result("quiet.wav", 9.0, (), Prediction(0, 0, {}, quality=0.0), "m", ("happy", "sad"))
 FIXED = ["source", "start", "end", "who", "modality", "label", "best", "confidence", "quality", "reason"]
+FIXED += ["valence", "arousal", "dominance"]
 
 
 def rows(frame):

@@ -142,6 +142,7 @@ def test_json_holds_every_field():
         "quality": 0.8,
         "modality": "speech",
         "scores": {"angry": 0.1, "happy": 0.76, "sad": 0.14},
+        "dimensions": {"valence": 0.476, "arousal": 0.409, "dominance": 0.328},
     }
     assert first["warnings"] == ["clipped"]
     assert second["segments"] == []

@@ -33,6 +33,7 @@ def table_of(prediction: Prediction) -> dict[str, Any]:
         **({} if prediction.text is None else {"text": utf8(prediction.text)}),
         **({} if prediction.box is None else {"box": [round(x, 4) for x in prediction.box]}),
         "scores": {utf8(label): p for label, p in scores.items()},
+        **({"dimensions": placed} if (placed := {k: thousandths(x) for k, x in prediction.dimensions.items()}) else {}),
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from affekt._optional import first_of
 from affekt.errors import InputError
+from affekt.labels import DIMENSIONS
 from affekt.types import Prediction, Result
 
 COLUMNS = ("source", "start", "end", "who", "modality", "label", "best", "confidence", "quality", "reason")
@@ -30,8 +31,9 @@ def to_frame(results: Result | Prediction | Iterable[Result | Prediction]) -> An
     -------
     pandas.DataFrame, or polars.DataFrame where pandas is not installed
         Columns ``source``, ``start``, ``end`` (seconds), ``who``, ``modality``, ``label``, ``best``, ``confidence``,
-        ``quality``, ``reason``, then the labels in the model's order (of several models: as they come). A label
-        named like one of these columns has ``p_`` in front.
+        ``quality``, ``reason``, ``valence``, ``arousal``, ``dominance`` (-1 to 1, derived from the scores), then the
+        labels in the model's order (of several models: as they come). A label named like one of these columns has
+        ``p_`` in front.
 
     Raises
     ------
@@ -65,7 +67,8 @@ def to_frame(results: Result | Prediction | Iterable[Result | Prediction]) -> An
     table: dict[str, list[Any]] = {"source": [source for source, _ in rows]}
     table |= {name: [getattr(p, name) for _, p in rows] for name in COLUMNS[1:]}
     table |= {name: list(map(float, table[name])) for name in _NUMBERS}
+    table |= {name: [p.dimensions.get(name) for _, p in rows] for name in DIMENSIONS}
     for label in labels:
         scores = [float(p.scores[label]) if label in p.scores else None for _, p in rows]
-        table[f"p_{label}" if label in COLUMNS else label] = scores
+        table[f"p_{label}" if label in table else label] = scores
     return frames.DataFrame(table)
