@@ -22,6 +22,7 @@ COMMANDS = {
     "watch": "watch",
     "stream": "stream",
     "explain": "explain",
+    "features": "features",
     "serve": "serve",
     "models": "models",
     "info": "models",
