@@ -25,6 +25,7 @@ COMMANDS = {
     "features": "features",
     "serve": "serve",
     "models": "models",
+    "adopt": "adopt",
     "info": "models",
     "train": "train",
     "reproduce": "reproduce",

@@ -152,7 +152,7 @@ def select_test_set(
     found = TestSet(name, labelled, who if whole else f"{who}{'part' if published else 'speakers'}")
     if len(labelled) < len(chosen):
         found = _warned(found, f"{len(chosen) - len(labelled)} clips have no label and are left out.")
-    if not learned and name == "folder":
+    if not learned and (name == "folder" or not card.data):
         sentence = "whether the model learned from these recordings or these voices is not known."
         return replace(_warned(found, sentence), held_out=False)
     if not learned:
