@@ -115,7 +115,8 @@ def read_predictions(path: str | Path, samples: Sequence[Sample]) -> PredictionT
         probabilities are none.
     """
     table = read_table(Path(path), needed=[])
-    known = {label for s in samples for label in (s.label, *_labels_of(s.corpus)) if label}
+    known = {s.label for s in samples if s.label}
+    known |= {label for name in {s.corpus for s in samples} & set(CORPORA) for label in CORPORA[str(name)].labels}
     columns, notes = _label_columns(table, known)
     label_column, part_column = column_of(table.columns, "label"), _named(table, PARTS)
     if not columns and label_column is None:
@@ -146,10 +147,6 @@ def read_predictions(path: str | Path, samples: Sequence[Sample]) -> PredictionT
     if strange:
         notes.append(f"{', '.join(sorted(strange))}: none of the clips has such a label; these answers are wrong ones.")
     return PredictionTable(Path(path), tuple(dict.fromkeys(columns.values())), answers, tuple(notes))
-
-
-def _labels_of(corpus: str | None) -> tuple[str, ...]:
-    return CORPORA[corpus].labels if corpus in CORPORA else ()
 
 
 def _named(table: Table, names: Iterable[str]) -> str | None:
