@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from affekt.client import Client as Client
     from affekt.corpora import read_corpus as read_corpus
     from affekt.errors import AffektError as AffektError
+    from affekt.recognize.features import features as features
     from affekt.recognize.recognizer import Recognizer as Recognizer
     from affekt.recognize.recognizer import predict as predict
     from affekt.speech.audio import read as read
@@ -43,6 +44,7 @@ _EXPORTS = {
     "Sample": "types",
     "Stream": "speech.stream",
     "StreamOptions": "speech.stream",
+    "features": "recognize.features",
     "predict": "recognize.recognizer",
     "read": "speech.audio",
     "read_corpus": "corpora",

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 class Job:
     """What ``affekt evaluate`` was asked for."""
 
-    model: str
+    model: str | None
     corpora: tuple[str, ...]
-    side: str
+    side: str | None
     form: str
     output: Path | None
     jobs: int
@@ -36,18 +36,33 @@ class Job:
     baseline: str = "none"
     crop: str = "auto"
     trained_on: tuple[str, ...] = ()
+    predictions: Path | None = None
+    partial: bool = False
+
+    @property
+    def part(self) -> str:
+        """The side to test: of a model the committed test speakers, of predictions all that there are."""
+        return self.side or ("all" if self.predictions else "test")
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", required=False)
+@click.option(
+    "--predictions",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE.csv",
+    help="Instead of MODEL: anybody's answers. Columns path (or id), then label, or a probability for each label; "
+    "split (train, test) says what was learned from.",
+)
+@click.option(
+    "--partial", is_flag=True, help="With --predictions: clips without a row are left out, and that is stamped."
+)
 @click.option("--corpus", "corpora", multiple=True, required=True, metavar="NAME=PATH", help="Once for each corpus.")
 @click.option(
     "--side",
     type=click.Choice(["test", "dev", "all"]),
-    default="test",
-    show_default=True,
     help="Of the committed speakers, or of the split that a corpus was published with; one with neither is tested as a "
-    "whole.",
+    "whole. [default: test; with --predictions all]",
 )
 @click.option(
     "-f", "--format", "form", type=click.Choice(["text", "json", "markdown", "html"]), default="text", show_default=True
@@ -81,7 +96,7 @@ class Job:
 @click.option("--slices", is_flag=True, help="List the UAR of every sex, length, speaker, ... in the text.")
 @polite
 def evaluate(**options: Any) -> int:
-    """Evaluate MODEL on the fixed test speakers of corpora, with 95 % intervals over speakers.
+    """Evaluate MODEL, or anybody's predictions, on test speakers of corpora, with 95 % intervals over speakers.
 
     A model of faces is evaluated on pictures: class folders, or FER2013. The
     intervals are over people where they are known, else over pictures.
@@ -91,7 +106,7 @@ def evaluate(**options: Any) -> int:
     """
     job = Job(**options)
     _check(job)
-    found = _evaluate_all(job)
+    found = _evaluate_table(job, job.predictions) if job.predictions else _evaluate_all(job)
     text = _written(job, found)
     if job.output:
         with atomic_write(job.output) as file:
@@ -107,7 +122,19 @@ def evaluate(**options: Any) -> int:
 
 
 def _check(job: Job) -> None:
-    if job.write_card and (job.side != "test" or Path(job.model).suffix != ".onnx"):
+    if (job.model is None) == (job.predictions is None):
+        raise click.UsageError("Give MODEL, or --predictions FILE.csv, and one of them.")
+    if job.partial and not job.predictions:
+        raise InputError("--partial is for --predictions; a model answers every clip.")
+    model_only = {
+        "--write-card": job.write_card,
+        "--baseline": job.baseline != "none",
+        "--crop": job.crop != "auto",
+        "--trained-on": job.trained_on,
+    }
+    if job.predictions and (given := [name for name, is_given in model_only.items() if is_given]):
+        raise InputError(f"{', '.join(given)}: for a model; predictions are taken as they are.")
+    if job.write_card and (job.part != "test" or Path(str(job.model)).suffix != ".onnx"):
         raise InputError("--write-card writes test scores into a FILE.onnx; give one, and no other --side.")
     if job.write_card and job.baseline != "none":
         raise InputError("--write-card writes the scores without a speaker baseline; leave --baseline out.")
@@ -134,10 +161,10 @@ def _evaluate_all(job: Job) -> ModelEvaluation:
     found = {}
     for name, samples in readings.items():
         pairs = zip(models, hashes, strict=True)
-        selected = [select_test_set(name, samples, m.card, side=job.side, split_hash=known) for m, known in pairs]
+        selected = [select_test_set(name, samples, m.card, side=job.part, split_hash=known) for m, known in pairs]
         test_sets = [replace(t, crop=job.crop, trained_on=learned) for t in selected if t is not None]
         if len(test_sets) < len(models):
-            click.echo(f"{name}: has no {job.side} speakers; left out.", err=True)
+            click.echo(f"{name}: has no {job.part} speakers; left out.", err=True)
             continue
         test_sets[0] = replace(test_sets[0], baseline=job.baseline)
         findings = _findings(test_sets[0], samples)
@@ -148,7 +175,42 @@ def _evaluate_all(job: Job) -> ModelEvaluation:
                 for model, test_set in zip(models, test_sets, strict=True)
             ]
         found[name] = _compared(evaluations, test_sets[0].samples)
-    return ModelEvaluation(job.model, found, job.side, job.baseline, job.compare)
+    return ModelEvaluation(str(job.model), found, job.part, job.baseline, job.compare)
+
+
+def _evaluate_table(job: Job, path: Path) -> ModelEvaluation:
+    """Evaluate the predictions of a table, and the model to compare them with, on every corpus that has rows."""
+    from affekt.corpora.pictures import is_picture
+    from affekt.evaluate.corpus import evaluate, select_test_set
+    from affekt.evaluate.predictions import evaluate_predictions, predicted_test_set, read_predictions
+    from affekt.models.card import Card
+    from affekt.recognize.recognizer import Recognizer
+    from affekt.write.evaluation import ModelEvaluation
+
+    other = Recognizer(job.compare) if job.compare else None
+    readings = read_all(job.corpora)
+    table = read_predictions(path, [sample for samples in readings.values() for sample in samples])
+    found = {}
+    for name, samples in readings.items():
+        # Nothing is known of whoever made the table but the kind of what they answered to.
+        nobody = Card(path.name, "face" if is_picture(samples[0]) else "speech", ("a", "b"))
+        asked = select_test_set(name, samples, nobody, side=job.part)
+        chosen = asked and predicted_test_set(asked, samples, table, partial=job.partial)
+        if not chosen:
+            click.echo(f"{name}: no row is of its {job.part} speakers; left out.", err=True)
+            continue
+        test_set, findings = chosen
+        with progress((2 if other else 1) * len(test_set.samples)) as tick:
+            evaluations = [evaluate_predictions(test_set, table, findings=findings, tick=tick)]
+            if other:
+                whole = select_test_set(name, samples, other.card, side="all")
+                assert whole is not None
+                theirs = replace(whole, samples=test_set.samples)
+                evaluations.append(evaluate(other, theirs, jobs=job.jobs, tick=tick))
+        found[name] = _compared(evaluations, test_set.samples)
+    if not found:
+        raise InputError(f"{path}: no row is of a clip that is tested; give the corpora that it is of.")
+    return ModelEvaluation(path.name, found, job.part, job.baseline, job.compare)
 
 
 def _learned(job: Job) -> tuple[Sample, ...]:
