@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from affekt.corpora import CORPORA
+from affekt.corpora import CORPORA, OWN
 from affekt.corpora.fer2013 import NAME as FER2013
 from affekt.corpora.fer2013 import read_fer2013
 from affekt.corpora.pictures import is_picture
@@ -152,7 +152,7 @@ def select_test_set(
     found = TestSet(name, labelled, who if whole else f"{who}{'part' if published else 'speakers'}")
     if len(labelled) < len(chosen):
         found = _warned(found, f"{len(chosen) - len(labelled)} clips have no label and are left out.")
-    if not learned and name == "folder":
+    if not learned and name in OWN:
         sentence = "whether the model learned from these recordings or these voices is not known."
         return replace(_warned(found, sentence), held_out=False)
     if not learned:

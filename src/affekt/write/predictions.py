@@ -155,6 +155,9 @@ def elan(results: Iterable[Result], file: IO[str]) -> None:
     """
     result = _only(results, "elan")
     root = ElementTree.Element("ANNOTATION_DOCUMENT", AUTHOR="affekt", FORMAT="3.0", VERSION="3.0")
+    # ELAN writes it, and readers such as pympi-ling insist on it.
+    root.set("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance")
+    root.set("xsi:noNamespaceSchemaLocation", "http://www.mpi.nl/tools/elan/EAFv3.0.xsd")
     root.set("DATE", "1970-01-01T00:00:00+00:00")  # ELAN demands one; the same answer is the same file
     header = ElementTree.SubElement(root, "HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
     ElementTree.SubElement(header, "PROPERTY", NAME="source").text = _line(result.source)
