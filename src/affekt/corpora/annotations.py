@@ -193,7 +193,7 @@ def chosen_tiers(tiers: Mapping[str, Sequence[Annotation]], wanted: str = "") ->
         return meant
     said = f"has no tier {wanted!r}" if wanted else "does not say which tier is the truth"
     raise CorpusError(
-        f"it {said}; it has {', '.join(map(repr, tiers))}. Name one behind the path, PATH#TIER, or PATH#{EVERY} for all."
+        f"it {said}: {', '.join(map(repr, tiers))}. Name one behind the path: PATH#TIER, or PATH#{EVERY} for all."
     )
 
 
