@@ -134,6 +134,7 @@ def lab_progress() -> Iterator[Progress]:
     from rich.progress import Progress as Bars
 
     from affekt.train.lab.reproduce import Progress
+    from affekt.train.pace import Pace
 
     screen = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
@@ -141,6 +142,8 @@ def lab_progress() -> Iterator[Progress]:
         epochs = bars.add_task("", total=None, visible=False)
 
         def clips(total: int) -> Callable[[], object]:
+            if not screen.is_terminal:
+                return Pace(total, lambda text: click.echo(text, err=True), what="clip")
             task = bars.add_task("clips", total=total)
             return lambda: bars.advance(task)
 
