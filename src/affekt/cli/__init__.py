@@ -28,6 +28,8 @@ COMMANDS = {
     "train": "train",
     "reproduce": "reproduce",
     "protocol": "protocol",
+    "recipes": "recipes",
+    "matrix": "matrix",
     "evaluate": "evaluate",
     "calibrate": "calibrate",
     "stress": "stress",
