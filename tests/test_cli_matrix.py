@@ -59,7 +59,7 @@ def test_the_table_comes_as_text_latex_csv_page_and_figure(done):
     assert (output / "matrix.tex").read_text(encoding="utf-8").count(r"\toprule") == 2
     with open(output / "matrix.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [(row["trained"], row["tested"], row["clips"]) for row in rows][0] == ("savee", "savee", "36")
+    assert next((row["trained"], row["tested"], row["clips"]) for row in rows) == ("savee", "savee", "36")
     assert "<h2>Across corpora" in (output / "index.html").read_text(encoding="utf-8")
     assert (output / "matrix.svg").exists()
 

@@ -9,6 +9,7 @@ import click
 
 from affekt._files import atomic_write
 from affekt._optional import require
+from affekt.cli.figures import figures_option, write_figures
 from affekt.cli.terminal import SOME_FAILED, polite, progress, shown
 from affekt.errors import InputError
 
@@ -30,8 +31,9 @@ NAMED = 10
     "--clips", type=click.IntRange(1, 5000), default=400, show_default=True, help="Decoded for spectra and the map."
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Draws the clips.")
+@figures_option
 @polite
-def explore(path: Path, corpus: str | None, output: Path, clips: int, seed: int) -> int:
+def explore(path: Path, corpus: str | None, output: Path, clips: int, seed: int, figures: tuple[str, ...]) -> int:
     """Show what is in the corpus at PATH: DIR/index.html, and its pictures as PNG.
 
     Counts, lengths, one clip of each emotion and sex, spectra, pitch, what
@@ -67,6 +69,8 @@ def explore(path: Path, corpus: str | None, output: Path, clips: int, seed: int)
     for chapter in drawn:
         with atomic_write(output / f"{chapter.name}.png", "wb") as file:
             file.write(chapter.png)
+    if further := [form for form in figures if form != "png"]:
+        write_figures(output, further, ((chapter.name, chapter.figure) for chapter in drawn))
     made = ("this page", f"affekt explore PATH --corpus {corpus} --clips {clips} --seed {seed} --output DIR")
     facts = [*_facts(about), made]
     text = explore_page(data, drawn, title=f"What is in {about.title}", facts=facts, skipped=reading.skipped)
