@@ -139,6 +139,7 @@ def _page(run: MatrixRun) -> str:
             for row in finding_rows(report)
             if row.severity != "note"
         ]
+    caveats.sort(key=lambda row: ("severe", "warning", "note").index(row.severity))
     told = sentences(run)[: -len(run.warnings) or None]
     table = Table([str(cell) for cell in head], rows)
     pairs = Section("All pairs", tables=[table], findings=caveats)

@@ -27,6 +27,8 @@ from affekt.types import Sample
 HEADER = "db.yaml"
 #: The third format of the package, .pkl, can run code when it is read.
 PLAIN = (".csv", ".parquet")
+#: How the source of a database begins that affekt wrote itself: no people rated it.
+PREDICTED = "predictions of affekt's model "
 #: Names of columns and schemes for what is read, the first that is there.
 COLUMNS = {"label": ("emotion", "label"), "speaker": ("speaker",), "sex": ("sex", "gender")}
 
@@ -62,7 +64,13 @@ def read(path: str | os.PathLike[str]) -> Reading:
             f"{folder}: no row of {', '.join(chosen)} can be used{f' ({skipped[0]})' if skipped else ''}. "
             "The media of the database must lie in its folder."
         )
-    return doubted(reading_of(found.values(), skipped))
+    notes = ["its labels are predictions of a model, not what people rated."] if _is_predicted(database) else []
+    return doubted(reading_of(found.values(), skipped), notes)
+
+
+def _is_predicted(database: Any) -> bool:
+    """Whether affekt wrote the database itself."""
+    return str(database.source).startswith(PREDICTED)
 
 
 def _header(folder: Path) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,10 +25,11 @@ h1, h2 { line-height: 1.25; overflow-wrap: anywhere; margin: 2rem 0 .75rem; }
 h1 { font-size: 1.6rem; }
 h2 { font-size: 1.25rem; }
 p { max-width: 46rem; overflow-wrap: anywhere; }
-nav { font-size: var(--small); }
-nav a { margin-right: 1rem; }
+nav { display: flex; flex-wrap: wrap; gap: .25rem 1rem; font-size: var(--small); }
+nav a { white-space: nowrap; }
 table { border-collapse: collapse; margin: 1rem 0; font-size: var(--small); font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .9rem .3rem 0; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; }
+.n { text-align: right; white-space: nowrap; }
 tr.total > td { border-bottom: 0; font-weight: 600; }
 figure { margin: 1.5rem 0; }
 img { max-width: 100%; height: auto; background: #fff; border-radius: .25rem; }
@@ -45,7 +47,9 @@ td audio { width: 15rem; max-width: 100%; height: 2rem; vertical-align: middle; 
 @media (max-width: 40rem) {
   .cards thead { position: absolute; left: -9999px; }
   .cards tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--line); }
-  .cards td { display: block; border: 0; padding: .1rem 0; }
+  .cards td { display: block; border: 0; padding: .1rem 0; text-align: left; }
+  .cards details { display: inline; }
+  .cards details:not([open]) > summary { display: inline; }
   .cards td[data-head]:not(:empty)::before { content: attr(data-head) ": "; opacity: .7; }
 }
 @media print {
@@ -61,6 +65,8 @@ td audio { width: 15rem; max-width: 100%; height: 2rem; vertical-align: middle; 
   details::details-content { content-visibility: visible; block-size: auto; }
 }
 """
+#: A number, perhaps with its interval or unit; or nothing.
+NUMBER = re.compile(r"-?|[+\N{MINUS SIGN}-]?[\d.,]+(?: ?%)?(?: (?:\[.*\]|to [\d.,]+)(?: n=\d+)?)?")
 #: From how many sections on a page has links to them at its top.
 MANY = 4
 #: Characters of a sentence in a table, from which on the rest is folded away.
@@ -201,7 +207,10 @@ def folded(text: str, longest: int = LONG) -> str | Folded:
     """
     if len(text) <= longest:
         return text
-    return Folded(f"{text[: longest + 1].rpartition(' ')[0] or text[:longest]} ...", text)
+    # At the end of a clause, where there is one that says something.
+    clause = max(text.rfind(mark, longest // 3, longest) for mark in (". ", ": ", "; "))
+    first = text[:clause] if clause > 0 else text[: longest + 1].rpartition(" ")[0] or text[:longest]
+    return Folded(f"{first} ...", text)
 
 
 def findings_table(findings: Sequence[FindingRow]) -> Table:
@@ -240,18 +249,28 @@ def _section(section: Section, number: int) -> str:
 
 
 def _table(table: Table) -> str:
-    head = "".join(f"<th>{escape(str(cell))}</th>" for cell in table.head)
+    # A column of numbers stands to the right, its head, too.
+    columns = [[row[i] for row in table.rows if i < len(row)] for i in range(len(table.head))]
+    numbers = {i for i, cells in enumerate(columns) if not table.cards and cells and all(map(_is_number, cells))}
+    names = (f"<th{' class=n' if i in numbers else ''}>{escape(str(cell))}</th>" for i, cell in enumerate(table.head))
+    head = "".join(names)
     lines = []
     first_total = len(table.rows) - table.totals
     for number, row in enumerate(table.rows):
         heads = [*table.head, *[""] * max(0, len(row) - len(table.head))]
         named = [f' data-head="{escape(str(name))}"' if table.cards and name else "" for name in heads]
+        named = [" class=n" if i in numbers else name for i, name in enumerate(named)]
         cells = "".join(f"<td{name}>{_cell(cell)}</td>" for name, cell in zip(named, row, strict=False))
         kind = ' class="total"' if number >= first_total else ""
         lines.append(f"<tr{kind}>{cells}</tr>")
     kind = ' class="cards"' if table.cards else ""
     body = "\n".join(lines)
     return f'<div class="scroll"><table{kind}>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>'
+
+
+def _is_number(cell: object) -> bool:
+    """Whether a cell is a number, an interval, or empty."""
+    return not isinstance(cell, (Folded, Sound, Word)) and NUMBER.fullmatch(str(cell)) is not None
 
 
 def _cell(cell: object) -> str:

@@ -78,13 +78,13 @@ def csv(results: Iterable[Result], file: IO[str]) -> None:
     columns = [*_CSV_COLUMNS[:4], *(["modality"] if lanes else []), *_CSV_COLUMNS[4:]]
     # All text is quoted: the csv module of some Pythons leaves a lone carriage return bare.
     writer = csv_module.writer(file, lineterminator="\n", quoting=csv_module.QUOTE_NONNUMERIC)
-    writer.writerow([*columns, *boxes, *map(spreadsheet_cell, labels)])
+    writer.writerow([*columns, *boxes, *map(_cell, labels)])
     for result in results:
         nothing = Prediction(0.0, result.duration, {}, quality=result.summary.quality)
         for prediction in result.predictions or (nothing,):
             values = _csv_values(prediction, len(boxes), labels)
             lane = [prediction.modality] if lanes else []
-            writer.writerow([spreadsheet_cell(result.source), *values[:3], *lane, *values[3:]])
+            writer.writerow([_cell(result.source), *values[:3], *lane, *values[3:]])
 
 
 def srt(results: Iterable[Result], file: IO[str]) -> None:
@@ -301,8 +301,8 @@ def _csv_values(prediction: Prediction, box: int, labels: Iterable[str]) -> list
     return [
         fields["start"],
         fields["end"],
-        spreadsheet_cell(prediction.who or ""),
-        spreadsheet_cell(_word(prediction)),
+        _cell(prediction.who or ""),
+        _cell(_word(prediction)),
         fields["confidence"],
         fields["quality"],
         *fields.get("box", [""] * box),
@@ -403,7 +403,7 @@ def _token(text: str) -> str:
     return _BLANK.sub("_", utf8(text).strip()) or "<NA>"
 
 
-def spreadsheet_cell(text: str) -> str:
+def _cell(text: str) -> str:
     """Text that a spreadsheet shows as it is.
 
     A file called ``=HYPERLINK(...)`` would otherwise be run as a formula on
@@ -414,3 +414,7 @@ def spreadsheet_cell(text: str) -> str:
     # Spreadsheets take the wide forms of CJK keyboards for the narrow ones.
     first = unicodedata.normalize("NFKC", text.lstrip(" ")[:1])
     return f"'{text}" if first.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
+
+
+#: For other tables that spreadsheets open.
+spreadsheet_cell = _cell
