@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,28 @@ PLAIN = Experiment(
 )
 #: Nobody of the tested corpus chooses anything, so there is nothing that an epoch could be chosen by.
 WITHIN = Protocol(copies="none", choose="last")
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What all models of a matrix share; ``place`` says where the clips of a corpus stand in the material."""
+
+    experiment: Experiment
+    material: Material
+    place: Mapping[str, Sequence[int]]
+    output: Path
+    progress: Progress
+
+    def part(self, rows: Sequence[int]) -> Material:
+        """Some clips and their inputs."""
+        return Material(tuple(self.material.samples[row] for row in rows), self.material.inputs[:, list(rows)])
+
+    def learner(self, material: Material, where: str) -> Learner:
+        """The first model of the recipe, over some of the clips."""
+        experiment, told = self.experiment, self.progress.line
+        return array_learner(
+            experiment, material, model=experiment.models[0], tick=lambda line: told(f"{where}: {line}")
+        )
 
 
 def common_labels(corpora: Mapping[str, Sequence[Sample]], wanted: Sequence[str] = ()) -> tuple[str, ...]:
@@ -92,15 +114,17 @@ def train_across(
     if experiment.modality != "speech" or not experiment.models:
         raise InputError(f"{experiment.name} is no lab recipe of speech; leave --recipe out, or give one of speech.")
     experiment = replace(experiment, copies=(), merge={}, keep=())
-    samples = [s for of_corpus in corpora.values() for s in of_corpus if s.label in labels]
+    # A table of one's own may name other corpora; here each clip is of the one that it was given as.
+    samples = [replace(s, corpus=name) for name, own in corpora.items() for s in own if s.label in labels]
     claim(output, experiment, [*labels, *(sample.id for sample in samples)])
     material = load_material(experiment, samples, output / "cache", tick=progress.clips(len(samples)))
     warnings = [f"left out: {line}" for line in material.unread]
     place = {name: [i for i, s in enumerate(material.samples) if s.corpus == name] for name in corpora}
+    run = _Run(experiment, material, place, output, progress)
     reports: dict[tuple[str, str], Report] = {}
     for name, rows in place.items():
-        own = _part(material, rows)
-        learner = _learner(experiment, own, f"within {name}", progress)
+        own = run.part(rows)
+        learner = run.learner(own, f"within {name}")
         within = None
         speakers = {sample.speaker for sample in own.samples}
         if len(speakers) > 1 and None not in speakers:
@@ -113,7 +137,7 @@ def train_across(
                 f"{name}: its speakers are not known, or there is one only: it is not tested within itself."
             )
         others = [other for other in corpora if other != name]
-        found = _tested_on_others(experiment, material, (name, others, place), output, progress) if others else {}
+        found = _tested_on_others(run, name, others) if others else {}
         for other in corpora:
             of_pair = within if other == name else found[other]
             if of_pair is not None:
@@ -121,25 +145,18 @@ def train_across(
     return reports, tuple(warnings)
 
 
-def _tested_on_others(
-    experiment: Experiment,
-    material: Material,
-    which: tuple[str, Sequence[str], Mapping[str, Sequence[int]]],
-    output: Path,
-    progress: Progress,
-) -> dict[str, Report]:
+def _tested_on_others(run: _Run, name: str, others: Sequence[str]) -> dict[str, Report]:
     """The reports of a model of one corpus, trained once, on each of the others."""
-    name, others, place = which
+    material, place = run.material, run.place
     learned = place[name]
-    tested = [row for other in others for row in place[other]]
-    both = _part(material, [*learned, *tested])
+    both = run.part([*learned, *(row for other in others for row in place[other])])
     numbers = np.arange(len(both.samples))
     columns = np.stack([np.zeros_like(numbers), numbers], axis=1)
     split = Split(both.samples[: len(learned)], (), both.samples[len(learned) :], by="corpus")
     sides = {"train": columns[: len(learned)], "dev": columns[:0], "test": columns[len(learned) :]}
     fold = Fold(replace(WITHIN, split="corpus"), split, NOTHING_ELSE, sides)
-    learner = _learner(experiment, both, f"trained on {name}", progress)
-    answers = kept_answers(learner, fold, both.samples, output / "across" / name)
+    learner = run.learner(both, f"trained on {name}")
+    answers = kept_answers(learner, fold, both.samples, run.output / "across" / name)
     labels, table = labels_of(both.samples), np.array(answers["scores"])
     found, start = {}, 0
     for other in others:
@@ -157,13 +174,3 @@ def _tested_on_others(
             findings=audit_folds([(pair, NOTHING_ELSE)]),
         )
     return found
-
-
-def _part(material: Material, rows: Sequence[int]) -> Material:
-    return Material(tuple(material.samples[row] for row in rows), material.inputs[:, list(rows)])
-
-
-def _learner(experiment: Experiment, material: Material, where: str, progress: Progress) -> Learner:
-    return array_learner(
-        experiment, material, model=experiment.models[0], tick=lambda line: progress.line(f"{where}: {line}")
-    )
