@@ -100,12 +100,15 @@ class Table:
         On a phone each row stands as lines under one another: for rows with long texts.
     totals : int
         So many rows at the end are sums of those above.
+    fold : str
+        What is seen of the table until it is opened; empty: all of it.
     """
 
     head: Sequence[str]
     rows: Sequence[Sequence[object]]
     cards: bool = False
     totals: int = 0
+    fold: str = ""
 
 
 @dataclass(frozen=True)
@@ -261,11 +264,14 @@ def _table(table: Table) -> str:
         named = [f' data-head="{escape(str(name))}"' if table.cards and name else "" for name in heads]
         named = [" class=n" if i in numbers else name for i, name in enumerate(named)]
         cells = "".join(f"<td{name}>{_cell(cell)}</td>" for name, cell in zip(named, row, strict=False))
-        kind = ' class="total"' if number >= first_total else ""
-        lines.append(f"<tr{kind}>{cells}</tr>")
+        of_row = ' class="total"' if number >= first_total else ""
+        lines.append(f"<tr{of_row}>{cells}</tr>")
     kind = ' class="cards"' if table.cards else ""
     body = "\n".join(lines)
-    return f'<div class="scroll"><table{kind}>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>'
+    whole = (
+        f'<div class="scroll"><table{kind}>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>'
+    )
+    return f"<details><summary>{escape(table.fold)}</summary>{whole}</details>" if table.fold else whole
 
 
 def _is_number(cell: object) -> bool:

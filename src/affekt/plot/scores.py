@@ -395,21 +395,26 @@ def matrix_section(matrix: CrossCorpus) -> Section:
 
 def clips_section(name: str, clips: Sequence[ClipAnswer], sounds: Sounds | None = None) -> Section:
     """The answers to single clips, errors first, each with a player where there are ``sounds``."""
-    ranked = errors_first(clips)
+    ranked = errors_first(clips)[:MOST_CLIPS]
     wrong = sum(not clip.right for clip in clips)
-    rows = []
-    for clip in ranked[:MOST_CLIPS]:
+    head = ("truth", "answer", "confidence", "speaker", *(["listen"] if sounds else []), "clip")
+    rows: dict[bool, list[Sequence[object]]] = {False: [], True: []}
+    for clip in ranked:
         address = sounds(clip) if sounds else None
         others = ", ".join(f"{label} {100 * p:.0f} %" for label, p in sorted(clip.scores.items(), key=lambda x: -x[1]))
         answer = Word(clip.label or "no answer", severe=not clip.right)
         player: list[object] = [Sound(address) if address else ""] if sounds else []
         confidence = Folded(f"{100 * clip.confidence:.0f} %", others)
-        rows.append((clip.truth, answer, confidence, clip.speaker or "unknown", *player, clip.id))
-    head = ("truth", "answer", "confidence", "speaker", *(["listen"] if sounds else []), "clip")
-    left = len(clips) - len(rows)
+        rows[clip.right].append((clip.truth, answer, confidence, clip.speaker or "unknown", *player, clip.id))
     words = [f"{wrong} of {len(clips)} are wrong. Errors come first, the surest at the top."]
+    left = len(clips) - len(ranked)
     words += [f"{left} clips are not shown here: --clips FILE.csv writes them all."] if left else []
-    return Section(f"{name}: clip by clip", words, [Table(head, rows, cards=True)])
+    tables = [Table(head, rows[False], cards=True)] if rows[False] else []
+    if rows[True]:
+        tables.append(
+            Table(head, rows[True], cards=True, fold=f"{len(rows[True])} right answers, the least sure first")
+        )
+    return Section(f"{name}: clip by clip", words, tables)
 
 
 def report_section(name: str, report: Report) -> Section:
