@@ -88,3 +88,21 @@ def test_latex_shows_text_as_it_is():
 def test_a_stamp_stands_in_the_row_of_findings_as_well():
     assert stamped(made(["a", "b"] * 5, ["a"] * 10), "seen", "why").warnings[0] == "why"
     assert FindingRow("note", "x").remedy == ""
+
+
+def test_a_column_that_no_finding_fills_is_left_out():
+    html = page("t", [Section("s", findings=[FindingRow("note", "x")])])
+    assert "<th>what</th>" in html
+    assert "remedy" not in html
+
+
+def test_numbers_stand_to_the_right_and_words_do_not():
+    table = Table(("label", "UAR"), [("03-01", "0.51 [0.46, 0.57]"), ("x", "-")])
+    html = page("t", [Section("s", tables=[table])])
+    assert "<td class=n>0.51 [0.46, 0.57]</td>" in html
+    assert "<td>03-01</td>" in html
+
+
+def test_a_table_can_be_folded_as_a_whole():
+    html = page("t", [Section("s", tables=[Table(("a",), [("b",)], fold="1 more")])])
+    assert "<details><summary>1 more</summary>" in html

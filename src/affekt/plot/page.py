@@ -217,8 +217,8 @@ def folded(text: str, longest: int = LONG) -> str | Folded:
 
 
 def findings_table(findings: Sequence[FindingRow]) -> Table:
-    """Findings as a table; what is long in them is folded away."""
-    rows = [
+    """Findings as a table; what is long in them is folded away, and a column that no finding fills is left out."""
+    rows: list[tuple[object, ...]] = [
         (
             Word(row.severity, severe=row.severity == "severe"),
             Folded(row.what, row.more) if row.more else folded(row.what),
@@ -227,7 +227,9 @@ def findings_table(findings: Sequence[FindingRow]) -> Table:
         )
         for row in findings
     ]
-    return Table(("severity", "what", "how much", "remedy"), rows, cards=True)
+    filled = [i for i in range(4) if any(row[i] for row in rows)]
+    head = ("severity", "what", "how much", "remedy")
+    return Table([head[i] for i in filled], [[row[i] for i in filled] for row in rows], cards=True)
 
 
 @dataclass(frozen=True)

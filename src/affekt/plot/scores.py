@@ -11,7 +11,7 @@ from affekt.errors import InputError
 from affekt.metrics.across import CrossCorpus
 from affekt.plot.colours import colours
 from affekt.plot.page import Folded, Picture, Section, Sound, Table, Word, page, png
-from affekt.plot.style import FAINT, HUES, LINE, STYLES, blank_figure, plain_axes
+from affekt.plot.style import FAINT, LINE, STYLES, blank_figure, plain_axes
 from affekt.types import Estimate, Report
 from affekt.write.clips import ClipAnswer, errors_first
 from affekt.write.evaluation import ModelEvaluation, comparison_sentences, summary_rows
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 SEVERE, DOT = "#B22222", "#0072B2"
 # Lightness rises evenly, and it looks the same to colour-blind eyes (Nunez, Anderton & Renslow, 2018).
 MAP = "cividis"
+FOLD_HUES = ("#0072B2", "#D55E00", "#117733", "#882255")  # dark enough to be seen when they are thin
 QUIET = "#7F92B5"  # a 0 on the map's darkest colour
 # What a score of a training run is called; learning rates lie between 0 and 1 as well.
 WATCHED = ("dev", "watched")
@@ -251,10 +252,10 @@ def draw_folds(histories: Sequence[History], *, figure: Figure | None = None, st
     ):
         _axes(f"{what.partition(' ')[0]} of {len(histories)} folds", stamps, ax, (5.2, 3.8))
         for place, name in enumerate(names):
-            colour = HUES[place % len(HUES)]
+            colour = FOLD_HUES[place % len(FOLD_HUES)]
             curves = [[(line["epoch"], line[name]) for line in history if name in line] for history in histories]
             for points in filter(None, curves):
-                ax.plot(*zip(*points, strict=True), color=colour, linewidth=0.8, alpha=0.35)
+                ax.plot(*zip(*points, strict=True), color=colour, linewidth=0.8, alpha=0.45)
             values: dict[float, list[float]] = {}
             for epoch, value in (point for points in curves for point in points):
                 values.setdefault(epoch, []).append(value)
