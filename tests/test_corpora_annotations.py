@@ -203,6 +203,18 @@ def test_an_audformat_database_is_read(tmp_path, form):
     assert read_corpus("audformat", tmp_path / "db.yaml").samples == reading.samples
 
 
+def test_the_sex_of_a_speaker_named_in_the_same_table_comes_from_the_scheme(tmp_path):
+    folder = database(tmp_path)
+    header = (folder / "db.yaml").read_text(encoding="utf-8")
+    columns = "emotion: {scheme_id: emotion}"
+    header = header.replace(columns, f"{columns}\n      speaker: {{scheme_id: speaker}}", 1)
+    (folder / "db.yaml").write_text(header, encoding="utf-8")
+    rows = ["file,start,end,emotion,speaker", "audio/0.wav,0 days 00:00:00,0 days 00:00:01,anger,bob"]
+    (folder / "db.emotion.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    [sample] = read_corpus("audformat", folder).samples
+    assert (sample.speaker, sample.sex) == ("bob", "male")
+
+
 def test_audformat_splits_are_the_published_ones(tmp_path):
     reading = read_corpus("audformat", database(tmp_path, column="perceived", tables=("one", "two"), splits=True))
     assert [s.meta["usage"] for s in reading.samples] == ["train"] * 2 + ["test"] * 2

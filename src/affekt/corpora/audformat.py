@@ -46,7 +46,7 @@ def read(path: str | os.PathLike[str]) -> Reading:
     folder = given.parent if given.name == HEADER else given
     database = _header(folder)
     chosen = _tables(folder, database, wanted)
-    facts = _facts_of_files(folder, database)
+    facts, sexes = _facts_of_files(folder, database), _sexes(database)
     found: dict[str, Sample] = {}
     skipped: list[str] = []
     for name in chosen:
@@ -54,6 +54,7 @@ def read(path: str | os.PathLike[str]) -> Reading:
             if row.get("label") is None:
                 continue
             known = {**facts.get(row["file"], {}), **{key: value for key, value in row.items() if value is not None}}
+            known.setdefault("sex", sexes.get(known.get("speaker", "")))
             if os.path.normpath(row["file"]).split(os.sep)[0] == ".." or not (folder / row["file"]).is_file():
                 skipped.append(f"{row['file']}: no such file in the folder of the database")
                 continue
@@ -172,12 +173,16 @@ def _facts_of_files(folder: Path, database: Any) -> dict[str, dict[str, Any]]:
             for row in _rows(folder, database, name):
                 facts = {key: row[key] for key in ("speaker", "sex") if row.get(key) is not None}
                 found.setdefault(row["file"], {}).update(facts)
-    labels = {name: getattr(scheme, "labels", None) for name, scheme in database.schemes.items()}
-    people = labels.get("speaker")
-    for facts in found.values() if isinstance(people, Mapping) else ():
-        about = people.get(facts.get("speaker"))
-        if isinstance(about, Mapping):
-            facts.setdefault("sex", next((str(about[key]) for key in COLUMNS["sex"] if key in about), None))
+    return found
+
+
+def _sexes(database: Any) -> dict[str, str]:
+    """The sex of each speaker, where the labels of the scheme say it."""
+    people = getattr(database.schemes["speaker"], "labels", None) if "speaker" in database.schemes else None
+    found = {}
+    for name, about in people.items() if isinstance(people, Mapping) else ():
+        words = [str(about[key]) for key in COLUMNS["sex"] if key in about] if isinstance(about, Mapping) else []
+        found.update({str(name): word for word in words[:1]})
     return found
 
 

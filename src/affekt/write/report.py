@@ -180,8 +180,8 @@ def class_rows(report: Report) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = [("label", "precision", "recall", "95 % interval", "F1", "support")]
     table, supports = [], []
     for label, entry in report.per_class.items():
-        values = [float(getattr(entry[key], "value", entry[key])) for key in ("precision", "recall", "f1")]
-        e, support = entry["recall"], int(getattr(entry["support"], "value", entry["support"]))
+        values = [_value(entry[key]) for key in ("precision", "recall", "f1")]
+        e, support = entry["recall"], int(_value(entry["support"]))
         rows.append((label, *(f"{value:.3f}" for value in values[:2]), _span(e), f"{values[2]:.3f}", support))
         table.append(values)
         supports.append(support)
@@ -201,6 +201,11 @@ def class_rows(report: Report) -> list[tuple[object, ...]]:
 
 #: Rows of averages at the end of :func:`class_rows`.
 TOTALS = 3
+
+
+def _value(e: Estimate | int) -> float:
+    """The number alone."""
+    return e.value if isinstance(e, Estimate) else float(e)
 
 
 def _span(e: object) -> str:
