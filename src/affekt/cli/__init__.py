@@ -30,6 +30,8 @@ COMMANDS = {
     "train": "train",
     "reproduce": "reproduce",
     "protocol": "protocol",
+    "recipes": "recipes",
+    "matrix": "matrix",
     "evaluate": "evaluate",
     "calibrate": "calibrate",
     "stress": "stress",

@@ -78,9 +78,10 @@ def check(name: str, path: Path, form: str) -> int:
     Exit status: 0 as published, 1 when clips, labels or speakers are missing, cannot be read or contradict one
     another, 2 when PATH is not this corpus.
     """
-    from affekt.corpora import read_corpus
+    from affekt.corpora import corpus_name, read_corpus
     from affekt.corpora.check import check_reading
 
+    name = corpus_name(name)
     reading = read_corpus(name, path)
     with progress(len(reading.samples), "clips") as tick:
         found = check_reading(name, reading, tick=tick)

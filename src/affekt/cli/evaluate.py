@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import click
 
 from affekt._files import atomic_write
 from affekt._optional import require
+from affekt.cli.evaluated import check_further, further_outputs, page_of, write_further
 from affekt.cli.terminal import SOME_FAILED, Target, polite, progress, read_all, shown
 from affekt.errors import InputError
 from affekt.types import Sample
@@ -38,6 +39,7 @@ class Job:
     trained_on: tuple[str, ...] = ()
     predictions: Path | None = None
     partial: bool = False
+    further: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def part(self) -> str:
@@ -65,7 +67,12 @@ class Job:
     "whole. [default: test; with --predictions all]",
 )
 @click.option(
-    "-f", "--format", "form", type=click.Choice(["text", "json", "markdown", "html"]), default="text", show_default=True
+    "-f",
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "markdown", "latex", "html"]),
+    default="text",
+    show_default=True,
 )
 @click.option("-o", "--output", type=Target(), help="File to write; html needs one.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Recordings at a time.")
@@ -94,6 +101,7 @@ class Job:
     help="Of pictures: what MODEL learned from. Near-duplicates of it are counted, and scored apart.",
 )
 @click.option("--slices", is_flag=True, help="List the UAR of every sex, length, speaker, ... in the text.")
+@further_outputs
 @polite
 def evaluate(**options: Any) -> int:
     """Evaluate MODEL, or anybody's predictions, on test speakers of corpora, with 95 % intervals over speakers.
@@ -104,8 +112,10 @@ def evaluate(**options: Any) -> int:
     The exit status is 1 when some recordings could not be read; they are left
     out of the scores, and named.
     """
-    job = Job(**options)
+    further = {name: options.pop(name) for name in ("clips", "figures", "embed_audio")}
+    job = Job(**options, further=further)
     _check(job)
+    check_further(job.output, job.form, further)
     found = _evaluate_table(job, job.predictions) if job.predictions else _evaluate_all(job)
     text = _written(job, found)
     if job.output:
@@ -113,6 +123,7 @@ def evaluate(**options: Any) -> int:
             file.write(text)
     elif text:
         click.echo(text, nl=not text.endswith("\n"))
+    write_further(found, job.output, further)
     if job.write_card:
         _write_card(found)
     failures = [failure for entry in found.corpora.values() for failure in entry.failures]
@@ -246,7 +257,7 @@ def _compared(evaluations: Sequence[Evaluation], samples: Sequence[Sample]) -> C
 
     failures = tuple((failure.source, failure.reason) for failure in evaluations[0].failures)
     if len(evaluations) == 1:
-        return CorpusEvaluation(evaluations[0].reports, failures)
+        return CorpusEvaluation(evaluations[0].reports, failures, clips=evaluations[0].clips)
     first, second = (evaluation.predicted[CORPUS_LABELS] for evaluation in evaluations)
     both = [sample for sample in samples if sample.id in first and sample.id in second]
     comparison = paired_test(
@@ -258,14 +269,12 @@ def _compared(evaluations: Sequence[Evaluation], samples: Sequence[Sample]) -> C
     )
     other = evaluations[1].reports[CORPUS_LABELS]
     notes = (*map(str.upper, other.stamps), other.protocol, f"UAR {other.metrics['UAR']}", *other.warnings)
-    return CorpusEvaluation(evaluations[0].reports, failures, comparison, notes)
+    return CorpusEvaluation(evaluations[0].reports, failures, comparison, notes, evaluations[0].clips)
 
 
 def _written(job: Job, found: ModelEvaluation) -> str:
-    if job.form == "html":
-        from affekt.plot.scores import evaluation_page
-
-        return evaluation_page(found)
+    if job.form == "html" and job.output:
+        return page_of(found, job.output, embed=job.further["embed_audio"])
     from affekt.write.evaluation import FORMATS, to_text
 
     if job.form == "text":

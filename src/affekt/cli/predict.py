@@ -22,6 +22,7 @@ from affekt.cli.terminal import SOME_FAILED, Target, percent, polite, progress, 
 from affekt.errors import AffektError, AudioError, InputError
 from affekt.labels import parse_labels
 from affekt.types import Result
+from affekt.write.binary import BINARY
 from affekt.write.predictions import ONE_RECORDING, SUFFIXES, WRITERS
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class Job:
     "-f",
     "--format",
     "form",
-    type=click.Choice(["table", *WRITERS]),
+    type=click.Choice(["table", *WRITERS, *BINARY]),
     help="[default: what the name of --output ends in, else table]",
 )
 @click.option("-o", "--output", type=Target(), help="File; or FOLDER/, for one file per recording.")
@@ -366,6 +367,8 @@ def check(job: Job, count: int) -> None:
     if job.form == "table" and job.output:
         raise InputError("--output needs a --format to write, such as csv; the table is for the screen.")
     into_folder = job.output is not None and job.output.is_dir()
+    if job.form in BINARY and not job.output:
+        raise InputError(f"{job.form} is no text for the screen; say where to write it: --output.")
     if job.form in ONE_RECORDING and count > 1 and not into_folder:
         raise InputError(f"{job.form} holds one recording, and there are {count}: give --output FOLDER/.")
     _check_targets(job, count)
@@ -543,9 +546,15 @@ class Session:
 
     def _folder(self) -> bool:
         output = self.job.output
-        return output is not None and output.is_dir()
+        # A database is a folder, and holds all recordings.
+        return output is not None and output.is_dir() and self.job.form != "audformat"
 
     def _write(self, results: Iterable[Result]) -> None:
+        if self.job.form in BINARY and self.job.output:
+            found = list(results)
+            path = self._file_for(found[0].source, self.job.output, ".parquet") if self._folder() else self.job.output
+            BINARY[self.job.form](found, path)
+            return
         writer, output = WRITERS[self.job.form], self.job.output
         if self.job.explain:
             writer = explaining_writer(self.job.form, self._explained)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from affekt.corpora import CORPORA
+from affekt.corpora import CORPORA, OWN
 from affekt.corpora.fer2013 import NAME as FER2013
 from affekt.corpora.fer2013 import read_fer2013
 from affekt.corpora.pictures import is_picture
@@ -30,6 +30,7 @@ from affekt.recognize.recognizer import Recognizer
 from affekt.train.face.fer2013 import split_fer2013
 from affekt.train.sources import split_hash as split_hash_of
 from affekt.types import Report, Sample
+from affekt.write.clips import ClipAnswer
 
 SIDES = ("test", "dev", "all")
 #: Of cards: the split hashes of :func:`fixed_split` over whole corpora, and which corpora those are.
@@ -96,11 +97,14 @@ class Evaluation:
     predicted : mapping of str to the chosen labels
         For the same two, by sample id; None is no answer.
     failures : tuple of Failure
+    clips : tuple of ClipAnswer
+        What was answered to each clip among the corpus's labels.
     """
 
     reports: Mapping[str, Report]
     predicted: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
+    clips: tuple[ClipAnswer, ...] = ()
 
 
 def select_test_set(
@@ -153,7 +157,7 @@ def select_test_set(
     found = TestSet(name, labelled, who if whole else f"{who}{'part' if published else 'speakers'}")
     if len(labelled) < len(chosen):
         found = warned(found, f"{len(chosen) - len(labelled)} clips have no label and are left out.")
-    if not learned and (name == "folder" or not card.data):
+    if not learned and (name in OWN or not card.data):
         return replace(warned(found, NOT_KNOWN), held_out=False)
     if not learned:
         return replace(found, protocol=f"{found.protocol}; the model did not learn from {name}")
@@ -261,8 +265,9 @@ def evaluate(
             f"{answers.failures[0].source}: {answers.failures[0].reason}"
         )
     restricted, reports, predicted = restriction(test_set, answers.labels), {}, {}
+    restricted_scores = [restricted.apply(p.scores) if p.scores else {} for p in answers.summaries]
     for kind, scores in {
-        "corpus labels": [restricted.apply(p.scores) if p.scores else {} for p in answers.summaries],
+        "corpus labels": restricted_scores,
         "all labels": [dict(p.scores) for p in answers.summaries],
     }.items():
         given = [max(row, key=row.__getitem__) if row else None for row in scores]
@@ -279,7 +284,11 @@ def evaluate(
             found = without_trained_on(found, answers.samples, given, test_set.trained_on)
         reports[kind] = of_pictures(found, answers.note) if faces else found
         predicted[kind] = {sample.id: label for sample, label in zip(answers.samples, given, strict=True)}
-    return Evaluation(reports, predicted, answers.failures)
+    clips = [
+        ClipAnswer(s.id, s.path, str(s.label), predicted["corpus labels"][s.id], row, s.speaker, s.start, s.end)
+        for s, row in zip(answers.samples, restricted_scores, strict=True)
+    ]
+    return Evaluation(reports, predicted, answers.failures, tuple(clips))
 
 
 def without_trained_on(

@@ -156,6 +156,9 @@ def elan(results: Iterable[Result], file: IO[str]) -> None:
     """
     result = _only(results, "elan")
     root = ElementTree.Element("ANNOTATION_DOCUMENT", AUTHOR="affekt", FORMAT="3.0", VERSION="3.0")
+    # ELAN writes it, and readers such as pympi-ling insist on it.
+    root.set("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance")
+    root.set("xsi:noNamespaceSchemaLocation", "http://www.mpi.nl/tools/elan/EAFv3.0.xsd")
     root.set("DATE", "1970-01-01T00:00:00+00:00")  # ELAN demands one; the same answer is the same file
     header = ElementTree.SubElement(root, "HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
     ElementTree.SubElement(header, "PROPERTY", NAME="source").text = _line(result.source)
@@ -464,3 +467,7 @@ def _cell(text: str) -> str:
     # Spreadsheets take the wide forms of CJK keyboards for the narrow ones.
     first = unicodedata.normalize("NFKC", text.lstrip(" ")[:1])
     return f"'{text}" if first.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
+
+
+#: For other tables that spreadsheets open.
+spreadsheet_cell = _cell
