@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affekt.errors import InputError
@@ -62,6 +62,7 @@ def test_a_recording_of_different_moods_has_both_and_not_their_mean():
     assert [part.most_frequent for part in found.bins] == ["angry"] * 10 + ["happy"] * 10
 
 
+@settings(deadline=None)
 @given(recordings())
 def test_labels_unsure_and_silence_add_up_to_the_duration(recording):
     duration, predictions = recording
@@ -75,6 +76,7 @@ def test_labels_unsure_and_silence_add_up_to_the_duration(recording):
         assert sum(part.silence for part in found.bins) == pytest.approx(found.silence, abs=1e-6)
 
 
+@settings(deadline=None)
 @given(recordings(), st.randoms(use_true_random=False))
 def test_the_order_of_segments_and_of_labels_changes_nothing(recording, random):
     duration, predictions = recording
@@ -86,6 +88,7 @@ def test_the_order_of_segments_and_of_labels_changes_nothing(recording, random):
     assert (found.unsure, found.silence) == pytest.approx((expected.unsure, expected.silence), abs=1e-6)
 
 
+@settings(deadline=None)
 @given(recordings(), st.floats(0.05, 0.95))
 def test_a_segment_in_two_pieces_is_worth_the_same(recording, where):
     duration, predictions = recording

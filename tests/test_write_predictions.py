@@ -13,7 +13,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affekt.errors import InputError, UnknownName
@@ -322,6 +322,8 @@ def test_stray_bytes_of_a_file_name_are_shown():
 # --- laws ------------------------------------------------------------------------------------------
 
 
+# The schema looks at each label of each bin: a second of checking, however quick the writing is.
+@settings(deadline=None, max_examples=40)
 @given(st.lists(strange_results(), max_size=3))
 def test_json_and_jsonl_are_valid_and_say_the_same(results):
     document = json.loads(written("json", *results))
