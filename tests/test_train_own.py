@@ -131,7 +131,7 @@ def test_the_voice_network_learns_from_own_recordings(tones, tmp_path):
         corpora=("ravdess",),
         labels=("angry", "calm"),
         network=Network(planes=(8, 8), channels=16, dilations=(1, 2), dropout=0.1, embedding=12, hidden=8),
-        schedule=Schedule(epochs=1, clips=16, batch=8, group=4, seconds=1.0, ways=1, learning_rate=1e-2),
+        schedule=Schedule(epochs=1, clips=16, batch=8, group=4, seconds=1.0, ways=1, learning_rate=1e-2, bfloat16=False),
     )
     path = run(recipe, Sources({OWN: tones}), tmp_path / "run", report=lambda line: None)
     card = read_card(path)
