@@ -50,6 +50,7 @@ td audio { width: 15rem; max-width: 100%; height: 2rem; vertical-align: middle; 
   .cards td { display: block; border: 0; padding: .1rem 0; text-align: left; }
   .cards details { display: inline; }
   .cards details:not([open]) > summary { display: inline; }
+  .cards details:not([open]) > summary::before { content: "\N{BLACK RIGHT-POINTING SMALL TRIANGLE} "; }
   .cards td[data-head]:not(:empty)::before { content: attr(data-head) ": "; opacity: .7; }
 }
 @media print {
