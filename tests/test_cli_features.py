@@ -76,4 +76,4 @@ def test_what_is_wrong_with_a_command_is_said(arguments, error, affekt, clips, t
 def test_parquet_without_pyarrow_says_what_to_install(affekt, clips, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     done = affekt(clips[0], "-o", tmp_path / "a.parquet")
-    assert done.exit_code == 2 and "pip install 'affekt[parquet]'" in done.stderr
+    assert done.exit_code == 2 and "pip install '.[parquet]'" in done.stderr

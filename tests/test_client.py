@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 for package in ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "httpx", "websockets"):
-    pytest.importorskip(package, reason="the server needs the extra: pip install 'affekt[serve]'")
+    pytest.importorskip(package, reason="the server needs the extra: pip install '.[serve]'")
 
 from affekt.client import Client, ServerError, results_of
 from affekt.errors import InputError

@@ -268,7 +268,7 @@ def test_a_label_that_is_not_the_models_is_refused():
 
 def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MissingExtra, match=r"affekt\[plot\]"):
+    with pytest.raises(MissingExtra, match=r"'.\[plot\]"):
         draw_timeline(data())
 
 

@@ -21,7 +21,7 @@ import pytest
 import soundfile
 
 for package in ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "httpx", "websockets"):
-    pytest.importorskip(package, reason="the server needs the extra: pip install 'affekt[serve]'")
+    pytest.importorskip(package, reason="the server needs the extra: pip install '.[serve]'")
 
 import httpx
 from click.testing import CliRunner
@@ -842,3 +842,20 @@ def test_a_server_that_is_closed_lets_go_of_its_models(clips):
         assert opened() - before
     gc.collect()
     assert not opened() - before
+
+
+def test_where_others_can_reach_it_the_server_asks_for_a_token_that_it_made():
+    with Process("--host", "0.0.0.0") as server:
+        token = server.process.stderr.readline().split()[-1]
+        models = server.url.copy_with(host="127.0.0.1").join("/v1/models")
+        assert httpx.get(models).status_code == 401
+        assert httpx.get(models, headers={"Authorization": f"Bearer {token}"}).status_code == 200
+        assert httpx.get(models.join("/healthz")).status_code == 200
+
+
+def test_to_ask_for_no_token_has_to_be_said():
+    with Process("--host", "0.0.0.0", "--open") as server:
+        assert "anyone who can reach this machine" in server.process.stderr.readline()
+        assert httpx.get(server.url.copy_with(host="127.0.0.1").join("/v1/models")).status_code == 200
+    told = CliRunner().invoke(main, ["serve", "--open", "--token", "x"])
+    assert told.exit_code == 2 and "give one of them" in told.stderr

@@ -64,7 +64,7 @@ def test_an_audformat_database_is_read_by_its_package_and_by_ours(tmp_path):
 
 def test_without_the_package_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(MissingExtra, match=r"affekt\[parquet\]"):
+    with pytest.raises(MissingExtra, match=r"'.\[parquet\]"):
         parquet(results(tmp_path), tmp_path / "x.parquet")
 
 

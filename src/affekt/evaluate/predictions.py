@@ -28,6 +28,7 @@ from affekt.labels import VOICE
 from affekt.metrics.report import report, stamped
 from affekt.speech.audio import length
 from affekt.types import Sample
+from affekt.write.clips import ClipAnswer
 
 #: How far from 1 the probabilities of a clip may sum: three decimals of two dozen labels, rounded one by one.
 ROUNDING = 0.02
@@ -416,7 +417,7 @@ def evaluate_predictions(
         tick()
     answers = [table.answers[sample.id] for sample in samples]
     restricted = restriction(test_set, table.labels) if table.labels else None
-    reports, predicted = {}, {}
+    reports, predicted, kept = {}, {}, {}
     for kind in ("corpus labels", "all labels"):
         scores = [dict(answer.scores) for answer in answers]
         given = [answer.label for answer in answers]
@@ -435,8 +436,12 @@ def evaluate_predictions(
             found = stamped(found, stamp)
         found = replace(found, warnings=(*test_set.warnings, *map(_reworded, found.warnings)))
         reports[kind] = of_pictures(found, "") if is_picture(samples[0]) else found
-        predicted[kind] = {sample.id: label for sample, label in zip(samples, given, strict=True)}
-    return Evaluation(reports, predicted)
+        predicted[kind], kept[kind] = {s.id: label for s, label in zip(samples, given, strict=True)}, scores
+    clips = [
+        ClipAnswer(s.id, s.path, str(s.label), predicted["corpus labels"][s.id], row, s.speaker, s.start, s.end)
+        for s, row in zip(samples, kept["corpus labels"], strict=True)
+    ]
+    return Evaluation(reports, predicted, clips=tuple(clips))
 
 
 def _reworded(sentence: str) -> str:

@@ -96,7 +96,8 @@ class Adoption:
         for name in self.features:
             if name not in known:
                 raise UnknownName("key of [features]", name, known)
-        return Inputs(**{k: tuple(v) if isinstance(v, list) else v for k, v in self.features.items()})
+        given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in self.features.items()}
+        return Inputs(**given)
 
     def card(self) -> Card:
         """The card, without what is known only of the file."""
@@ -161,8 +162,9 @@ def read_adoption(path: str | Path) -> Adoption:
             raise InputError(f"{path}: {key} is {value!r}; {_EXAMPLE}")
     if missing := [key for key in ("name", "labels", "features") if key not in table]:
         raise InputError(f"{path}: {', '.join(missing)} missing; {_EXAMPLE}")
+    given: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in table.items()}
     try:
-        found = Adoption(**{key: tuple(v) if isinstance(v, list) else v for key, v in table.items()})
+        found = Adoption(**given)
         found.card()
     except (AffektError, TypeError, ValueError) as error:
         raise InputError(f"{path}: {error}") from None
@@ -251,8 +253,8 @@ def _foreign(path: Path) -> bytes:
 def _tone(seconds: float, sampling_rate: int) -> NDArray[np.float32]:
     """Pulses at the pitch of a voice, with syllables: a known sound of any length."""
     time = np.arange(round(seconds * sampling_rate)) / sampling_rate
-    voice = np.add.reduce([np.sin(2 * np.pi * 120 * k * time) / k for k in range(1, 12)])
-    return (0.1 * voice * (0.6 + 0.4 * np.sin(2 * np.pi * 3 * time))).astype(np.float32)
+    voice = np.sum([np.sin(2 * np.pi * 120 * k * time) / k for k in range(1, 12)], axis=0)
+    return np.asarray(0.1 * voice * (0.6 + 0.4 * np.sin(2 * np.pi * 3 * time)), np.float32)
 
 
 def _sounds() -> Iterable[NDArray[np.float32]]:

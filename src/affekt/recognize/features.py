@@ -191,13 +191,14 @@ class FeatureReader:
 
     def _kept(self, source: Source | Sample, name: str, content: str) -> _Rows:
         """The rows of one set, from the cache where they are there."""
-        if not content or self.options.cache is None:
+        cache = self.options.cache
+        if not content or cache is None:
             return self._computed(source, name)
         stretch = (source.start, source.end) if isinstance(source, Sample) else ()
         asked = self.options
         facts = (content, name, asked.frames, asked.channel, asked.track, stretch, VERSION)
         of = self._digest if name == EMBEDDING else asked.sampling_rate
-        path = Path(asked.cache) / f"{hashlib.sha256(repr((facts, of)).encode()).hexdigest()}.npz"
+        path = Path(cache) / f"{hashlib.sha256(repr((facts, of)).encode()).hexdigest()}.npz"
         try:
             with np.load(path, allow_pickle=False) as kept:
                 return kept["values"], kept["times"], kept["channels"]

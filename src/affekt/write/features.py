@@ -53,7 +53,7 @@ class FeatureTable:
         return len(self.values)
 
     @property
-    def index(self) -> dict[str, Sequence[Any]]:
+    def index(self) -> dict[str, Any]:
         """The columns that say what a row is of, by name: path, start, end and the facts."""
         return {"path": self.path, "start": self.start, "end": self.end, **self.facts}
 
@@ -109,7 +109,7 @@ def parquet(table: FeatureTable, file: IO[bytes]) -> None:
 
 def npz(table: FeatureTable, file: IO[bytes]) -> None:
     """Write arrays for ``numpy.load``: ``values`` (n, d), ``columns`` (d,), ``path``, ``start``, ``end``, the facts."""
-    index = {
+    index: dict[str, Any] = {
         name: np.array([utf8(value) for value in column], np.str_) if isinstance(column, tuple) else column
         for name, column in table.index.items()
     }
