@@ -41,7 +41,7 @@ export class Bars {
     const fill = document.createElement("div");
     const value = Object.assign(document.createElement("span"), { className: "bar-value" });
     value.setAttribute("aria-hidden", "true");
-    for (const [key, word] of Object.entries({ role: "meter", "aria-label": labelled(label, { inside: true }), "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": 0 })) {
+    for (const [key, word] of Object.entries({ role: "meter", "aria-label": labelled(label, { within: true }), "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": 0 })) {
       meter.setAttribute(key, word);
     }
     item.dataset.label = label;

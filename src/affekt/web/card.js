@@ -5,7 +5,7 @@ import { labelled } from "./words.js";
 
 /** Elements that say what a model is, how good it is and what it is not for; `model` as in GET /v1/models. */
 export function cardParts({ name, labels, card = {} }) {
-  const parts = [text(t("card.labels", { n: labels.length, labels: labels.map((label) => labelled(label, { inside: true })).join(", ") }))];
+  const parts = [text(t("card.labels", { n: labels.length, labels: labels.map((label) => labelled(label, { within: true })).join(", ") }))];
   const scores = Object.entries(card.scores ?? {}).filter(([, entry]) => entry.UAR);
   if (scores.length) {
     const rows = scores.map(([corpus, { UAR: [value, low, high, n] }]) => [corpus, `${value.toFixed(2)} [${low.toFixed(2)}, ${high.toFixed(2)}]`, n]);

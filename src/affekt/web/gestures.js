@@ -6,8 +6,8 @@ const STILL = 5;
 const [SCROLLING, DRAGGED] = [350, 80];
 
 /**
- * Have `root` answer. Places are shares of its width. `acts` has zoom(factor, place) and pan(by), which tell whether
- * they changed anything; click(place, event), drag(from, to, began) for each move and, if wanted, dropped(began, to).
+ * Have `root` answer. Places are shares of its width. `acts` has zoom(factor, place, to), which brings what is at a place
+ * to another if that is given, and pan(by): both tell whether they changed anything; click(place, event), drag(from, to, began) for each move and, if wanted, dropped(began, to).
  */
 export function offerGestures(root, acts) {
   const pointers = new Map(); // x by pointer
@@ -37,8 +37,7 @@ export function offerGestures(root, acts) {
   const pinch = (before, now) => {
     const middle = (xs) => (xs[0] + xs[1]) / 2;
     const wide = (xs) => Math.max(20, Math.abs(xs[0] - xs[1]));
-    acts.pan((middle(before) - middle(now)) / root.clientWidth);
-    acts.zoom(wide(before) / wide(now), place(middle(now)));
+    acts.zoom(wide(before) / wide(now), place(middle(before)), place(middle(now)));
   };
 
   const move = (event) => {
@@ -47,7 +46,6 @@ export function offerGestures(root, acts) {
     pointers.set(event.pointerId, event.clientX);
     if (pointers.size === 2) pinch(before, [...pointers.values()]);
     if (!drag || (!drag.moved && Math.abs(event.clientX - drag.began) < STILL)) return;
-    if (!drag.moved) root.setPointerCapture(event.pointerId);
     drag.moved = true;
     acts.drag(place(drag.last), place(event.clientX), place(drag.began));
     drag.last = event.clientX;
@@ -69,7 +67,8 @@ export function offerGestures(root, acts) {
     pointers.set(event.pointerId, event.clientX);
     drag = pointers.size === 1 ? { began: event.clientX, last: event.clientX, moved: false } : null;
   });
-  root.addEventListener("pointermove", move);
-  for (const type of ["pointerup", "pointercancel"]) root.addEventListener(type, lift);
+  // A drag may go on outside.
+  addEventListener("pointermove", move);
+  for (const type of ["pointerup", "pointercancel"]) addEventListener(type, lift);
   root.addEventListener("click", (event) => performance.now() - dropped < DRAGGED && event.stopPropagation(), { capture: true });
 }

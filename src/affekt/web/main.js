@@ -95,10 +95,10 @@ function drawShares() {
 function summed({ summary, summaries, segments }) {
   if (!best(summary)) return t("summary.no.speech");
   const people = Object.entries(summaries);
-  const inside = (one) => answer(one, undefined, { inside: true });
-  if (people.length > 1) return `${people.map(([who, one]) => `${capital(who)}: ${lead(segments.filter((s) => s.who === who), FEW) ?? `${inside(one)}, ${percent(one.confidence)}`}`).join("; ")}.`;
-  const said = lead(segments, FEW) ?? t("summary.all", { answer: inside(summary), confidence: percent(summary.confidence) });
-  return `${said}; ${t(segments.length === 1 ? "summary.segments.one" : "summary.segments.many", { n: segments.length })}.`;
+  const said = (one) => answer(one, undefined, { within: true });
+  if (people.length > 1) return `${people.map(([who, one]) => `${capital(who)}: ${lead(segments.filter((s) => s.who === who), FEW) ?? `${said(one)}, ${percent(one.confidence)}`}`).join("; ")}.`;
+  const whole = lead(segments, FEW) ?? t("summary.all", { answer: said(summary), confidence: percent(summary.confidence) });
+  return `${whole}; ${t(segments.length === 1 ? "summary.segments.one" : "summary.segments.many", { n: segments.length })}.`;
 }
 
 /** What stands in "Now": while one speaks the newest window; later the segment at the playhead. */
@@ -139,11 +139,11 @@ function drawWhole(palette) {
   const most = mostFrequent(all);
   const isUnsure = !most || all.unsure > most.seconds;
   bars.show(Object.fromEntries(Object.entries(all.seconds).map(([label, seconds]) => [label, seconds / all.spoken])), { faded: !all.spoken });
-  write(find("heard"), isUnsure ? t("shares.mostly.unsure") : t("shares.often", { label: labelled(most.label, { inside: true }) }));
+  write(find("heard"), isUnsure ? t("shares.mostly.unsure") : t("shares.often", { label: labelled(most.label, { within: true }) }));
   tintChip(find("heard-chip"), isUnsure ? { best: most?.label ?? "" } : { label: most.label }, palette);
   find("heard-chip").classList.toggle("unsure", isUnsure);
   find("heard-confidence").textContent = all.spoken ? percent(isUnsure ? all.unsure / all.spoken : most.share) : "";
-  find("heard-why").textContent = isUnsure && most ? capital(t("shares.then", { label: labelled(most.label, { inside: true }), share: percent(most.share) }).replace(/^\s*;\s*/, "")) + "." : "";
+  find("heard-why").textContent = isUnsure && most ? capital(t("shares.then", { label: labelled(most.label, { within: true }), share: percent(most.share) }).replace(/^\s*;\s*/, "")) + "." : "";
   find("confidence").textContent = "–";
   find("quality").textContent = percent(chosen.summary.quality);
 }

@@ -73,6 +73,7 @@ export class Segments {
     const tops = [0];
     for (const height of this.#heights) tops.push(tops.at(-1) + height);
     this.#tops = tops;
+    this.list.hidden = !this.#segments.length;
     this.list.style.height = `${tops.at(-1) + 2}px`; // the borders
   }
 
@@ -163,7 +164,7 @@ export class Segments {
     const segment = this.#segments[i];
     const chip = element("span", { className: "chip" });
     tintChip(chip, segment, recording.palette);
-    const guess = !segment.label && best(segment) && !segment.skipped ? `${t("answer.perhaps", { label: labelled(best(segment), { inside: true }) })}, ` : "";
+    const guess = !segment.label && best(segment) && !segment.skipped ? `${t("answer.perhaps", { label: labelled(best(segment), { within: true }) })}, ` : "";
     const sure = segment.skipped || !best(segment) ? "" : `${guess}${percent(segment.confidence)} · ${strength(segment.confidence)}`;
     const time = recording.still ? "" : `${clock(segment.start)} – ${clock(segment.end)}`;
     const because = why(segment, recording);

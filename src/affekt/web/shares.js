@@ -70,10 +70,10 @@ export function lead(segments, few, { short = false } = {}) {
   const isUnsure = !most || all.unsure > most.seconds;
   if (short) return isUnsure ? `${t("answer.unsure")} ${percent(all.unsure / all.spoken)}` : `${labelled(most.label)} ${percent(most.share)}`;
   if (isUnsure) {
-    const second = most ? t("shares.then", { label: labelled(most.label, { inside: true }), share: percent(most.share) }) : "";
+    const second = most ? t("shares.then", { label: labelled(most.label, { within: true }), share: percent(most.share) }) : "";
     return t("shares.unsure", { share: percent(all.unsure / all.spoken) }) + second;
   }
-  return t("shares.most", { label: labelled(most.label, { inside: true }), share: percent(most.share), time: long(most.seconds) });
+  return t("shares.most", { label: labelled(most.label, { within: true }), share: percent(most.share), time: long(most.seconds) });
 }
 
 /** One bar and a table of the shares: rows of label, seconds, share of the speech; what is not sure and silence at the end. */
@@ -94,7 +94,7 @@ export function shareParts(segments, { duration, labels, palette }) {
   const body = rows.map(({ chip, colour, words, time, share }) => {
     const swatch = element("span", { className: chip });
     swatch.style.backgroundColor = colour;
-    return element("tr", {}, element("td", {}, swatch, words), element("td", {}, long(time)), element("td", {}, percent(share)));
+    return element("tr", {}, element("td", {}, swatch, words), element("td", {}, long(time)), element("td", {}, share < 0.005 ? "< 1 %" : percent(share)));
   });
   const rest = element("tr", { className: "muted" }, element("td", {}, t("answer.none.speech")), element("td", {}, long(silent)), element("td", {}, "–"));
   const table = element("table", { className: "share-table" }, element("caption", { className: "hidden" }, t("shares.caption")), element("thead", {}, head), element("tbody", {}, ...body, rest));

@@ -22,8 +22,8 @@ const LIVE = 12;
 /** Seconds from which a recording has an overview. */
 const OVERVIEW = 20;
 const UNKNOWN = "#8a8f98";
-/** Pixels of a lane of segments, and between a segment and the edges of its lane; of a lane of probabilities. */
-const [LANE, GAP, AREA] = [38, 4, 76];
+/** Pixels of a lane of segments, of one that is long and by itself, between a segment and the edges of its lane; of probabilities. */
+const [LANE, HIGH, GAP, AREA] = [38, 60, 4, 76];
 /** Seconds within which two places are the same: a player rounds. */
 const NEAR = 0.02;
 /** Pixels of a segment that are not for its words. */
@@ -51,7 +51,7 @@ export class Timeline extends EventTarget {
     this.readout = new Readout(document.getElementById("readout"));
     new ResizeObserver(() => this.draw()).observe(root);
     offerGestures(this["over-time"], {
-      zoom: (factor, place) => this.#change(() => this.view.zoom(factor, this.view.timeAt(place))),
+      zoom: (factor, place, to) => this.#change(() => this.view.zoom(factor, this.view.timeAt(place), to)),
       pan: (by) => this.#change(() => this.view.pan(by * this.view.span)),
       drag: (from, to) => this.#drag(from, to),
       click: (place, { target }) => target.closest(".span") || this.seekTo(this.view.timeAt(place)),
@@ -156,6 +156,13 @@ export class Timeline extends EventTarget {
     return this.#usable && areNarrow(this.#recording.segments, perPixel) ? stepFor(perPixel) : null;
   }
 
+  /** Pixels of a lane of emotions: shares need more than names, and nothing jumps when one comes closer. */
+  get #lane() {
+    const segments = this.#recording?.segments ?? [];
+    const perPixel = this.#length / (this["over-time"].clientWidth || 800);
+    return this.#usable && lanes(segments).size < 2 && areNarrow(segments, perPixel) ? HIGH : LANE;
+  }
+
   #counting() {
     const segments = this.#recording?.segments ?? [];
     return this.lane === null ? segments : [...lanes(segments).values()][this.lane];
@@ -197,6 +204,7 @@ export class Timeline extends EventTarget {
     this.empty.hidden = Boolean(recording);
     this.root.classList.toggle("filled", Boolean(recording));
     this.root.classList.toggle("whole", this.view.whole);
+    this["over-time"].dataset.seen = `${this.from.toFixed(3)} ${this.to.toFixed(3)}`;
     const hasSound = Boolean(recording?.samples) || recording?.state !== "done";
     for (const name of ["waveform", "spectrogram"]) this[name].parentElement.hidden = !hasSound;
     const window = { from: this.from, to: this.to, speech: recording?.speech ?? [], labels: recording?.labels ?? [], palette: recording?.palette ?? {} };
@@ -226,14 +234,15 @@ export class Timeline extends EventTarget {
   #drawEmotions(window, step) {
     const recording = this.#recording;
     const table = lanes(recording?.segments ?? []);
-    this.spans.style.height = table.size > 1 ? `${LANE * table.size}px` : "";
+    const high = this.#lane;
+    this.spans.style.height = `${high * table.size}px`;
     this.bins.hidden = !step;
     if (step) say(this["spans-name"], "view.emotions.shares", { step: stepped(step) });
     else say(this["spans-name"], "view.emotions");
     const sheet = step && paper(this.bins);
     if (sheet) [...table.values()].forEach((part, i) => {
       sheet.context.globalAlpha = this.lane === null || this.lane === i ? 1 : 0.25;
-      drawBins(sheet.context, binned(part, step), { ...window, top: LANE * i + 2, width: sheet.width, height: LANE - 3 });
+      drawBins(sheet.context, binned(part, step), { ...window, top: high * i + 2, width: sheet.width, height: high - 3 });
     });
     this.#drawSpans(recording && !step ? [...recording.segments, ...(recording.unstable ? [recording.unstable] : [])] : []);
     this.#nameLanes([...table.keys()]);
@@ -242,6 +251,7 @@ export class Timeline extends EventTarget {
   #drawSpans(segments) {
     const seen = new Set();
     const names = [...lanes(this.#recording?.segments ?? []).keys()];
+    const high = this.#lane;
     for (const segment of segments) {
       if (segment.end <= this.from || segment.start >= this.to) continue;
       const key = `${segment.start} ${segment.end} ${segment.label} ${segment.unstable} ${segment.who}`;
@@ -251,8 +261,8 @@ export class Timeline extends EventTarget {
       const lane = Math.max(0, names.indexOf(segment.who ?? ""));
       const width = this.view.share(segment.end) - this.view.share(segment.start);
       span.style.left = `${100 * this.view.share(segment.start)}%`;
-      span.style.top = `${LANE * lane + GAP}px`;
-      span.style.height = `${LANE - 2 * GAP}px`;
+      span.style.top = `${high * lane + GAP}px`;
+      span.style.height = `${high - 2 * GAP}px`;
       span.style.width = `${100 * width}%`;
       span.classList.toggle("faded", this.lane !== null && this.lane !== lane);
       this.#fit(span, segment, width * this.spans.clientWidth - ROOM);

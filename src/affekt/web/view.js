@@ -35,9 +35,8 @@ export class View {
     this.to = this.from + wide;
   }
 
-  /** See `factor` times as much; `time` stays where it is, except where the recording ends. */
-  zoom(factor, time) {
-    const share = this.share(time);
+  /** See `factor` times as much; `time` stays where it is, or comes to `share`, except where the recording ends. */
+  zoom(factor, time, share = this.share(time)) {
     const wide = Math.max(CLOSEST, Math.min(this.#length, this.span * factor));
     this.look(time - share * wide, wide);
   }

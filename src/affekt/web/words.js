@@ -14,6 +14,9 @@ export function clock(seconds, digits = 1) {
 
 export const percent = (p) => `${Math.round(100 * p)} %`;
 
+/** Words of a label or an answer as they stand inside a sentence. */
+export const inside = (words) => words.charAt(0).toLowerCase() + words.slice(1);
+
 export const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
 
 /** How long, in words: "2.4 s", "3 min 10 s", "2 h 5 min". */
@@ -27,17 +30,17 @@ export function long(seconds) {
 /** A length of bins: "15 s", "2 min". */
 export const step = (seconds) => (seconds < 60 ? `${seconds} s` : seconds < 3600 ? `${seconds / 60} min` : `${seconds / 3600} h`);
 
-/** A label in the language of the page; labels that the table does not have stay as they are. */
-export function labelled(label, { inside = false } = {}) {
+/** A label in the language of the page, `within` a sentence or at its beginning; labels that the table does not have stay as they are. */
+export function labelled(label, { within = false } = {}) {
   const word = known(`label.${label}`) ? t(`label.${label}`) : label;
-  return inside ? word : capital(word);
+  return within ? word : capital(word);
 }
 
-/** What a prediction says: its label, or that it is not sure, or that there is none; `inside` a sentence. */
-export function answer(prediction, none = t("answer.none.speech"), { inside = false } = {}) {
-  if (!prediction?.skipped && prediction?.label) return labelled(prediction.label, { inside });
+/** What a prediction says: its label, or that it is not sure, or that there is none; `within` a sentence or by itself. */
+export function answer(prediction, none = t("answer.none.speech"), { within = false } = {}) {
+  if (!prediction?.skipped && prediction?.label) return labelled(prediction.label, { within });
   const words = prediction?.skipped ? t("answer.skipped") : best(prediction) ? t("answer.unsure") : none;
-  return inside ? words.charAt(0).toLowerCase() + words.slice(1) : words;
+  return within ? inside(words) : words;
 }
 
 /** The same, with the name of who it is before it. */
