@@ -94,8 +94,8 @@ def tab(browser, server):
     one = TimelineVisit(browser, server)
     one.open()
     yield one
-    assert one.errors == []
     one.close()
+    assert one.errors == []
 
 
 # --- what is seen ----------------------------------------------------------------------------------
@@ -406,3 +406,44 @@ def test_an_example_can_be_tried(tab):
     tab.page.locator("#example").click()
     tab.page.locator("#results-summary:not(:empty)").wait_for()
     assert tab.page.locator(".segment-label").all_inner_texts() == ["Neutral", "Happy", "Angry", "Sad"]
+
+
+# --- languages -------------------------------------------------------------------------------------
+
+
+def test_the_page_speaks_the_language_of_the_browser(browser, server):
+    tab = TimelineVisit(browser, server, locale="de-DE")
+    page = tab.open()
+    page = tab.show(answer(60.0))
+    assert page.evaluate("document.documentElement.lang") == "de"
+    assert tab.text("#record-text") == "Aufnehmen" and page.title().startswith("affekt: Wie klingt")
+    assert "Segmente" in tab.text("#results-summary") and "Nicht sicher" in tab.text("#legend")
+    assert page.locator("#seek").get_attribute("aria-valuetext") == "0:00.0 von 1:00.0"
+    assert page.evaluate("localStorage.getItem('affekt.language')") is None
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280 and tab.errors == []
+    tab.close()
+
+
+def test_another_language_is_kept_and_says_at_once_what_is_there(tab):
+    page = tab.show(answer(60.0))
+    for code, record, segments in (("fr", "Enregistrer", "segments."), ("es", "Grabar", "segmentos.")):
+        page.locator("#language").select_option(code)
+        assert page.evaluate("document.documentElement.lang") == code
+        assert tab.text("#record-text") == record and segments in tab.text("#results-summary")
+    assert set(page.locator(".segment-label").all_inner_texts()) & {"Enfadado", "Alegre", "Triste", "No seguro"}
+    page.reload()
+    page.locator("#model option").first.wait_for(state="attached")
+    assert tab.text("#record-text") == "Grabar"
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "es"])
+@pytest.mark.parametrize("width", [320, 1280])
+def test_no_language_scrolls_sideways(browser, server, language, width):
+    tab = TimelineVisit(browser, server, locale=language, viewport={"width": width, "height": 780})
+    tab.open()
+    page = tab.show(answer(1200.0, who=("left", "right")))
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for name in ("face", "fusion", "text"):
+        page.locator(f"input[name=tab][value={name}]").check(force=True)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    tab.close()

@@ -1,5 +1,7 @@
 // A live stream of pictures: one is on its way at a time, so that what is answered is never old.
 
+import { t } from "./strings.js";
+
 const FATAL = new Set([1003, 1008, 1009]);
 
 /** "ready", "event" with each event, "answered" with when its picture was taken, "gone", "failed" with why, "done". */
@@ -86,7 +88,7 @@ export class FrameStream extends EventTarget {
     this.#ready = false;
     if (this.#refusal || FATAL.has(code)) {
       this.#over = true;
-      this.#tell("failed", this.#refusal?.reason ?? `The server ended the stream (${code}).`);
+      this.#tell("failed", this.#refusal?.reason ?? t("stream.ended", { code }));
     } else if (this.#over) this.#tell("done");
     else {
       this.#tell("gone");

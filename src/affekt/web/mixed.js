@@ -1,6 +1,7 @@
 // A live stream of pictures and sound on one connection. Sound goes out as it comes; of pictures one is on its way at a time.
 
 import { littleEndian } from "./wav.js";
+import { t } from "./strings.js";
 
 const FATAL = new Set([1003, 1008, 1009]);
 const [FRAME, SIGNAL, RATE] = [0x46, 0x53, 16000];
@@ -106,7 +107,7 @@ export class MixedStream extends EventTarget {
     this.#ready = false;
     if (this.#refusal || FATAL.has(code)) {
       this.#over = true;
-      this.#tell("failed", this.#refusal?.reason ?? `The server ended the stream (${code}).`);
+      this.#tell("failed", this.#refusal?.reason ?? t("stream.ended", { code }));
     } else if (this.#over) this.#tell("done");
     else {
       this.#tell("gone");

@@ -26,6 +26,11 @@ export class Strips extends EventTarget {
     new ResizeObserver(() => this.show(this.scene, { time: this.time })).observe(root);
   }
 
+  /** Forget the rows: the language changed. */
+  redraw() {
+    this.#keys = "";
+  }
+
   /** Draw what is known, at the next frame; `time` is what the picture shows. */
   show(scene, { time = 0 } = {}) {
     [this.scene, this.time] = [scene, time];
