@@ -25,7 +25,7 @@ def answer(duration, *, who=(None,), length=2.0, pause=1.0, seed=3):
             segments.append({**said, "confidence": scores[best], "quality": 0.9, "who": name, "reason": "", **why})
     segments.sort(key=lambda segment: segment["start"])
     summary = {**segments[0], "start": 0.0, "end": duration, "who": None}
-    table = {name: summary for name in who} if len(who) > 1 else {}
+    table = dict.fromkeys(who, summary) if len(who) > 1 else {}
     fields = {"labels": LABELS, "summary": summary, "summaries": table, "segments": segments, "warnings": []}
     return {"source": "talk.mp3", "model": "voice", "duration": duration, **fields}
 
@@ -217,7 +217,7 @@ def test_shares_are_the_seconds_of_the_segments(tab):
 def test_more_than_a_few_segments_are_led_by_the_most_frequent_label(tab):
     result = answer(1200.0)
     tab.show(result)
-    length = {label: 0.0 for label in LABELS}
+    length = dict.fromkeys(LABELS, 0.0)
     for segment in result["segments"]:
         if segment["label"]:
             length[segment["label"]] += segment["end"] - segment["start"]
@@ -225,7 +225,8 @@ def test_more_than_a_few_segments_are_led_by_the_most_frequent_label(tab):
     spoken = sum(s["end"] - s["start"] for s in result["segments"])
     unsure = spoken - sum(length.values())
     assert unsure > length[most]
-    expected = f"Mostly not sure: {100 * unsure / spoken:.0f} % of the speech; then {most}, {100 * length[most] / spoken:.0f} %"
+    shares = [f"{100 * seconds / spoken:.0f} %" for seconds in (unsure, length[most])]
+    expected = f"Mostly not sure: {shares[0]} of the speech; then {most}, {shares[1]}"
     assert tab.text("#results-summary").startswith(expected)
     assert tab.page.locator(".share-table tbody tr").count() == len([x for x in length.values() if x]) + 2
     assert "No speech" in tab.text(".share-table")
