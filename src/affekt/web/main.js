@@ -36,6 +36,7 @@ let starting = false;
 const opened = {}; // by modality: what a tab besides that of voices is, once a model needs it
 let spoken = 0; // recordings from the microphone so far
 let serverThere = null;
+let beginning = null; // while the page asks the server what there is
 
 // --- what is shown -------------------------------------------------------------------------------
 
@@ -336,7 +337,8 @@ addEventListener("drop", (event) => {
 });
 
 /** Files that were dropped: pictures have faces, texts words, captions belong to a video; else what the tab is about. */
-function sort(files) {
+async function sort(files) {
+  if (beginning) await beginning; // which tabs there are is not known before
   const { tab } = find("main").dataset;
   const here = opened[tab] && tab !== "text" ? tab : "speech";
   const isText = (file) => /\.(txt|srt|vtt|csv|tsv)$/i.test(file.name);
@@ -500,7 +502,11 @@ offerLanguage(() => {
 });
 askToken(api);
 
-async function begin() {
+function begin() {
+  beginning ??= ask().finally(() => (beginning = null));
+}
+
+async function ask() {
   // Before anything is awaited: what is said meanwhile must stay.
   complain("");
   try {
