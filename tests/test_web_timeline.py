@@ -238,6 +238,8 @@ def test_what_is_not_sure_has_a_striped_swatch_everywhere(tab):
         is_unsure = row.locator(".segment-label").inner_text() == "Not sure"
         assert ("unsure" in row.locator(".chip").get_attribute("class")) == is_unsure
     assert page.locator(".span.unsure").count() == page.locator(".chip.unsure").count() - 2  # the legend, the shares
+    stripes = "[...document.querySelectorAll('.unsure')].every(e => getComputedStyle(e).backgroundImage !== 'none')"
+    assert page.evaluate(stripes)
     assert page.locator("#legend li").count() == len(LABELS) + 1
 
 

@@ -4,6 +4,7 @@ import { Api } from "./api.js";
 import { Bars } from "./bars.js";
 import { mostFrequent, shares } from "./bins.js";
 import { download, offerDownloads } from "./download.js";
+import { element } from "./elements.js";
 import { offerKeys, rememberKeys } from "./keys.js";
 import { FEW, drawFailures, drawRecordings } from "./list.js";
 import { Live } from "./live.js";
@@ -17,7 +18,7 @@ import { say, t, write } from "./strings.js";
 import { Timeline } from "./timeline.js";
 import { askToken, offerLanguage, offerTheme } from "./top.js";
 import { Uploads } from "./uploads.js";
-import { best, capital, clock, labelled, long, percent, strength, answer, tintChip, why } from "./words.js";
+import { best, capital, clock, labelled, long, percent, strength, answer, tintChip, whoever, why } from "./words.js";
 
 const find = (id) => document.getElementById(id);
 const api = new Api();
@@ -85,10 +86,9 @@ function drawShares() {
   find("shares").hidden = !isLong;
   if (!isLong) return find("shares").replaceChildren();
   const people = Object.keys(chosen.summaries).length > 1 ? Object.keys(chosen.summaries) : [null];
-  const parts = people.flatMap((who) => {
+  const parts = people.map((who) => {
     const own = who === null ? chosen.segments : chosen.segments.filter((segment) => segment.who === who);
-    const name = who === null ? [] : [Object.assign(document.createElement("h3"), { textContent: capital(who) })];
-    return [...name, ...shareParts(own, chosen)];
+    return element("div", { className: "share-person" }, who === null ? null : element("h3", {}, capital(whoever(who))), ...shareParts(own, chosen));
   });
   find("shares").replaceChildren(...parts);
 }
@@ -97,7 +97,7 @@ function summed({ summary, summaries, segments }) {
   if (!best(summary)) return t("summary.no.speech");
   const people = Object.entries(summaries);
   const said = (one) => answer(one, undefined, { within: true });
-  if (people.length > 1) return `${people.map(([who, one]) => `${capital(who)}: ${lead(segments.filter((s) => s.who === who), FEW) ?? `${said(one)}, ${percent(one.confidence)}`}`).join("; ")}.`;
+  if (people.length > 1) return `${people.map(([who, one]) => `${capital(whoever(who))}: ${lead(segments.filter((s) => s.who === who), FEW) ?? `${said(one)}, ${percent(one.confidence)}`}`).join("; ")}.`;
   const whole = lead(segments, FEW) ?? t("summary.all", { answer: said(summary), confidence: percent(summary.confidence) });
   return `${whole}; ${t(segments.length === 1 ? "summary.segments.one" : "summary.segments.many", { n: segments.length })}.`;
 }
@@ -144,7 +144,7 @@ function drawWhole(palette) {
   tintChip(find("heard-chip"), isUnsure ? { best: most?.label ?? "" } : { label: most.label }, palette);
   find("heard-chip").classList.toggle("unsure", isUnsure);
   find("heard-confidence").textContent = all.spoken ? percent(isUnsure ? all.unsure / all.spoken : most.share) : "";
-  find("heard-why").textContent = isUnsure && most ? capital(t("shares.then", { label: labelled(most.label, { within: true }), share: percent(most.share) }).replace(/^\s*;\s*/, "")) + "." : "";
+  find("heard-why").textContent = isUnsure && most ? t("shares.next", { label: labelled(most.label, { within: true }), share: percent(most.share) }) : "";
   find("confidence").textContent = "–";
   find("quality").textContent = percent(chosen.summary.quality);
 }
@@ -445,7 +445,7 @@ offerKeys({
     },
     lane: (number) => {
       const name = timeline.choose(number);
-      if (name !== undefined) announce(name === null ? t("lanes.all") : t("lanes.only", { name }));
+      if (name !== undefined) announce(name === null ? t("lanes.all") : t("lanes.only", { name: whoever(name) }));
     },
     speed: (direction) => setSpeed(find("speed").selectedIndex + direction),
   },

@@ -2,7 +2,7 @@
 
 import { element } from "./elements.js";
 import { t } from "./strings.js";
-import { answer, best, capital, clock, inside, labelled, percent } from "./words.js";
+import { answer, best, capital, clock, inside, labelled, percent, whoever } from "./words.js";
 
 /** Labels that are named of one place. */
 const MOST = 3;
@@ -41,7 +41,7 @@ export class Readout {
 
   #show(place, when, lines) {
     const rows = lines.map(([who, said, more]) =>
-      element("span", { className: "readout-line" }, who ? `${capital(who)}: ` : "", said ? element("strong", {}, said) : null, said && more ? " " : "", more),
+      element("span", { className: "readout-line" }, who ? `${capital(whoever(who))}: ` : "", said ? element("strong", {}, said) : null, said && more ? " " : "", more),
     );
     this.root.replaceChildren(element("span", { className: "readout-time" }, when), ...rows);
     this.root.hidden = false;

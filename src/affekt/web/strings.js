@@ -172,6 +172,7 @@ export const STRINGS = {
   "shares.bars": { en: "Share of the speech of each emotion", de: "Anteil jeder Emotion an der Sprache", fr: "Part de la parole de chaque émotion", es: "Parte del habla de cada emoción" },
   "shares.often": { en: "Most often {label}", de: "Am häufigsten {label}", fr: "Le plus souvent {label}", es: "Lo más frecuente: {label}" },
   "shares.mostly.unsure": { en: "Mostly not sure", de: "Meist nicht sicher", fr: "Le plus souvent pas sûr", es: "Casi siempre no seguro" },
+  "shares.next": { en: "Then {label}, {share}.", de: "Dann {label}, {share}.", fr: "Puis {label}, {share}.", es: "Después {label}, {share}." },
   "shares.caption": { en: "How much of the speech each emotion has", de: "Wie viel der Sprache auf jede Emotion entfällt", fr: "Part de la parole de chaque émotion", es: "Qué parte del habla tiene cada emoción" },
   "shares.emotion": { en: "Emotion", de: "Emotion", fr: "Émotion", es: "Emoción" },
   "shares.time": { en: "Time", de: "Zeit", fr: "Durée", es: "Tiempo" },
@@ -331,6 +332,9 @@ export const STRINGS = {
   "text.none.found": { en: "No words were found.", de: "Es wurden keine Worte gefunden.", fr: "Aucun mot n’a été trouvé.", es: "No se encontraron palabras." },
   "text.one": { en: "1 sentence; all in all {answer}, {confidence}.", de: "1 Satz; alles in allem {answer}, {confidence}.", fr: "1 phrase ; dans l’ensemble {answer}, {confidence}.", es: "1 frase; en conjunto {answer}, {confidence}." },
   "text.many": { en: "{n} sentences; all in all {answer}, {confidence}.", de: "{n} Sätze; alles in allem {answer}, {confidence}.", fr: "{n} phrases ; dans l’ensemble {answer}, {confidence}.", es: "{n} frases; en conjunto {answer}, {confidence}." },
+
+  "who.left": { en: "left", de: "links", fr: "gauche", es: "izquierdo" },
+  "who.right": { en: "right", de: "rechts", fr: "droite", es: "derecho" },
 
   // --- labels, as inside a sentence ---
   "label.angry": { en: "angry", de: "wütend", fr: "en colère", es: "enfadado" },

@@ -12,10 +12,10 @@ import { drawProbabilities } from "./probabilities.js";
 import { Readout } from "./readout.js";
 import { drawBins, legendItems } from "./shares.js";
 import { drawSpectrogram } from "./spectrogram.js";
-import { say, t } from "./strings.js";
+import { language, say, t } from "./strings.js";
 import { View } from "./view.js";
 import { drawWaveform } from "./waveform.js";
-import { answer, best, capital, clock, isUnsure, labelled, named, percent, step as stepped } from "./words.js";
+import { answer, best, capital, clock, isUnsure, labelled, named, percent, step as stepped, whoever } from "./words.js";
 
 /** Seconds that are seen while one speaks. */
 const LIVE = 12;
@@ -215,7 +215,7 @@ export class Timeline extends EventTarget {
     this.#drawEmotions(window, step);
     drawAxis(this.axis, window);
     this.overview.draw(recording && !this.#live && recording.duration >= OVERVIEW ? recording : null, this.view, this.time);
-    const key = `${Object.keys(window.palette)} ${document.documentElement.lang}`;
+    const key = `${Object.keys(window.palette)} ${language()}`;
     if (this.legend.dataset.key !== key) this.legend.replaceChildren(...legendItems(window.palette));
     this.legend.dataset.key = key;
     this.#placePlayhead();
@@ -308,12 +308,12 @@ export class Timeline extends EventTarget {
   /** Who or which channel each lane is, with the key that chooses it. */
   #nameLanes(names) {
     const wanted = names.length > 1 ? names : [];
-    const key = `${wanted} ${this.lane}`;
+    const key = `${wanted} ${this.lane} ${language()}`;
     if (this.spans.dataset.lanes === key && this.spans.querySelectorAll(".lane-tag").length === wanted.length) return;
     this.spans.dataset.lanes = key;
     for (const tag of this.spans.querySelectorAll(".lane-tag")) tag.remove();
     wanted.forEach((name, i) => {
-      const tag = element("span", { className: "lane-tag" }, `${i < 9 ? `${i + 1} ` : ""}${capital(name)}`);
+      const tag = element("span", { className: "lane-tag" }, `${i < 9 ? `${i + 1} ` : ""}${capital(whoever(name))}`);
       tag.style.top = `${LANE * i}px`;
       tag.classList.toggle("chosen", this.lane === i);
       this.spans.append(tag);

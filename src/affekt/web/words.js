@@ -43,8 +43,11 @@ export function answer(prediction, none = t("answer.none.speech"), { within = fa
   return within ? inside(words) : words;
 }
 
+/** Who it is: channels in the language of the page, names as they are. */
+export const whoever = (who) => (known(`who.${who}`) ? t(`who.${who}`) : who);
+
 /** The same, with the name of who it is before it. */
-export const named = (prediction) => (prediction.who ? `${prediction.who}: ${answer(prediction)}` : answer(prediction));
+export const named = (prediction) => (prediction.who ? `${whoever(prediction.who)}: ${answer(prediction)}` : answer(prediction));
 
 /** The label whose colour stands for a prediction. */
 export function best(prediction) {
