@@ -6,21 +6,29 @@ const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800,
 /** Pixels: a bin is this wide at least; where half of the segments are narrower than NARROW, bins stand for them. */
 const [WIDE, NARROW] = [8, 3];
 
-/** Seconds by label, not sure, and silent, of segments of one voice or several between two times. */
-export function shares(segments, { from = 0, to = Infinity } = {}) {
-  const seconds = {};
-  let [unsure, spoken, covered, reached] = [0, 0, 0, from];
-  for (const segment of [...segments].sort((a, b) => a.start - b.start)) {
-    const [start, end] = [Math.max(from, segment.start), Math.min(to, segment.end)];
-    if (end <= start || segment.skipped || !best(segment)) continue;
-    spoken += end - start;
-    if (segment.label) seconds[segment.label] = (seconds[segment.label] ?? 0) + end - start;
-    else unsure += end - start;
-    // Where several speak at once, that is no silence twice less.
-    covered += Math.max(0, end - Math.max(start, reached));
-    reached = Math.max(reached, end);
+/**
+ * Seconds by label, not sure, spoken (those together) and silent, up to a time. Where several speak at once, the time is
+ * divided equally among them, as timeline/shares.py does.
+ */
+export function shares(segments, { to = Infinity } = {}) {
+  const changes = [];
+  for (const segment of segments) {
+    const end = Math.min(to, segment.end);
+    if (segment.skipped || !best(segment) || end <= segment.start) continue;
+    changes.push([segment.start, segment.label ?? "", 1], [end, segment.label ?? "", -1]);
   }
-  return { seconds, unsure, spoken, silent: Math.max(0, to - from - covered) };
+  changes.sort((a, b) => a[0] - b[0]);
+  const [active, seconds] = [{}, {}];
+  let [count, spoken, here] = [0, 0, 0];
+  for (const [time, label, change] of changes) {
+    for (const [name, n] of Object.entries(active)) if (n) seconds[name] = (seconds[name] ?? 0) + ((time - here) * n) / count;
+    if (count) spoken += time - here;
+    active[label] = (active[label] ?? 0) + change;
+    count += change;
+    here = time;
+  }
+  const { "": unsure = 0, ...labels } = seconds;
+  return { seconds: labels, unsure, spoken, silent: Math.max(0, to - spoken) };
 }
 
 /** The label that is spoken longest with its share of the speech; null where none is sure. */

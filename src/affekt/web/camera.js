@@ -270,7 +270,12 @@ export class Faces {
       target.value = "";
     });
     find("model").addEventListener("change", () => this.#chooseModel());
-    find("labels").addEventListener("change", () => this.#noteLabels());
+    find("labels").addEventListener("change", () => {
+      this.#noteLabels();
+      this.#drawAgain();
+    });
+    find("again").addEventListener("click", () => this.#lookAgain());
+    uploads.addEventListener("refused", ({ detail }) => this.page.complain(detail));
     for (const name of ["mirror", "map"]) find(name).addEventListener("change", () => this.#draw());
     this.lanes.addEventListener("choose", ({ detail }) => this.#person(detail));
     this.lanes.addEventListener("seek", ({ detail }) => {
@@ -306,6 +311,20 @@ export class Faces {
 
   #noteLabels() {
     find("labels-note").textContent = this.#lost ? t("settings.labels.lost") : "";
+  }
+
+  /** What is shown, looked at again with the settings as they are now: the browser has kept the file. */
+  #lookAgain() {
+    this.page.complain("");
+    find("video").pause();
+    this.uploads.again(this.#shown, { ...this.#fields, boxes: "yes" }, { lost: this.#lost });
+  }
+
+  #drawAgain() {
+    const { state, file, fields } = this.#shown ?? {};
+    const differs = state === "done" && Boolean(file) && Object.entries(this.#fields).some(([name, value]) => (fields?.[name] ?? "") !== value);
+    say(find("settings-note"), differs ? "settings.differ.face" : "settings.next.picture");
+    find("again").hidden = !differs;
   }
 
   // --- the camera ---
@@ -421,6 +440,7 @@ export class Faces {
     this.#drawNow();
     this.#drawResults();
     this.#drawState();
+    this.#drawAgain();
     this.lanes.show(this.#shown, { time: this.#time, chosen: this.#chosen });
   }
 

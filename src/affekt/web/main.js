@@ -136,15 +136,13 @@ function drawNow() {
 
 /** A long recording as a whole: what most of the speech is. */
 function drawWhole(palette) {
-  const all = shares(chosen.segments);
-  const most = mostFrequent(all);
-  const isUnsure = !most || all.unsure > most.seconds;
-  bars.show(Object.fromEntries(Object.entries(all.seconds).map(([label, seconds]) => [label, seconds / all.spoken])), { faded: !all.spoken });
-  write(find("heard"), isUnsure ? t("shares.mostly.unsure") : t("shares.often", { label: labelled(most.label, { within: true }) }));
-  tintChip(find("heard-chip"), isUnsure ? { best: most?.label ?? "" } : { label: most.label }, palette);
-  find("heard-chip").classList.toggle("unsure", isUnsure);
-  find("heard-confidence").textContent = all.spoken ? percent(isUnsure ? all.unsure / all.spoken : most.share) : "";
-  find("heard-why").textContent = isUnsure && most ? t("shares.next", { label: labelled(most.label, { within: true }), share: percent(most.share) }) : "";
+  const { seconds, unsure, spoken } = shares(chosen.segments);
+  const most = mostFrequent({ seconds, spoken });
+  bars.show(Object.fromEntries(Object.entries(seconds).map(([label, time]) => [label, time / spoken])), { faded: !spoken });
+  write(find("heard"), most ? t("shares.often", { label: labelled(most.label, { within: true }) }) : t("answer.unsure"));
+  tintChip(find("heard-chip"), most, palette);
+  find("heard-confidence").textContent = most ? percent(most.share) : "";
+  find("heard-why").textContent = unsure ? t("shares.unsure.by.itself", { share: percent(unsure / spoken) }) : "";
   find("confidence").textContent = "–";
   find("quality").textContent = percent(chosen.summary.quality);
 }

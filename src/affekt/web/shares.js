@@ -61,19 +61,17 @@ export function legendItems(palette) {
   return labels.length ? [...labels, item("chip unsure", "", t("answer.unsure"))] : [];
 }
 
-/** What most of the speech is, without a point; null where there are few segments, or no speech. */
+/** What most of the speech is, and how much is not sure, without a point; null of few segments, or no speech. */
 export function lead(segments, few, { short = false } = {}) {
   if (segments.length <= few) return null;
   const all = shares(segments);
   if (!all.spoken) return null;
   const most = mostFrequent(all);
-  const isUnsure = !most || all.unsure > most.seconds;
-  if (short) return isUnsure ? `${t("answer.unsure")} ${percent(all.unsure / all.spoken)}` : `${labelled(most.label)} ${percent(most.share)}`;
-  if (isUnsure) {
-    const second = most ? t("shares.then", { label: labelled(most.label, { within: true }), share: percent(most.share) }) : "";
-    return t("shares.unsure", { share: percent(all.unsure / all.spoken) }) + second;
-  }
-  return t("shares.most", { label: labelled(most.label, { within: true }), share: percent(most.share), time: long(most.seconds) });
+  const unsure = percent(all.unsure / all.spoken);
+  if (!most) return `${t("answer.unsure")} ${unsure}`;
+  if (short) return `${labelled(most.label)} ${percent(most.share)}`;
+  const said = t("shares.most", { label: labelled(most.label, { within: true }), share: percent(most.share) });
+  return all.unsure ? said + t("shares.unsure", { share: unsure }) : said;
 }
 
 /** One bar and a table of the shares: rows of label, seconds, share of the speech; what is not sure and silence at the end. */
@@ -96,7 +94,7 @@ export function shareParts(segments, { duration, labels, palette }) {
     swatch.style.backgroundColor = colour;
     return element("tr", {}, element("td", {}, swatch, words), element("td", {}, long(time)), element("td", {}, share < 0.005 ? "< 1 %" : percent(share)));
   });
-  const rest = element("tr", { className: "muted" }, element("td", {}, t("answer.none.speech")), element("td", {}, long(silent)), element("td", {}, "–"));
+  const rest = element("tr", { className: "muted" }, element("td", {}, t("shares.silence")), element("td", {}, long(silent)), element("td", {}, "–"));
   const table = element("table", { className: "share-table" }, element("caption", { className: "hidden" }, t("shares.caption")), element("thead", {}, head), element("tbody", {}, ...body, rest));
   return [bar, table];
 }

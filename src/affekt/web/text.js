@@ -23,6 +23,9 @@ class Reading extends Recording {
   nothing = "answer.none.words";
   unweighed = "";
 
+  /** What was written here; of a file nothing. */
+  words = "";
+
   /** There is no sound to draw. */
   async decode() {}
 
@@ -108,7 +111,12 @@ export class Texts {
       this.take(target.files);
       target.value = "";
     });
-    find("model").addEventListener("change", () => this.#chooseModel());
+    find("model").addEventListener("change", async () => {
+      await this.#chooseModel();
+      this.#readAgain();
+    });
+    find("labels").addEventListener("change", () => this.#readAgain());
+    this.uploads.addEventListener("refused", ({ detail }) => this.page.complain(detail));
     offerDownloads(find("downloads"), (format) => download(this.page.api, [this.#shown], format).catch((p) => this.page.complain(p.message)), { sound: false });
   }
 
@@ -134,22 +142,35 @@ export class Texts {
       return;
     }
     const reading = new Reading(t("text.name", { number: ++this.#written }));
-    reading.state = "running";
+    reading.words = words;
     this.#all = [reading, ...this.#all];
-    this.page.complain("");
     find("ask").disabled = true;
+    await this.#ask(reading);
+    find("ask").disabled = false;
+  }
+
+  /** Ask what written words say. */
+  async #ask(reading) {
+    this.page.complain("");
+    reading.state = "running";
     this.#choose(reading);
     try {
-      const { results } = await weighed((more) => this.page.api.judge(words, { ...this.#fields, ...more }));
+      const { results } = await weighed((more) => this.page.api.judge(reading.words, { ...this.#fields, ...more }));
       reading.take(results[0]);
       this.page.announce(summed(reading));
     } catch (problem) {
       Object.assign(reading, { state: "failed", reason: capital(problem.message) });
       this.page.complain(problem.message);
-    } finally {
-      find("ask").disabled = false;
-      this.#choose(reading);
     }
+    if (reading === this.#shown) this.#choose(reading);
+  }
+
+  /** The text that is shown is read again with the settings as they are now. */
+  #readAgain() {
+    const reading = this.#shown;
+    if (reading?.state !== "done") return;
+    if (reading.words) this.#ask(reading);
+    else this.uploads.again(reading, { modality: "text", ...this.#fields }, { lost: false });
   }
 
   #choose(reading) {
