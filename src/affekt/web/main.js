@@ -336,10 +336,11 @@ addEventListener("drop", (event) => {
 
 /** Files that were dropped: pictures have faces, texts words, captions belong to a video; else what the tab is about. */
 async function sort(files) {
-  if (beginning) await beginning; // which tabs there are is not known before
+  // Which tabs there are is not known before the server has said it; sound needs no other.
+  const isText = (file) => /\.(txt|srt|vtt|csv|tsv)$/i.test(file.name);
+  if (beginning && files.some((file) => isText(file) || file.type.startsWith("image/"))) await beginning;
   const { tab } = find("main").dataset;
   const here = opened[tab] && tab !== "text" ? tab : "speech";
-  const isText = (file) => /\.(txt|srt|vtt|csv|tsv)$/i.test(file.name);
   const areCaptions = here === "fusion" && (opened.fusion.hasVideo || files.some((file) => !isText(file)));
   const place = (file) => {
     if (file.type.startsWith("image/") && opened.face) return "face";
