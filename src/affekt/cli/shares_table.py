@@ -10,7 +10,7 @@ from affekt.types import Result
 from affekt.write.predictions import NOT_SURE
 
 #: Segments that can be taken in at a glance; of more, shares lead.
-FEW = 8
+FEW = 3
 #: Segments that are listed at most: beyond, nobody reads to the end, and what leads would be out of sight.
 MOST_ROWS = 60
 #: Rows over time, people with a column of their own, and characters of a bar, at most.
