@@ -96,7 +96,7 @@ def test_a_recording_of_some_segments_lists_them_behind_its_shares(capsys):
     out = capsys.readouterr().out
     assert "most often not sure (100 % of speech)" in out and "each minute" not in out
     assert out.count("not sure, perhaps happy") == 6
-    print_timeline(long_result(8, 60.0), NEXT_BEST)
+    print_timeline(long_result(3, 60.0), NEXT_BEST)
     assert "share of speech" not in capsys.readouterr().out
 
 

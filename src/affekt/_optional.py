@@ -25,7 +25,8 @@ def require(module: str, *, extra: str) -> ModuleType:
         return import_module(module)
     except ModuleNotFoundError as error:
         raise MissingExtra(
-            f"this needs the package {module!r}, which is not installed. Run in the folder of affekt: pip install '.[{extra}]'"
+            f"this needs the package {module!r}, which is not installed. "
+            f"Run in the folder of affekt: pip install '.[{extra}]'"
         ) from error
 
 
