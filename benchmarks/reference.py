@@ -39,7 +39,7 @@ def rows_of(corpus: str, recognizer: Recognizer, samples: Sequence[Sample], clip
     tested = [samples[i] for i in sorted(rng.permutation(len(samples))[:clips])]
     voices = {speaker_of(sample) for sample in tested}
     pool = [sample for sample in samples if speaker_of(sample) in voices]
-    accumulator = accumulate_all(recognizer, [sample.path for sample in pool])
+    accumulator = accumulate_all(recognizer, {sample.path: sample.path for sample in pool})
     rows = []
     for kind in KINDS:
         for seconds in SECONDS:

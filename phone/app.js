@@ -1,33 +1,33 @@
 // The offline page: what is spoken and chosen goes to a worker beside the page, and what it answers is shown.
 
+import "./phrases.js";
 import { Bars } from "./bars.js";
+import { mostFrequent, shares } from "./bins.js";
 import { cardParts } from "./card.js";
 import { colours } from "./colours.js";
 import { save } from "./download.js";
-import { drawRecordings } from "./list.js";
+import { offerKeys, rememberKeys } from "./keys.js";
+import { FEW, drawFailures, drawRecordings } from "./list.js";
 import { Player } from "./player.js";
 import { Recorder } from "./recorder.js";
 import { Recording, SCHEMA } from "./recording.js";
 import { Samples } from "./samples.js";
 import { Segments } from "./segments.js";
+import { lead, shareParts } from "./shares.js";
 import { mixed, wavForm } from "./sound.js";
+import { stick } from "./sticky.js";
+import { say, t, write } from "./strings.js";
 import { Timeline } from "./timeline.js";
-import { offerTheme } from "./top.js";
-import { answer, best, capital, clock, long, percent, strength, why } from "./words.js";
+import { offerLanguage, offerTheme } from "./top.js";
+import { answer, best, capital, clock, labelled, long, percent, strength, tintChip, why } from "./words.js";
 
 const find = (id) => document.getElementById(id);
 /** Hertz at which the browser decodes: then the resampling is ours, and the scores are those of Python. */
 const DECODED = 48000;
 /** Seconds from which it decodes at 16 kHz, a third of the memory; its own resampling moves scores by up to 0.03. */
 const LONG = 1200;
-const COARSE = "Longer than 20 minutes: read at a third of the memory, which changes scores a little (by up to 0.03).";
 /** Bytes of a file that are read: it has to lie in memory whole, and decoded besides. */
 const LARGEST = 400e6;
-const NOTES = {
-  "voice-small": "On this device already. The default: fast on a phone.",
-  voice: "Better, slower, and 14 MB more, which are loaded once.",
-};
-
 const player = new Player(find("audio"));
 const timeline = new Timeline(find("tracks"));
 const bars = new Bars(find("bars"));
@@ -103,10 +103,11 @@ function choose(recording) {
 
 function drawChosen() {
   drawRecordings(find("recordings-list"), recordings, { chosen, acts: { choose, retry: wait, cancel } });
+  drawFailures(recordings, { count: find("recordings-count"), failures: find("failures"), summary: find("failures-count"), list: find("failures-list"), all: find("failures-retry") }, wait);
   find("recordings").hidden = recordings.length < 2 && chosen?.state !== "failed" && chosen?.state !== "running";
   const still = chosen && chosen.state !== "live";
-  find("view-name").textContent = chosen ? [chosen.name, still && chosen.duration && long(chosen.duration), chosen.seconds && `computed in ${long(chosen.seconds)}`].filter(Boolean).join(", ") : "";
-  player.load(still ? chosen.address : null);
+  find("view-name").textContent = chosen ? [chosen.name, still && chosen.duration && long(chosen.duration), chosen.seconds && t("phone.computed", { time: long(chosen.seconds) })].filter(Boolean).join(", ") : "";
+  player.load(still && chosen.file?.size !== 0 ? chosen.address : null);
   for (const id of ["zoom-in", "zoom-out", "zoom-all"]) find(id).disabled = !still;
   timeline.draw();
   drawResults();
@@ -121,12 +122,16 @@ function drawResults() {
   find("results-summary").textContent = chosen.summary ? summed(chosen) : "";
   find("warnings").hidden = !chosen.warnings.length;
   find("warnings").replaceChildren(...chosen.warnings.map((w) => Object.assign(document.createElement("li"), { textContent: w })));
+  const isLong = chosen.summary && chosen.segments.length > FEW;
+  find("shares").hidden = !isLong;
+  find("shares").replaceChildren(...(isLong ? shareParts(chosen.segments, chosen) : []));
   for (const button of find("downloads").children) button.disabled = chosen.state !== "done";
 }
 
-function summed({ summary, segments: { length } }) {
-  if (!best(summary)) return "No speech was found.";
-  return `All in all: ${answer(summary).toLowerCase()}, ${percent(summary.confidence)}; ${length} ${length === 1 ? "segment" : "segments"}.`;
+function summed({ summary, segments: { length }, segments: found }) {
+  if (!best(summary)) return t("summary.no.speech");
+  const whole = lead(found, FEW) ?? t("summary.all", { answer: answer(summary, undefined, { within: true }), confidence: percent(summary.confidence) });
+  return `${whole}; ${t(length === 1 ? "summary.segments.one" : "summary.segments.many", { n: length })}.`;
 }
 
 /** What stands in "Now": while one speaks the newest window; later the segment at the playhead. */
@@ -141,13 +146,19 @@ function drawNow() {
   const prediction = pointed();
   const palette = chosen?.labels.length ? chosen.palette : colours(cards[find("model").value]?.labels ?? []);
   const isLive = chosen?.state === "live";
+  const isWhole = prediction && prediction === chosen?.summary;
   const silent = isLive && !chosen.speech.some((s) => s.end === undefined);
-  const sure = best(prediction) ? percent(prediction.confidence) : "";
-  find("now-title").textContent = isLive || !chosen ? "Now" : prediction && prediction === chosen.summary ? "All in all" : "Here";
+  say(find("now-title"), !chosen || isLive ? "now.title" : isWhole ? "now.all" : "now.here");
   bars.name(palette);
+  // The mean of many different moods is none of them: of a long recording the shares are shown.
+  const isLong = isWhole && chosen.segments.length > FEW;
+  find("bars").setAttribute("aria-label", t(isLong ? "shares.bars" : "now.bars"));
+  find("bars-name").hidden = !isLong;
+  if (isLong) return drawWhole(palette);
+  const sure = best(prediction) ? percent(prediction.confidence) : "";
   bars.show(prediction?.scores ?? {}, { faded: !prediction || silent });
-  find("heard").textContent = prediction ? answer(prediction) : waitingWords(isLive);
-  find("heard-chip").style.backgroundColor = palette[best(prediction)] ?? "";
+  write(find("heard"), prediction ? answer(prediction) : waitingWords(isLive));
+  tintChip(find("heard-chip"), prediction, palette);
   find("heard-confidence").textContent = sure;
   find("confidence").textContent = sure ? `${sure}, ${strength(prediction.confidence)}` : "–";
   find("quality").textContent = sure ? percent(prediction.quality) : "–";
@@ -155,11 +166,23 @@ function drawNow() {
   find("heard-why").textContent = because ? `${capital(because)}.` : "";
 }
 
+/** A long recording as a whole: what most of the speech is. */
+function drawWhole(palette) {
+  const { seconds, unsure, spoken } = shares(chosen.segments);
+  const most = mostFrequent({ seconds, spoken });
+  bars.show(Object.fromEntries(Object.entries(seconds).map(([label, time]) => [label, time / spoken])), { faded: !spoken });
+  write(find("heard"), most ? t("shares.often", { label: labelled(most.label, { within: true }) }) : t("answer.unsure"));
+  tintChip(find("heard-chip"), most, palette);
+  find("heard-confidence").textContent = most ? percent(most.share) : "";
+  find("heard-why").textContent = unsure ? t("shares.unsure.by.itself", { share: percent(unsure / spoken) }) : "";
+  find("confidence").textContent = "–";
+  find("quality").textContent = percent(chosen.summary.quality);
+}
+
 function waitingWords(isLive) {
-  if (isLive) return "Listening …";
-  if (["finishing", "running", "waiting"].includes(chosen?.state)) return "Working …";
-  if (chosen?.state === "failed") return "Not read";
-  return chosen ? "Nobody speaks" : "Nothing yet";
+  if (isLive) return t("now.listening");
+  if (["finishing", "running", "waiting"].includes(chosen?.state)) return t("now.working");
+  return t(chosen?.state === "done" ? "now.nobody" : "now.nothing");
 }
 
 function announce(words) {
@@ -177,7 +200,7 @@ async function record() {
   if (starting) return;
   if (recorder) return stop();
   if (!find("consent").checked) {
-    complain("The microphone stays closed until you agree (the switch below the button). Recordings can be chosen without.");
+    complain(t("phone.consent.first"));
     return find("consent").focus();
   }
   starting = true;
@@ -185,9 +208,9 @@ async function record() {
     player.pause();
     complain("");
     await listen();
-    announce("Recording.");
+    announce(t("speech.recording"));
   } catch (problem) {
-    complain(problem.message.replace("Uploading works.", "Choosing a file works."));
+    complain(problem.message);
   } finally {
     starting = false;
     drawRecord();
@@ -195,7 +218,7 @@ async function record() {
 }
 
 async function listen() {
-  const recording = new Recording(`Microphone ${spoken + 1}`);
+  const recording = new Recording(t("speech.microphone", { number: spoken + 1 }));
   const opened = new Recorder();
   opened.recording = recording;
   opened.addEventListener("piece", ({ detail }) => onPiece(recording, detail));
@@ -242,7 +265,7 @@ async function stop() {
 function drawRecord() {
   find("record").classList.toggle("on", Boolean(recorder));
   find("record").setAttribute("aria-disabled", String(!find("consent").checked));
-  find("record-text").textContent = recorder ? "Stop" : "Record";
+  say(find("record-text"), recorder ? "speech.stop" : "speech.record");
   if (!recorder) drawLevel(-60);
 }
 
@@ -284,7 +307,8 @@ async function analyse(recording) {
   const over = new Promise((done) => (recording.over = done));
   drawChosen();
   try {
-    if (recording.file.size > LARGEST) throw new Error(`The file has ${Math.round(recording.file.size / 1e6)} MB; up to ${LARGEST / 1e6} MB can be read here. Cut it, or save it as mp3 or m4a.`);
+    if (!recording.file.size) throw new Error(t("phone.unreadable"));
+    if (recording.file.size > LARGEST) throw new Error(t("phone.too.large", { size: Math.round(recording.file.size / 1e6), most: LARGEST / 1e6 }));
     const bytes = await recording.file.arrayBuffer();
     // A WAV file is read as Python reads it; the rest is the browser's.
     const sound = wavForm(bytes) ? { bytes } : await decoded(bytes, await lengthOf(recording.address));
@@ -303,9 +327,9 @@ async function decoded(bytes, seconds) {
   try {
     sound = await new OfflineAudioContext(1, 1, rate).decodeAudioData(bytes);
   } catch {
-    throw new Error("This is not a recording that the browser can read: damaged, or of a kind it does not know. It knows wav, mp3, m4a, ogg, flac, webm and mp4; convert it to one.");
+    throw new Error(t("phone.unreadable"));
   }
-  return { rate, warnings: rate < DECODED ? [COARSE] : [], signal: mixed(Array.from({ length: sound.numberOfChannels }, (_, c) => sound.getChannelData(c))) };
+  return { rate, warnings: rate < DECODED ? [t("phone.coarse")] : [], signal: mixed(Array.from({ length: sound.numberOfChannels }, (_, c) => sound.getChannelData(c))) };
 }
 
 /** Seconds of a recording by its header; 0 where that does not say. */
@@ -319,10 +343,14 @@ function lengthOf(address) {
 
 function cancel(recording) {
   if (asked.has(recording.number)) return worker.postMessage({ id: recording.number, type: "cancel" });
-  fail(recording, "Cancelled.");
+  fail(recording, t("state.cancelled"));
   drawChosen();
 }
 
+find("example").addEventListener("click", async () => {
+  const response = await fetch("example.mp3");
+  take([new File([await response.blob()], "example.mp3", { type: "audio/mpeg" })]);
+});
 find("files").addEventListener("change", ({ target }) => {
   take([...target.files]);
   target.value = "";
@@ -351,7 +379,7 @@ function hear(segment) {
 
 function showTime(time) {
   find("position").textContent = clock(time);
-  segments.mark(time);
+  segments.mark(time, { follow: true });
   drawNow();
 }
 
@@ -360,19 +388,40 @@ timeline.addEventListener("seek", ({ detail }) => {
   showTime(detail);
 });
 timeline.addEventListener("segment", ({ detail }) => hear(detail));
-timeline.addEventListener("toggle", () => player.toggle());
 player.addEventListener("time", () => {
   timeline.at(player.time);
   showTime(player.time);
 });
 player.addEventListener("state", () => {
   find("play").disabled = !player.playable;
-  find("play").textContent = player.playing ? "Pause" : "Play";
+  say(find("play"), player.playing ? "view.pause" : "view.play");
 });
 find("audio").addEventListener("error", () => {
   if (find("audio").getAttribute("src") && chosen?.playDecoded()) player.load(chosen.address);
 });
 find("play").addEventListener("click", () => player.toggle());
+const setSpeed = (index) => {
+  find("speed").selectedIndex = Math.max(0, Math.min(find("speed").length - 1, index));
+  player.rate = Number(find("speed").value);
+};
+find("speed").addEventListener("change", () => setSpeed(find("speed").selectedIndex));
+offerKeys({
+  dialog: find("keys-dialog"),
+  opener: find("keys-open"),
+  box: find("keys-on"),
+  slider: find("seek"),
+  active: () => true,
+  acts: {
+    play: () => player.toggle(),
+    move: (seconds) => timeline.seekTo(timeline.time + seconds),
+    zoom: (factor) => timeline.zoom(factor),
+    all: () => timeline.all(),
+    segment: (direction) => timeline.seekTo(timeline.neighbour(direction)?.start ?? timeline.time),
+    lane: (number) => timeline.choose(number),
+    speed: (direction) => setSpeed(find("speed").selectedIndex + direction),
+  },
+});
+rememberKeys(find("keys-on"));
 find("zoom-in").addEventListener("click", () => timeline.zoom(0.5));
 find("zoom-out").addEventListener("click", () => timeline.zoom(2));
 find("zoom-all").addEventListener("click", () => timeline.all());
@@ -389,6 +438,13 @@ function table({ name, segments: found, labels }) {
   return [["source", "start", "end", "label", "best", "confidence", "quality", "reason", ...labels], ...rows].map((row) => `${row.join(",")}\n`).join("");
 }
 
+for (const format of Object.keys(WRITERS)) {
+  const button = Object.assign(document.createElement("button"), { type: "button" });
+  button.dataset.format = format;
+  if (format === "wav") say(button, "downloads.wav");
+  else button.textContent = format.toUpperCase();
+  find("downloads").append(button);
+}
 find("downloads").addEventListener("click", ({ target }) => {
   const { format } = target.dataset;
   if (format) save(WRITERS[format](chosen), `${chosen.name.replace(/\.[^.]{1,5}$/, "")}.${format}`);
@@ -398,11 +454,11 @@ find("downloads").addEventListener("click", ({ target }) => {
 
 /** Let the service worker stand before anything else is fetched: it keeps all files, and lets nothing out. */
 async function keep() {
-  if (!navigator.serviceWorker) return "Needs the network";
+  if (!navigator.serviceWorker) return "phone.network";
   const registration = await navigator.serviceWorker.register("sw.js");
   if (!registration.active) await activated(registration.installing ?? registration.waiting);
   navigator.storage?.persist?.(); // or the browser may throw the files away when room is short
-  return registration.waiting ? "New version: close and reopen" : "Works offline";
+  return registration.waiting ? "phone.update" : "phone.offline";
 }
 
 function activated(coming) {
@@ -415,22 +471,24 @@ function activated(coming) {
 
 function showModel() {
   const card = cards[find("model").value];
+  if (!card) return;
   find("card-body").replaceChildren(...cardParts({ name: card.name, labels: card.labels, card }));
-  find("model-note").textContent = NOTES[card.name] ?? "";
+  find("model-note").textContent = t(`phone.model.${card.name}`);
   drawNow();
 }
 
 async function begin() {
   // Without it the page works as long as there is a network.
-  const standing = await keep().catch(() => "Needs the network");
+  const standing = await keep().catch(() => "phone.network");
   find("kept").dataset.state = navigator.serviceWorker?.controller ? "there" : "waiting";
-  find("kept-text").textContent = standing;
+  say(find("kept-text"), standing);
+  find("kept-size").hidden = true;
   cards = await (await fetch("models.json")).json();
   const names = Object.keys(cards).filter((name) => name !== "activity");
   find("model").append(...names.map((name) => new Option(name, name)));
   worker = new Worker("worker.js", { type: "module" });
   worker.onmessage = onMessage;
-  worker.onerror = () => complain("This browser cannot run the model: it needs module workers and WebAssembly with SIMD (Chrome or Edge 91, Firefox 114, Safari 16.4, or newer).");
+  worker.onerror = () => complain(t("phone.browser"));
   find("model").addEventListener("change", showModel);
   showModel();
   // So that the first recording needs not wait for it.
@@ -452,6 +510,14 @@ find("problem-close").addEventListener("click", () => complain(""));
 addEventListener("beforeunload", (event) => recorder && event.preventDefault());
 find("consent").checked = false; // browsers restore boxes after a reload; consent is given anew
 for (const id of ["files", "record"]) find(id).disabled = true;
-offerTheme(() => timeline.draw())();
+const drawTheme = offerTheme(() => timeline.draw());
+offerLanguage(() => {
+  segments.redraw();
+  showModel();
+  drawChosen();
+  drawRecord();
+});
+drawTheme();
 drawRecord();
-begin().catch(() => complain("The page could not be loaded whole, and there is no network. Connect, and load it again."));
+stick(find("view"), find("probabilities-track"));
+begin().catch(() => complain(t("phone.not.loaded")));

@@ -27,14 +27,14 @@ SOURCE = HERE.parent / "src" / "affekt"
 RUNTIME = "1.30.0"
 #: Models that come with the page, the default first, and one that is fetched when it is chosen.
 MODELS, LATER = ("voice-small", "activity"), ("voice",)
-#: What of the server's page serves here as it is.
-SHARED = (
-    "bars.js", "canvas.js", "card.js", "colours.js", "download.js", "favicon.svg", "list.js", "mel.js", "player.js",
-    "probabilities.js", "recorder-worklet.js", "recorder.js", "recording.js", "resampler.js", "samples.js",
-    "segments.js", "spectrogram.js", "style.css", "theme.js", "timeline.js", "top.js", "wav.js", "waveform.js",
-    "words.js",
+#: What is no module and serves here as it does on the server's page; modules are found by their imports.
+SHARED = ("example.mp3", "example-licence.txt", "favicon.svg", "recorder-worklet.js", "style.css", "theme.js")
+OWN = (
+    "app.js", "engine.js", "index.html", "manifest.webmanifest", "phone.css", "phrases.js", "quality.js", "sound.js",
+    "worker.js",
 )  # fmt: skip
-OWN = ("app.js", "engine.js", "index.html", "manifest.webmanifest", "phone.css", "quality.js", "sound.js", "worker.js")
+#: Comes from elsewhere, see :func:`_runtime`.
+FOREIGN = "ort.js"
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data: blob:; "
     "media-src 'self' blob:; connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; "
@@ -48,21 +48,45 @@ def build(target: Path) -> None:
     """Write the page into ``target``, which is emptied first."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    for name in SHARED:
-        shutil.copy(SOURCE / "web" / name, target)
     for name in OWN:
         shutil.copy(HERE / name, target)
+    for name in SHARED:
+        shutil.copy(SOURCE / "web" / name, target)
+    _modules(target)
     _runtime(target)
     for name in (*MODELS, *LATER):
         shutil.copy(SOURCE / "models" / "weights" / f"{name}.onnx", target)
     (target / "models.json").write_text(json.dumps({name: _card(name) for name in (*MODELS, *LATER)}), encoding="utf-8")
     for size, margin, name in ((192, 0, "icon-192"), (512, 0, "icon-512"), (512, 0.14, "icon-maskable")):
         _icon(size, margin).save(target / f"{name}.png", optimize=True)
-    _fill(target / "index.html", POLICY=POLICY, SIZE=f"{_size(target, skip=LATER) / 1e6:.0f} MB")
+    page = (SOURCE / "web" / "index.html").read_text(encoding="utf-8")
+    names = re.findall(r"{{(BLOCK ([\w-]+))}}", (target / "index.html").read_text(encoding="utf-8"))
+    blocks = {place: _block(page, name) for place, name in names}
+    _fill(target / "index.html", {**blocks, "POLICY": POLICY, "SIZE": f"{_size(target, skip=LATER) / 1e6:.0f} MB"})
     _service_worker(target)
 
 
-def _fill(path: Path, **values: str) -> None:
+def _modules(target: Path) -> None:
+    """Copy the modules of the server's page that those in the folder import, and that these import."""
+    while missing := {
+        name
+        for path in target.glob("*.js")
+        for name in re.findall(r'^import .*"\./([\w-]+\.js)";', path.read_text(encoding="utf-8"), re.M)
+        if name != FOREIGN and not (target / name).exists()
+    }:
+        for name in missing:
+            shutil.copy(SOURCE / "web" / name, target)
+
+
+def _block(page: str, name: str) -> str:
+    """The element of the server's page with this id: what looks and works the same is written once."""
+    found = re.search(rf'^( *)<(\w+) id="{name}"(?:.*</\2>\n|(?s:.*?)\n\1</\2>\n)', page, re.M)
+    if not found:
+        sys.exit(f"the server's page has no element {name!r} any more; phone/index.html needs it.")
+    return found[0].strip()
+
+
+def _fill(path: Path, values: dict[str, str]) -> None:
     """Put values into the places of a file that are named in double braces."""
     text = path.read_text(encoding="utf-8")
     for name, value in values.items():
@@ -129,7 +153,7 @@ def _service_worker(target: Path) -> None:
     for path in sorted(target.iterdir()):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     names = sorted(path.name for path in target.iterdir() if path.stem not in LATER and path.name != "sw.js")
-    _fill(target / "sw.js", VERSION=digest.hexdigest()[:16], FILES=json.dumps(names), POLICY=POLICY)
+    _fill(target / "sw.js", {"VERSION": digest.hexdigest()[:16], "FILES": json.dumps(names), "POLICY": POLICY})
 
 
 if __name__ == "__main__":

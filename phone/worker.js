@@ -177,6 +177,6 @@ async function unzipped(buffer) {
 
 async function fetched(name) {
   const answer = await fetch(new URL(name, import.meta.url)).catch(() => null);
-  if (!answer?.ok) throw new Error(`${name} could not be loaded${navigator.onLine ? "" : ", and there is no network"}. Once it was, it is kept: connect, and try again.`);
+  if (!answer?.ok) throw new Error(`The file ${name} could not be loaded${navigator.onLine ? "" : ", and there is no network"}. Once it was, it is kept: connect, and try again.`);
   return answer;
 }

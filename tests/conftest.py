@@ -5,6 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("affekt", deadline=None)
+settings.load_profile("affekt")
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

@@ -9,7 +9,7 @@ from datetime import date
 import pytest
 
 for package in ("sqlalchemy", "cryptography", "openpyxl"):
-    pytest.importorskip(package, reason="attendance needs the extra: pip install 'affekt[attendance]'")
+    pytest.importorskip(package, reason="attendance needs the extra: pip install '.[attendance]'")
 
 from openpyxl import load_workbook
 

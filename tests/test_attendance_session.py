@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 for package in ("sqlalchemy", "cryptography"):
-    pytest.importorskip(package, reason="attendance needs the extra: pip install 'affekt[attendance]'")
+    pytest.importorskip(package, reason="attendance needs the extra: pip install '.[attendance]'")
 
 import sqlalchemy as sa
 

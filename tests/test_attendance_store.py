@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 for package in ("sqlalchemy", "cryptography"):
-    pytest.importorskip(package, reason="attendance needs the extra: pip install 'affekt[attendance]'")
+    pytest.importorskip(package, reason="attendance needs the extra: pip install '.[attendance]'")
 
 import sqlalchemy as sa
 
@@ -41,7 +41,7 @@ def server_program(name):
 @pytest.fixture(scope="session")
 def postgres():
     """The URL of a PostgreSQL server that is started for these tests alone."""
-    pytest.importorskip("psycopg", reason="PostgreSQL needs the extra: pip install 'affekt[postgres]'")
+    pytest.importorskip("psycopg", reason="PostgreSQL needs the extra: pip install '.[postgres]'")
     if not (server_program("initdb") and server_program("postgres")):
         pytest.skip("no PostgreSQL server is installed: apt-get install postgresql")
     # Not below pytest's own folder, which only its owner may enter.

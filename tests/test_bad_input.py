@@ -544,7 +544,7 @@ USAGE = {
     "one label": (["a.wav", "--labels", "angry"], "at least two labels are needed"),
     "twice": (["a.wav", "--labels", "x=sad,y=sad"], "stands in two groups"),
     "model": (["a.wav", "--model", "voise"], "unknown model 'voise': did you mean 'voice'? Allowed:"),
-    "table": (["a.wav", "-o", "x.json"], "--output needs a --format to write"),
+    "table": (["a.wav", "-o", "x.txt"], "--output x.txt: its ending says no format; give --format, or a name in"),
     "no folder": (["a.wav", "--format", "csv", "-o", "no/x.csv"], "there is no folder no; make it first."),
     "no plot folder": (["a.wav", "--plot", "no/x.png"], "there is no folder no; make it first."),
     "srt": (["a.wav", "b.wav", "--format", "srt"], "srt holds one recording, and there are 2: give --output"),

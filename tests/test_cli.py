@@ -8,8 +8,11 @@ import pytest
 from click.testing import CliRunner
 
 from affekt.cli import main
+from affekt.cli.predict_table import NEXT_BEST, print_overview, print_timeline
 from affekt.cli.terminal import clock, percent, shown
 from affekt.labels import parse_labels
+from affekt.timeline.summary import summaries, summarise
+from affekt.types import Prediction, Result
 
 
 @pytest.fixture
@@ -54,6 +57,65 @@ def test_every_format_goes_to_the_screen_and_to_a_file(affekt, clips, tmp_path, 
     path = tmp_path / "out"
     assert affekt("predict", clips[0], "--format", form, "-o", path).stdout == ""
     assert path.read_text(encoding="utf-8") == done.stdout != ""
+
+
+@pytest.mark.parametrize(("name", "form"), [("a.csv", "csv"), ("A.JSON", "json"), ("a.shares.csv", "shares")])
+def test_the_name_of_the_output_says_its_format(affekt, clips, tmp_path, name, form):
+    expected = affekt("predict", clips[0], "-f", form).stdout
+    assert affekt("predict", clips[0], "-o", tmp_path / name).exit_code == 0
+    assert (tmp_path / name).read_text(encoding="utf-8") == expected
+
+
+def test_a_format_that_is_given_counts_more_than_the_name(affekt, clips, tmp_path):
+    assert affekt("predict", clips[0], "-f", "srt", "-o", tmp_path / "a.csv").exit_code == 0
+    assert (tmp_path / "a.csv").read_text().startswith("1\n00:00")
+
+
+def long_result(count=100, duration=1200.0, **fields):
+    """Happy, then sad, by two people."""
+    scores = [{"happy": 0.75, "sad": 0.25}, {"happy": 0.25, "sad": 0.75}]
+    said = tuple(
+        Prediction(i * duration / count, (i + 0.5) * duration / count, scores[2 * i // count], **fields)
+        for i in range(count)
+    )
+    return Result("call.wav", duration, said, summarise(said), "m", ("happy", "sad"), summaries=summaries(said))
+
+
+def test_the_table_of_a_long_recording_leads_with_how_its_time_is_divided(capsys):
+    print_timeline(long_result(), NEXT_BEST)
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert lines[:2] == ["call.wav: 20:00.0 long, 10:00.0 of speech", "most often happy (50 % of speech)"]
+    words = [line.split() for line in lines]
+    assert ["happy", "5:00.0", "50", "%", "█" * 12] in words and ["silence", "10:00.0"] in words
+    assert ["0:00", "happy", "100", "%", "50", "%"] in words and ["19:00", "sad", "100", "%", "50", "%"] in words
+    assert lines[-1].startswith("100 segments, too many to list here: --format csv")
+
+
+def test_a_recording_of_some_segments_lists_them_behind_its_shares(capsys):
+    print_timeline(long_result(12, 60.0, threshold=0.8), NEXT_BEST)
+    out = capsys.readouterr().out
+    assert "most often not sure (100 % of speech)" in out and "each minute" not in out
+    assert out.count("not sure, perhaps happy") == 6
+    print_timeline(long_result(3, 60.0), NEXT_BEST)
+    assert "share of speech" not in capsys.readouterr().out
+
+
+def test_people_have_a_column_each(capsys):
+    print_timeline(long_result(who="left"), NEXT_BEST)
+    assert "left" not in capsys.readouterr().out.split("too many")[0].splitlines()[3]  # who is alone says nothing more
+    a, b = long_result(who="left"), long_result(who="right")
+    both = Result("call.wav", 1200.0, a.predictions + b.predictions, a.summary, "m", a.labels)
+    print_timeline(both, NEXT_BEST)
+    words = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["emotion", "time", "share", "of", "speech", "left", "right"] in words
+    assert ["each", "minute", "most", "often", "not", "sure", "silence", "left", "right"] in words
+
+
+def test_among_many_a_long_recording_says_what_it_mostly_is(capsys):
+    print_overview([long_result()], NEXT_BEST)
+    assert "happy (50 %)" in capsys.readouterr().out
+    print_overview([long_result(3)], NEXT_BEST)
+    assert "most often" not in capsys.readouterr().out
 
 
 def test_a_folder_as_output_gets_a_file_for_each(affekt, clips, tmp_path):

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 for package in ("sqlalchemy", "cryptography", "openpyxl", "onnx"):
-    pytest.importorskip(package, reason="attendance needs the extra: pip install 'affekt[attendance]'")
+    pytest.importorskip(package, reason="attendance needs the extra: pip install '.[attendance]'")
 
 from affekt.cli import main
 from tests.drawn_faces import colour_embedder, drawn_face, write_pictures, write_video

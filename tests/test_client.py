@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 for package in ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "httpx", "websockets"):
-    pytest.importorskip(package, reason="the server needs the extra: pip install 'affekt[serve]'")
+    pytest.importorskip(package, reason="the server needs the extra: pip install '.[serve]'")
 
 from affekt.client import Client, ServerError, results_of
 from affekt.errors import InputError
@@ -99,6 +99,14 @@ def test_errors_say_what_the_server_says(url, tmp_path):
         list(Client("http://127.0.0.1:9").stream([]))
 
 
+def test_no_recording_is_dropped_in_silence(url, clips, tmp_path):
+    (tmp_path / "diary.wav").write_text("dear diary")
+    with pytest.raises(ServerError, match=r"1 of 2 recordings could not be read \(diary.wav: .*\)") as caught:
+        Client(url).predict([clips[4], tmp_path / "diary.wav"])
+    assert [result.source for result in caught.value.results] == [clips[4].name]
+    assert list(caught.value.failures) == ["diary.wav"]
+
+
 def test_what_breaks_the_chunks_is_raised_to_the_reader(url):
     def chunks():
         yield np.zeros(1600, np.float32)
@@ -136,7 +144,7 @@ def run(command, folder, url, **options):
 
 
 def test_there_are_examples_of_each_kind():
-    assert len(SHELL) == 6 and len(blocks("python")) == 4 and len(blocks("js")) == 2
+    assert len(SHELL) == 6 and len(blocks("python")) == 5 and len(blocks("js")) == 2
 
 
 @pytest.mark.parametrize("code", SHELL, ids=lambda code: code.split()[0])
@@ -149,7 +157,17 @@ def test_the_shell_examples_run(url, folder, code):
     assert done.stdout.strip()
 
 
-@pytest.mark.parametrize("code", blocks("python"), ids=["predict", "job", "stream", "frames"])
+def test_the_app_of_the_example_has_the_server_below_a_path_of_its_own():
+    (code,) = [block for block in blocks("python") if "make_app" in block]
+    names = {}
+    exec(compile(code, "serve.md", "exec"), names)
+    assert "/emotions" in {route.path for route in names["app"].routes}
+
+
+TALKING = [block for block in blocks("python") if "make_app" not in block]
+
+
+@pytest.mark.parametrize("code", TALKING, ids=["predict", "job", "stream", "frames"])
 def test_the_python_examples_run(url, folder, code):
     assert ELSEWHERE in code
     done = run([sys.executable, "-c", code.replace(ELSEWHERE, url)], folder, url)

@@ -12,7 +12,7 @@ from affekt.face.haar import HALF, LEAST, SIDE, Cascade
 
 def test_without_opencv_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(MissingExtra, match=r"pip install 'affekt\[face\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install '.\[face\]'"):
         Detector("haar")
 
 

@@ -122,7 +122,7 @@ def test_cards_that_do_not_fit_are_refused(tmp_path, options, sentence):
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "dlib", None)
-    with pytest.raises(MissingExtra, match=r"pip install 'affekt\[attendance\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install '.\[attendance\]'"):
         open_embedder("dlib")
 
 
@@ -133,7 +133,7 @@ def test_nothing_has_no_length():
 @pytest.fixture(scope="module")
 def dlib_embedder():
     for package in ("dlib", "face_recognition_models"):
-        pytest.importorskip(package, reason="attendance needs the extra: pip install 'affekt[attendance]'")
+        pytest.importorskip(package, reason="attendance needs the extra: pip install '.[attendance]'")
     return open_embedder()
 
 

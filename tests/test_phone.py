@@ -84,10 +84,10 @@ def browser(recordings):
 class Phone:
     """A tab of the size of a phone that remembers what went wrong in it and what it asked for."""
 
-    def __init__(self, browser, site):
+    def __init__(self, browser, site, **options):
         self.address = site[0]
         self.context = browser.new_context(
-            viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True, accept_downloads=True
+            viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True, accept_downloads=True, **options
         )
         self.context.set_default_timeout(PATIENCE)
         self.asked, self.errors = [], []
@@ -225,7 +225,7 @@ def test_a_model_that_was_never_loaded_is_asked_for_when_there_is_a_network(phon
     phone.context.set_offline(True)
     phone.page.select_option("#model", "voice")
     phone.choose(recordings / clips[0].name)
-    assert "Voice.onnx could not be loaded, and there is no network." in phone.text(".recording-state")
+    assert "The file voice.onnx could not be loaded, and there is no network." in phone.text(".recording-state")
     phone.context.set_offline(False)
     phone.page.get_by_role("button", name="Try again", exact=True).click()
     phone.page.locator("#results-summary:not(:empty)").wait_for()
@@ -281,3 +281,28 @@ def test_docs_state_the_size(site):
     first = sum(path.stat().st_size for path in folder.iterdir() if path.name != "voice.onnx") / 1e6
     stated = re.search(r"\*\*([\d.]+) MB\*\* to install", (ROOT / "docs" / "phone.md").read_text(encoding="utf-8"))
     assert stated and float(stated[1]) == pytest.approx(first, abs=0.3)
+
+
+def test_every_text_of_its_own_is_there_in_four_languages_and_on_the_page():
+    source = (ROOT / "phone" / "phrases.js").read_text(encoding="utf-8")
+    entries = re.findall(r'^  "([\w.-]+)": (\{ .* \}),$', source, re.M)
+    table = {key: json.loads(re.sub(r"(\{|,) (\w\w): ", r'\1 "\2": ', entry)) for key, entry in entries}
+    assert len(table) > 15 and all(tuple(texts) == ("en", "de", "fr", "es") for texts in table.values())
+    page = (ROOT / "phone" / "index.html").read_text(encoding="utf-8")
+    shown = dict(re.findall(r'data-t="(phone[\w.-]+)"[^>]*>([^<]+)<', page))
+    assert shown and {key: table[key]["en"] for key in shown} == shown
+
+
+def test_it_speaks_the_language_of_the_browser(browser, site, recordings, clips):
+    phone = Phone(browser, site, locale="de-DE")
+    assert phone.text("#record-text") == "Aufnehmen" and phone.text("#kept-text") == "Geht ohne Netz"
+    phone.page.select_option("#language", "fr")
+    assert phone.text("#record-text") == "Enregistrer"
+    phone.context.close()
+    assert phone.errors == []
+
+
+def test_nothing_is_wider_than_a_phone(phone, recordings):
+    phone.choose(recordings / "conversation.wav")
+    phone.page.evaluate("document.getElementById('install').hidden = false")  # where the browser offers to install it
+    assert phone.page.evaluate("document.documentElement.scrollWidth") == 390

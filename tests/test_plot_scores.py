@@ -279,3 +279,16 @@ def test_scores_are_written_into_the_card(affekt, ravdess, tmp_path):
     assert list(card.scores["ravdess"]) == ["UAR", "WA", "macro F1", "UAR, all labels"]
     assert card.scores["ravdess"]["UAR"][3] == 12
     assert card.scores["savee"] == read_card(model_path("voice")).scores["savee"]
+
+
+def test_the_curves_of_all_folds_are_drawn_with_their_mean():
+    first = [{"epoch": i, "loss": 3.0 - i, "accuracy": 0.2 * i} for i in (1, 2)]
+    second = [{"epoch": i, "loss": 2.0 - i / 2, "accuracy": 0.1 * i} for i in (1, 2, 3)]
+    left, right = plots.draw_folds([first, second], stamps=(STAMP,)).axes
+    *_, mean = left.lines
+    assert mean.get_xydata().tolist() == [[1, 1.75], [2, 1.0], [3, 0.5]]
+    assert len(left.lines) == 3
+    assert STAMP.upper() in right.get_title()
+    assert len(plots.draw_folds([first]).axes[0].lines) == 1
+    with pytest.raises(InputError, match="the history is empty"):
+        plots.draw_folds([])

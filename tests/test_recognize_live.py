@@ -398,7 +398,7 @@ class TestStream:
 class TestListen:
     def test_without_portaudio_it_says_what_to_install(self):
         error = without_portaudio(OSError("PortAudio library not found"))
-        assert "apt install libportaudio2" in str(error) and "affekt[live]" in str(error)
+        assert "apt install libportaudio2" in str(error) and "--force-reinstall sounddevice" in str(error)
 
     def test_the_command_ends_with_one_sentence_where_there_is_no_microphone(self, affekt):
         try:

@@ -21,10 +21,11 @@ import pytest
 import soundfile
 
 for package in ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "httpx", "websockets"):
-    pytest.importorskip(package, reason="the server needs the extra: pip install 'affekt[serve]'")
+    pytest.importorskip(package, reason="the server needs the extra: pip install '.[serve]'")
 
 import httpx
 from click.testing import CliRunner
+from fastapi import FastAPI
 
 from affekt.cli import main
 from affekt.client import results_of
@@ -221,6 +222,7 @@ def test_too_long_is_a_413_and_too_many_files_a_422(clips):
         assert server.post("/v1/predict", files=parts(clips[0])).status_code == 200
         long = server.post("/v1/predict", files={"files": ("long.wav", silence(30))})
         assert long.status_code == 413 and "longer than 5 s" in long.json()["reason"]
+        assert long.json()["reason"].endswith("; POST /v1/jobs takes up to 21600 s.")
         assert server.post("/v1/predict", files=parts(*clips[:3])).status_code == 422
 
 
@@ -572,7 +574,9 @@ def test_wrong_options_are_told_at_the_start(arguments, says):
 
 def test_a_port_that_is_taken_is_told(server):
     told = CliRunner().invoke(main, ["serve", "--port", str(server.base_url.port)])
-    assert told.exit_code == 1 and "in use" in told.output
+    assert told.exit_code == 2
+    assert f"port {server.base_url.port} is taken" in told.output
+    assert f"Use --port {server.base_url.port + 1}" in told.output
 
 
 def test_the_application_can_be_made_without_settings():
@@ -780,6 +784,32 @@ def test_what_breaks_is_told_in_json_under_the_policy_and_logged_with_its_cause(
     assert record.exc_info[0] is ZeroDivisionError
 
 
+def test_an_app_of_ones_own_can_mount_it(clips):
+    voice = make_app(Settings(token="correct-horse"))
+    app = FastAPI(lifespan=lambda _: voice.router.lifespan_context(voice))
+    app.mount("/voice", voice)
+
+    @app.get("/mine")
+    def mine():
+        return "mine"
+
+    async def ask():
+        transport = httpx.ASGITransport(app)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=60) as client,
+        ):
+            known = {"Authorization": "Bearer correct-horse"}
+            page, health, stranger = [await client.get(f"/voice{path}") for path in ("/", "/healthz", "/v1/models")]
+            assert (await client.get("/mine")).json() == "mine"
+            found = await client.post("/voice/v1/predict", files=parts(clips[0]), headers=known)
+            return page.status_code, health.status_code, stranger.status_code, found
+
+    *codes, found = asyncio.run(ask())
+    assert codes == [200, 200, 401]
+    assert found.status_code == 200 and found.json()["results"][0]["shares"]["seconds"]
+
+
 def test_a_client_that_hangs_up_is_not_logged_as_an_exception(clips, caplog):
     with caplog.at_level(logging.WARNING), serving() as server:
         connection, _ = half_a_request(server.base_url, clips[0])
@@ -812,3 +842,20 @@ def test_a_server_that_is_closed_lets_go_of_its_models(clips):
         assert opened() - before
     gc.collect()
     assert not opened() - before
+
+
+def test_where_others_can_reach_it_the_server_asks_for_a_token_that_it_made():
+    with Process("--host", "0.0.0.0") as server:
+        token = server.process.stderr.readline().split()[-1]
+        models = server.url.copy_with(host="127.0.0.1").join("/v1/models")
+        assert httpx.get(models).status_code == 401
+        assert httpx.get(models, headers={"Authorization": f"Bearer {token}"}).status_code == 200
+        assert httpx.get(models.join("/healthz")).status_code == 200
+
+
+def test_to_ask_for_no_token_has_to_be_said():
+    with Process("--host", "0.0.0.0", "--open") as server:
+        assert "anyone who can reach this machine" in server.process.stderr.readline()
+        assert httpx.get(server.url.copy_with(host="127.0.0.1").join("/v1/models")).status_code == 200
+    told = CliRunner().invoke(main, ["serve", "--open", "--token", "x"])
+    assert told.exit_code == 2 and "give one of them" in told.stderr

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 
 for package in ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "httpx", "websockets"):
-    pytest.importorskip(package, reason="the server needs the extra: pip install 'affekt[serve]'")
+    pytest.importorskip(package, reason="the server needs the extra: pip install '.[serve]'")
 for package in ("sqlalchemy", "cryptography", "openpyxl", "onnx"):
-    pytest.importorskip(package, reason="attendance needs the extra: pip install 'affekt[attendance]'")
+    pytest.importorskip(package, reason="attendance needs the extra: pip install '.[attendance]'")
 
 import httpx
 import openpyxl

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-pytest.importorskip("fastapi", reason="the server needs the extra: pip install 'affekt[serve]'")
+pytest.importorskip("fastapi", reason="the server needs the extra: pip install '.[serve]'")
 
 from affekt.server.fair_queue import FairQueue
 

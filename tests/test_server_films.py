@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 for package in ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "httpx"):
-    pytest.importorskip(package, reason="the server needs the extra: pip install 'affekt[serve]'")
+    pytest.importorskip(package, reason="the server needs the extra: pip install '.[serve]'")
 
 import httpx
 from click.testing import CliRunner

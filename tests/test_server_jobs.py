@@ -16,7 +16,7 @@ import pytest
 import soundfile
 
 for package in ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "httpx"):
-    pytest.importorskip(package, reason="the server needs the extra: pip install 'affekt[serve]'")
+    pytest.importorskip(package, reason="the server needs the extra: pip install '.[serve]'")
 
 import httpx
 from click.testing import CliRunner

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 for package in ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "httpx", "websockets"):
-    pytest.importorskip(package, reason="the server needs the extra: pip install 'affekt[serve]'")
+    pytest.importorskip(package, reason="the server needs the extra: pip install '.[serve]'")
 
 from PIL import Image
 from websockets.sync.client import connect

@@ -1,6 +1,8 @@
 """Types, labels, errors, files: the ground floor."""
 
+import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -68,7 +70,7 @@ def test_an_unknown_name_without_a_near_match_lists_what_is_allowed():
 
 
 def test_a_missing_package_names_the_command_that_brings_it():
-    with pytest.raises(MissingExtra, match=r"pip install 'affekt\[plot\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install '.\[plot\]'"):
         require("no_such_package_at_all", extra="plot")
 
 
@@ -185,3 +187,56 @@ def test_what_a_killed_run_left_is_swept_when_the_file_is_written_again(tmp_path
         sweep(tmp_path)  # one that is being written stays, however old
         file.write("whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".a.json.02.part", "a.json"]
+
+
+SURE = Prediction(0, 2.5, {"happy": 0.75, "sad": 0.25})
+UNSURE = Prediction(1, 2.5, {"happy": 0.55, "sad": 0.45}, threshold=0.6, who="left", reason="short: 1.5 s")
+
+
+def result(*predictions, **fields):
+    """Of four seconds."""
+    whole = predictions[0] if predictions else Prediction(0, 0, {})
+    return Result("a.wav", 4.0, predictions, whole, "voice-1", ("happy", "sad"), **fields)
+
+
+def test_a_prediction_says_its_times_answer_and_confidence():
+    assert repr(SURE) == "<Prediction 0.00-2.50 s: happy (75 %)>"
+    assert repr(UNSURE) == "<Prediction 1.00-2.50 s, left: not sure, perhaps happy (55 %)>"
+    assert repr(Prediction(0, 1, {}, modality="face")) == "<Prediction 0.00-1.00 s: no face>"
+
+
+def test_a_result_says_how_long_it_is_and_what_it_mostly_is():
+    assert repr(result(SURE)) == "<Result 'a.wav', 4.0 s: 1 segment, most often happy>"
+    assert repr(result(UNSURE, UNSURE)) == "<Result 'a.wav', 4.0 s: 2 segments, not sure, perhaps happy>"
+    assert repr(result()) == "<Result 'a.wav', 4.0 s: 0 segments, no speech>"
+    assert "\n" not in repr(Result("a\nb", 4.0, (), Prediction(0, 0, {}), "m", ("happy",)))
+
+
+def test_as_a_dict_a_prediction_says_its_label_best_guess_and_confidence():
+    assert SURE.to_dict() == {
+        "start": 0.0, "end": 2.5, "label": "happy", "best": "happy", "unsure": False, "confidence": 0.75,
+        "quality": 1.0, "modality": "speech", "scores": {"happy": 0.75, "sad": 0.25},
+        "dimensions": {"valence": 0.45, "arousal": 0.315, "dominance": 0.262},
+    }  # fmt: skip
+    assert {"label": None, "best": "happy", "unsure": True, "who": "left"}.items() <= UNSURE.to_dict().items()
+    assert {"label": None, "best": None, "unsure": False}.items() <= Prediction(0, 1, {}).to_dict().items()
+
+
+def test_a_result_survives_json_and_follows_the_schema():
+    import jsonschema
+
+    from affekt.client import results_of
+
+    schema = Path(__file__).parents[1] / "docs" / "predictions-2.schema.json"
+    found = result(SURE, UNSURE, summaries={"left": UNSURE}, warnings=("\udce9",))
+    document = json.loads(json.dumps({"schema": "affekt.predictions/2", "results": [found.to_dict()]}))
+    jsonschema.validate(document, json.loads(schema.read_text(encoding="utf-8")))
+    (again,) = results_of(document)
+    assert [p.answer for p in again.predictions] == ["happy", "not sure, perhaps happy"]
+    assert again.shares == found.shares
+
+
+def test_fastapi_returns_the_dict_whole_and_of_the_object_its_fields_only():
+    encoders = pytest.importorskip("fastapi.encoders")
+    assert encoders.jsonable_encoder(result(UNSURE).to_dict()) == result(UNSURE).to_dict()
+    assert "label" not in encoders.jsonable_encoder(UNSURE)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 for package in ("sqlalchemy", "cryptography", "openpyxl", "onnx"):
-    pytest.importorskip(package, reason="attendance needs the extra: pip install 'affekt[attendance]'")
+    pytest.importorskip(package, reason="attendance needs the extra: pip install '.[attendance]'")
 
 from PIL import Image
 

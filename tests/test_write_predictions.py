@@ -13,7 +13,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affekt.errors import InputError, UnknownName
@@ -132,7 +132,8 @@ def test_json_holds_every_field():
     VALIDATOR.validate(document)
     first, second = document["results"]
     assert document["schema"] == "affekt.predictions/2"
-    assert list(first) == ["source", "model", "duration", "labels", "summary", "segments", "baseline", "warnings"]
+    keys = ["source", "model", "duration", "labels", "summary", "shares", "segments", "baseline", "warnings"]
+    assert list(first) == keys
     assert first["segments"][0] == {
         "start": 0.5,
         "end": 1.5,
@@ -141,6 +142,7 @@ def test_json_holds_every_field():
         "quality": 0.8,
         "modality": "speech",
         "scores": {"angry": 0.1, "happy": 0.76, "sad": 0.14},
+        "dimensions": {"valence": 0.476, "arousal": 0.409, "dominance": 0.328},
     }
     assert first["warnings"] == ["clipped"]
     assert second["segments"] == []
@@ -320,6 +322,8 @@ def test_stray_bytes_of_a_file_name_are_shown():
 # --- laws ------------------------------------------------------------------------------------------
 
 
+# The schema looks at each label of each bin: a second of checking, however quick the writing is.
+@settings(deadline=None, max_examples=40)
 @given(st.lists(strange_results(), max_size=3))
 def test_json_and_jsonl_are_valid_and_say_the_same(results):
     document = json.loads(written("json", *results))
@@ -493,3 +497,41 @@ def test_elan_reads_back_what_was_written():
     assert len(found) == 4
     with pytest.raises(InputError, match="elan holds exactly one"):
         WRITERS["elan"]([lanes(), lanes()], io.StringIO())
+
+
+def call():
+    """Two channels of two minutes: the left is happy and not sure, the right is sad, and they overlap."""
+    predictions = (
+        Prediction(0.0, 60.0, {"angry": 0.0, "happy": 0.75, "sad": 0.25}, who="left"),
+        Prediction(60.0, 90.0, {"angry": 0.0, "happy": 0.5, "sad": 0.5}, threshold=0.6, who="left"),
+        Prediction(30.0, 90.0, {"angry": 0.0, "happy": 0.25, "sad": 0.75}, who="right"),
+    )
+    return Result("call.wav", 120.0, predictions, summarise(predictions), "voice-1", LABELS)
+
+
+def test_json_says_how_the_time_is_divided():
+    document = json.loads(written("json", call()))
+    VALIDATOR.validate(document)
+    found = document["results"][0]["shares"]
+    assert found["seconds"] == {"angry": 0.0, "happy": 45.0, "sad": 30.0}
+    assert (found["unsure"], found["silence"], found["most_frequent"]) == (15.0, 30.0, "happy")
+    assert found["share"] == {"angry": 0.0, "happy": 0.5, "sad": 0.3333} and found["unsure_share"] == 0.1667
+    assert [(part["start"], part["most_frequent"]) for part in found["bins"]] == [(0.0, "happy"), (60.0, "sad")]
+    assert found["people"]["right"]["silence"] == 60.0
+
+
+def test_shares_is_a_table_of_labels_and_people():
+    rows = list(csv.DictReader(io.StringIO(written("shares", call(), silent("=quiet.wav")))))
+    assert [row["label"] for row in rows[:5]] == [*LABELS, "not sure", "silence"]
+    assert [float(row["seconds"]) for row in rows[:5]] == [0, 45, 30, 15, 30]
+    assert [row["share"] for row in rows[:5]] == ["0.0", "0.5", "0.3333", "0.1667", ""]
+    assert [row["who"] for row in rows[::5]] == ["", "left", "right", ""]
+    assert rows[-1]["source"] == "'=quiet.wav" and float(rows[-1]["seconds"]) == 4.0
+
+
+def test_a_picture_has_no_shares_in_json_and_rows_without_time():
+    face = Prediction(0.0, 0.0, {"angry": 0.1, "happy": 0.76, "sad": 0.14}, modality="face")
+    picture = Result("a.jpg", 0.0, (face,), face, "face", LABELS)
+    assert "shares" not in json.loads(written("json", picture))["results"][0]
+    rows = list(csv.DictReader(io.StringIO(written("shares", picture))))
+    assert {float(row["seconds"]) for row in rows} == {0.0} and rows[-1]["label"] == "no face"

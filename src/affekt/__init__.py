@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from affekt.client import Client as Client
     from affekt.corpora import read_corpus as read_corpus
     from affekt.errors import AffektError as AffektError
+    from affekt.recognize.features import features as features
     from affekt.recognize.recognizer import Recognizer as Recognizer
     from affekt.recognize.recognizer import predict as predict
     from affekt.speech.audio import read as read
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from affekt.types import Report as Report
     from affekt.types import Result as Result
     from affekt.types import Sample as Sample
+    from affekt.write.frame import to_frame as to_frame
 
 __version__ = "0.1.0"
 
@@ -42,10 +44,12 @@ _EXPORTS = {
     "Sample": "types",
     "Stream": "speech.stream",
     "StreamOptions": "speech.stream",
+    "features": "recognize.features",
     "predict": "recognize.recognizer",
     "read": "speech.audio",
     "read_corpus": "corpora",
     "summarise": "timeline.summary",
+    "to_frame": "write.frame",
 }
 
 __all__ = ["__version__", *_EXPORTS]

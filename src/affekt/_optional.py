@@ -25,5 +25,28 @@ def require(module: str, *, extra: str) -> ModuleType:
         return import_module(module)
     except ModuleNotFoundError as error:
         raise MissingExtra(
-            f"this needs the package {module!r}, which is not installed. Run: pip install 'affekt[{extra}]'"
+            f"this needs the package {module!r}, which is not installed. "
+            f"Run in the folder of affekt: pip install '.[{extra}]'"
         ) from error
+
+
+def first_of(*modules: str) -> ModuleType:
+    """Import the first of some packages that is installed, any of which will do.
+
+    Raises
+    ------
+    MissingExtra
+        If none is; says how to get the first.
+
+    Examples
+    --------
+    >>> first_of("no_such_package", "json").__name__
+    'json'
+    """
+    for module in modules:
+        try:
+            return import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name != module:  # it is there, and broken
+                raise
+    raise MissingExtra(f"this needs {' or '.join(modules)}, and neither is installed. Run: pip install {modules[0]}")

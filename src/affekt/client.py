@@ -32,11 +32,22 @@ class ServerError(AffektError):
     reason : str
     status : int
         HTTP's, or from 1000 on the close code of a stream; 0 if there was no answer.
+    results : sequence of Result
+        Of several recordings, what was found in those that could be read.
+    failures : mapping of str to str
+        The others, and why each could not.
     """
 
-    def __init__(self, reason: str, status: int = 0) -> None:
+    def __init__(
+        self,
+        reason: str,
+        status: int = 0,
+        *,
+        results: Sequence[Result] = (),
+        failures: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(reason)
-        self.status = status
+        self.status, self.results, self.failures = status, tuple(results), dict(failures or {})
 
 
 def results_of(document: Any) -> list[Result]:
@@ -178,19 +189,28 @@ class Client:
         Returns
         -------
         list of Result
-            Of those that could be read, in order.
+            One for each recording, in order.
 
         Raises
         ------
         ServerError
-            If the server is not there or says no; when no recording could be read, for instance.
+            If the server is not there or says no, or if a recording could not be read. No recording is dropped in
+            silence: ``failures`` of the error says which and why, ``results`` has those of the others.
         InputError
             If a source is none.
         """
         fields = _given(model=model, labels=labels, reference=reference)
         with ExitStack() as stack:
             files = [("files", _part(source, stack)) for source in _several(sources)]
-            return results_of(self._json("POST", "/v1/predict", files=files, data=fields))
+            answer = self._answer("POST", "/v1/predict", files=files, data=fields)
+        document = answer.json()
+        found = results_of(document)
+        if failures := {failure["source"]: failure["reason"] for failure in document.get("failures", ())}:
+            named = "; ".join(f"{source}: {reason}" for source, reason in failures.items())
+            count = f"{len(files) - len(found)} of {len(files)} recordings could not be read"
+            words = f"{self.url}: {count} ({named}). The results of the others are in this error's results."
+            raise ServerError(words, answer.status_code, results=found, failures=failures)
+        return found
 
     def reference(self, source: Upload) -> str:
         """Tell how a speaker sounds when nothing is the matter (5 to 60 s); the id is good for half an hour."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from affekt.errors import InputError, UnknownName
@@ -15,6 +17,26 @@ from affekt.labels import dimensions
 
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.axes import Axes
+
+    from affekt.timeline.shares import Shares
+
+#: What Predictions, Results and Reports can do that is written on a higher floor, and the module it lives in; loaded
+#: when first asked for, as the public names of the package are.
+_ABOVE = {
+    "shares_of": "timeline.shares",
+    "whole_table_of": "write.fields",
+    "whole_record": "write.predictions",
+    "prediction_html": "plot.notebook",
+    "result_html": "plot.notebook",
+    "report_html": "plot.notebook",
+    "draw_result": "plot.timeline",
+}
+
+
+def _above(name: str) -> Any:
+    """The function of that name in the table above."""
+    return getattr(import_module(f"affekt.{_ABOVE[name]}"), name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +148,8 @@ class Prediction:
     >>> p = Prediction(0.0, 2.5, {"happy": 0.55, "sad": 0.45}, threshold=0.6)
     >>> p.label, p.best, p.unsure
     (None, 'happy', True)
+    >>> p
+    <Prediction 0.00-2.50 s: not sure, perhaps happy (55 %)>
     """
 
     start: float
@@ -183,9 +207,39 @@ class Prediction:
         return dimensions(self.scores)
 
     @property
+    def answer(self) -> str:
+        """In words: the label; or ``not sure, perhaps happy``; or ``no speech``, ``no face``, ``no words``."""
+        if self.unsure:
+            return f"not sure, perhaps {self.best}"
+        return self.label or {"face": "no face", "text": "no words"}.get(self.modality, "no speech")
+
+    @property
     def duration(self) -> float:
         """Length in seconds."""
         return self.end - self.start
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain dicts, lists, texts and numbers, ready for :func:`json.dumps`: the fields, and what follows of them.
+
+        Times are rounded to milliseconds, scores to four decimals that sum to 1. ``label``, ``best``, ``unsure`` and
+        ``confidence`` are always there; ``who``, ``text``, ``box`` and ``reason`` only where there is one.
+
+        Examples
+        --------
+        >>> Prediction(0.0, 2.5, {"happy": 0.55, "sad": 0.45}, threshold=0.6).to_dict()["best"]
+        'happy'
+        """
+        found: dict[str, Any] = _above("whole_table_of")(self)
+        return found
+
+    def __repr__(self) -> str:
+        who = "" if self.who is None else f", {self.who}"
+        sure = f" ({100 * self.confidence:.0f} %)" if self.scores else ""
+        return f"<Prediction {self.start:.2f}-{self.end:.2f} s{who}: {self.answer}{sure}>"
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the answer, and a bar for each score."""
+        return str(_above("prediction_html")(self))
 
 
 def _is_box(box: tuple[float, ...]) -> bool:
@@ -235,8 +289,11 @@ class Result:
     Examples
     --------
     >>> p = Prediction(0.0, 2.5, {"happy": 0.75, "sad": 0.25})
-    >>> Result("a.wav", 2.5, (p,), p, "voice-1", ("happy", "sad")).summary.label
-    'happy'
+    >>> found = Result("a.wav", 2.5, (p,), p, "voice-1", ("happy", "sad"))
+    >>> found.summary.label, found.shares.most_frequent
+    ('happy', 'happy')
+    >>> found
+    <Result 'a.wav', 2.5 s: 1 segment, most often happy>
     """
 
     source: str
@@ -256,6 +313,64 @@ class Result:
         for label in (label for p in (*self.predictions, self.summary, *self.summaries.values()) for label in p.scores):
             if label not in self.labels:
                 raise UnknownName("label", label, self.labels)
+
+    @cached_property
+    def shares(self) -> Shares:
+        """How the time is divided among the labels: in all, over time (``bins``) and for each person (``people``).
+
+        The seconds of the labels, ``unsure`` and ``silence`` add up to the duration. A share is one of the time with
+        something to judge (speech, a face, words), so silence has none. Of several modalities the fused answers
+        count. A picture, and a text without times, have no seconds to divide.
+        """
+        found: Shares = _above("shares_of")(self.predictions, self.duration, labels=self.labels)
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain dicts, lists, texts and numbers: what the format ``json`` writes about one recording.
+
+        Each segment and summary is as :meth:`Prediction.to_dict` has it.
+
+        Examples
+        --------
+        >>> p = Prediction(0.0, 2.5, {"happy": 0.75, "sad": 0.25})
+        >>> Result("a.wav", 2.5, (p,), p, "voice-1", ("happy", "sad")).to_dict()["shares"]["seconds"]
+        {'happy': 2.5, 'sad': 0.0}
+        """
+        found: dict[str, Any] = _above("whole_record")(self)
+        return found
+
+    def plot(self, *, ax: Axes | None = None) -> Axes:
+        """Draw the segments over time; of a long recording the share of each label in bins of equal time.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; new ones without a window if not given. In a notebook ``result.plot().figure`` shows them.
+
+        Returns
+        -------
+        matplotlib Axes
+            Not shown, not saved: ``result.plot().figure.savefig(path)`` does that.
+
+        Raises
+        ------
+        MissingExtra
+            If matplotlib is not installed.
+        InputError
+            If there is no time axis: of a picture, or a text without times.
+        """
+        axes: Axes = _above("draw_result")(self, ax=ax)
+        return axes
+
+    def __repr__(self) -> str:
+        count = len(self.predictions)
+        often = self.shares.most_frequent
+        said = f"most often {often}" if often is not None else self.summary.answer
+        return f"<Result {self.source!r}, {self.duration:.1f} s: {count} segment{'s' * (count != 1)}, {said}>"
+
+    def _repr_html_(self) -> str:
+        """For a notebook: a small picture of the timeline, and the shares of the labels."""
+        return str(_above("result_html")(self))
 
 
 @dataclass(frozen=True)
@@ -322,3 +437,7 @@ class Report:
     p_value: float | None = None
     speakers: int = 0
     reliability: tuple[tuple[float, float, int], ...] = ()
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the metrics with their intervals, and the confusion as shaded cells."""
+        return str(_above("report_html")(self))

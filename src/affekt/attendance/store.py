@@ -231,7 +231,7 @@ class Store:
         except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
             raise InputError(
                 f"store {_hidden(url)}: {_first_line(error)}. Give a path, or postgresql://user@host/database, which "
-                "needs: pip install 'affekt[postgres]'"
+                "needs: pip install '.[postgres]'"
             ) from None
         self.name = str(self.path) if self.path else self.engine.url.render_as_string(hide_password=True)
         if self.path:

@@ -45,7 +45,9 @@ FOUND = 1
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of splits that are drawn.")
 @click.option("--strict", is_flag=True, help="Exit status 1 when anything severe is found.")
-@click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
+@click.option(
+    "-f", "--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True
+)
 @polite
 def audit(
     one: Sequence[str],

@@ -17,7 +17,7 @@ MOST_LINES = 10
 
 
 @click.group(invoke_without_command=True)
-@click.option("--format", "form", type=FORMATS, default="text", show_default=True)
+@click.option("-f", "--format", "form", type=FORMATS, default="text", show_default=True)
 @click.pass_context
 def corpora(ctx: click.Context, form: str) -> None:
     """The corpora that affekt can read: what they hold, and where to get them."""
@@ -70,7 +70,7 @@ def _facts(corpus: Any) -> dict[str, Any]:
 @corpora.command()
 @click.argument("name")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--format", "form", type=FORMATS, default="text", show_default=True)
+@click.option("-f", "--format", "form", type=FORMATS, default="text", show_default=True)
 @polite
 def check(name: str, path: Path, form: str) -> int:
     """Is the corpus NAME at PATH complete? Decodes every clip.
@@ -78,9 +78,10 @@ def check(name: str, path: Path, form: str) -> int:
     Exit status: 0 as published, 1 when clips, labels or speakers are missing, cannot be read or contradict one
     another, 2 when PATH is not this corpus.
     """
-    from affekt.corpora import read_corpus
+    from affekt.corpora import corpus_name, read_corpus
     from affekt.corpora.check import check_reading
 
+    name = corpus_name(name)
     reading = read_corpus(name, path)
     with progress(len(reading.samples), "clips") as tick:
         found = check_reading(name, reading, tick=tick)

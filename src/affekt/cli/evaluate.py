@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import click
 
 from affekt._files import atomic_write
 from affekt._optional import require
+from affekt.cli.evaluated import check_further, further_outputs, page_of, write_further
 from affekt.cli.terminal import SOME_FAILED, Target, polite, progress, read_all, shown
 from affekt.errors import InputError
 from affekt.types import Sample
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 class Job:
     """What ``affekt evaluate`` was asked for."""
 
-    model: str
+    model: str | None
     corpora: tuple[str, ...]
-    side: str
+    side: str | None
     form: str
     output: Path | None
     jobs: int
@@ -36,21 +37,42 @@ class Job:
     baseline: str = "none"
     crop: str = "auto"
     trained_on: tuple[str, ...] = ()
+    predictions: Path | None = None
+    partial: bool = False
+    further: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def part(self) -> str:
+        """The side to test: of a model the committed test speakers, of predictions all that there are."""
+        return self.side or ("all" if self.predictions else "test")
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", required=False)
+@click.option(
+    "--predictions",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE.csv",
+    help="Instead of MODEL: anybody's answers. Columns path (or id), then label, or a probability for each label; "
+    "split (train, test) says what was learned from.",
+)
+@click.option(
+    "--partial", is_flag=True, help="With --predictions: clips without a row are left out, and that is stamped."
+)
 @click.option("--corpus", "corpora", multiple=True, required=True, metavar="NAME=PATH", help="Once for each corpus.")
 @click.option(
     "--side",
     type=click.Choice(["test", "dev", "all"]),
-    default="test",
-    show_default=True,
     help="Of the committed speakers, or of the split that a corpus was published with; one with neither is tested as a "
-    "whole.",
+    "whole. [default: test; with --predictions all]",
 )
 @click.option(
-    "--format", "form", type=click.Choice(["text", "json", "markdown", "html"]), default="text", show_default=True
+    "-f",
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "markdown", "latex", "html"]),
+    default="text",
+    show_default=True,
 )
 @click.option("-o", "--output", type=Target(), help="File to write; html needs one.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Recordings at a time.")
@@ -79,9 +101,10 @@ class Job:
     help="Of pictures: what MODEL learned from. Near-duplicates of it are counted, and scored apart.",
 )
 @click.option("--slices", is_flag=True, help="List the UAR of every sex, length, speaker, ... in the text.")
+@further_outputs
 @polite
 def evaluate(**options: Any) -> int:
-    """Evaluate MODEL on the fixed test speakers of corpora, with 95 % intervals over speakers.
+    """Evaluate MODEL, or anybody's predictions, on test speakers of corpora, with 95 % intervals over speakers.
 
     A model of faces is evaluated on pictures: class folders, or FER2013. The
     intervals are over people where they are known, else over pictures.
@@ -89,15 +112,18 @@ def evaluate(**options: Any) -> int:
     The exit status is 1 when some recordings could not be read; they are left
     out of the scores, and named.
     """
-    job = Job(**options)
+    further = {name: options.pop(name) for name in ("clips", "figures", "embed_audio")}
+    job = Job(**options, further=further)
     _check(job)
-    found = _evaluate_all(job)
+    check_further(job.output, job.form, further)
+    found = _evaluate_table(job, job.predictions) if job.predictions else _evaluate_all(job)
     text = _written(job, found)
     if job.output:
         with atomic_write(job.output) as file:
             file.write(text)
     elif text:
         click.echo(text, nl=not text.endswith("\n"))
+    write_further(found, job.output, further)
     if job.write_card:
         _write_card(found)
     failures = [failure for entry in found.corpora.values() for failure in entry.failures]
@@ -107,7 +133,19 @@ def evaluate(**options: Any) -> int:
 
 
 def _check(job: Job) -> None:
-    if job.write_card and (job.side != "test" or Path(job.model).suffix != ".onnx"):
+    if (job.model is None) == (job.predictions is None):
+        raise click.UsageError("Give MODEL, or --predictions FILE.csv, and one of them.")
+    if job.partial and not job.predictions:
+        raise InputError("--partial is for --predictions; a model answers every clip.")
+    model_only = {
+        "--write-card": job.write_card,
+        "--baseline": job.baseline != "none",
+        "--crop": job.crop != "auto",
+        "--trained-on": job.trained_on,
+    }
+    if job.predictions and (given := [name for name, is_given in model_only.items() if is_given]):
+        raise InputError(f"{', '.join(given)}: for a model; predictions are taken as they are.")
+    if job.write_card and (job.part != "test" or Path(str(job.model)).suffix != ".onnx"):
         raise InputError("--write-card writes test scores into a FILE.onnx; give one, and no other --side.")
     if job.write_card and job.baseline != "none":
         raise InputError("--write-card writes the scores without a speaker baseline; leave --baseline out.")
@@ -134,10 +172,10 @@ def _evaluate_all(job: Job) -> ModelEvaluation:
     found = {}
     for name, samples in readings.items():
         pairs = zip(models, hashes, strict=True)
-        selected = [select_test_set(name, samples, m.card, side=job.side, split_hash=known) for m, known in pairs]
+        selected = [select_test_set(name, samples, m.card, side=job.part, split_hash=known) for m, known in pairs]
         test_sets = [replace(t, crop=job.crop, trained_on=learned) for t in selected if t is not None]
         if len(test_sets) < len(models):
-            click.echo(f"{name}: has no {job.side} speakers; left out.", err=True)
+            click.echo(f"{name}: has no {job.part} speakers; left out.", err=True)
             continue
         test_sets[0] = replace(test_sets[0], baseline=job.baseline)
         findings = _findings(test_sets[0], samples)
@@ -148,7 +186,42 @@ def _evaluate_all(job: Job) -> ModelEvaluation:
                 for model, test_set in zip(models, test_sets, strict=True)
             ]
         found[name] = _compared(evaluations, test_sets[0].samples)
-    return ModelEvaluation(job.model, found, job.side, job.baseline, job.compare)
+    return ModelEvaluation(str(job.model), found, job.part, job.baseline, job.compare)
+
+
+def _evaluate_table(job: Job, path: Path) -> ModelEvaluation:
+    """Evaluate the predictions of a table, and the model to compare them with, on every corpus that has rows."""
+    from affekt.corpora.pictures import is_picture
+    from affekt.evaluate.corpus import evaluate, select_test_set
+    from affekt.evaluate.predictions import evaluate_predictions, predicted_test_set, read_predictions
+    from affekt.models.card import Card
+    from affekt.recognize.recognizer import Recognizer
+    from affekt.write.evaluation import ModelEvaluation
+
+    other = Recognizer(job.compare) if job.compare else None
+    readings = read_all(job.corpora)
+    table = read_predictions(path, [sample for samples in readings.values() for sample in samples])
+    found = {}
+    for name, samples in readings.items():
+        # Nothing is known of whoever made the table but the kind of what they answered to.
+        nobody = Card(path.name, "face" if is_picture(samples[0]) else "speech", ("a", "b"))
+        asked = select_test_set(name, samples, nobody, side=job.part)
+        chosen = asked and predicted_test_set(asked, samples, table, partial=job.partial)
+        if not chosen:
+            click.echo(f"{name}: no row is of its {job.part} speakers; left out.", err=True)
+            continue
+        test_set, findings = chosen
+        with progress((2 if other else 1) * len(test_set.samples)) as tick:
+            evaluations = [evaluate_predictions(test_set, table, findings=findings, tick=tick)]
+            if other:
+                whole = select_test_set(name, samples, other.card, side="all")
+                assert whole is not None
+                theirs = replace(whole, samples=test_set.samples)
+                evaluations.append(evaluate(other, theirs, jobs=job.jobs, tick=tick))
+        found[name] = _compared(evaluations, test_set.samples)
+    if not found:
+        raise InputError(f"{path}: no row is of a clip that is tested; give the corpora that it is of.")
+    return ModelEvaluation(path.name, found, job.part, job.baseline, job.compare)
 
 
 def _learned(job: Job) -> tuple[Sample, ...]:
@@ -184,7 +257,7 @@ def _compared(evaluations: Sequence[Evaluation], samples: Sequence[Sample]) -> C
 
     failures = tuple((failure.source, failure.reason) for failure in evaluations[0].failures)
     if len(evaluations) == 1:
-        return CorpusEvaluation(evaluations[0].reports, failures)
+        return CorpusEvaluation(evaluations[0].reports, failures, clips=evaluations[0].clips)
     first, second = (evaluation.predicted[CORPUS_LABELS] for evaluation in evaluations)
     both = [sample for sample in samples if sample.id in first and sample.id in second]
     comparison = paired_test(
@@ -196,14 +269,12 @@ def _compared(evaluations: Sequence[Evaluation], samples: Sequence[Sample]) -> C
     )
     other = evaluations[1].reports[CORPUS_LABELS]
     notes = (*map(str.upper, other.stamps), other.protocol, f"UAR {other.metrics['UAR']}", *other.warnings)
-    return CorpusEvaluation(evaluations[0].reports, failures, comparison, notes)
+    return CorpusEvaluation(evaluations[0].reports, failures, comparison, notes, evaluations[0].clips)
 
 
 def _written(job: Job, found: ModelEvaluation) -> str:
-    if job.form == "html":
-        from affekt.plot.scores import evaluation_page
-
-        return evaluation_page(found)
+    if job.form == "html" and job.output:
+        return page_of(found, job.output, embed=job.further["embed_audio"])
     from affekt.write.evaluation import FORMATS, to_text
 
     if job.form == "text":

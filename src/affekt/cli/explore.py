@@ -9,6 +9,7 @@ import click
 
 from affekt._files import atomic_write
 from affekt._optional import require
+from affekt.cli.figures import figures_option, write_figures
 from affekt.cli.terminal import SOME_FAILED, polite, progress, shown
 from affekt.errors import InputError
 
@@ -22,14 +23,17 @@ NAMED = 10
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--corpus", required=True, metavar="NAME", help="Which corpus it is: ravdess, tess, ...")
+@click.option(
+    "--corpus", metavar="NAME", help="Which corpus it is: ravdess, tess, ... By default the names of its files say."
+)
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Made if missing.")
 @click.option(
     "--clips", type=click.IntRange(1, 5000), default=400, show_default=True, help="Decoded for spectra and the map."
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Draws the clips.")
+@figures_option
 @polite
-def explore(path: Path, corpus: str, output: Path, clips: int, seed: int) -> int:
+def explore(path: Path, corpus: str | None, output: Path, clips: int, seed: int, figures: tuple[str, ...]) -> int:
     """Show what is in the corpus at PATH: DIR/index.html, and its pictures as PNG.
 
     Counts, lengths, one clip of each emotion and sex, spectra, pitch, what
@@ -38,13 +42,18 @@ def explore(path: Path, corpus: str, output: Path, clips: int, seed: int) -> int
     """
     import numpy as np
 
-    from affekt.corpora import CORPORA, read_corpus
+    from affekt.corpora import CORPORA, corpus_name, read_corpus
+    from affekt.corpora.detect import detect_corpus
     from affekt.corpora.pictures import is_picture
     from affekt.data import explore as look
     from affekt.plot.explore_page import chapters, explore_page
 
     for module in ("matplotlib", "sklearn"):
         require(module, extra="lab")
+    if corpus is None:
+        corpus = detect_corpus(path)
+        click.echo(f"{shown(str(path))} is {CORPORA[corpus].title} (--corpus {corpus}).", err=True)
+    corpus = corpus_name(corpus)
     reading = read_corpus(corpus, path)
     if any(is_picture(sample) for sample in reading.samples):
         raise InputError(
@@ -60,6 +69,8 @@ def explore(path: Path, corpus: str, output: Path, clips: int, seed: int) -> int
     for chapter in drawn:
         with atomic_write(output / f"{chapter.name}.png", "wb") as file:
             file.write(chapter.png)
+    if further := [form for form in figures if form != "png"]:
+        write_figures(output, further, ((chapter.name, chapter.figure) for chapter in drawn))
     made = ("this page", f"affekt explore PATH --corpus {corpus} --clips {clips} --seed {seed} --output DIR")
     facts = [*_facts(about), made]
     text = explore_page(data, drawn, title=f"What is in {about.title}", facts=facts, skipped=reading.skipped)

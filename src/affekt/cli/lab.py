@@ -13,6 +13,7 @@ import click
 
 from affekt._files import atomic_write
 from affekt._optional import require
+from affekt.cli.figures import write_figures
 from affekt.cli.terminal import SOME_FAILED, console, folders, shown
 from affekt.errors import InputError
 
@@ -41,6 +42,8 @@ class LabJob:
         Take the place of what the recipe says.
     export : bool
         Whether model files are written.
+    figures : tuple of str
+        Formats that the figures are written in as well.
     """
 
     recipe: str
@@ -52,6 +55,7 @@ class LabJob:
     checkpoint: str | None = None
     threads: int = 2
     export: bool = False
+    figures: tuple[str, ...] = ()
 
 
 def lab_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -89,6 +93,11 @@ def run_lab(job: LabJob) -> int:
     files = [job.output / name for name in ("index.html", "report.md", "report.json", "recipe.toml")]
     files += write_models(done, job.output) if job.export else []
     write_comparison(done, job.output)
+    if job.figures:
+        from affekt.plot.reproduce import reproduction_figures
+        from affekt.train.lab.reproduce import rows
+
+        write_figures(job.output / "figures", job.figures, reproduction_figures(done, rows(done)))
     print_comparison(done)
     click.echo(f"written: {', '.join(map(str, files))}")
     return SOME_FAILED if any(warning.startswith("left out") for warning in done.warnings) else 0
@@ -134,6 +143,7 @@ def lab_progress() -> Iterator[Progress]:
     from rich.progress import Progress as Bars
 
     from affekt.train.lab.reproduce import Progress
+    from affekt.train.pace import Pace
 
     screen = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
@@ -141,6 +151,8 @@ def lab_progress() -> Iterator[Progress]:
         epochs = bars.add_task("", total=None, visible=False)
 
         def clips(total: int) -> Callable[[], object]:
+            if not screen.is_terminal:
+                return Pace(total, lambda text: click.echo(text, err=True), what="clip")
             task = bars.add_task("clips", total=total)
             return lambda: bars.advance(task)
 

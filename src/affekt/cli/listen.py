@@ -25,7 +25,7 @@ PATIENCE = 5.0
 WITHOUT_PORTAUDIO = (
     "the microphone needs PortAudio, which is not installed ({error}). Debian and Ubuntu: "
     "apt install libportaudio2; Fedora: dnf install portaudio; macOS and Windows: pip install --force-reinstall "
-    "'affekt[live]', which brings it. Without it, pipe the sound in: ffmpeg ... -f wav - | affekt stream -"
+    "sounddevice, which brings it. Without it, pipe the sound in: ffmpeg ... -f wav - | affekt stream -"
 )
 
 

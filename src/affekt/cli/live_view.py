@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any
 
-from affekt.cli.predict_table import word
 from affekt.cli.terminal import clock, percent, shown
 from affekt.plot.colours import colours, ink
 from affekt.recognize.live import Event
@@ -141,7 +140,7 @@ class LiveView:
         lines = []
         for p in [*self._segments, *([self._growing] if self._growing else [])][-LISTED:]:
             mark = " ..." if p is self._growing else ""
-            guess = f"{word(p)} {percent(p.confidence)}{mark}"
+            guess = f"{p.answer} {percent(p.confidence)}{mark}"
             lines.append(Text(f"{clock(p.start):>9} to {clock(p.end):>7}  {guess}", style="dim" if mark else ""))
         return lines
 

@@ -77,7 +77,9 @@ def download(name: str, source: str | None) -> None:
 
 @click.command()
 @click.argument("model")
-@click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
+@click.option(
+    "-f", "--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True
+)
 @polite
 def info(model: str, form: str) -> None:
     """The card of a model: a name from `affekt models`, or FILE.onnx."""

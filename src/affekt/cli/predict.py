@@ -17,11 +17,12 @@ from affekt._files import atomic_write
 from affekt._optional import require
 from affekt.cli.annotated import annotation, check_annotate
 from affekt.cli.explained import beside, check_form, explaining_writer, print_explained, save_maps
-from affekt.cli.predict_table import NEXT_BEST, NOTHING, Also, answer, in_lanes, print_overview, print_timeline
+from affekt.cli.predict_table import NEXT_BEST, NOTHING, Also, answer, print_overview, print_timeline
 from affekt.cli.terminal import SOME_FAILED, Target, percent, polite, progress, shown
 from affekt.errors import AffektError, AudioError, InputError
 from affekt.labels import parse_labels
 from affekt.types import Result
+from affekt.write.binary import BINARY
 from affekt.write.predictions import ONE_RECORDING, SUFFIXES, WRITERS
 
 if TYPE_CHECKING:
@@ -81,7 +82,13 @@ class Job:
     "file of its name beside it, else those inside]",
 )
 @click.option("--text", metavar="WORDS", help="Sentences to judge, instead of files.")
-@click.option("--format", "form", type=click.Choice(["table", *WRITERS]), default="table", show_default=True)
+@click.option(
+    "-f",
+    "--format",
+    "form",
+    type=click.Choice(["table", *WRITERS, *BINARY]),
+    help="[default: what the name of --output ends in, else table]",
+)
 @click.option("-o", "--output", type=Target(), help="File; or FOLDER/, for one file per recording.")
 @click.option("--plot", type=Target(), help="Picture of the timeline (png, svg, pdf); for many recordings FOLDER/.")
 @click.option("--annotate", type=Target(), help="Draw boxes and labels into a picture or video; for many FOLDER/.")
@@ -157,6 +164,7 @@ def predict(**options: Any) -> int:
     from affekt.face.camera import is_camera
     from affekt.recognize.batch import find_recordings
 
+    options["form"] = options["form"] or form_of(options["output"])
     job = Job(**options)
     if not job.paths and job.text is None:
         raise click.UsageError("Missing argument 'PATH...'.")
@@ -195,6 +203,26 @@ def predict(**options: Any) -> int:
     if job.speaker_from:
         session.learn_speakers()
     return session.run()
+
+
+def form_of(output: Path | None) -> str:
+    """The format that the name of a file asks for, where nobody gives one; for the screen the table.
+
+    Raises
+    ------
+    InputError
+        If the name ends in none.
+    """
+    if output is None or output.is_dir():
+        return "table"
+    # A .txt may be anything; the longest first, because .shares.csv is one of .csv, too.
+    endings = {suffix: form for form, suffix in SUFFIXES.items() if suffix != ".txt"}
+    for suffix in sorted(endings, key=len, reverse=True):
+        if output.name.lower().endswith(suffix.lower()):
+            return endings[suffix]
+    raise InputError(
+        f"--output {output}: its ending says no format; give --format, or a name in {', '.join(sorted(endings))}."
+    )
 
 
 def recognizer_of(job: Job, modality: str) -> Recognizer:
@@ -337,8 +365,10 @@ def check(job: Job, count: int) -> None:
     if job.coverage is not None and job.labels:
         raise InputError("--coverage holds for all of the model's labels; leave --labels out.")
     if job.form == "table" and job.output:
-        raise InputError("--output needs a --format to write; the table is for the screen.")
+        raise InputError("--output needs a --format to write, such as csv; the table is for the screen.")
     into_folder = job.output is not None and job.output.is_dir()
+    if job.form in BINARY and not job.output:
+        raise InputError(f"{job.form} is no text for the screen; say where to write it: --output.")
     if job.form in ONE_RECORDING and count > 1 and not into_folder:
         raise InputError(f"{job.form} holds one recording, and there are {count}: give --output FOLDER/.")
     _check_targets(job, count)
@@ -516,9 +546,15 @@ class Session:
 
     def _folder(self) -> bool:
         output = self.job.output
-        return output is not None and output.is_dir()
+        # A database is a folder, and holds all recordings.
+        return output is not None and output.is_dir() and self.job.form != "audformat"
 
     def _write(self, results: Iterable[Result]) -> None:
+        if self.job.form in BINARY and self.job.output:
+            found = list(results)
+            path = self._file_for(found[0].source, self.job.output, ".parquet") if self._folder() else self.job.output
+            BINARY[self.job.form](found, path)
+            return
         writer, output = WRITERS[self.job.form], self.job.output
         if self.job.explain:
             writer = explaining_writer(self.job.form, self._explained)
@@ -596,7 +632,7 @@ def _picture_form(path: Path) -> str:
 def _save_plot(result: Result, trace: Trace, path: Path) -> None:
     if not result.duration:
         raise InputError(f"{shown(result.source)}: a picture has no timeline to --plot; --annotate draws into it.")
-    from affekt.plot.timeline import Timeline, draw_timeline
+    from affekt.plot.timeline import Timeline, draw_timeline, in_lanes
 
     segments, windows = list(result.predictions), trace.hops
     title = shown(Path(result.source).name)

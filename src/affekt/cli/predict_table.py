@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from affekt.cli.shares_table import MOST_ROWS, in_short, is_long, more_than_listed, print_shares
 from affekt.cli.terminal import clock, console, in_all, percent, shown
 from affekt.types import Prediction, Result
 
@@ -51,7 +51,7 @@ def print_timeline(result: Result, also: Also) -> None:
         table.add_row(
             *([] if is_picture else [clock(p.start), clock(p.end)]),
             *([Text(shown(p.who or ""))] if people else []),
-            Text(word(p)),
+            Text(p.answer),
             percent(p.confidence),
             percent(p.quality),
             Text(also.of(p)),
@@ -59,32 +59,15 @@ def print_timeline(result: Result, also: Also) -> None:
         )
     screen = console()
     screen.print(Text(f"{shown(result.source)}: {length}{_content(result, is_face)}"))
+    if is_long(result):
+        _print_long(result, table)
+        return
     if result.predictions:
         screen.print(table)
     if not people:
         screen.print(Text(in_all(result.summary, answer(result.summary, also))))
     for who, summary in {} if is_picture else result.summaries.items():
         screen.print(Text(f"{shown(who)}, {in_all(summary, answer(summary, also))}"))
-
-
-def in_lanes(result: Result, *, least: float = 1.0) -> list[Prediction]:
-    """The predictions of several modalities with the name of their lane in ``who``: person by person, all first.
-
-    Who is there for less than ``least`` seconds in all is left out.
-    """
-    order = {"fusion": "all", "speech": "voice", "face": "face", "text": "words"}
-    lengths: dict[str | None, float] = {}
-    for p in result.predictions:
-        if p.modality == "fusion":
-            lengths[p.who] = lengths.get(p.who, 0.0) + p.duration
-    people = [who for who, length in lengths.items() if length >= least or len(lengths) == 1]
-    return [
-        replace(p, who=order[modality] if who is None else f"{who}: {order[modality]}")
-        for who in people
-        for modality in order
-        for p in result.predictions
-        if p.who == who and p.modality == modality
-    ]
 
 
 def print_media(result: Result, also: Also) -> None:
@@ -106,17 +89,31 @@ def print_media(result: Result, also: Also) -> None:
             shared = {id(q): min(p.end, q.end) - max(p.start, q.start) for q in here}
             most = max(here, key=lambda q: shared[id(q)], default=None)
             is_there = most is not None and shared[id(most)] > 0
-            said.append(f"{word(most)} {percent(most.confidence)}" if most is not None and is_there else "")
+            said.append(f"{most.answer} {percent(most.confidence)}" if most is not None and is_there else "")
         reason = [Text(p.reason)] if any(q.reason for q in fused) else []
-        table.add_row(clock(p.start), clock(p.end), Text(shown(p.who or "")), Text(word(p)), percent(p.confidence),
+        table.add_row(clock(p.start), clock(p.end), Text(shown(p.who or "")), Text(p.answer), percent(p.confidence),
                       *map(Text, said), *reason)  # fmt: skip
     screen = console()
     screen.print(Text(f"{shown(result.source)}: {clock(result.duration)} long"))
+    if is_long(result):
+        _print_long(result, table)
+        return
     if fused:
         screen.print(table)
     screen.print(Text(in_all(result.summary, answer(result.summary, also))))
     for who, summary in result.summaries.items() if len(result.summaries) > 1 else ():
         screen.print(Text(f"{shown(who)}, {in_all(summary, answer(summary, also))}"))
+
+
+def _print_long(result: Result, table: Any) -> None:
+    """What a recording of many segments says: how its time is divided, then the table of segments."""
+    from rich.text import Text
+
+    print_shares(result)
+    screen = console()
+    screen.print(table if table.row_count <= MOST_ROWS else Text(more_than_listed(result)))
+    if result.summary.reason:
+        screen.print(Text(f"weak: {result.summary.reason}"))
 
 
 def _content(result: Result, is_face: bool) -> str:
@@ -140,6 +137,9 @@ def print_overview(results: Sequence[Result], also: Also) -> None:
     kept = [column for column in columns if not (pictures and column in ("length", "segments"))]
     table = Table(*kept, "emotion", "confidence", also.heading, box=None, pad_edge=False)
     weak = any(result.summary.reason for result in results)
+    some_long = any(map(is_long, results))
+    if some_long:
+        table.add_column("most often")
     if weak:
         table.add_column("weak because")
     for result in results:
@@ -147,24 +147,18 @@ def print_overview(results: Sequence[Result], also: Also) -> None:
         seen = str(len({p.who for p in result.predictions})) if is_face else spoken
         counts = [seen] if pictures else [clock(result.duration), seen, str(len(result.predictions))]
         p = result.summary
-        label = Text(word(p))
+        label = Text(p.answer)
         why = [Text(p.reason)] if weak else []
-        table.add_row(Text(shown(result.source)), *counts, label, percent(p.confidence), Text(also.of(p)), *why)
+        often = [Text(in_short(result))] if some_long else []
+        table.add_row(Text(shown(result.source)), *counts, label, percent(p.confidence), Text(also.of(p)), *often, *why)
     console().print(table)
 
 
 def answer(prediction: Prediction, also: Also) -> str:
     """A prediction in words."""
     if not prediction.scores:
-        return word(prediction)
-    return f"{word(prediction)} ({percent(prediction.confidence)}), {also.lead} {also.of(prediction)}"
-
-
-def word(prediction: Prediction) -> str:
-    """The label; or "not sure" with the best guess; or "no speech", "no face"."""
-    if prediction.unsure:
-        return f"not sure, perhaps {prediction.best}"
-    return prediction.label or {"face": "no face", "text": "no words"}.get(prediction.modality, "no speech")
+        return prediction.answer
+    return f"{prediction.answer} ({percent(prediction.confidence)}), {also.lead} {also.of(prediction)}"
 
 
 def others(prediction: Prediction) -> str:

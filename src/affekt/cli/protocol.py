@@ -9,6 +9,7 @@ import click
 from affekt._optional import require
 from affekt.cli.terminal import folders, polite
 from affekt.errors import InputError
+from affekt.write.protocol import FORMATS
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -38,6 +39,14 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     required=True,
     help="Folder of the run; an interrupted run goes on, and protocols in one folder share what they can.",
 )
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["path", *FORMATS]),
+    default="path",
+    show_default=True,
+    help="Of stdout: where the numbers are, or a table of them.",
+)
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 @polite
 def protocol(
@@ -52,6 +61,7 @@ def protocol(
     others: int,
     epochs: int,
     output: Path,
+    form: str,
     threads: int,
 ) -> int:
     """Train and evaluate by the protocol NAME.
@@ -77,6 +87,6 @@ def protocol(
     output.mkdir(parents=True, exist_ok=True)
     if only and name != LEFT_OUT:
         raise InputError(f"--only is for {LEFT_OUT}; {name} has one corpus.")
-    run_protocol(name, Job(loaded, sources, output, budget, lambda line: click.echo(line, err=True), only))
-    click.echo(output / f"{name}.json")
+    rows = run_protocol(name, Job(loaded, sources, output, budget, lambda line: click.echo(line, err=True), only))
+    click.echo(output / f"{name}.json" if form == "path" else FORMATS[form](rows), nl=form in ("path", "text"))
     return 0

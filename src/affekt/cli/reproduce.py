@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from affekt.cli.figures import figures_option
 from affekt.cli.lab import PROTOCOLS, LabJob, lab_options, run_lab
 from affekt.cli.terminal import polite
 
@@ -24,6 +25,7 @@ from affekt.cli.terminal import polite
 @click.option("--steps", is_flag=True, help="Also every step from the published protocol to the honest one.")
 @lab_options
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
+@figures_option
 @polite
 def reproduce(steps: bool, **options: Any) -> int:
     """Run a well-known RECIPE as it was published and as it should be, and show both.

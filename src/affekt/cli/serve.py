@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from affekt.errors import InputError
 @click.option("--threads", type=click.IntRange(0, 256), default=0, help="Of each process.  [default: one per core]")
 @click.option("--model", "models", multiple=True, help="A name, FILE.onnx or NAME=FILE.onnx; the first is the default.")
 @click.option("--token", envvar="AFFEKT_TOKEN", help="What clients have to know; better in AFFEKT_TOKEN.")
+@click.option("--open", "unguarded", is_flag=True, help="No token, though other machines can reach the server.")
 @click.option("--cors", "origins", multiple=True, metavar="ORIGIN", help="Another site whose pages may use the server.")
 @click.option(
     "--allowed-hosts",
@@ -70,8 +73,9 @@ def serve(**options: Any) -> None:
     """Serve the page, the HTTP interface and live streams.
 
     Listens on this machine only unless --host says otherwise, and stores
-    nothing unless --store says where. The page is at /, the description of
-    the interface at /docs.
+    nothing unless --store says where. Where other machines can reach it, it
+    asks for a token: yours, or one that it makes and shows once. The page is
+    at /, the description of the interface at /docs.
     """
     for package in ("fastapi", "uvicorn", "websockets", "python_multipart", "prometheus_client"):
         require(package, extra="serve")
@@ -85,9 +89,13 @@ def serve(**options: Any) -> None:
         for package in ("sqlalchemy", "cryptography", "openpyxl"):
             require(package, extra="attendance")
         kept = Attendance(options["attendance"], options["attendance_key"], options["attendance_embedder"])
+    local = options["host"] in ("127.0.0.1", "::1", "localhost")
+    if options["unguarded"] and options["token"]:
+        raise InputError("--open asks for no token, and --token for one; give one of them.")
+    made = None if local or options["unguarded"] or options["token"] else secrets.token_urlsafe(12)
     settings = Settings(
         models=_models(options["models"]),
-        token=options["token"] or None,
+        token=options["token"] or made,
         origins=options["origins"],
         hosts=_names((options["host"], *options["hosts"])),
         proxies=_names(options["proxies"]),
@@ -106,13 +114,24 @@ def serve(**options: Any) -> None:
 
         opened(kept)[0].close()
         open_embedder(kept.embedder)
-    listening = listen(options["host"], options["port"])
+    try:
+        listening = listen(options["host"], options["port"])
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise InputError(
+            f"port {options['port']} is taken: another server may be running there. Use --port {options['port'] + 1}, "
+            "or --port 0 for any that is free."
+        ) from None
     host, port = listening.getsockname()[:2]
     click.echo(f"affekt serves at http://{f'[{host}]' if ':' in host else host}:{port} (Ctrl-C ends it)", err=True)
     if kept:
         click.echo("attendance is at /attendance, for whoever has the token", err=True)
-    if settings.token is None and host not in ("127.0.0.1", "::1"):
-        click.echo("warning: anyone who can reach this machine can use the server; --token asks for a word.", err=True)
+    if made:
+        click.echo(f"other machines can reach it, so it asks for a token, which is {made}", err=True)
+        click.echo("a token of your own: --token or AFFEKT_TOKEN; none at all: --open", err=True)
+    elif settings.token is None and not local:
+        click.echo("warning: anyone who can reach this machine can use the server.", err=True)
     (serve if settings.workers == 1 else serve_many)(settings, listening)
 
 

@@ -59,7 +59,7 @@ class Job:
 @click.option("--clips", type=click.IntRange(1), default=40, show_default=True, help="Of each corpus.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Draws the clips and the noise.")
 @click.option(
-    "--format", "form", type=click.Choice(["text", "json", "markdown", "html"]), default="text", show_default=True
+    "-f", "--format", "form", type=click.Choice(["text", "json", "markdown", "html"]), default="text", show_default=True
 )
 @click.option("-o", "--output", type=Target(), help="File to write; html needs one.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Recordings at a time.")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
 
-from affekt.errors import AffektError, AudioError, InputError, StoreError, TextError
+from affekt.errors import AffektError, AudioError, InputError, StoreError, TextError, UnknownName
 from affekt.types import Prediction, Sample
 
 SOME_FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
@@ -133,16 +133,20 @@ def read_all(pairs: Sequence[str]) -> dict[str, tuple[Sample, ...]]:
 
 
 def folders(pairs: Sequence[str]) -> dict[str, Path]:
-    """``NAME=PATH`` options to a table.
+    """``NAME=PATH`` options to a table; a known corpus by its own name, however it was written.
 
     Raises
     ------
     InputError
         If one has another form, or a name comes twice.
     """
+    from affekt.corpora import corpus_name
+
     table: dict[str, Path] = {}
     for pair in pairs:
         name, _, path = pair.partition("=")
+        with suppress(UnknownName):  # some commands take texts, which are no corpora
+            name = corpus_name(name)
         if not name or not path or name in table:
             raise InputError(f"--corpus {pair}: give NAME=PATH, each name once, such as ravdess=/data/RAVDESS.")
         table[name] = Path(path)

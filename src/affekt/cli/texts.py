@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from affekt._files import atomic_write
 from affekt.cli.predict import Job, Session, check, spare_inputs
-from affekt.cli.predict_table import NEXT_BEST, answer, word
+from affekt.cli.predict_table import NEXT_BEST, answer
+from affekt.cli.shares_table import is_long, print_shares
 from affekt.cli.terminal import clock, console, in_all, percent, shown
 from affekt.errors import InputError
 from affekt.labels import parse_labels
@@ -131,7 +132,7 @@ def print_sentences(result: Result, highlights: Sequence[Highlights] = ()) -> No
             highlighted(highlights[i])
             if highlights
             else Text(said if len(said) <= WIDEST else f"{said[: WIDEST - 1]}…"),
-            Text(word(p)),
+            Text(p.answer),
             percent(p.confidence),
             Text(NEXT_BEST.of(p)),
             *([Text(p.reason)] if weak else []),
@@ -139,6 +140,8 @@ def print_sentences(result: Result, highlights: Sequence[Highlights] = ()) -> No
     screen = console()
     count = len(result.predictions)
     screen.print(Text(f"{shown(result.source)}: {'1 sentence' if count == 1 else f'{count} sentences'}"))
+    if is_long(result):
+        print_shares(result)
     if result.predictions:
         screen.print(table)
     screen.print(Text(in_all(result.summary, _answer(result.summary))))
@@ -161,7 +164,7 @@ def print_texts(results: Sequence[Result]) -> None:
     for result in results:
         p = result.summary
         length = [clock(result.duration)] if timed else []
-        table.add_row(Text(shown(result.source)), *length, str(len(result.predictions)), Text(word(p)),
+        table.add_row(Text(shown(result.source)), *length, str(len(result.predictions)), Text(p.answer),
                       percent(p.confidence), Text(NEXT_BEST.of(p)))  # fmt: skip
     console().print(table)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,26 @@ from affekt.cli.lab import PROTOCOLS, LabJob, lab_options, run_lab
 from affekt.cli.terminal import folders, polite
 from affekt.errors import InputError
 
+#: Recipes that learn from more than recordings and their labels, by their class: what, and what to do instead.
+_OWN_BY = {
+    "FaceRecipe": "it learns from FER2013 with the votes of FER+. For pictures of your own: affekt train fer2013-cnn.",
+    "TextRecipe": "it learns from GoEmotions and dair-ai's emotion, whose labels it groups; it takes no others.",
+    "DetectorRecipe": "it learns where faces are, in pictures that stand in its recipe by name.",
+    "YoloRecipe": "it learns from FER2013, and scenes. For pictures of your own: affekt train fer2013-cnn.",
+}
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.command()
 @click.argument("recipe")
-@click.option("--corpus", "corpora", multiple=True, metavar="NAME=PATH", help="A corpus of the recipe; once for each.")
+@click.option(
+    "--corpus",
+    "corpora",
+    multiple=True,
+    metavar="NAME=PATH",
+    help="A corpus of the recipe, once for each; or folder=PATH, recordings (pictures) of your own: a folder for each "
+    "label, or a CSV file.",
+)
 @click.option("--sounds", type=FOLDER, help="For voice and activity: noises (ESC-10; its fold 5 is left alone).")
 @click.option("--responses", type=FOLDER, help="For voice and activity: room impulse responses (wav).")
 @click.option(
@@ -75,6 +89,7 @@ def train(
         click.echo(line, err=True)
 
     loaded = ActivityRecipe() if recipe == "activity" else load_recipe(recipe)
+    _check_own(loaded, folders(options["corpora"]))
     is_detector = isinstance(loaded, DetectorRecipe)
     is_voice = isinstance(loaded, (Recipe, WhisperRecipe))
     if not is_voice and not isinstance(loaded, ActivityRecipe) and (sounds or responses or (start and not is_detector)):
@@ -113,6 +128,14 @@ def train(
     else:
         click.echo(run(loaded, sources, output, report=report, start=start))
     return 0
+
+
+def _check_own(recipe: Any, corpora: Mapping[str, Path]) -> None:
+    """Refuse recordings of one's own for a recipe that learns from more than these and their labels."""
+    from affekt.train.sources import OWN
+
+    if OWN in corpora and (why := _OWN_BY.get(type(recipe).__name__)):
+        raise InputError(f"--corpus {OWN} is not for {recipe.name}: {why}")
 
 
 def _train_detector(

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from affekt.cli.predict_table import word
 from affekt.cli.stream import ended_by_signals
 from affekt.cli.terminal import INTERRUPTED, Target, clock, percent, polite, shown
 from affekt.errors import InputError, MissingExtra
@@ -190,12 +189,12 @@ def _screen(name: str, labels: tuple[str, ...]) -> Iterator[Any]:
         for face in faces[:LISTED]:
             bar = Text("█" * round(WIDEST * face.confidence), style=colour_of.get(str(face.best), ""))
             bar.append(" " * (WIDEST - len(bar)))
-            lines.append(Text(f"{shown(face.who or ''):<10}") + bar + f" {word(face)} {percent(face.confidence)}")
+            lines.append(Text(f"{shown(face.who or ''):<10}") + bar + f" {face.answer} {percent(face.confidence)}")
             if face.reason:
                 lines[-1].append(f"  {face.reason}", style="dim")
         lines.append(Text())
         for p in [*segments, *summaries][-2 * LISTED :]:
-            lines.append(Text(f"{clock(p.start):>9} to {clock(p.end):>7}  {shown(p.who or 'in all')}: {word(p)} "
+            lines.append(Text(f"{clock(p.start):>9} to {clock(p.end):>7}  {shown(p.who or 'in all')}: {p.answer} "
                               f"{percent(p.confidence)}"))  # fmt: skip
         return Group(*lines)
 

@@ -11,10 +11,13 @@ import os
 
 from affekt.corpora import (
     ased,
+    audacity,
+    audformat,
     banglaser,
     baved,
     casia,
     crema_d,
+    elan,
     emo_db,
     emogator,
     emospeech,
@@ -23,9 +26,11 @@ from affekt.corpora import (
     folder,
     nemo,
     ravdess,
+    rttm,
     savee,
     synthetic,
     tess,
+    textgrid,
     turev_db,
     urdu,
 )
@@ -34,10 +39,13 @@ from affekt.errors import UnknownName
 
 CORPORA: dict[str, Corpus] = {
     "ased": ased.CORPUS,
+    "audacity": audacity.CORPUS,
+    "audformat": audformat.CORPUS,
     "banglaser": banglaser.CORPUS,
     "baved": baved.CORPUS,
     "casia": casia.CORPUS,
     "crema_d": crema_d.CORPUS,
+    "elan": elan.CORPUS,
     "emo_db": emo_db.CORPUS,
     "emogator": emogator.CORPUS,
     "emospeech": emospeech.CORPUS,
@@ -46,14 +54,19 @@ CORPORA: dict[str, Corpus] = {
     "folder": folder.CORPUS,
     "nemo": nemo.CORPUS,
     "ravdess": ravdess.CORPUS,
+    "rttm": rttm.CORPUS,
     "savee": savee.CORPUS,
     "synthetic": synthetic.CORPUS,
     "tess": tess.CORPUS,
+    "textgrid": textgrid.CORPUS,
     "turev_db": turev_db.CORPUS,
     "urdu": urdu.CORPUS,
 }
 
-__all__ = ["CORPORA", "Corpus", "Reading", "read_corpus"]
+#: What is the user's own: whether a model has learned from it nobody can say.
+OWN = ("audacity", "audformat", "elan", "folder", "rttm", "textgrid")
+
+__all__ = ["CORPORA", "OWN", "Corpus", "Reading", "corpus_name", "read_corpus"]
 
 
 def read_corpus(name: str, path: str | os.PathLike[str]) -> Reading:
@@ -65,7 +78,7 @@ def read_corpus(name: str, path: str | os.PathLike[str]) -> Reading:
     Parameters
     ----------
     name : str
-        A key of ``CORPORA``, such as ``"ravdess"``.
+        A key of ``CORPORA``, such as ``"ravdess"``; ``"RAVDESS"`` and ``"EMO-DB"`` will do.
     path : str or path
         The folder that the corpus was unpacked into; for ``"folder"`` also a CSV file.
 
@@ -90,7 +103,25 @@ def read_corpus(name: str, path: str | os.PathLike[str]) -> Reading:
     >>> sample.id, sample.label, sample.speaker, sample.sex
     ('ravdess/03-01-05-01-01-01-12', 'angry', '12', 'female')
     """
-    if name not in CORPORA:
-        raise UnknownName("corpus", name, CORPORA)
-    corpus = CORPORA[name]
+    corpus = CORPORA[corpus_name(name)]
     return corpus.read(path) if corpus.read else read_folder(corpus, path)
+
+
+def corpus_name(name: str) -> str:
+    """The key of ``CORPORA`` that a name stands for, whatever its case and its dashes.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such corpus; it says the near match.
+
+    Examples
+    --------
+    >>> corpus_name("RAVDESS"), corpus_name("EMO-DB"), corpus_name("CremaD")
+    ('ravdess', 'emo_db', 'crema_d')
+    """
+    bare = {key.replace("_", ""): key for key in CORPORA}
+    found = bare.get("".join(c for c in name.casefold() if c.isalnum()))
+    if found is None:
+        raise UnknownName("corpus", name.casefold(), CORPORA)
+    return found

@@ -125,10 +125,10 @@ def read(path: str | os.PathLike[str]) -> Reading:
         if (given / name).is_file():
             return _read_csv(given / name, absolute=False)
     _check_folders(given)
-    return _doubting(read_folder(CORPUS, given))
+    return doubted(read_folder(CORPUS, given))
 
 
-def _doubting(reading: Reading, notes: Sequence[str] = ()) -> Reading:
+def doubted(reading: Reading, notes: Sequence[str] = ()) -> Reading:
     """A reading with warnings of labels that look misspelt."""
     known = {*VOICE, *SYNONYMS, *SYNONYMS.values()}
     counts = Counter(str(sample.label) for sample in reading.samples)
@@ -186,7 +186,7 @@ def _read_csv(file: Path, *, absolute: bool) -> Reading:
     if not taken:
         raise CorpusError(f"{file}: none of its {len(table.rows)} rows can be used. The first is {skipped[0]!r}.")
     found = [sample for _, sample in taken.values()]
-    return _doubting(reading_of(found, skipped, modality=modality_of(found[0].path)), notes)
+    return doubted(reading_of(found, skipped, modality=modality_of(found[0].path)), notes)
 
 
 def _renamed(table: Table) -> tuple[Table, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,11 +17,63 @@ UNEVEN, FEW_SPEAKERS = 1.5, 10
 ENOUGH_FOR_LENGTH = 5  # clips of a label, before its median length says anything
 
 
-def look_out(data: Exploration) -> tuple[str, ...]:
-    """What to look out for before training or judging on these clips: sentences with counts."""
+@dataclass(frozen=True)
+class Notice:
+    """One thing to look out for.
+
+    Parameters
+    ----------
+    severity : str
+        ``warning`` where it makes scores say what is not so, else ``note``.
+    what, remedy : str
+        In a few words.
+    sentence : str
+        With counts; it stands on its own.
+    """
+
+    severity: str
+    what: str
+    sentence: str
+    remedy: str
+
+
+#: What a notice is called, to how bad it is and what to do about it.
+REMEDIES = {
+    "no label": ("note", "label them, or leave them out"),
+    "one class": ("warning", "add clips of another class"),
+    "unbalanced classes": ("note", "report UAR; balance what is drawn in training"),
+    "unknown speakers": ("warning", "find out who speaks, or make no claim about new voices"),
+    "few speakers": ("note", "test across corpora as well: affekt matrix"),
+    "speakers of one emotion": ("warning", "test on speakers that are heard in all emotions"),
+    "incomplete speakers": ("note", "compare emotions within the speakers that have both"),
+    "one speaker dominates": ("note", "draw fewer of their clips in training"),
+    "unknown sex": ("note", "add a column sex, if results are to be told apart by it"),
+    "one sex": ("note", "test on the other sex before it is used there"),
+    "unbalanced sexes": ("note", "look at the scores of both"),
+    "contradicting sex": ("warning", "correct the names, or the table"),
+    "emotions of one sex": ("warning", "compare within one sex"),
+    "unknown sentences": ("note", "add a column sentence, or make no claim about the voice alone"),
+    "sentences of one emotion": ("warning", "split by sentence as well, or keep the sentences that all emotions share"),
+    "telling lengths": ("warning", "trim silence, and compare with a model of the length alone"),
+    "several sampling rates": ("warning", "bring all to the lowest"),
+}
+
+
+def _notice(what: str, sentence: str) -> Notice:
+    severity, remedy = REMEDIES[what]
+    return Notice(severity, what, sentence, remedy)
+
+
+def notices_of(data: Exploration) -> tuple[Notice, ...]:
+    """What to look out for before training or judging on these clips."""
     notices = (_uneven_labels, _few_speakers, _speakers_without_labels, _uneven_speakers, _sexes, _sentences)
-    found = [sentence for notice in notices for sentence in notice(data.samples)]
+    found = [one for notice in notices for one in notice(data.samples)]
     return (*found, *_lengths_by_label(data), *_rates(data))
+
+
+def look_out(data: Exploration) -> tuple[str, ...]:
+    """The sentences of :func:`notices_of`: with counts, each on its own."""
+    return tuple(notice.sentence for notice in notices_of(data))
 
 
 def _labelled(samples: Iterable[Sample]) -> list[Sample]:
@@ -28,38 +81,42 @@ def _labelled(samples: Iterable[Sample]) -> list[Sample]:
     return [sample for sample in samples if sample.label is not None]
 
 
-def _uneven_labels(samples: Sequence[Sample]) -> Iterator[str]:
+def _uneven_labels(samples: Sequence[Sample]) -> Iterator[Notice]:
     labelled = _labelled(samples)
     if unlabelled := len(samples) - len(labelled):
-        yield f"{_of(unlabelled, samples)} have no label."
+        yield _notice("no label", f"{_of(unlabelled, samples)} have no label.")
     if not labelled:
         return
     sizes = _sizes(labelled, "label")
     (most, largest), (least, smallest) = sizes[0], sizes[-1]
     if len(sizes) == 1:
-        yield f"All {_clips(largest)} have one label, {most}: there is nothing to tell apart."
+        yield _notice("one class", f"All {_clips(largest)} have one label, {most}: there is nothing to tell apart.")
     elif largest >= UNEVEN * smallest:
-        yield (
+        yield _notice(
+            "unbalanced classes",
             f"The classes are unbalanced: {most} has {_clips(largest)}, {least} {smallest}. Always answering {most} is "
-            f"right {_share(largest, len(labelled))} of the time, so report the mean recall of the classes (UAR)."
+            f"right {_share(largest, len(labelled))} of the time, so report the mean recall of the classes (UAR).",
         )
 
 
-def _few_speakers(samples: Sequence[Sample]) -> Iterator[str]:
+def _few_speakers(samples: Sequence[Sample]) -> Iterator[Notice]:
     speakers = {s.speaker for s in samples if s.speaker}
     if unknown := sum(not s.speaker for s in samples):
-        yield (
+        yield _notice(
+            "unknown speakers",
             f"The speaker of {_of(unknown, samples)} is unknown: they cannot be kept out of training when the "
-            "same voice is tested, and a split by speaker refuses them."
+            "same voice is tested, and a split by speaker refuses them.",
         )
     if 0 < len(speakers) < FEW_SPEAKERS:
-        yield (
+        yield _notice(
+            "few speakers",
             f"There {'is' if len(speakers) == 1 else 'are'} {_many(len(speakers), 'speaker')} only "
-            f"({_listed(speakers)}): what is measured on them says little about other people, and its interval is wide."
+            f"({_listed(speakers)}): what is measured on them says little about other people, "
+            "and its interval is wide.",
         )
 
 
-def _speakers_without_labels(samples: Sequence[Sample]) -> Iterator[str]:
+def _speakers_without_labels(samples: Sequence[Sample]) -> Iterator[Notice]:
     labels_of: dict[str, set[str]] = {}
     labelled = _labelled(samples)
     for s in labelled:
@@ -69,45 +126,60 @@ def _speakers_without_labels(samples: Sequence[Sample]) -> Iterator[str]:
     single = [speaker for speaker, labels in labels_of.items() if len(labels) == 1 < everything]
     partial = [speaker for speaker, labels in labels_of.items() if 1 < len(labels) < everything]
     if single:
-        yield (
+        yield _notice(
+            "speakers of one emotion",
             f"{len(single)} of {_many(len(labels_of), 'speaker')} "
             f"{'is' if len(single) == 1 else 'are'} heard in one emotion only ({_listed(single)}): "
-            "whoever recognises the voice knows the emotion."
+            "whoever recognises the voice knows the emotion.",
         )
     if partial:
-        yield (
+        yield _notice(
+            "incomplete speakers",
             f"{len(partial)} of {_many(len(labels_of), 'speaker')} "
-            f"{'lacks' if len(partial) == 1 else 'lack'} some emotions ({_listed(partial)})."
+            f"{'lacks' if len(partial) == 1 else 'lack'} some emotions ({_listed(partial)}).",
         )
 
 
-def _uneven_speakers(samples: Sequence[Sample]) -> Iterator[str]:
+def _uneven_speakers(samples: Sequence[Sample]) -> Iterator[Notice]:
     sizes = [(name, size) for name, size in _sizes(samples, "speaker") if name != UNKNOWN]
     if len(sizes) > 1 and sizes[0][1] >= 2 * UNEVEN * (middle := float(np.median([size for _, size in sizes]))):
-        yield (
+        yield _notice(
+            "one speaker dominates",
             f"Speaker {sizes[0][0]} alone has {_of(sizes[0][1], samples)} ({_share(sizes[0][1], len(samples))}); "
-            f"the median speaker has {middle:g}."
+            f"the median speaker has {middle:g}.",
         )
 
 
-def _sexes(samples: Sequence[Sample]) -> Iterator[str]:
+def _sexes(samples: Sequence[Sample]) -> Iterator[Notice]:
     sizes = dict(_sizes(samples, "sex"))
     if unknown := sizes.pop(UNKNOWN, 0):
-        yield f"The sex of the speaker of {_of(unknown, samples)} is unknown: no result can be told apart by sex there."
+        yield _notice(
+            "unknown sex",
+            f"The sex of the speaker of {_of(unknown, samples)} is unknown: no result can be told apart by sex there.",
+        )
     elif len(sizes) == 1:
-        yield f"All speakers are {next(iter(sizes))}: nothing is known of the other sex."
+        yield _notice("one sex", f"All speakers are {next(iter(sizes))}: nothing is known of the other sex.")
     elif max(sizes.values()) >= UNEVEN * min(sizes.values()):
-        yield f"The sexes are unbalanced: {' and '.join(f'{_clips(n)} {sex}' for sex, n in sizes.items())}."
+        yield _notice(
+            "unbalanced sexes",
+            f"The sexes are unbalanced: {' and '.join(f'{_clips(n)} {sex}' for sex, n in sizes.items())}.",
+        )
     voices = count([s for s in samples if s.sex and s.speaker], "speaker", "sex")
     if both := [name for name, row in zip(voices.rows, voices.counts, strict=True) if np.count_nonzero(row) > 1]:
-        yield f"Female in some clips and male in others, by their names: speaker {_listed(both)}. One must be wrong."
+        yield _notice(
+            "contradicting sex",
+            f"Female in some clips and male in others, by their names: speaker {_listed(both)}. One must be wrong.",
+        )
     table = count([s for s in _labelled(samples) if s.sex], "label", "sex")
     lone = [label for label, row in zip(table.rows, table.counts, strict=True) if len(row) == 2 and not row.all()]
     if lone:
-        yield f"Heard from one sex only: {_listed(lone)}. Whoever recognises the sex knows something of the emotion."
+        yield _notice(
+            "emotions of one sex",
+            f"Heard from one sex only: {_listed(lone)}. Whoever recognises the sex knows something of the emotion.",
+        )
 
 
-def _sentences(samples: Sequence[Sample]) -> Iterator[str]:
+def _sentences(samples: Sequence[Sample]) -> Iterator[Notice]:
     labels_of: dict[str, list[str]] = {}
     samples = _labelled(samples)
     for s in samples:
@@ -116,18 +188,22 @@ def _sentences(samples: Sequence[Sample]) -> Iterator[str]:
     if len(names_of(samples, "label")) < 2:
         return
     if not labels_of:
-        yield "What is said is not known, so it cannot be ruled out that the words give the emotion away."
+        yield _notice(
+            "unknown sentences",
+            "What is said is not known, so it cannot be ruled out that the words give the emotion away.",
+        )
     # A sentence heard once says nothing about what it is tied to.
     tied = {name: labels for name, labels in labels_of.items() if len(set(labels)) == 1 < len(labels)}
     if tied:
         verb, clips = "is" if len(tied) == 1 else "are", _of(sum(map(len, tied.values())), samples)
-        yield (
+        yield _notice(
+            "sentences of one emotion",
             f"{len(tied)} of {len(labels_of)} sentences ({_listed(tied)}) {verb} spoken in one emotion only, in "
-            f"{clips}: the words give the emotion away there."
+            f"{clips}: the words give the emotion away there.",
         )
 
 
-def _lengths_by_label(data: Exploration) -> Iterator[str]:
+def _lengths_by_label(data: Exploration) -> Iterator[Notice]:
     values: dict[str, list[float]] = {}
     for s in _labelled(data.samples):
         values.setdefault(name_of(s, "label"), []).append(data.lengths[s.id])
@@ -136,17 +212,21 @@ def _lengths_by_label(data: Exploration) -> Iterator[str]:
         return
     (short, shortest), (long, longest) = medians[0], medians[-1]
     if long >= UNEVEN * short:
-        yield (
+        yield _notice(
+            "telling lengths",
             f"Length tells something of the emotion: the median clip of {longest} lasts {long:.1f} s, "
-            f"that of {shortest} {short:.1f} s. Some of it may be silence, or how clips were cut."
+            f"that of {shortest} {short:.1f} s. Some of it may be silence, or how clips were cut.",
         )
 
 
-def _rates(data: Exploration) -> Iterator[str]:
+def _rates(data: Exploration) -> Iterator[Notice]:
     rates = Counter(data.rates.values()).most_common()
     if len(rates) > 1:
         listed = ", ".join(f"{rate} Hz ({_clips(n)})" for rate, n in rates)
-        yield f"Sampling rates differ: {listed}. Bring all to the lowest, or the highest octaves tell the clips apart."
+        yield _notice(
+            "several sampling rates",
+            f"Sampling rates differ: {listed}. Bring all to the lowest, or the highest octaves tell the clips apart.",
+        )
 
 
 def _sizes(samples: Iterable[Sample], by: str) -> list[tuple[str, int]]:

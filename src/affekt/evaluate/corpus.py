@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from affekt.corpora import CORPORA
+from affekt.corpora import CORPORA, OWN
 from affekt.corpora.fer2013 import NAME as FER2013
 from affekt.corpora.fer2013 import read_fer2013
 from affekt.corpora.pictures import is_picture
@@ -30,6 +30,7 @@ from affekt.recognize.recognizer import Recognizer
 from affekt.train.face.fer2013 import split_fer2013
 from affekt.train.sources import split_hash as split_hash_of
 from affekt.types import Report, Sample
+from affekt.write.clips import ClipAnswer
 
 SIDES = ("test", "dev", "all")
 #: Of cards: the split hashes of :func:`fixed_split` over whole corpora, and which corpora those are.
@@ -39,6 +40,7 @@ COMMITTED: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 NAMED_FAILURES = 3
+NOT_KNOWN = "whether the model learned from these recordings or these voices is not known."
 
 
 @dataclass(frozen=True)
@@ -95,11 +97,14 @@ class Evaluation:
     predicted : mapping of str to the chosen labels
         For the same two, by sample id; None is no answer.
     failures : tuple of Failure
+    clips : tuple of ClipAnswer
+        What was answered to each clip among the corpus's labels.
     """
 
     reports: Mapping[str, Report]
     predicted: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
+    clips: tuple[ClipAnswer, ...] = ()
 
 
 def select_test_set(
@@ -151,24 +156,23 @@ def select_test_set(
     who = "all speakers" if whole else f"{'published' if published else 'committed'} {side} "
     found = TestSet(name, labelled, who if whole else f"{who}{'part' if published else 'speakers'}")
     if len(labelled) < len(chosen):
-        found = _warned(found, f"{len(chosen) - len(labelled)} clips have no label and are left out.")
-    if not learned and name == "folder":
-        sentence = "whether the model learned from these recordings or these voices is not known."
-        return replace(_warned(found, sentence), held_out=False)
+        found = warned(found, f"{len(chosen) - len(labelled)} clips have no label and are left out.")
+    if not learned and (name in OWN or not card.data):
+        return replace(warned(found, NOT_KNOWN), held_out=False)
     if not learned:
         return replace(found, protocol=f"{found.protocol}; the model did not learn from {name}")
     if whole:
         sentence = f"the model learned from {name}, and all speakers are tested: those it was trained on, too."
-        return replace(_warned(found, sentence), stamps=("trained on these clips",), held_out=False)
+        return replace(warned(found, sentence), stamps=("trained on these clips",), held_out=False)
     if card.split != split_hash and name not in COMMITTED.get(card.split, ()):
         sentence = (
             f"the model learned from {name}, and its card's split is not the committed one, as far as can "
             "be checked here: it may have been trained on these speakers."
         )
-        return replace(_warned(found, sentence), held_out=False)
+        return replace(warned(found, sentence), held_out=False)
     if side == "dev":
         sentence = "dev speakers: the model's epoch and temperature were chosen on them, so the score flatters it."
-        found = _warned(found, sentence)
+        found = warned(found, sentence)
     return replace(found, protocol=f"{found.protocol}; by its card's split the model was not trained on them")
 
 
@@ -183,7 +187,7 @@ def fer2013_test_set(samples: Sequence[Sample], card: Card, side: str) -> TestSe
         usage = published.test[0].meta["usage"] if published.test else ""
         sentence = "the model learned from the training part; faces there that nearly are one of these are not counted."
         test = TestSet(FER2013, published.test, f"published test part ({usage})")
-        return _warned(test, sentence) if published.test else None
+        return warned(test, sentence) if published.test else None
     plain = json.loads(card.to_json())["recipe"]
     dev, seed = plain.get("dev"), plain.get("seed")
     faces, usage = read_fer2013(Path(str(samples[0].path).rpartition("#")[0]))
@@ -195,7 +199,7 @@ def fer2013_test_set(samples: Sequence[Sample], card: Card, side: str) -> TestSe
         )
     ids = {f"{FER2013}/{id}" for id in split.dev.ids}
     found = TestSet(FER2013, tuple(s for s in samples if s.id in ids), "dev faces of the model's card")
-    return _warned(found, "dev faces: the model's epoch and temperature were chosen on them, so the score flatters it.")
+    return warned(found, "dev faces: the model's epoch and temperature were chosen on them, so the score flatters it.")
 
 
 def known_split(readings: Mapping[str, Sequence[Sample]], card: Card) -> str:
@@ -205,7 +209,8 @@ def known_split(readings: Mapping[str, Sequence[Sample]], card: Card) -> str:
     return split_hash_of(fixed_split([sample for name in card.data for sample in readings[name]]))
 
 
-def _warned(test_set: TestSet, sentence: str) -> TestSet:
+def warned(test_set: TestSet, sentence: str) -> TestSet:
+    """The test set with one more warning."""
     return replace(test_set, warnings=(*test_set.warnings, sentence))
 
 
@@ -260,8 +265,9 @@ def evaluate(
             f"{answers.failures[0].source}: {answers.failures[0].reason}"
         )
     restricted, reports, predicted = restriction(test_set, answers.labels), {}, {}
+    restricted_scores = [restricted.apply(p.scores) if p.scores else {} for p in answers.summaries]
     for kind, scores in {
-        "corpus labels": [restricted.apply(p.scores) if p.scores else {} for p in answers.summaries],
+        "corpus labels": restricted_scores,
         "all labels": [dict(p.scores) for p in answers.summaries],
     }.items():
         given = [max(row, key=row.__getitem__) if row else None for row in scores]
@@ -269,7 +275,7 @@ def evaluate(
             answers.samples,
             given,
             rng=np.random.default_rng(0),
-            protocol=_protocol(test_set, answers.samples, kind),
+            protocol=protocol_of(test_set, answers.samples, kind),
             scores=scores,
             findings=findings,
         )
@@ -278,7 +284,11 @@ def evaluate(
             found = without_trained_on(found, answers.samples, given, test_set.trained_on)
         reports[kind] = of_pictures(found, answers.note) if faces else found
         predicted[kind] = {sample.id: label for sample, label in zip(answers.samples, given, strict=True)}
-    return Evaluation(reports, predicted, answers.failures)
+    clips = [
+        ClipAnswer(s.id, s.path, str(s.label), predicted["corpus labels"][s.id], row, s.speaker, s.start, s.end)
+        for s, row in zip(answers.samples, restricted_scores, strict=True)
+    ]
+    return Evaluation(reports, predicted, answers.failures, tuple(clips))
 
 
 def without_trained_on(
@@ -332,7 +342,8 @@ def restriction(test_set: TestSet, labels: Sequence[str]) -> LabelMap:
     return LabelMap({label: (label,) for label in shared})
 
 
-def _protocol(test_set: TestSet, samples: Sequence[Sample], kind: str) -> str:
+def protocol_of(test_set: TestSet, samples: Sequence[Sample], kind: str) -> str:
+    """Who is tested, on which labels, in words."""
     count = len({s.speaker for s in samples if s.speaker is not None})
     known = f"{count} {'held-out ' if test_set.held_out else ''}speaker{'s' * (count != 1)}"
     unknown = "speakers unknown" if any(s.speaker is None for s in samples) else ""

@@ -25,7 +25,7 @@ HALF = 3.0
 
 
 class Cascade:
-    """The cascade, which needs ``pip install 'affekt[face]'``.
+    """The cascade, which needs ``pip install '.[face]'``.
 
     Parameters
     ----------

@@ -11,10 +11,11 @@ import numpy as np
 
 from affekt.data.counts import Counts, count
 from affekt.data.explore import VECTOR, Exploration, Groups, bands_of, differences_of, lengths_of, levels_of, pitches_of
-from affekt.data.explore_notes import look_out
+from affekt.data.explore_notes import notices_of
 from affekt.data.maps import Grouping, Map
 from affekt.plot.explore import bars, boxes, draw_examples, draw_map, draw_spectra, heat, new_figure
 from affekt.plot.page import Picture, Section, Table, page, png
+from affekt.write.report import FindingRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,8 +85,10 @@ def explore_page(
         Files that are no sample, each with the reason.
     """
     sections = [Section("In short", tables=[Table(("what", "here"), [*facts, *_facts(data)])])]
-    if notices := look_out(data):
-        sections.append(Section("What to look out for", notices, severe=True))
+    ranked = sorted(notices_of(data), key=lambda notice: notice.severity != "warning")
+    findings = [FindingRow(one.severity, one.what, one.sentence, one.remedy) for one in ranked]
+    if findings:
+        sections.append(Section("What to look out for", findings=findings, severe=ranked[0].severity == "warning"))
     sections += _files(data, skipped)
     for chapter in drawn:
         pictures = [Picture(chapter.caption, chapter.png)]

@@ -8,6 +8,7 @@ from html import escape
 import numpy as np
 
 from affekt.explain.sentence import NOTE, Highlights
+from affekt.plot.page import document
 from affekt.types import Prediction, Result
 
 #: Blue speaks for the label, orange against it: told apart by colour-blind people, too; and underlined one way each.
@@ -15,17 +16,16 @@ FOR, AGAINST = (0, 114, 178), (230, 159, 0)
 #: Sentences on a page.
 MOST = 2000
 _STYLE = """
-:root { color-scheme: light dark; }
-body { font: 17px/1.7 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.3rem; line-height: 1.3; overflow-wrap: anywhere; }
-.row { display: grid; grid-template-columns: 11rem 1fr; gap: 1rem; padding: .4rem 0; border-top: 1px solid #8884; }
-.answer { font-size: .9rem; line-height: 1.5; }
+.row { display: grid; grid-template-columns: 11rem 1fr; gap: 1rem; padding: .4rem 0; border-top: 1px solid var(--line);
+  break-inside: avoid; }
+.answer { font-size: var(--small); }
 .answer b { display: block; font-size: 1rem; }
 .answer span { display: block; opacity: .75; }
-mark { color: inherit; border-radius: .2em; padding: .05em .1em; }
+.words { line-height: 1.7; overflow-wrap: anywhere; }
+mark { color: inherit; border-radius: .2em; padding: .05em .1em; print-color-adjust: exact; }
 .for { text-decoration: underline 2px #0072B2; }
 .against { text-decoration: underline wavy 1px #E69F00; }
-p.note { opacity: .8; font-size: .9rem; }
+p.note { opacity: .8; font-size: var(--small); }
 @media (max-width: 40rem) { .row { grid-template-columns: 1fr; gap: 0; } }
 """
 
@@ -44,13 +44,12 @@ def highlight_page(result: Result, highlights: Sequence[Highlights | None]) -> s
     rows = "\n".join(_row(p, found) for p, found in pairs[:MOST])
     left_out = f"<p class=note>{len(pairs) - MOST} more sentences are left out.</p>" if len(pairs) > MOST else ""
     title = escape(result.source)
-    return (
-        f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width">\n<title>{title}</title>\n<style>{_STYLE}</style>\n'
+    body = (
         f'<h1>{title}</h1>\n<p class=note><mark class="for" style="{_ground(1.0)}">blue</mark> words speak for the '
         f'label, <mark class="against" style="{_ground(-1.0)}">orange</mark> ones against it. {escape(NOTE)} '
-        f"Model: {escape(result.model)}.</p>\n{rows}\n{left_out}</html>\n"
+        f"Model: {escape(result.model)}.</p>\n{rows}\n{left_out}"
     )
+    return document(result.source, body, _STYLE)
 
 
 def _row(p: Prediction, found: Highlights | None) -> str:
@@ -61,7 +60,9 @@ def _row(p: Prediction, found: Highlights | None) -> str:
     lines += [text for text in (p.who, p.reason) if text]
     said = "".join(f"<span>{escape(line)}</span>" for line in lines)
     words = escape(p.text or "") if found is None else coloured(found)
-    return f'<div class="row"><div class="answer"><b>{escape(label)}</b>{said}</div><div>{words}</div></div>'
+    return (
+        f'<div class="row"><div class="answer"><b>{escape(label)}</b>{said}</div><div class="words">{words}</div></div>'
+    )
 
 
 def coloured(found: Highlights) -> str:

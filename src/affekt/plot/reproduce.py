@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from affekt._optional import require
 from affekt.plot.page import Picture, Section, Table, page, png
-from affekt.plot.scores import draw_confusion, draw_history, figure_of
+from affekt.plot.scores import FIGURES, draw_folds, figure_of, report_section
+from affekt.write.report import FindingRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from affekt.train.lab.experiment import Published
     from affekt.train.lab.folds import Outcome
@@ -66,7 +69,6 @@ def reproduction_page(reproduction: Reproduction, rows: Sequence[Row]) -> str:
         "Side by side",
         [
             f"Published: {experiment.published}. {experiment.published.what}.",
-            *(f"Note: {warning}" for warning in reproduction.warnings),
         ],
         [Table(("protocol", "model", "parameters", "classes", "WA", "UAR", "stamped"), [_cells(row) for row in rows])],
         [
@@ -75,6 +77,7 @@ def reproduction_page(reproduction: Reproduction, rows: Sequence[Row]) -> str:
                 png(figure_of(draw_comparison(rows, experiment.published))),
             )
         ],
+        findings=[FindingRow("note", warning) for warning in reproduction.warnings],
     )
     sections = [
         _section(name, model, outcome)
@@ -97,18 +100,24 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
 
 
+def reproduction_figures(reproduction: Reproduction, rows: Sequence[Row]) -> Iterator[tuple[str, Figure]]:
+    """The name and the figure of each picture of :func:`reproduction_page`, drawn one after the other."""
+    yield "comparison", figure_of(draw_comparison(rows, reproduction.experiment.published))
+    for protocol, outcomes in reproduction.outcomes.items():
+        for model, outcome in outcomes.items():
+            name = "-".join("".join(c if c.isalnum() else " " for c in f"{protocol} {model}").split())
+            for kind, (draw, _, of) in FIGURES.items():
+                if of(outcome.report):
+                    yield f"{name}-{kind}", figure_of(draw(outcome.report))
+            if outcome.histories:
+                yield f"{name}-training", draw_folds(outcome.histories, stamps=outcome.report.stamps)
+
+
 def _section(name: str, model: str, outcome: Outcome) -> Section:
-    report = outcome.report
-    found = [f"{f.severity}: {f.what} It inflates {f.inflates}. Remedy: {f.remedy}." for f in report.findings]
-    pictures = [Picture(f"Confusion, {name}, {model}", png(figure_of(draw_confusion(report))))]
-    if outcome.histories:
-        curves = draw_history(outcome.histories[0], stamps=report.stamps)
-        pictures.append(Picture(f"Training, {name}, {model}: first fold", png(curves)))
-    classes = [
-        (label, *(f"{getattr(v, 'value', v):.2f}" for k, v in entry.items() if k != "support"), entry["support"])
-        for label, entry in report.per_class.items()
-    ]
-    tables = [Table(("class", "precision", "recall", "F1", "clips"), classes)]
-    return Section(
-        f"{name}: {model}", [report.protocol, *report.warnings, *found], tables, pictures, severe=bool(report.stamps)
-    )
+    section = report_section(f"{name}: {model}", outcome.report)
+    if not outcome.histories:
+        return section
+    folds = len(outcome.histories)
+    caption = f"Training, {name}, {model}: " + (f"all {folds} folds, and their mean." if folds > 1 else "one split.")
+    curves = draw_folds(outcome.histories, stamps=outcome.report.stamps)
+    return replace(section, pictures=[*section.pictures, Picture(caption, png(curves))])

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from affekt._optional import require
 from affekt.errors import InputError
 from affekt.metrics.across import CrossCorpus
 from affekt.plot.colours import colours
-from affekt.plot.page import Picture, Section, Table, page, png
-from affekt.plot.style import FAINT, LINE, blank_figure, plain_axes
+from affekt.plot.page import Folded, Picture, Section, Sound, Table, Word, page, png
+from affekt.plot.style import FAINT, LINE, STYLES, blank_figure, plain_axes
 from affekt.types import Estimate, Report
-from affekt.write.evaluation import ModelEvaluation, comparison_sentences
+from affekt.write.clips import ClipAnswer, errors_first
+from affekt.write.evaluation import ModelEvaluation, comparison_sentences, summary_rows
 from affekt.write.report import (
+    TOTALS,
     chance_sentences,
     class_rows,
     confusion_rows,
-    finding_sentences,
+    finding_rows,
     metric_rows,
     worst_speaker,
 )
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 SEVERE, DOT = "#B22222", "#0072B2"
 # Lightness rises evenly, and it looks the same to colour-blind eyes (Nunez, Anderton & Renslow, 2018).
 MAP = "cividis"
+FOLD_HUES = ("#0072B2", "#D55E00", "#117733", "#882255")  # dark enough to be seen when they are thin
 QUIET = "#7F92B5"  # a 0 on the map's darkest colour
 # What a score of a training run is called; learning rates lie between 0 and 1 as well.
 WATCHED = ("dev", "watched")
@@ -229,10 +232,46 @@ def draw_history(history: History, *, figure: Figure | None = None, stamps: Sequ
     return figure
 
 
+def draw_folds(histories: Sequence[History], *, figure: Figure | None = None, stamps: Sequence[str] = ()) -> Figure:
+    """Draw the training runs of all folds: each a thin line, their mean a thick one; loss left, scores right.
+
+    The mean of an epoch is over the folds that reached it.
+
+    Raises
+    ------
+    InputError
+        If no fold has an epoch.
+    """
+    histories = [history for history in histories if history]
+    if len(histories) < 2:
+        return draw_history(histories[0] if histories else (), figure=figure, stamps=stamps)
+    everything = [line for history in histories for line in history]
+    figure = blank_figure((10, 3.8)) if figure is None else figure
+    for ax, names, what in zip(
+        figure.subplots(1, 2), (_losses(everything), _scores(everything)), ("loss / nats", "score"), strict=True
+    ):
+        _axes(f"{what.partition(' ')[0]} of {len(histories)} folds", stamps, ax, (5.2, 3.8))
+        for place, name in enumerate(names):
+            colour = FOLD_HUES[place % len(FOLD_HUES)]
+            curves = [[(line["epoch"], line[name]) for line in history if name in line] for history in histories]
+            for points in filter(None, curves):
+                ax.plot(*zip(*points, strict=True), color=colour, linewidth=0.8, alpha=0.45)
+            values: dict[float, list[float]] = {}
+            for epoch, value in (point for points in curves for point in points):
+                values.setdefault(epoch, []).append(value)
+            means = [(epoch, sum(found) / len(found)) for epoch, found in sorted(values.items())]
+            style = STYLES[place % len(STYLES)]
+            ax.plot(*zip(*means, strict=True), style, color=colour, linewidth=2, label=f"{name}, mean")
+        ax.set_ylabel(what)
+        _epochs(ax, names)
+    ax.set_ylim(0, 1)
+    return figure
+
+
 def draw_losses(history: History, *, ax: Axes | None = None, stamps: Sequence[str] = ()) -> Axes:
     """Draw every loss of a training run over its epochs."""
     ax = _axes("loss", stamps, ax, (5.2, 3.8))
-    _curves(history, [name for name in _numbers(history) if "loss" in name], ax)
+    _curves(history, _losses(history), ax)
     ax.set_ylabel("loss / nats")
     return ax
 
@@ -240,13 +279,7 @@ def draw_losses(history: History, *, ax: Axes | None = None, stamps: Sequence[st
 def draw_accuracies(history: History, *, ax: Axes | None = None, stamps: Sequence[str] = ()) -> Axes:
     """Draw every score between 0 and 1 of a training run over its epochs; a ring marks the best of what was watched."""
     ax = _axes("scores", stamps, ax, (5.2, 3.8))
-    names = [
-        name
-        for name in _numbers(history)
-        if "loss" not in name
-        and any(word in name.lower() for word in SCORES)
-        and all(0 <= line[name] <= 1 for line in history if name in line)
-    ]
+    names = _scores(history)
     _curves(history, names, ax)
     for name in [name for name in names if name.startswith(WATCHED)][:1]:
         best = max((line for line in history if name in line), key=lambda line: (line[name], line["epoch"]))
@@ -267,12 +300,16 @@ def draw_accuracies(history: History, *, ax: Axes | None = None, stamps: Sequenc
 
 
 #: What the page shows of a report: the drawing, what it shows, and whether there is anything to draw.
-FIGURES: tuple[tuple[Callable[..., Axes], str, Callable[[Report], object]], ...] = (
-    (draw_confusion, "Confusion: rows are the truth; colours are shares of a row.", lambda r: r.confusion),
-    (draw_recalls, "Recall of each label with 95 % intervals.", lambda r: r.per_class),
-    (draw_reliability, "Reliability: does confidence mean what it says?", lambda r: r.reliability),
-    (draw_slices, "UAR of parts of the clips, with 95 % intervals.", lambda r: r.slices),
-)
+FIGURES: dict[str, tuple[Callable[..., Axes], str, Callable[[Report], object]]] = {
+    "confusion": (draw_confusion, "Confusion: rows are the truth; colours are shares of a row.", lambda r: r.confusion),
+    "recall": (draw_recalls, "Recall of each label with 95 % intervals.", lambda r: r.per_class),
+    "reliability": (draw_reliability, "Reliability: does confidence mean what it says?", lambda r: r.reliability),
+    "slices": (draw_slices, "UAR of parts of the clips, with 95 % intervals.", lambda r: r.slices),
+}
+#: A clip to the address of its sound, or None.
+Sounds = Callable[[ClipAnswer], str | None]
+#: Single clips on a page.
+MOST_CLIPS = 300
 
 
 def report_page(
@@ -281,6 +318,7 @@ def report_page(
     title: str = "Evaluation of the model",
     history: History = (),
     matrix: CrossCorpus | None = None,
+    before: Sequence[Section] = (),
     further: Sequence[Section] = (),
 ) -> str:
     """Reports as one HTML page with tables and figures, which opens from disk.
@@ -293,8 +331,8 @@ def report_page(
     history : sequence of mappings
         Of the training run, see :func:`draw_history`.
     matrix : CrossCorpus, optional
-    further : sequence of Section
-        What else is to stand on the page, at its end.
+    before, further : sequence of Section
+        What else is to stand on the page, above the reports and at its end.
 
     Returns
     -------
@@ -309,45 +347,95 @@ def report_page(
     if not isinstance(reports, Mapping):
         reports = {f"{i}. {r.protocol or 'report'}": r for i, r in enumerate(reports, 1)}
     stamps = tuple(dict.fromkeys(stamp for report in reports.values() for stamp in report.stamps))
-    sections = [Section("Not what it looks like", [stamp.upper() for stamp in stamps], severe=True)] if stamps else []
-    sections += [_section(name, report) for name, report in reports.items()]
+    sections = [Section("Not what it looks like", severe=True, stamps=stamps)] if stamps else []
+    sections += [*before, *(report_section(name, report) for name, report in reports.items())]
     if matrix is not None:
-        pictures = [
-            Picture("UAR of training on one corpus and testing on another.", png(figure_of(draw_cross_corpus(matrix))))
-        ]
-        sections.append(Section("Across corpora", tables=[Table(matrix.rows[0], matrix.rows[1:])], pictures=pictures))
+        sections.append(matrix_section(matrix))
     if history:
         picture = Picture("Loss and scores over the epochs of training.", png(draw_history(history, stamps=stamps)))
         sections.append(Section("Training", pictures=[picture]))
     return page(title, [*sections, *further])
 
 
-def evaluation_page(evaluation: ModelEvaluation) -> str:
-    """The evaluation of a model as one HTML page, with its comparisons at the end; see :func:`report_page`."""
+def evaluation_page(evaluation: ModelEvaluation, *, sounds: Sounds | None = None) -> str:
+    """The evaluation of a model as one HTML page, with its comparisons and the single clips at the end.
+
+    Parameters
+    ----------
+    evaluation : ModelEvaluation
+    sounds : callable, optional
+        A clip to the address of its sound, as its player needs it, or None where it cannot be played. Without it
+        there are no players.
+    """
     further = [
         Section(f"{name}: against {evaluation.compared}", sentences)
         for name in evaluation.corpora
         if (sentences := comparison_sentences(evaluation, name))
     ]
+    further += [clips_section(name, entry.clips, sounds) for name, entry in evaluation.corpora.items() if entry.clips]
     reports = {name: entry.report for name, entry in evaluation.corpora.items()}
-    return report_page(reports, title=f"Evaluation of {evaluation.model}", further=further)
+    head, *rows = summary_rows(evaluation)
+    before = [Section("Summary", tables=[Table([str(cell) for cell in head], rows)])] if len(rows) > 1 else []
+    return report_page(reports, title=f"Evaluation of {evaluation.model}", before=before, further=further)
 
 
-def _section(name: str, report: Report) -> Section:
-    words = [stamp.upper() for stamp in report.stamps]
-    words += [report.protocol] if report.protocol and report.protocol not in name else []
+def evaluation_figures(evaluation: ModelEvaluation) -> Iterator[tuple[str, Figure]]:
+    """The name and the figure of each picture of :func:`evaluation_page`, drawn one after the other."""
+    for name, entry in evaluation.corpora.items():
+        for kind, (draw, _, of) in FIGURES.items():
+            if of(entry.report):
+                yield f"{name}-{kind}", figure_of(draw(entry.report))
+
+
+def matrix_section(matrix: CrossCorpus) -> Section:
+    """The matrix of training and test corpora: heat map and table."""
+    caption = "UAR of training on one corpus (rows) and testing on another (columns), with 95 % intervals."
+    pictures = [Picture(caption, png(figure_of(draw_cross_corpus(matrix))))]
+    return Section("Across corpora", tables=[Table(matrix.rows[0], matrix.rows[1:])], pictures=pictures)
+
+
+def clips_section(name: str, clips: Sequence[ClipAnswer], sounds: Sounds | None = None) -> Section:
+    """The answers to single clips, errors first, each with a player where there are ``sounds``."""
+    ranked = errors_first(clips)[:MOST_CLIPS]
+    wrong = sum(not clip.right for clip in clips)
+    head = ("truth", "answer", "confidence", "speaker", *(["listen"] if sounds else []), "clip")
+    rows: dict[bool, list[Sequence[object]]] = {False: [], True: []}
+    for clip in ranked:
+        address = sounds(clip) if sounds else None
+        others = ", ".join(f"{label} {100 * p:.0f} %" for label, p in sorted(clip.scores.items(), key=lambda x: -x[1]))
+        answer = Word(clip.label or "no answer", severe=not clip.right)
+        player: list[object] = [Sound(address) if address else ""] if sounds else []
+        confidence = Folded(f"{100 * clip.confidence:.0f} %", others)
+        rows[clip.right].append((clip.truth, answer, confidence, clip.speaker or "unknown", *player, clip.id))
+    words = [f"{wrong} of {len(clips)} are wrong. Errors come first, the surest at the top."]
+    left = len(clips) - len(ranked)
+    words += [f"{left} clips are not shown here: --clips FILE.csv writes them all."] if left else []
+    tables = [Table(head, rows[False], cards=True)] if rows[False] else []
+    if rows[True]:
+        tables.append(
+            Table(head, rows[True], cards=True, fold=f"{len(rows[True])} right answers, the least sure first")
+        )
+    return Section(f"{name}: clip by clip", words, tables)
+
+
+def report_section(name: str, report: Report) -> Section:
+    """What is said of one report: stamps, results, pictures, then what there is to know about them."""
+    words = [report.protocol] if report.protocol and report.protocol not in name else []
     words += chance_sentences(report)
     worst = worst_speaker(report)
     words += [f"Worst speaker: {worst[0]}, UAR {worst[1]}"] if worst else []
-    words += [*report.warnings, *finding_sentences(report)]
     tables = [Table(("metric", "value", "95 % interval", "clips"), metric_rows(report.metrics))]
     if report.per_class:
         head, *rows = class_rows(report)
-        tables.append(Table([str(cell) for cell in head], rows))
+        tables.append(Table([str(cell) for cell in head], rows, totals=TOTALS))
     pictures = [
-        Picture(f"{name}: {caption}", png(figure_of(draw(report)))) for draw, caption, of in FIGURES if of(report)
+        Picture(f"{name}: {caption}", png(figure_of(draw(report))))
+        for draw, caption, of in FIGURES.values()
+        if of(report)
     ]
-    return Section(name, words, tables, pictures, severe=bool(report.stamps))
+    return Section(
+        name, words, tables, pictures, severe=bool(report.stamps), stamps=report.stamps, findings=finding_rows(report)
+    )
 
 
 def _axes(title: str, stamps: Sequence[str], ax: Axes | None, size: tuple[float, float]) -> Axes:
@@ -388,10 +476,31 @@ def _numbers(history: History) -> list[str]:
     return [n for n in names if all(type(line[n]) in (int, float) for line in history if n in line)]
 
 
+def _losses(history: History) -> list[str]:
+    """Names of the losses."""
+    return [name for name in _numbers(history) if "loss" in name]
+
+
+def _scores(history: History) -> list[str]:
+    """Names of the scores between 0 and 1."""
+    return [
+        name
+        for name in _numbers(history)
+        if "loss" not in name
+        and any(word in name.lower() for word in SCORES)
+        and all(0 <= line[name] <= 1 for line in history if name in line)
+    ]
+
+
 def _curves(history: History, names: Sequence[str], ax: Axes) -> None:
     for name, style in zip(names, ("-", "--", "-.", ":") * (len(names) // 4 + 1), strict=False):
         points = [(line["epoch"], line[name]) for line in history if name in line]
         ax.plot(*zip(*points, strict=True), style, linewidth=1.5, marker="." if len(points) < 3 else "", label=name)
+    _epochs(ax, names)
+
+
+def _epochs(ax: Axes, names: Sequence[str]) -> None:
+    """Whole epochs below, and a legend where there are curves."""
     ax.set_xlabel("epoch")
     ax.xaxis.set_major_locator(require("matplotlib.ticker", extra="plot").MaxNLocator(integer=True))
     if names:

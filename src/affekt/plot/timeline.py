@@ -1,10 +1,15 @@
-"""One recording over time: its waveform, where speech is, and what the model hears when."""
+"""One recording over time: its waveform, where speech is, and what the model hears when.
+
+Of a long recording, whose segments would be narrower than the eye can tell apart, bins of equal time are drawn: how
+each is divided among the labels, and which is the most frequent.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +17,8 @@ import numpy as np
 from affekt._optional import require
 from affekt.errors import InputError, UnknownName
 from affekt.plot.colours import colours, ink
-from affekt.types import Prediction
+from affekt.timeline.shares import JUDGED, NOTHING, Shares, bin_width, deciding, shares_of
+from affekt.types import Prediction, Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +31,7 @@ FAINT = "#B3B3B3"
 EMPTY = "#F2F2F2"
 
 # Inches: the height of each panel, and of all that is around them.
-HEIGHTS = {"waveform": 1.2, "probabilities": 2.2, "predicted": 0.75, "truth": 0.3}
+HEIGHTS = {"shares": 2.4, "waveform": 1.2, "probabilities": 2.2, "predicted": 0.75, "truth": 0.3}
 WIDTH, AROUND = 11.0, 1.1
 
 #: How the foot of a bar is drawn where the model is not sure, and its share of the bar's height.
@@ -35,6 +41,13 @@ CLOCK_STEPS = (10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)  # s
 QUIETEST_SCALE = 0.05  # of full scale
 COLUMNS = 400  # of the stacked probabilities, at most
 LONGEST_NAME = 24  # characters
+#: Segments of one lane that bars can still show; of more, bins of equal time are drawn.
+CROWDED = 60
+#: Bins at most where they are divided and where they have one colour, and the seconds that they may have.
+FINE, COARSE = 90, 45
+BIN_SECONDS = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
+#: A bin that is silent but for this share of it has no colour in the band.
+LEAST_SPOKEN = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +118,29 @@ class Timeline:
         return [*([None] if nobody else []), *self.people]
 
     @property
+    def modality(self) -> str:
+        """Of the segments that count."""
+        return next((p.modality for p in deciding(self.segments)), "speech")
+
+    @property
+    def crowded(self) -> bool:
+        """Whether there are more segments than bars can show."""
+        decided = [p for p in self.segments if p.best is not None]
+        return any(sum(p.who == who for p in decided) > CROWDED for who in self.lanes)
+
+    @cached_property
+    def shares(self) -> Shares:
+        """How the time is divided in all."""
+        return shares_of(self.segments, self.duration, labels=self.labels)
+
+    def bins(self, who: str | None, most: int) -> tuple[Shares, ...]:
+        """How the time of one lane is divided, in so many bins of equal time at most."""
+        lane = [p for p in self.segments if p.who == who]
+        every = bin_width(self.duration, widths=BIN_SECONDS, most=most)
+        found = shares_of(lane, self.duration, labels=self.labels, every=every)
+        return found.bins or (found,)
+
+    @property
     def colours(self) -> dict[str, str]:
         """The colour of each label, the model's first, then those that only the truth has."""
         return colours([*self.labels, *(label for _, _, label in self.truth)])
@@ -137,24 +173,120 @@ def draw_timeline(data: Timeline, *, figure: Figure | None = None) -> Figure:
     >>> [ax.get_ylabel() for ax in draw_timeline(data).axes]
     ['waveform', 'probability', 'emotion']
     """
-    # Of many lanes probabilities would say the same again.
-    left_out = {"truth": not data.truth, "waveform": data.silent, "probabilities": data.segments and not data.windows}
+    crowded = data.crowded
+    left_out = {
+        "shares": not crowded,
+        "truth": not data.truth,
+        "waveform": data.silent,
+        # Of many lanes, and of many segments, probabilities would say the same again.
+        "probabilities": crowded or (data.segments and not data.windows),
+    }
     heights = {name: height for name, height in HEIGHTS.items() if not left_out.get(name)}
     heights["predicted"] *= len(data.lanes) if len(data.lanes) < 6 else 0.6 * len(data.lanes)
-    if "probabilities" in heights:
-        heights["probabilities"] *= max(1, 0.6 * len(data.lanes))
+    for name in {"probabilities", "shares"} & set(heights):
+        heights[name] *= max(1, 0.6 * len(data.lanes))
     if figure is None:
         size = (WIDTH, sum(heights.values()) + AROUND)
         figure = require("matplotlib.figure", extra="plot").Figure(figsize=size)
     figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.06, hspace=0.02)
     panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=list(heights.values()))
-    figure.suptitle(_name(data.title, 90), x=0.012, ha="left", fontsize=12, fontweight="bold", parse_math=False)
+    title = _name(data.title, 90)
+    if crowded:
+        title = f"{_name(data.title, 60)}: most often {data.shares.most_frequent or 'not sure'}"
+    figure.suptitle(title, x=0.012, ha="left", fontsize=12, fontweight="bold", parse_math=False)
     _legend(data, figure)
-    draw = {"waveform": waveform, "probabilities": probabilities, "predicted": predicted, "truth": truth}
+    draw = {
+        "shares": shares, "waveform": waveform, "probabilities": probabilities, "predicted": predicted, "truth": truth,
+    }  # fmt: skip
     for name, ax in zip(heights, panels, strict=True):
         draw[name](data, ax=ax)
     figure.align_ylabels(panels)
     return figure
+
+
+def draw_result(result: Result, *, ax: Axes | None = None) -> Axes:
+    """Draw the segments of a result; of a long recording how its time is divided, in bins of equal time.
+
+    Raises
+    ------
+    InputError
+        If it has no time axis.
+    MissingExtra
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> p = Prediction(0.0, 2.0, {"happy": 0.75, "sad": 0.25})
+    >>> draw_result(Result("a.wav", 2.0, (p,), p, "voice-1", ("happy", "sad"))).get_title(loc="left")
+    'a.wav'
+    """
+    if not result.duration:
+        raise InputError(f"{_name(result.source, 60)}: a picture, or a text without times, has no timeline to plot.")
+    segments = in_lanes(result) if result.summary.modality == "fusion" else list(result.predictions)
+    data = Timeline(
+        title=result.source,
+        duration=result.duration,
+        envelope=np.zeros((0, 2)),
+        activity=(),
+        windows=(),
+        segments=segments,
+        labels=list(result.labels),
+        silent=True,
+    )
+    ax = (shares if data.crowded else predicted)(data, ax=ax)
+    ax.set_title(_name(data.title, 90), loc="left", fontsize=10, parse_math=False)
+    legend = ax.legend(
+        **_titled(data), handles=_handles(data), loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8, frameon=False
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    return ax
+
+
+def shares(data: Timeline, *, ax: Axes | None = None) -> Axes:
+    """Draw how the time is divided in bins of equal time, stacked: labels, what is not sure, and silence left blank."""
+    ax = _axes(data, f"share of\neach {_width(data, FINE)}", ax)
+    ax.set_ylim(0, 1)
+    ax.set_yticks([0, 0.5, 1], ["0", "50 %", "100 %"])
+    ax.set_facecolor(EMPTY)
+    lanes, colour_of = data.lanes, data.colours
+    for number, who in enumerate(lanes):
+        bins = data.bins(who, FINE)
+        starts, lengths = np.array([(part.start, part.duration) for part in bins]).T
+        level = np.full(len(bins), 1 - (number + 1) / len(lanes))
+        looks = {
+            label: {"facecolor": colour_of[label], "edgecolor": colour_of[label], "linewidth": 0.2}
+            for label in data.labels
+        }
+        for label, look in [*looks.items(), (None, UNSURE)]:
+            seconds = [part.unsure if label is None else part.seconds[label] for part in bins]
+            height = np.array(seconds) / lengths / len(lanes)
+            there = height > 0  # a bar without height would still have an edge
+            ax.bar(starts[there], height[there], lengths[there], level[there], align="edge", **look)
+            level += height
+    if data.people:
+        _name_lanes(ax, lanes)
+    return ax
+
+
+def in_lanes(result: Result, *, least: float = 1.0) -> list[Prediction]:
+    """The predictions of several modalities with the name of their lane in ``who``: person by person, all first.
+
+    Who is there for less than ``least`` seconds in all is left out.
+    """
+    order = {"fusion": "all", "speech": "voice", "face": "face", "text": "words"}
+    lengths: dict[str | None, float] = {}
+    for p in result.predictions:
+        if p.modality == "fusion":
+            lengths[p.who] = lengths.get(p.who, 0.0) + p.duration
+    people = [who for who, length in lengths.items() if length >= least or len(lengths) == 1]
+    return [
+        replace(p, who=order[modality] if who is None else f"{who}: {order[modality]}")
+        for who in people
+        for modality in order
+        for p in result.predictions
+        if p.who == who and p.modality == modality
+    ]
 
 
 def waveform(data: Timeline, *, ax: Axes | None = None) -> Axes:
@@ -210,12 +342,16 @@ def predicted(data: Timeline, *, ax: Axes | None = None) -> Axes:
     Where they say who it is, each person has a lane of their own, the first at the top.
     Where the model is not sure its best guess is drawn, with a question mark
     and hatched along its foot, which bars too narrow for words have, too.
-    Text is fitted to the size that the figure has now.
+    Text is fitted to the size that the figure has now. Of a long recording it is the most frequent label of bins of
+    equal time; those in which the model is mostly not sure are hatched, those with next to no speech blank.
     """
-    ax = _axes(data, "emotion", ax)
+    ax = _axes(data, f"most often in\neach {_width(data, COARSE)}" if data.crowded else "emotion", ax)
     lanes = data.lanes
     for number, who in enumerate(lanes):
         lane = (1 - (number + 1) / len(lanes), 1 / len(lanes))
+        if data.crowded:
+            _typical(data, who, ax=ax, lane=lane)
+            continue
         decided = [p for p in data.segments if p.best is not None and p.who == who]
         spans = [(p.start, p.end, str(p.best)) for p in decided]
         _band(ax, spans, data.colours, lane=lane)
@@ -226,6 +362,25 @@ def predicted(data: Timeline, *, ax: Axes | None = None) -> Axes:
     if data.people:
         _name_lanes(ax, lanes)
     return ax
+
+
+def _typical(data: Timeline, who: str | None, *, ax: Axes, lane: tuple[float, float]) -> None:
+    """The most frequent label of each bin; neighbours with the same one make one bar."""
+    spans: list[tuple[float, float, str]] = []
+    unsure = []
+    for part in data.bins(who, COARSE):
+        label = part.most_frequent
+        if part.answered < LEAST_SPOKEN * part.duration:
+            continue
+        if part.unsure > part.answered / 2:
+            unsure.append((part.start, part.duration))
+        elif label is not None and spans and spans[-1][1:] == (part.start, label):
+            spans[-1] = (spans[-1][0], part.end, label)
+        elif label is not None:
+            spans.append((part.start, part.end, label))
+    _band(ax, spans, data.colours, lane=lane)
+    ax.broken_barh(unsure, lane, **UNSURE)
+    _write_names(ax, spans, [""] * len(spans), data.colours, lane=lane)
 
 
 def truth(data: Timeline, *, ax: Axes | None = None) -> Axes:
@@ -370,19 +525,48 @@ def _fits(text: Text, variant: tuple[str, int], room: tuple[float, float]) -> bo
 
 def _legend(data: Timeline, figure: Figure) -> None:
     """All labels at the right, in the order of the stack, and what the shading means."""
+    handles = _handles(data)
+    legend = figure.legend(
+        **_titled(data),
+        handles=handles,
+        loc="outside right center",
+        fontsize=8,
+        frameon=False,
+        ncols=1 + len(handles) // 20,
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def _handles(data: Timeline) -> list[Any]:
+    """What a legend lists; of a long recording from the top of the stack, with the shares of all of it."""
     patch = require("matplotlib.patches", extra="plot").Patch
     entries = [(_name(label), colour) for label, colour in reversed(data.colours.items())]
+    if data.crowded:
+        share = {_name(label): f" {100 * x:.0f} %" for label, x in data.shares.share.items()}
+        entries = [(name + share.get(name, ""), colour) for name, colour in entries]
     if data.activity and not data.silent:
         entries.append(("speech", SPEECH))
     # matplotlib leaves out names that begin with an underscore; a blank in front keeps them.
     handles = [patch(facecolor=colour, label=f" {name}") for name, colour in entries]
-    if any(p.unsure for p in data.segments):
-        handles.append(patch(label=" not sure", **UNSURE))
-    legend = figure.legend(
-        handles=handles, loc="outside right center", fontsize=8, frameon=False, ncols=1 + len(entries) // 20
-    )
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+    unsure = [patch(label=" not sure", **UNSURE)] if any(p.unsure for p in data.segments) else []
+    if not data.crowded:
+        return [*handles, *unsure]
+    for handle in unsure:
+        handle.set_label(f" not sure {100 * data.shares.unsure_share:.0f} %")
+    return [patch(facecolor=EMPTY, edgecolor=FAINT, label=f" {NOTHING[data.modality]}"), *unsure, *handles]
+
+
+def _titled(data: Timeline) -> dict[str, Any]:
+    """The title of a legend: what its shares are of."""
+    words = f"share of {JUDGED[data.modality]}".replace("the time", "the time\n")
+    return {"title": words, "title_fontsize": 8, "alignment": "left"} if data.crowded else {}
+
+
+def _width(data: Timeline, most: int) -> str:
+    """The length of a bin in words."""
+    seconds = bin_width(data.duration, widths=BIN_SECONDS, most=most)
+    return f"{seconds:g} s" if seconds < 60 else "minute" if seconds == 60 else f"{seconds / 60:g} min"
 
 
 def _name(text: str, longest: int = LONGEST_NAME) -> str:

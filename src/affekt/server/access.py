@@ -84,6 +84,12 @@ def is_address(name: str) -> bool:
     return True
 
 
+def path_of(scope: Scope) -> str:
+    """The address within this application, also where another one has mounted it below a path of its own."""
+    path, root = str(scope["path"]), str(scope.get("root_path", "")).rstrip("/")
+    return path[len(root) :] if root and path.startswith(f"{root}/") else path
+
+
 def check_origin(headers: Headers, settings: Settings) -> None:
     """Whether the page that asks, if one does, is the server's own or allowed.
 
@@ -137,11 +143,11 @@ class AccessMiddleware:
     def _check(self, scope: Scope) -> None:
         headers, settings = Headers(scope=scope), self._service.settings
         check_host(headers, settings)
-        if self._service.connections.crowded and scope["path"] not in HEALTH:
+        if self._service.connections.crowded and path_of(scope) not in HEALTH:
             raise busy("the server has as many connections as it can; try again in a while.")
         if scope["method"] not in _SAFE:
             check_origin(headers, settings)
-        if scope["method"] != "OPTIONS" and not OPEN.fullmatch(scope["path"]):
+        if scope["method"] != "OPTIONS" and not OPEN.fullmatch(path_of(scope)):
             check_access(headers, settings)
 
     def _note(self, visit: _Request) -> None:
@@ -170,7 +176,7 @@ class _Request:
     def route(self) -> str:
         """The address as it is written in the routes, so that there are only so many."""
         path = getattr(self.scope.get("route"), "path", None)
-        return path or ("/web" if self.scope["path"].startswith("/web/") else "other")
+        return path or ("/web" if path_of(self.scope).startswith("/web/") else "other")
 
     def check_length(self) -> None:
         """Refuse at once what says that it will be too large."""
@@ -216,7 +222,7 @@ class _Request:
             headers = MutableHeaders(scope=message)
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
-            headers.setdefault("Cache-Control", "no-cache" if OPEN.fullmatch(self.scope["path"]) else "no-store")
+            headers.setdefault("Cache-Control", "no-cache" if OPEN.fullmatch(path_of(self.scope)) else "no-store")
         await self._send(message)
 
     async def _drain(self) -> None:

@@ -34,7 +34,8 @@ from affekt.timeline.segments import Listener
 from affekt.types import Prediction, Result
 from affekt.write.predictions import ONE_RECORDING, WRITERS, document
 
-MEDIA = {"json": "application/json", "jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
+_CSV = "text/csv; charset=utf-8"
+MEDIA = {"json": "application/json", "jsonl": "application/x-ndjson", "csv": _CSV, "shares": _CSV}
 PLAIN = "text/plain; charset=utf-8"
 #: The ``explanation`` of each segment of a result, as JSON has it.
 Explanations = list[dict[str, Any]]
@@ -210,15 +211,26 @@ class ProgressTrace(Trace):
     upload : Upload
     seconds : float
         Longer ones are refused.
+    instead : str
+        What else takes longer ones, in words.
     notify : callable
         Takes how much is done, 0 to 1.
     boxes : bool
         Whether to keep where faces are.
     """
 
-    def __init__(self, upload: Upload, seconds: float, notify: Callable[[float], None], *, boxes: bool = False) -> None:
+    def __init__(
+        self,
+        upload: Upload,
+        seconds: float,
+        notify: Callable[[float], None],
+        *,
+        boxes: bool = False,
+        instead: str = "",
+    ) -> None:
         super().__init__(on_piece=self._reach)
         self._upload, self._limit, self._notify, self._wanted = upload, seconds, notify, boxes
+        self._instead = instead
         #: Seconds of a video that is read elsewhere than in the upload; 0 where it is not known.
         self.length = 0.0
         #: Time and box of each face, by its name.
@@ -237,7 +249,8 @@ class ProgressTrace(Trace):
     def _reach(self, piece: Any, stream: Any) -> None:
         """Tell how far it is."""
         if stream.position > self._limit:
-            raise Refusal(413, f"{self._upload.source}: is longer than {self._limit:g} s, which is allowed here.")
+            longer = f"{self._upload.source}: is longer than {self._limit:g} s, which is allowed here"
+            raise Refusal(413, f"{longer}{self._instead}.")
         self._reached[id(stream)] = stream.position
         slowest = min(self._reached.values())
         self._notify(min(1.0, slowest / self.length) if self.length else self._upload.share)
@@ -387,7 +400,14 @@ class RequestWork:
     def _one(self, recognizer: Recognizer | MediaRecognizer, index: int) -> Result | Failure:
         upload, count = self.form.uploads[index], len(self.form.uploads)
         seconds = self.service.settings.limits.length(recognizer.card.modality, job=self.job)
-        watch = ProgressTrace(upload, seconds, lambda share: self.notify((index + share) / count), boxes=self.ask.boxes)
+        most = self.service.settings.limits.length(recognizer.card.modality, job=True)
+        watch = ProgressTrace(
+            upload,
+            seconds,
+            lambda share: self.notify((index + share) / count),
+            boxes=self.ask.boxes,
+            instead=f"; POST /v1/jobs takes up to {most:g} s" if most > seconds else "",
+        )
         is_media = isinstance(recognizer, MediaRecognizer)
         if recognizer.card.modality == "text" and upload.size > self.service.settings.limits.text_bytes:
             raise Refusal(

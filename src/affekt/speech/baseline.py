@@ -77,6 +77,11 @@ class Accumulator:
         """Take what another has accumulated."""
         self._sum, self.seconds = self._sum + other._sum, self.seconds + other.seconds
 
+    @property
+    def mean(self) -> NDArray[np.float64] | None:
+        """The mean embedding (d,) so far, each region counting by its length; None while there is no speech."""
+        return np.asarray(self._sum) / self.seconds if self.seconds else None
+
     def baseline(self, kind: str = "any") -> Baseline | None:
         """The baseline so far; None while there is less than ``LEAST_SECONDS`` of its kind."""
         if self.seconds < LEAST_SECONDS[kind]:

@@ -57,6 +57,10 @@ class FeatureModel:
         if rate != given.sampling_rate:
             windows = [soxr.resample(window, given.sampling_rate, rate) for window in windows]
         rows = np.stack([input_of(np.ascontiguousarray(window, np.float32), self._inputs) for window in windows])
-        (logits,) = self._model.run(rows)
+        logits = np.concatenate([self._model.run(batch)[0] for batch in self._batches(rows)])
         logits = logits.reshape(len(signal), count, -1)
         return logits.mean(axis=1), logits
+
+    def _batches(self, rows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """All windows at once, or one by one where the graph takes no more."""
+        return [row[None] for row in rows] if self._model.shapes[0][0] == 1 else [rows]

@@ -12,6 +12,9 @@ from affekt.speech.clean import CLEANING
 from affekt.speech.feature_sets import KINDS
 from affekt.speech.functionals import SEQUENCES, fixed_length
 
+#: The kind of input that is no feature: the samples themselves.
+WAVEFORM = "waveform"
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -20,7 +23,8 @@ class Inputs:
     Parameters
     ----------
     kind : str
-        A key of ``affekt.speech.feature_sets.KINDS``.
+        A key of ``affekt.speech.feature_sets.KINDS``; or ``waveform``, the samples themselves, of which ``seconds``
+        are read: a shorter clip is continued with zeros.
     sampling_rate : int
         Hertz that every recording is brought to first.
     skip, seconds : float
@@ -49,8 +53,8 @@ class Inputs:
     clean: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise UnknownName("kind of feature", self.kind, KINDS)
+        if self.kind not in (*KINDS, WAVEFORM):
+            raise UnknownName("kind of feature", self.kind, [*KINDS, WAVEFORM])
         for name in self.clean:
             if name not in CLEANING:
                 raise UnknownName("cleaning step", name, CLEANING)
@@ -59,6 +63,8 @@ class Inputs:
                 f"skip {self.skip}, seconds {self.seconds}, sampling_rate {self.sampling_rate}; allowed: 0 or more "
                 "seconds, and 4000 to 192000 Hz."
             )
+        if self.kind == WAVEFORM and not self.seconds:
+            raise InputError("a waveform is as long as seconds says: give it, such as seconds = 3.")
         if self.kind in SEQUENCES and self.frames < 1:
             raise InputError(f"{self.kind} is a sequence: say how many frames, such as frames = 128.")
 
@@ -89,6 +95,8 @@ def input_of(signal: NDArray[np.float32], inputs: Inputs) -> NDArray[np.float32]
     kept = kept[: round(inputs.seconds * rate)] if inputs.seconds else kept
     for name in inputs.clean:
         kept = CLEANING[name](kept, rate)
+    if inputs.kind == WAVEFORM:
+        return np.pad(kept, (0, round(inputs.seconds * rate) - len(kept))).astype(np.float32)
     found = KINDS[inputs.kind](kept, rate)
     if inputs.kind in SEQUENCES:
         found = fixed_length(found, inputs.frames)

@@ -402,6 +402,10 @@ class _RegionReader:
             raise ModelError(f"the model {self._card.name} gave {len(logits)} windows of {count}; its card is wrong.")
         if final and self._card.baseline:
             self._embeddings.append(outputs[2][0][skipped : skipped + count])
+            if self._listener.embeddings:
+                starts = first + self._hop * np.arange(count)
+                times = np.column_stack([starts, np.minimum(starts + self._window, end)]) / RATE
+                self._listener.embeddings(times, self._embeddings[-1])
         if final and self._listener.logits:
             self._listener.logits(logits)
         return state.add(self._rows(logits, signal[first - start :]), end)

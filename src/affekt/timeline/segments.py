@@ -55,11 +55,14 @@ class Listener:
     logits : callable, optional
         Takes the logits (w, k) of the windows of the region in progress, before
         the temperature, as they come; :func:`window_weights` says what each counts.
+    embeddings : callable, optional
+        Takes start and end (w, 2), in seconds, and the embeddings (w, d) of these windows, of a model that gives any.
     """
 
     hop: Callable[[Prediction], None] | None = None
     region: Callable[[float, float], None] | None = None
     logits: Callable[[NDArray[np.floating]], None] | None = None
+    embeddings: Callable[[NDArray[np.float64], NDArray[np.floating]], None] | None = None
 
 
 @dataclass(frozen=True)

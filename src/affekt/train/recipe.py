@@ -7,12 +7,14 @@ import json
 import tomllib
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from importlib.resources import files
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from affekt._files import atomic_write
 from affekt._optional import require
 from affekt.errors import InputError, UnknownName
+from affekt.models.zoo import MODELS, model_path
 from affekt.train.face.detector_recipe import DetectorRecipe
 from affekt.train.face.recipe import FaceRecipe
 from affekt.train.face.yolo_recipe import YoloRecipe
@@ -191,6 +193,56 @@ KINDS: dict[str, type] = {
     "lab": Experiment,
     "encoder": EncoderRecipe,
 }
+
+
+#: The modality of a kind of recipe that does not say its own.
+MODALITIES = {
+    "voice": "speech",
+    "whisper": "speech",
+    "face": "face",
+    "detector": "face",
+    "yolo": "face",
+    "text": "text",
+}
+#: How long a recipe takes, where it was measured; the docs of each say on what.
+TIMES = {
+    "detector": "about 35 min of one core",
+    "fer2013-cnn": "hours of one core",
+    "fer2013-cnn-quick": "some minutes of one core",
+}
+
+
+def recipe_facts(name: str) -> dict[str, Any]:
+    """What there is to know of a recipe before it is run.
+
+    Returns
+    -------
+    dict
+        ``name``, ``modality``, ``what``, ``models`` and ``corpora`` (lists), ``size`` (bytes of the model that ships,
+        or None), ``parameters`` (of models, as published), ``time`` (words, or None where it was not measured) and
+        ``command``.
+
+    Examples
+    --------
+    >>> recipe_facts("tess-conv1d")["modality"]
+    'speech'
+    """
+    recipe = load_recipe(name)
+    text = (files("affekt.train") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
+    comment = " ".join(line.removeprefix("#").strip() for line in takewhile(lambda x: x[:1] == "#", text.splitlines()))
+    is_lab = isinstance(recipe, (Experiment, EncoderRecipe))
+    path = None if is_lab or name not in MODELS else model_path(name)
+    return {
+        "name": name,
+        "modality": MODALITIES.get(recipe.kind) or getattr(recipe, "modality", "speech"),
+        "what": recipe.title if is_lab else comment.partition(". ")[0],
+        "models": list(getattr(recipe, "models", ())) or [name],
+        "corpora": [*getattr(recipe, "corpora", ()), *getattr(recipe, "optional", ())],
+        "size": path.stat().st_size if path else None,
+        "parameters": dict(getattr(recipe, "parameters", {})),
+        "time": TIMES.get(name),
+        "command": "reproduce" if is_lab else "train",
+    }
 
 
 def recipe_names() -> list[str]:

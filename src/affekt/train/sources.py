@@ -6,14 +6,20 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from affekt.corpora import CORPORA, read_corpus
-from affekt.data.splits import Split, fixed_split
-from affekt.errors import InputError
+import numpy as np
 
+from affekt.corpora import CORPORA, read_corpus
+from affekt.corpora.pictures import is_picture
+from affekt.data.splits import Split, fixed_split, split_by_speaker
+from affekt.errors import InputError, UnknownName
+from affekt.types import Sample
+
+#: The corpus of one's own recordings.
+OWN = "folder"
 #: Of the weights.
 LICENCE = "non-commercial research only; the terms of the corpora it learned from, listed with it, apply"
 
@@ -57,20 +63,86 @@ def _audio(folder: Path | None) -> list[str]:
     return sorted(str(path) for path in folder.rglob("*") if path.suffix.lower() in (".wav", ".opus", ".ogg", ".flac"))
 
 
-def read_split(name: str, needed: Sequence[str], corpora: Mapping[str, Path]) -> Split:
-    """Read the corpora a recipe needs and split them by the committed speakers.
+def with_own(recipe: Any, corpora: Mapping[str, Path]) -> Any:
+    """The recipe for recordings of one's own: those corpora that are given, and among them :data:`OWN`.
+
+    Without other corpora its labels are those that the recordings have; with others they stay, and recordings with
+    another label are left out. A recipe for other corpora stays as it is.
+
+    Raises
+    ------
+    UnknownName
+        If a corpus is neither the recipe's nor one's own.
+    InputError
+        If there are fewer than two labels.
+    """
+    if OWN not in corpora:
+        return recipe
+    for name in corpora:
+        if name not in (*recipe.corpora, OWN):
+            raise UnknownName("corpus of this recipe", name, (*recipe.corpora, OWN))
+    changes: dict[str, Any] = {"corpora": tuple(corpora)}
+    if set(corpora) == {OWN} and hasattr(recipe, "labels"):
+        labels = tuple(sorted({str(s.label) for s in own_samples(corpora[OWN]) if s.label is not None}))
+        if len(labels) < 2:
+            raise InputError(f"{corpora[OWN]}: has the labels {', '.join(labels) or '-'}; at least two are needed.")
+        changes["labels"] = labels
+    return replace(recipe, **changes)
+
+
+def own_samples(path: Path) -> tuple[Sample, ...]:
+    """Recordings of one's own, all of one corpus; where a table names several, a speaker is one of a corpus.
 
     Raises
     ------
     InputError
-        If a corpus has no folder.
+        If they are pictures.
+    """
+    found = []
+    for sample in read_corpus(OWN, path).samples:
+        if is_picture(sample):
+            raise InputError(f"{sample.id} is a picture; this recipe learns from recordings.")
+        speaker = (
+            sample.speaker if sample.corpus == OWN or sample.speaker is None else f"{sample.corpus} {sample.speaker}"
+        )
+        found.append(replace(sample, corpus=OWN, speaker=speaker))
+    return tuple(found)
+
+
+def read_split(
+    name: str, needed: Sequence[str], corpora: Mapping[str, Path], *, labels: Sequence[str] = (), seed: int = 1
+) -> Split:
+    """Read the corpora a recipe needs and split them by the committed speakers, or by speakers drawn of one's own.
+
+    Parameters
+    ----------
+    name : str
+        Of the recipe.
+    needed : sequence of str
+        Names of corpora.
+    corpora : mapping of str to Path
+    labels : sequence of str
+        Own recordings with another label are left out; empty: none are.
+    seed : int
+        Draws the speakers of one's own recordings.
+
+    Raises
+    ------
+    InputError
+        If a corpus has no folder, or own recordings are of too few speakers, or of unknown ones.
     CorpusError
         If a folder is not what it should be.
     """
     missing = [corpus for corpus in needed if corpus not in corpora]
     if missing:
         raise InputError(f"the recipe {name} needs {', '.join(missing)}: add --corpus NAME=PATH for each.")
-    return fixed_split([sample for corpus in needed for sample in read_corpus(corpus, corpora[corpus]).samples])
+    published = [corpus for corpus in needed if corpus != OWN]
+    split = fixed_split([sample for corpus in published for sample in read_corpus(corpus, corpora[corpus]).samples])
+    if OWN not in needed:
+        return split
+    own = [s for s in own_samples(corpora[OWN]) if not labels or s.label in labels]
+    drawn = split_by_speaker(own, np.random.default_rng(seed))
+    return Split(split.train + drawn.train, split.dev + drawn.dev, split.test + drawn.test)
 
 
 def training_data(split: Split, corpora: Sequence[str]) -> dict[str, Any]:
@@ -78,7 +150,8 @@ def training_data(split: Split, corpora: Sequence[str]) -> dict[str, Any]:
     clips = Counter(sample.corpus for sample in split.train)
     speakers = {name: len({s.speaker for s in split.train if s.corpus == name} - {None}) for name in corpora}
     return {
-        name: {"licence": CORPORA[name].licence, "clips": clips[name], "speakers": speakers[name]} for name in corpora
+        name: {"licence": CORPORA.get(name, CORPORA[OWN]).licence, "clips": clips[name], "speakers": speakers[name]}
+        for name in corpora
     }
 
 

@@ -1,5 +1,7 @@
 // The server's HTTP interface: every failure becomes an Error whose message can be shown.
 
+import { t } from "./strings.js";
+
 const ROOT = new URL("../", import.meta.url);
 
 export class Refused extends Error {
@@ -81,7 +83,7 @@ export class Api {
       return await fetch(new URL(path, ROOT), { ...options, headers });
     } catch (problem) {
       if (problem.name === "AbortError") throw problem;
-      throw new Refused(0, "The server does not answer.");
+      throw new Refused(0, t("server.silent"));
     }
   }
 }
@@ -101,6 +103,6 @@ async function reason(response) {
     if (Array.isArray(said)) return said.map((problem) => problem.msg ?? String(problem)).join("; ");
     return typeof said === "string" ? said : (said?.reason ?? text);
   } catch {
-    return text.length && text.length < 300 ? text : `The server answered ${response.status}.`;
+    return text.length && text.length < 300 ? text : t("server.answered", { status: response.status });
   }
 }

@@ -1,9 +1,11 @@
 // One bar per emotion, moving with what is heard now.
 
-import { capital, percent } from "./words.js";
+import { language } from "./strings.js";
+import { labelled, percent } from "./words.js";
 
 export class Bars {
   #rows = new Map();
+  #named = "";
 
   constructor(list) {
     this.list = list;
@@ -11,7 +13,9 @@ export class Bars {
 
   /** Which labels there are, with their colours {label: colour}. */
   name(palette) {
-    if ([...this.#rows.keys()].join() === Object.keys(palette).join()) return;
+    const key = `${Object.keys(palette)} ${language()}`;
+    if (this.#named === key) return;
+    this.#named = key;
     this.#rows.clear();
     this.list.replaceChildren(...Object.entries(palette).map(([label, colour]) => this.#row(label, colour)));
   }
@@ -32,12 +36,12 @@ export class Bars {
 
   #row(label, colour) {
     const item = document.createElement("li");
-    const name = Object.assign(document.createElement("span"), { className: "bar-name", textContent: capital(label) });
+    const name = Object.assign(document.createElement("span"), { className: "bar-name", textContent: labelled(label) });
     const meter = Object.assign(document.createElement("div"), { className: "bar" });
     const fill = document.createElement("div");
     const value = Object.assign(document.createElement("span"), { className: "bar-value" });
     value.setAttribute("aria-hidden", "true");
-    for (const [key, word] of Object.entries({ role: "meter", "aria-label": label, "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": 0 })) {
+    for (const [key, word] of Object.entries({ role: "meter", "aria-label": labelled(label, { within: true }), "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": 0 })) {
       meter.setAttribute(key, word);
     }
     item.dataset.label = label;

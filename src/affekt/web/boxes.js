@@ -3,6 +3,7 @@
 import { paper } from "./canvas.js";
 import { ink } from "./colours.js";
 import { drawMap } from "./overlay.js";
+import { t } from "./strings.js";
 import { answer, best, capital, percent } from "./words.js";
 
 const UNKNOWN = "#8a8f98";
@@ -33,7 +34,7 @@ function drawFace({ context, width, height }, face, { palette, mirror, family, c
   const box = { x: (mirror ? 1 - left - wide : left) * width, y: top * height, w: wide * width, h: high * height };
   const colour = palette[best(face)] ?? UNKNOWN;
   outline(context, box, { colour, dashed: !face.label, strong: face.who === chosen });
-  const words = `${face.who ?? "face"}  ${answer(face, "No answer")}${best(face) ? ` ${percent(face.confidence)}` : ""}`;
+  const words = `${face.who ?? "face"}  ${answer(face, t("answer.none"))}${best(face) ? ` ${percent(face.confidence)}` : ""}`;
   plate(context, { ...box, words, colour, font: `600 13px ${family}` }, { width });
   const rows = top3(face, palette);
   const small = `500 11px ${family}`;

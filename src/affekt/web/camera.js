@@ -5,13 +5,16 @@ import { drawFaces } from "./boxes.js";
 import { cardParts } from "./card.js";
 import { colours } from "./colours.js";
 import { download, offerDownloads } from "./download.js";
+import { said } from "./film.js";
 import { FrameStream } from "./frames.js";
 import { Lanes } from "./lanes.js";
 import { drawRecordings } from "./list.js";
 import { Seen } from "./seen.js";
 import { Segments } from "./segments.js";
+import { setName } from "./settings.js";
+import { say, t, write } from "./strings.js";
 import { Uploads } from "./uploads.js";
-import { answer, best, capital, clock, long, percent, strength } from "./words.js";
+import { answer, best, capital, clock, labelled, long, percent, strength, tintChip } from "./words.js";
 
 /** Pixels of the longer side of what is sent, quality of the jpeg, and pictures per second at most. */
 const [SIDE, QUALITY, RATE] = [480, 0.8, 30];
@@ -19,10 +22,8 @@ const [SIDE, QUALITY, RATE] = [480, 0.8, 30];
 const MEASURED = 30;
 /** Milliseconds from a picture to its answer from which that picture is shown with it, instead of the newest. */
 const LATE = 120;
-const SETS = { four: "Angry, happy, neutral, sad", ekman: "Six of Ekman", valence: "Negative, neutral, positive" };
-
-const NOTHING = "Here you will see the picture, and the faces found in it.";
-const NOT_KEPT = "The pictures of the camera were not kept; what was found in them was.";
+/** Sets of labels that leave some out. */
+const SETS = ["four", "ekman", "valence"];
 
 const find = (id) => document.getElementById(`faces-${id}`);
 
@@ -63,7 +64,7 @@ class Camera extends EventTarget {
   }
 
   async start(name, hello, { lost, palette, map }) {
-    if (!navigator.mediaDevices?.getUserMedia) throw new Error("This browser gives the camera to https pages and to localhost only. Uploading works.");
+    if (!navigator.mediaDevices?.getUserMedia) throw new Error(t("camera.insecure"));
     let media;
     try {
       media = await navigator.mediaDevices.getUserMedia({ audio: false, video: { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 } } });
@@ -71,7 +72,7 @@ class Camera extends EventTarget {
       throw new Error(said(problem), { cause: problem });
     }
     this.#media = media;
-    media.getVideoTracks()[0].addEventListener("ended", () => this.#fail("The camera is gone: unplugged, or taken by another program."));
+    media.getVideoTracks()[0].addEventListener("ended", () => this.#fail(t("camera.gone")));
     const seen = new Seen(name, { lost });
     Object.assign(seen, { state: "live", palette, labels: Object.keys(palette), fields: hello });
     this.seen = seen;
@@ -178,15 +179,6 @@ class Camera extends EventTarget {
   }
 }
 
-function said(problem) {
-  const words = {
-    NotAllowedError: "The browser did not give the camera: it was refused, here or in the settings. Uploading works.",
-    NotFoundError: "There is no camera. Uploading works.",
-    NotReadableError: "The camera is in use by another program.",
-  };
-  return words[problem.name] ?? `The camera could not be opened: ${problem.message}`;
-}
-
 /** The tab: `page` has api, complain(words) and announce(words); `models` are those that take pictures. */
 export class Faces {
   #all = [];
@@ -225,6 +217,12 @@ export class Faces {
     find("video").pause();
   }
 
+  /** Everything anew: the language changed. */
+  redraw() {
+    this.segments.redraw();
+    return this.#chooseModel();
+  }
+
   get #model() {
     return this.models.find((m) => m.name === find("model").value) ?? this.models[0];
   }
@@ -234,7 +232,7 @@ export class Faces {
   }
 
   get #lost() {
-    return find("labels").value in SETS;
+    return SETS.includes(find("labels").value);
   }
 
   get #palette() {
@@ -272,7 +270,12 @@ export class Faces {
       target.value = "";
     });
     find("model").addEventListener("change", () => this.#chooseModel());
-    find("labels").addEventListener("change", () => this.#noteLabels());
+    find("labels").addEventListener("change", () => {
+      this.#noteLabels();
+      this.#drawAgain();
+    });
+    find("again").addEventListener("click", () => this.#lookAgain());
+    uploads.addEventListener("refused", ({ detail }) => this.page.complain(detail));
     for (const name of ["mirror", "map"]) find(name).addEventListener("change", () => this.#draw());
     this.lanes.addEventListener("choose", ({ detail }) => this.#person(detail));
     this.lanes.addEventListener("seek", ({ detail }) => {
@@ -297,15 +300,31 @@ export class Faces {
 
   async #chooseModel() {
     const { maps = [] } = await this.page.api.labels(this.#model.name);
-    const all = new Option(`All ${this.#model.labels.length} emotions`, "");
-    find("labels").replaceChildren(all, ...maps.filter((name) => name in SETS).map((name) => new Option(SETS[name], name)));
+    const all = new Option(t("settings.labels.all", { n: this.#model.labels.length }), "");
+    const kept = find("labels").value;
+    find("labels").replaceChildren(all, ...maps.filter((name) => SETS.includes(name)).map((name) => new Option(setName(name), name)));
+    if (maps.includes(kept) && SETS.includes(kept)) find("labels").value = kept;
     find("card-body").replaceChildren(...cardParts(this.#model));
     this.#noteLabels();
     this.#draw();
   }
 
   #noteLabels() {
-    find("labels-note").textContent = this.#lost ? "What is left out is shared among the rest: confidence is then too high." : "";
+    find("labels-note").textContent = this.#lost ? t("settings.labels.lost") : "";
+  }
+
+  /** What is shown, looked at again with the settings as they are now: the browser has kept the file. */
+  #lookAgain() {
+    this.page.complain("");
+    find("video").pause();
+    this.uploads.again(this.#shown, { ...this.#fields, boxes: "yes" }, { lost: this.#lost });
+  }
+
+  #drawAgain() {
+    const { state, file, fields } = this.#shown ?? {};
+    const differs = state === "done" && Boolean(file) && Object.entries(this.#fields).some(([name, value]) => (fields?.[name] ?? "") !== value);
+    say(find("settings-note"), differs ? "settings.differ.face" : "settings.next.picture");
+    find("again").hidden = !differs;
   }
 
   // --- the camera ---
@@ -314,7 +333,7 @@ export class Faces {
     if (this.#starting) return;
     if (this.camera.on) return this.camera.stop();
     if (!find("consent").checked) {
-      this.page.complain("The camera stays off until you agree (the switch below the button). Pictures can be uploaded without.");
+      this.page.complain(t("camera.consent.first"));
       find("consent").focus();
       return;
     }
@@ -322,13 +341,13 @@ export class Faces {
     try {
       this.page.complain("");
       this.#show(null);
-      const seen = await this.camera.start(`Camera ${this.#visits + 1}`, this.#fields, { lost: this.#lost, palette: this.#palette, map: this.#wantsMap });
+      const seen = await this.camera.start(t("camera.name", { number: this.#visits + 1 }), this.#fields, { lost: this.#lost, palette: this.#palette, map: this.#wantsMap });
       this.#visits++;
       this.#all = [seen, ...this.#all];
       this.#chosen = null;
       this.#shown = seen;
       if (!find("consent").checked) this.camera.stop();
-      this.page.announce("The camera is on.");
+      this.page.announce(t("camera.on"));
     } catch (problem) {
       this.page.complain(problem.message);
     } finally {
@@ -347,7 +366,7 @@ export class Faces {
     } else if (event.type === "map") this.#drawPicture();
     else if (event.type === "segment") {
       this.#drawResults();
-      this.page.announce(`${event.who}: ${answer(event, "no answer")}, ${percent(event.confidence)}, from ${clock(event.start)} to ${clock(event.end)}`);
+      this.page.announce(`${event.who}: ${t("summary.from.to", { answer: answer(event, t("answer.none")), confidence: percent(event.confidence), from: clock(event.start), to: clock(event.end) })}`);
     }
   }
 
@@ -379,12 +398,12 @@ export class Faces {
       if (wanted) element.src = this.#address.url;
       else element.removeAttribute("src");
     }
-    find("stage-note").textContent = "";
+    write(find("stage-note"), "");
     if (!isVideo) video.load();
   }
 
   #cannotShow() {
-    find("stage-note").textContent = "This browser cannot show the file; the server may read it all the same.";
+    say(find("stage-note"), "camera.cannot.show");
     this.#drawPicture();
   }
 
@@ -421,6 +440,7 @@ export class Faces {
     this.#drawNow();
     this.#drawResults();
     this.#drawState();
+    this.#drawAgain();
     this.lanes.show(this.#shown, { time: this.#time, chosen: this.#chosen });
   }
 
@@ -428,7 +448,7 @@ export class Faces {
     const { on } = this.camera;
     find("camera").classList.toggle("on", on);
     find("camera").setAttribute("aria-disabled", String(!find("consent").checked));
-    find("camera-text").textContent = on ? "Stop" : "Start camera";
+    say(find("camera-text"), on ? "speech.stop" : "face.start");
   }
 
   #drawList() {
@@ -449,7 +469,7 @@ export class Faces {
     const [wide, high] = hasVideo ? [video.videoWidth, video.videoHeight] : [picture.naturalWidth, picture.naturalHeight];
     const isThere = (hasVideo || hasPicture) && wide > 0;
     find("empty").hidden = isThere;
-    find("empty").textContent = this.#shown && !this.#shown.file && !isCamera ? NOT_KEPT : NOTHING;
+    say(find("empty"), this.#shown && !this.#shown.file && !isCamera ? "camera.not.kept" : "face.empty");
     find("stage").style.aspectRatio = isThere ? `${wide} / ${high}` : "";
     find("stage").style.maxWidth = isThere ? `calc(68vh * ${(wide / high).toFixed(4)})` : "";
     const mirror = isCamera && find("mirror").checked;
@@ -463,9 +483,9 @@ export class Faces {
   #drawLegend(map) {
     const isAsked = this.camera.on && this.#wantsMap;
     find("legend").hidden = !isAsked || !this.camera.maps;
-    find("legend-text").textContent = map ? legend(map) : "No map yet.";
+    find("legend-text").textContent = map ? legend(map) : t("face.map.none");
     find("map").disabled = !this.#model.map;
-    find("map-note").textContent = !this.#model.map ? "This model gives no map." : isAsked && !this.camera.maps ? "From the next start of the camera on." : "";
+    find("map-note").textContent = !this.#model.map ? t("settings.map.none") : isAsked && !this.camera.maps ? t("settings.map.later") : "";
   }
 
   /** The face of whom "Now" tells: who was chosen, or the largest. */
@@ -490,9 +510,9 @@ export class Faces {
     this.bars.name(palette);
     this.bars.show(told?.scores ?? {}, { faded: !told });
     const of = told?.who ? `: ${told.who}` : "";
-    find("now-title").textContent = face ? `${seen.file ? "Here" : "Now"}${of}` : told ? `All in all${of}` : "Now";
-    find("heard").textContent = told ? answer(told, "No answer") : this.#waiting();
-    find("heard-chip").style.backgroundColor = palette[best(told)] ?? "";
+    write(find("now-title"), face ? `${t(seen.file ? "now.here" : "now.title")}${of}` : told ? `${t("now.all")}${of}` : t("now.title"));
+    write(find("heard"), told ? answer(told, t("answer.none")) : this.#waiting());
+    tintChip(find("heard-chip"), told, palette);
     find("heard-confidence").textContent = best(told) ? percent(told.confidence) : "";
     find("confidence").textContent = best(told) ? `${percent(told.confidence)}, ${strength(told.confidence)}` : "–";
     find("quality").textContent = best(told) ? percent(told.quality) : "–";
@@ -519,16 +539,16 @@ export class Faces {
 
   #waiting() {
     const { state } = this.#shown ?? {};
-    if (state === "live") return this.#shown.model ? "No face" : "Connecting …";
-    if (state === "running" || state === "waiting" || state === "finishing") return "Working …";
-    if (state === "failed") return "Cannot be read";
-    return this.#shown ? "No face" : "Nothing yet";
+    if (state === "live") return t(this.#shown.model ? "answer.none.face" : "now.connecting");
+    if (state === "running" || state === "waiting" || state === "finishing") return t("now.working");
+    if (state === "failed") return t("now.unreadable");
+    return t(this.#shown ? "answer.none.face" : "now.nothing");
   }
 
   #drawState() {
     const measured = this.camera.on ? this.camera.measured : null;
     const state = find("state");
-    state.textContent = measured ? `${measured.rate < 9.5 ? measured.rate.toFixed(1) : Math.round(measured.rate)} pictures a second, answered after ${Math.round(measured.delay)} ms` : this.camera.on ? "Connecting …" : "";
+    state.textContent = measured ? t("camera.rate.delay", { rate: measured.rate < 9.5 ? measured.rate.toFixed(1) : Math.round(measured.rate), delay: Math.round(measured.delay) }) : this.camera.on ? t("now.connecting") : "";
     if (measured) Object.assign(state.dataset, { rate: measured.rate.toFixed(2), delay: measured.delay.toFixed(1) });
   }
 
@@ -548,18 +568,19 @@ export class Faces {
 /** What a map means, with what it comes to. */
 function legend({ label, confidence, covered, values, reason }) {
   if (!values) return `${capital(reason)}.`;
-  return `Covering this changes the answer most: ${label} ${percent(confidence)} → ${percent(covered)} in one picture.`;
+  return t("face.map", { label: labelled(label, { within: true }), confidence: percent(confidence), covered: percent(covered) });
 }
 
 const byNumber = (one, other) => one.localeCompare(other, "en", { numeric: true });
 
 function summed({ summary, summaries, segments, still }) {
-  if (!best(summary)) return "No face was found.";
+  if (!best(summary)) return t("face.none.found");
+  const told = (one) => ({ answer: answer(one, t("answer.none"), { within: true }), confidence: percent(one.confidence) });
   const people = Object.entries(summaries);
-  if (people.length > 6) return `${people.length} people; all in all ${answer(summary).toLowerCase()}, ${percent(summary.confidence)}.`;
-  if (people.length > 1) return people.map(([who, one]) => `${capital(who)}: ${answer(one, "no answer").toLowerCase()}, ${percent(one.confidence)}`).join("; ") + ".";
-  const parts = still ? "" : `; ${segments.length} ${segments.length === 1 ? "segment" : "segments"}`;
-  return `All in all: ${answer(summary).toLowerCase()}, ${percent(summary.confidence)}${parts}.`;
+  if (people.length > 6) return t("face.people", { n: people.length, ...told(summary) });
+  if (people.length > 1) return people.map(([who, one]) => `${capital(who)}: ${told(one).answer}, ${told(one).confidence}`).join("; ") + ".";
+  const parts = still ? "" : `; ${t(segments.length === 1 ? "summary.segments.one" : "summary.segments.many", { n: segments.length })}`;
+  return `${t("summary.all", told(summary))}${parts}.`;
 }
 
 /** What main.js opens the tab with. */

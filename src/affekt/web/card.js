@@ -1,19 +1,28 @@
 // The model's card, for people.
 
+import { t } from "./strings.js";
+import { labelled } from "./words.js";
+
 /** Elements that say what a model is, how good it is and what it is not for; `model` as in GET /v1/models. */
 export function cardParts({ name, labels, card = {} }) {
-  const parts = [text(`${labels.length} emotions: ${labels.join(", ")}.`)];
+  const parts = [text(t("card.labels", { n: labels.length, labels: labels.map((label) => labelled(label, { within: true })).join(", ") }))];
   const scores = Object.entries(card.scores ?? {}).filter(([, entry]) => entry.UAR);
   if (scores.length) {
     const rows = scores.map(([corpus, { UAR: [value, low, high, n] }]) => [corpus, `${value.toFixed(2)} [${low.toFixed(2)}, ${high.toFixed(2)}]`, n]);
-    parts.push(text("On unseen speakers: mean recall over the emotions, with a 95 % interval."), table(["tested on", "recall", "clips"], rows));
+    parts.push(text(t("card.scores")), table(["card.tested", "card.recall", "card.clips"].map((key) => t(key)), rows));
   }
   const data = Object.entries(card.data ?? {});
-  if (data.length) parts.push(text(`Learned from ${data.map(([corpus, d]) => (d?.clips ? `${corpus} (${d.clips} clips, ${d.speakers} speakers)` : corpus)).join(", ")}.`));
-  for (const limit of card.limits ?? []) parts.push(text(limit));
-  if (card.licence) parts.push(text(`Licence: ${card.licence}`));
-  if (parts.length === 1) parts.push(text(`The card of ${name} says no more.`));
+  const named = ([corpus, d]) => (d?.clips ? t("card.corpus", { corpus, ...d }) : corpus);
+  if (data.length) parts.push(text(t("card.data", { data: data.map(named).join(", ") })));
+  for (const limit of card.limits ?? []) parts.push(english(limit));
+  if (card.licence) parts.push(text(t("card.licence", { licence: card.licence })));
+  if (parts.length === 1) parts.push(text(t("card.nothing", { name })));
   return parts;
+}
+
+/** What the card says itself. */
+function english(words) {
+  return Object.assign(text(words), { lang: "en" });
 }
 
 function text(words) {

@@ -1,6 +1,7 @@
 // Results as files: every format of the program, and the sound as WAV.
 
 import { SCHEMA } from "./recording.js";
+import { say } from "./strings.js";
 
 // As in write.py (a test compares them): format, suffix, whether it holds several recordings.
 export const FORMATS = [
@@ -12,14 +13,16 @@ export const FORMATS = [
   ["textgrid", ".TextGrid", false],
   ["elan", ".eaf", false],
   ["rttm", ".rttm", true],
+  ["shares", ".shares.csv", true],
 ];
-const NAMES = { json: "JSON", jsonl: "JSON lines", csv: "CSV", srt: "Subtitles (SRT)", audacity: "Audacity", textgrid: "Praat TextGrid", elan: "ELAN", rttm: "RTTM" };
+/** Names that are the same in every language; the others are in the table of strings. */
+const NAMES = { json: "JSON", csv: "CSV", audacity: "Audacity", textgrid: "Praat TextGrid", elan: "ELAN", rttm: "RTTM" };
 
 /** Buttons in `group`; `save(format)` is called with a format's name or "wav". */
 export function offerDownloads(group, save, { sound = true } = {}) {
-  const formats = [...FORMATS.map(([format]) => [format, NAMES[format]]), ...(sound ? [["wav", "Sound (WAV)"]] : [])];
-  for (const [format, name] of formats) {
-    const button = Object.assign(document.createElement("button"), { type: "button", textContent: name });
+  for (const format of [...FORMATS.map(([name]) => name), ...(sound ? ["wav"] : [])]) {
+    const button = Object.assign(document.createElement("button"), { type: "button", textContent: NAMES[format] ?? "" });
+    if (!NAMES[format]) say(button, `downloads.${format}`);
     button.dataset.format = format;
     button.addEventListener("click", () => save(format));
     group.append(button);

@@ -1,10 +1,11 @@
 // A camera whose pictures are taken when somebody asks for them. Nothing is filmed before `open`.
 
-const SAID = {
-  NotAllowedError: "The browser did not give the camera: it was refused, here or in the settings.",
-  NotFoundError: "There is no camera.",
-  NotReadableError: "The camera is in use by another program.",
-};
+import { t } from "./strings.js";
+
+const SAID = { NotAllowedError: "camera.refused", NotFoundError: "camera.none", NotReadableError: "camera.used" };
+
+/** What went wrong when a camera was opened, in words. */
+export const said = ({ name, message }) => (name in SAID ? t(SAID[name]) : t("camera.failed", { problem: message }));
 
 /** "gone" when the camera is unplugged. */
 export class Film extends EventTarget {
@@ -23,14 +24,14 @@ export class Film extends EventTarget {
 
   /** Open it; false where it was closed, or opened again, before the browser gave it. */
   async open() {
-    if (!navigator.mediaDevices?.getUserMedia) throw new Error("This browser gives the camera to https pages and to localhost only.");
+    if (!navigator.mediaDevices?.getUserMedia) throw new Error(t("camera.insecure"));
     this.close();
     const turn = this.#turn;
     let media;
     try {
       media = await navigator.mediaDevices.getUserMedia({ audio: false, video: { width: { ideal: 1280 }, height: { ideal: 720 } } });
     } catch (problem) {
-      throw new Error(SAID[problem.name] ?? `The camera could not be opened: ${problem.message}`, { cause: problem });
+      throw new Error(said(problem), { cause: problem });
     }
     if (turn !== this.#turn) {
       media.getTracks().forEach((track) => track.stop());
@@ -65,10 +66,10 @@ export class Film extends EventTarget {
   /** The picture there is now, as a jpeg. */
   async take() {
     const { videoWidth, videoHeight } = this.video;
-    if (!videoWidth) throw new Error("The camera has given no picture yet.");
+    if (!videoWidth) throw new Error(t("camera.no.picture"));
     const scale = Math.min(1, this.side / Math.max(videoWidth, videoHeight));
     [this.#sheet.width, this.#sheet.height] = [Math.round(videoWidth * scale), Math.round(videoHeight * scale)];
     this.#sheet.getContext("2d").drawImage(this.video, 0, 0, this.#sheet.width, this.#sheet.height);
-    return new Promise((done, refuse) => this.#sheet.toBlob((jpeg) => (jpeg ? done(jpeg) : refuse(new Error("The picture could not be taken."))), "image/jpeg", this.quality));
+    return new Promise((done, refuse) => this.#sheet.toBlob((jpeg) => (jpeg ? done(jpeg) : refuse(new Error(t("camera.not.taken")))), "image/jpeg", this.quality));
   }
 }

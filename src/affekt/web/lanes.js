@@ -1,8 +1,10 @@
 // A lane for each person over one axis of time: the probabilities as areas, with who it is and what they look like.
 
-import { paper, tint } from "./canvas.js";
+import { drawAxis } from "./axis.js";
+import { tint } from "./canvas.js";
 import { drawProbabilities } from "./probabilities.js";
-import { answer, best, clock, percent } from "./words.js";
+import { t } from "./strings.js";
+import { answer, best, percent } from "./words.js";
 
 /** Seconds that are seen of a live stream, and lanes that are shown at a time. */
 const [LIVE, MOST] = [20, 12];
@@ -39,7 +41,7 @@ export class Lanes extends EventTarget {
     const window = { from: live ? to - LIVE : 0, to, labels: seen.labels, palette: seen.palette };
     this.#keep(people);
     for (const who of people) this.#drawRow(this.#rows.get(who), seen, who, { window, time, live, chosen });
-    this.#drawAxis(window);
+    drawAxis(this.axis, window);
   }
 
   /** Whom there is room for: those seen longest, in order of appearance. */
@@ -74,28 +76,13 @@ export class Lanes extends EventTarget {
 
   #drawRow({ name, said, canvas }, seen, who, { window, time, live, chosen }) {
     name.setAttribute("aria-pressed", String(who === chosen));
-    drawProbabilities(canvas, seen.lane(who), window);
+    drawProbabilities(canvas, [seen.lane(who)], window);
     const now = seen.facesAt(time).find((face) => face.who === who);
     const shown = now ?? (live ? null : seen.summaries[who]);
-    said.textContent = shown ? `${answer(shown, "No answer")}${best(shown) ? ` ${percent(shown.confidence)}` : ""}` : "not seen now";
+    said.textContent = shown ? `${answer(shown, t("answer.none"))}${best(shown) ? ` ${percent(shown.confidence)}` : ""}` : t("face.not.now");
     if (live || !time) return;
     const context = canvas.getContext("2d");
     context.fillStyle = tint("record");
     context.fillRect(((time - window.from) / (window.to - window.from)) * canvas.clientWidth - 1, 0, 2, canvas.clientHeight);
-  }
-
-  #drawAxis({ from, to }) {
-    const sheet = paper(this.axis);
-    if (!sheet) return;
-    const { context, width } = sheet;
-    const step = [0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600].find((s) => (s / (to - from)) * width >= 64) ?? 7200;
-    context.font = `11px ${getComputedStyle(this.root).fontFamily}`;
-    context.fillStyle = tint("muted");
-    for (let i = Math.ceil(from / step - 1e-6); i * step <= to; i++) {
-      const x = ((i * step - from) / (to - from)) * width;
-      context.fillRect(Math.min(x, width - 1), 0, 1, 4);
-      context.textAlign = x < 14 ? "left" : x > width - 14 ? "right" : "center";
-      context.fillText(clock(i * step, step < 1 ? 1 : 0), x, 16);
-    }
   }
 }

@@ -1,8 +1,12 @@
-// The recordings of this visit: which one is shown, and where each one stands.
+// The recordings of this visit: which one is shown, where each one stands, and what failed.
 
-import { best, long, percent, answer } from "./words.js";
+import { lead } from "./shares.js";
+import { button, element } from "./elements.js";
+import { say, t, write } from "./strings.js";
+import { answer, best, long, percent, tintChip } from "./words.js";
 
-const STATES = { live: "recording", finishing: "finishing", waiting: "waiting", running: "running" };
+/** Segments up to which the mean of all says what a recording is; of more the most frequent label does. */
+export const FEW = 3;
 
 /** Draw the list; `acts` has choose(recording), retry(recording) and cancel(recording). */
 export function drawRecordings(list, recordings, { chosen, acts }) {
@@ -12,40 +16,47 @@ export function drawRecordings(list, recordings, { chosen, acts }) {
 }
 
 function row(recording, index, isChosen, acts) {
-  const item = document.createElement("li");
-  const choose = button("recording", `choose-${index}`, () => acts.choose(recording));
+  const { state, file } = recording;
+  const chip = element("span", { className: "chip" });
+  tintChip(chip, recording.summary, recording.palette);
+  const reason = element("span", { className: "recording-state" }, standing(recording));
+  const choose = element("button", { type: "button", className: "recording", data: { key: `choose-${index}` } }, chip, element("span", { className: "recording-name" }, recording.name), reason);
+  choose.addEventListener("click", () => acts.choose(recording));
   choose.setAttribute("aria-current", String(isChosen));
-  choose.classList.toggle("failed", recording.state === "failed");
-  const chip = part("chip", "");
-  chip.style.backgroundColor = recording.palette[best(recording.summary)] ?? "";
-  choose.append(chip, part("recording-name", recording.name), part("recording-state", standing(recording)));
-  item.append(choose);
-  const again = recording.state === "failed" && recording.file;
-  if (again) item.append(small("Try again", `retry-${index}`, () => acts.retry(recording)));
-  if (recording.file && (recording.state === "waiting" || recording.state === "running")) item.append(small("Cancel", `cancel-${index}`, () => acts.cancel(recording)));
-  return item;
+  choose.classList.toggle("failed", state === "failed");
+  const small = (key, name, act) => {
+    const made = button(t(key), act, { className: "quiet" });
+    made.dataset.key = `${name}-${index}`;
+    return made;
+  };
+  const again = state === "failed" && file ? small("problem.retry", "retry", () => acts.retry(recording)) : null;
+  const isGoing = file && (state === "waiting" || state === "running");
+  return element("li", {}, choose, again, isGoing ? small("state.cancel", "cancel", () => acts.cancel(recording)) : null);
 }
 
 /** Where a recording stands, in words. */
-export function standing({ state, reason, progress, summary, duration, nothing }) {
+export function standing({ state, reason, progress, summary, segments, duration, nothing = "answer.none.speech" }) {
   if (state === "failed") return reason;
-  if (state === "running" && progress) return `${STATES.running}, ${percent(progress)}`;
-  if (state !== "done") return STATES[state];
+  if (state === "running" && progress) return `${t("state.running")}, ${percent(progress)}`;
+  if (state !== "done") return t(`state.${state}`);
   const sure = best(summary) ? ` ${percent(summary.confidence)}` : "";
-  return `${answer(summary, nothing)}${sure}${duration ? ` · ${long(duration)}` : ""}`;
+  const said = (nothing === "answer.none.speech" && lead(segments, FEW, { short: true })) || `${answer(summary, t(nothing))}${sure}`;
+  return `${said}${duration ? ` · ${long(duration)}` : ""}`;
 }
 
-function part(className, textContent) {
-  return Object.assign(document.createElement("span"), { className, textContent });
-}
-
-function button(className, key, act) {
-  const element = Object.assign(document.createElement("button"), { type: "button", className });
-  element.dataset.key = key;
-  element.addEventListener("click", act);
-  return element;
-}
-
-function small(words, key, act) {
-  return Object.assign(button("quiet", key, act), { textContent: words });
+/** How many recordings there are and how many failed; each failure in full. `places` are elements, `retry(recording)` tries again. */
+export function drawFailures(recordings, { count, failures, summary, list, all }, retry) {
+  const failed = recordings.filter(({ state }) => state === "failed");
+  const done = recordings.filter(({ state }) => state === "done").length;
+  const going = recordings.length - failed.length - done;
+  const parts = Object.entries({ done, going, failed: failed.length }).filter(([, n]) => n);
+  count.hidden = recordings.length < 2;
+  write(count, t("view.counts", { total: recordings.length, parts: parts.map(([name, n]) => t(`view.counts.${name}`, { n })).join(", ") }));
+  failures.hidden = !failed.length;
+  if (!failed.length) return;
+  say(summary, failed.length === 1 ? "failures.one" : "failures.many", { n: failed.length });
+  list.replaceChildren(...failed.map(({ name, reason }) => element("li", {}, element("strong", {}, name), element("span", { lang: "en" }, reason))));
+  const again = failed.filter(({ file }) => file);
+  all.hidden = !again.length;
+  all.onclick = () => again.forEach(retry);
 }

@@ -3,6 +3,7 @@
 import { Recorder } from "./recorder.js";
 import { Recording } from "./recording.js";
 import { LiveStream } from "./socket.js";
+import { t } from "./strings.js";
 
 /** "changed" when the recording did, "event" with each event, "gone" and "back" with the server, "stopped", "failed". */
 export class Live extends EventTarget {
@@ -58,7 +59,7 @@ export class Live extends EventTarget {
     if (this.#recorder !== recorder) {
       // Stopped before it was open.
       await recorder.stop();
-      throw new Error("The microphone was closed before anything was said.");
+      throw new Error(t("speech.nothing.said"));
     }
     this.#connect(recording, fields);
     return recording;
@@ -78,7 +79,7 @@ export class Live extends EventTarget {
   /** Wait no longer for the server: the sound stays. */
   cancel() {
     this.#stream?.cancel();
-    this.#fail(this.recording, "Stopped waiting for the server. The sound is still here, and can be downloaded.");
+    this.#fail(this.recording, t("speech.cancelled"));
   }
 
   #connect(recording, fields) {
@@ -88,7 +89,7 @@ export class Live extends EventTarget {
     stream.addEventListener("ready", ({ detail }) => {
       recording.model = detail.model;
       recording.nameLabels(detail.labels);
-      recording.warnings = recording.lost ? ["Emotions were left out; what they had is shared among the rest, so confidence is too high."] : [];
+      recording.warnings = recording.lost ? [t("warnings.lost")] : [];
       this.#tell(detail.back ? "back" : "ready");
     });
     stream.addEventListener("event", ({ detail }) => {
@@ -115,9 +116,8 @@ export class Live extends EventTarget {
 
   async #fail(recording, reason) {
     if (recording === this.recording) await this.stop();
-    // As a file it can be sent again.
-    const file = new File([recording.wav()], `${recording.name}.wav`);
-    Object.assign(recording, { state: "failed", reason, file });
+    Object.assign(recording, { state: "failed", reason });
+    recording.asFile(); // it can be sent again
     this.#tell("failed", reason);
   }
 

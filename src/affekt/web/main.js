@@ -2,17 +2,23 @@
 
 import { Api } from "./api.js";
 import { Bars } from "./bars.js";
+import { mostFrequent, shares } from "./bins.js";
 import { download, offerDownloads } from "./download.js";
-import { drawRecordings } from "./list.js";
+import { element } from "./elements.js";
+import { offerKeys, rememberKeys } from "./keys.js";
+import { FEW, drawFailures, drawRecordings } from "./list.js";
 import { Live } from "./live.js";
 import { Player } from "./player.js";
 import { Reference } from "./reference.js";
 import { Segments } from "./segments.js";
 import { Settings } from "./settings.js";
+import { lead, shareParts } from "./shares.js";
+import { stick } from "./sticky.js";
+import { say, t, write } from "./strings.js";
 import { Timeline } from "./timeline.js";
-import { askToken, offerTheme } from "./top.js";
+import { askToken, offerLanguage, offerTheme } from "./top.js";
 import { Uploads } from "./uploads.js";
-import { best, capital, clock, long, percent, strength, answer, why } from "./words.js";
+import { best, capital, clock, labelled, long, percent, strength, answer, tintChip, whoever, why } from "./words.js";
 
 const find = (id) => document.getElementById(id);
 const api = new Api();
@@ -23,7 +29,7 @@ const player = new Player(find("audio"));
 const timeline = new Timeline(find("tracks"));
 const bars = new Bars(find("bars"));
 const segments = new Segments(find("segments"), (segment) => hear(segment));
-const reference = new Reference(api, { mayRecord, model: () => settings.model?.name, adapt: () => settings.chooseAdaptive() });
+const reference = new Reference(api, { mayRecord, model: () => settings.model?.name, adapt: () => settings.chooseAdaptive(), changed: () => drawAgain() });
 
 let recordings = [];
 let chosen = null;
@@ -31,6 +37,7 @@ let starting = false;
 const opened = {}; // by modality: what a tab besides that of voices is, once a model needs it
 let spoken = 0; // recordings from the microphone so far
 let serverThere = null;
+let beginning = null; // while the page asks the server what there is
 
 // --- what is shown -------------------------------------------------------------------------------
 
@@ -42,6 +49,8 @@ function choose(recording) {
 
 function drawChosen() {
   drawRecordings(find("recordings-list"), recordings, { chosen, acts: { choose, retry: (r) => uploads.retry(r), cancel: (r) => uploads.cancel(r) } });
+  const places = { count: find("recordings-count"), failures: find("failures"), summary: find("failures-count"), list: find("failures-list"), all: find("failures-retry") };
+  drawFailures(recordings, places, (r) => uploads.retry(r));
   find("recordings").hidden = recordings.length < 2 && chosen?.state !== "failed" && chosen?.state !== "running";
   find("view-name").textContent = chosen ? `${chosen.name}${chosen.duration ? `, ${long(chosen.duration)}` : ""}` : "";
   const still = chosen && chosen.state !== "live";
@@ -50,6 +59,7 @@ function drawChosen() {
   timeline.draw();
   drawResults();
   drawNow();
+  drawAgain();
 }
 
 function drawResults() {
@@ -60,6 +70,7 @@ function drawResults() {
   find("results-summary").textContent = chosen.summary ? summed(chosen) : "";
   find("warnings").hidden = !chosen.warnings.length;
   find("warnings").replaceChildren(...chosen.warnings.map((w) => Object.assign(document.createElement("li"), { textContent: w })));
+  drawShares();
   const done = recordings.filter((r) => r.state === "done");
   find("scope-label").hidden = done.length < 2;
   if (done.length < 2) find("scope").checked = false;
@@ -69,11 +80,26 @@ function drawResults() {
   }
 }
 
-function summed({ summary, summaries, segments: { length } }) {
-  if (!best(summary)) return "No speech was found.";
+/** Of more than a few segments: how much of the speech each label has, by who. */
+function drawShares() {
+  const isLong = chosen.summary && chosen.segments.length > FEW;
+  find("shares").hidden = !isLong;
+  if (!isLong) return find("shares").replaceChildren();
+  const people = Object.keys(chosen.summaries).length > 1 ? Object.keys(chosen.summaries) : [null];
+  const parts = people.map((who) => {
+    const own = who === null ? chosen.segments : chosen.segments.filter((segment) => segment.who === who);
+    return element("div", { className: "share-person" }, who === null ? null : element("h3", {}, capital(whoever(who))), ...shareParts(own, chosen));
+  });
+  find("shares").replaceChildren(...parts);
+}
+
+function summed({ summary, summaries, segments }) {
+  if (!best(summary)) return t("summary.no.speech");
   const people = Object.entries(summaries);
-  if (people.length > 1) return people.map(([who, one]) => `${capital(who)}: ${answer(one).toLowerCase()}, ${percent(one.confidence)}`).join("; ") + ".";
-  return `All in all: ${answer(summary).toLowerCase()}, ${percent(summary.confidence)}; ${length} ${length === 1 ? "segment" : "segments"}.`;
+  const said = (one) => answer(one, undefined, { within: true });
+  if (people.length > 1) return `${people.map(([who, one]) => `${capital(whoever(who))}: ${lead(segments.filter((s) => s.who === who), FEW) ?? `${said(one)}, ${percent(one.confidence)}`}`).join("; ")}.`;
+  const whole = lead(segments, FEW) ?? t("summary.all", { answer: said(summary), confidence: percent(summary.confidence) });
+  return `${whole}; ${t(segments.length === 1 ? "summary.segments.one" : "summary.segments.many", { n: segments.length })}.`;
 }
 
 /** What stands in "Now": while one speaks the newest window; later the segment at the playhead. */
@@ -89,13 +115,18 @@ function drawNow() {
   const palette = chosen?.labels.length ? chosen.palette : settings.palette;
   const isLive = chosen?.state === "live";
   const silent = isLive && !chosen.speech.some((s) => s.end === undefined);
-  find("now-title").textContent = isLive ? "Now" : prediction && prediction === chosen?.summary ? "All in all" : "Here";
-  if (!chosen) find("now-title").textContent = "Now";
+  const isWhole = prediction && prediction === chosen?.summary;
+  say(find("now-title"), !chosen || isLive ? "now.title" : isWhole ? "now.all" : "now.here");
   find("now").classList.toggle("silent", silent);
   bars.name(palette);
+  // The mean of many different moods is none of them: of a long recording the shares are shown.
+  const isLong = isWhole && chosen.segments.length > FEW;
+  find("bars").setAttribute("aria-label", t(isLong ? "shares.bars" : "now.bars"));
+  find("bars-name").hidden = !isLong;
+  if (isLong) return drawWhole(palette);
   bars.show(prediction?.scores ?? {}, { faded: !prediction || silent });
-  find("heard").textContent = prediction ? answer(prediction) : waitingWords(isLive);
-  find("heard-chip").style.backgroundColor = palette[best(prediction)] ?? "";
+  write(find("heard"), prediction ? answer(prediction) : waitingWords(isLive));
+  tintChip(find("heard-chip"), prediction, palette);
   find("heard-confidence").textContent = best(prediction) ? percent(prediction.confidence) : "";
   find("confidence").textContent = best(prediction) ? `${percent(prediction.confidence)}, ${strength(prediction.confidence)}` : "–";
   find("quality").textContent = best(prediction) ? `${percent(prediction.quality)}` : "–";
@@ -103,10 +134,32 @@ function drawNow() {
   find("heard-why").textContent = because ? `${capital(because)}.` : "";
 }
 
+/** A long recording as a whole: what most of the speech is. */
+function drawWhole(palette) {
+  const { seconds, unsure, spoken } = shares(chosen.segments);
+  const most = mostFrequent({ seconds, spoken });
+  bars.show(Object.fromEntries(Object.entries(seconds).map(([label, time]) => [label, time / spoken])), { faded: !spoken });
+  write(find("heard"), most ? t("shares.often", { label: labelled(most.label, { within: true }) }) : t("answer.unsure"));
+  tintChip(find("heard-chip"), most, palette);
+  find("heard-confidence").textContent = most ? percent(most.share) : "";
+  find("heard-why").textContent = unsure ? t("shares.unsure.by.itself", { share: percent(unsure / spoken) }) : "";
+  find("confidence").textContent = "–";
+  find("quality").textContent = percent(chosen.summary.quality);
+}
+
 function waitingWords(isLive) {
-  if (isLive) return "Listening …";
-  if (chosen?.state === "finishing" || chosen?.state === "running") return "Working …";
-  return chosen ? "Nobody speaks" : "Nothing yet";
+  if (isLive) return t("now.listening");
+  if (chosen?.state === "finishing" || chosen?.state === "running") return t("now.working");
+  return t(chosen ? "now.nobody" : "now.nothing");
+}
+
+/** Whether what is shown was heard with other settings, and can be heard again. */
+function drawAgain() {
+  const can = chosen?.state === "done" && Boolean(chosen.file || chosen.samples?.length) && !live.listening;
+  const now = { ...settings.wanted, channel: settings.channel, reference: reference.id };
+  const differs = can && Object.entries(now).some(([name, value]) => (chosen.fields?.[name] ?? "") !== (value ?? "") && (name !== "channel" || chosen.fields?.channel !== undefined));
+  say(find("settings-note"), differs ? "settings.differ" : "settings.next");
+  find("again").hidden = !differs;
 }
 
 function announce(words) {
@@ -125,7 +178,7 @@ function complain(words, retry = null) {
 function mayRecord() {
   if (live.listening || reference.recording) return false;
   if (find("consent").checked) return true;
-  complain("The microphone stays closed until you agree (the switch below the button). Recordings can be uploaded without.");
+  complain(t("speech.consent.first"));
   find("consent").focus();
   return false;
 }
@@ -140,11 +193,11 @@ async function record() {
     if (live.busy) live.cancel();
     player.pause();
     complain("");
-    const recording = await live.start(`Microphone ${spoken + 1}`, fields, settings);
+    const recording = await live.start(t("speech.microphone", { number: spoken + 1 }), fields, settings);
     spoken++;
     recordings = [recording, ...recordings];
     choose(recording);
-    announce("Recording.");
+    announce(t("speech.recording"));
   } catch (problem) {
     complain(problem.message);
   } finally {
@@ -157,7 +210,7 @@ function drawRecord() {
   const on = live.listening;
   find("record").classList.toggle("on", on);
   find("record").setAttribute("aria-disabled", String(!find("consent").checked));
-  find("record-text").textContent = on ? "Stop" : "Record";
+  say(find("record-text"), on ? "speech.stop" : "speech.record");
   if (!on) drawLevel(-60);
 }
 
@@ -175,7 +228,7 @@ function onPiece({ detail: piece }) {
   find("clock").textContent = clock(live.recording.duration);
   if (chosen !== live.recording) return;
   timeline.draw();
-  const late = live.behind > 3 && !live.gone ? `, shown ${Math.round(live.behind)} s later: the server is busy` : "";
+  const late = live.behind > 3 && !live.gone ? `, ${t("speech.late", { seconds: Math.round(live.behind) })}` : "";
   if (live.listening) find("view-name").textContent = `${chosen.name}${late}`;
 }
 
@@ -185,7 +238,7 @@ function onEvent({ detail: event }) {
   drawNow();
   if (event.type !== "segment" || !event.stable) return;
   drawResults();
-  announce(`${answer(event)}, ${percent(event.confidence)}, from ${clock(event.start)} to ${clock(event.end)}`);
+  announce(t("summary.from.to", { answer: answer(event), confidence: percent(event.confidence), from: clock(event.start), to: clock(event.end) }));
 }
 
 function stopped() {
@@ -197,8 +250,7 @@ function stopped() {
 function finished() {
   if (chosen === live.recording) timeline.show(chosen);
   drawChosen();
-  const { summary } = live.recording;
-  announce(best(summary) ? `Done. All in all ${answer(summary)}, ${percent(summary.confidence)}.` : "Done. No speech was found.");
+  announce(`${t("summary.done")} ${summed(live.recording)}`);
 }
 
 live.addEventListener("changed", onPiece);
@@ -237,6 +289,27 @@ function take(files) {
   }
 }
 
+/** What is shown, heard again with the settings as they are now: the browser has kept the file. */
+function hearAgain() {
+  try {
+    const fields = { ...settings.fields(), channel: settings.channel, reference: reference.id };
+    complain("");
+    player.pause();
+    uploads.again(chosen, fields, settings);
+  } catch (problem) {
+    complain(problem.message);
+  }
+}
+
+async function tryExample() {
+  const response = await fetch(new URL("example.mp3", import.meta.url)).catch(() => null);
+  if (!response?.ok) return complain(t("speech.example.missing"));
+  take([new File([await response.blob()], "example.mp3", { type: "audio/mpeg" })]);
+}
+
+find("again").addEventListener("click", hearAgain);
+find("example").addEventListener("click", tryExample);
+uploads.addEventListener("refused", ({ detail }) => complain(detail));
 uploads.addEventListener("changed", ({ detail: recording }) => {
   if (recording === chosen && recording.state !== "waiting") timeline.show(recording);
   if (recordings.includes(recording)) drawChosen();
@@ -262,10 +335,12 @@ addEventListener("drop", (event) => {
 });
 
 /** Files that were dropped: pictures have faces, texts words, captions belong to a video; else what the tab is about. */
-function sort(files) {
+async function sort(files) {
+  // Which tabs there are is not known before the server has said it; sound needs no other.
+  const isText = (file) => /\.(txt|srt|vtt|csv|tsv)$/i.test(file.name);
+  if (beginning && files.some((file) => isText(file) || file.type.startsWith("image/"))) await beginning;
   const { tab } = find("main").dataset;
   const here = opened[tab] && tab !== "text" ? tab : "speech";
-  const isText = (file) => /\.(txt|srt|vtt|csv|tsv)$/i.test(file.name);
   const areCaptions = here === "fusion" && (opened.fusion.hasVideo || files.some((file) => !isText(file)));
   const place = (file) => {
     if (file.type.startsWith("image/") && opened.face) return "face";
@@ -282,19 +357,13 @@ function sort(files) {
 
 // --- the tabs ------------------------------------------------------------------------------------
 
-const TITLES = {
-  speech: ["How does a voice sound?", find("lead").textContent],
-  face: ["How does a face look?", "Turn on the camera, or drop a picture or a video. You get a box and a timeline for each face, how sure the model is, and why when it is not."],
-  fusion: ["What do voice, face and words say together?", "Turn on camera and microphone, or drop a video. You get a lane for each, what they say together, and where they contradict each other."],
-  text: ["What do words say?", "Write a sentence, or drop a text or subtitles. You get the emotion of each sentence, how sure the model is, and the words it rests on."],
-};
-
 function showTab(name) {
   if (find("main").dataset.tab === name) return;
   opened[find("main").dataset.tab]?.leave();
   find("main").dataset.tab = name;
   for (const radio of document.getElementsByName("tab")) radio.checked = radio.value === name;
-  [find("source-title").textContent, find("lead").textContent] = TITLES[name];
+  say(find("source-title"), `tabs.${name}.title`);
+  say(find("lead"), `tabs.${name}.lead`);
   if (name !== "speech") {
     live.stop();
     player.pause();
@@ -335,25 +404,52 @@ function hear(segment) {
 timeline.addEventListener("seek", ({ detail }) => {
   player.seek(detail);
   find("position").textContent = clock(detail);
-  segments.mark(detail);
+  segments.mark(detail, { follow: true });
   drawNow();
 });
 timeline.addEventListener("segment", ({ detail }) => hear(detail));
-timeline.addEventListener("toggle", () => player.toggle());
 player.addEventListener("time", () => {
   timeline.at(player.time);
   find("position").textContent = clock(player.time);
-  segments.mark(player.time);
+  segments.mark(player.time, { follow: true });
   drawNow();
 });
 player.addEventListener("state", () => {
   find("play").disabled = !player.playable;
-  find("play").textContent = player.playing ? "Pause" : "Play";
+  say(find("play"), player.playing ? "view.pause" : "view.play");
 });
 find("audio").addEventListener("error", () => {
   if (find("audio").getAttribute("src") && chosen?.playDecoded()) player.load(chosen.address);
 });
 find("play").addEventListener("click", () => player.toggle());
+const setSpeed = (index) => {
+  find("speed").selectedIndex = Math.max(0, Math.min(find("speed").length - 1, index));
+  player.rate = Number(find("speed").value);
+};
+find("speed").addEventListener("change", () => setSpeed(find("speed").selectedIndex));
+offerKeys({
+  dialog: find("keys-dialog"),
+  opener: find("keys-open"),
+  box: find("keys-on"),
+  slider: find("seek"),
+  active: () => find("main").dataset.tab === "speech",
+  acts: {
+    play: () => player.toggle(),
+    move: (seconds) => timeline.seekTo(timeline.time + seconds),
+    zoom: (factor) => timeline.zoom(factor),
+    all: () => timeline.all(),
+    segment: (direction) => {
+      const segment = timeline.neighbour(direction);
+      if (segment) timeline.seekTo(segment.start);
+    },
+    lane: (number) => {
+      const name = timeline.choose(number);
+      if (name !== undefined) announce(name === null ? t("lanes.all") : t("lanes.only", { name: whoever(name) }));
+    },
+    speed: (direction) => setSpeed(find("speed").selectedIndex + direction),
+  },
+});
+rememberKeys(find("keys-on"));
 find("zoom-in").addEventListener("click", () => timeline.zoom(0.5));
 find("zoom-out").addEventListener("click", () => timeline.zoom(2));
 find("zoom-all").addEventListener("click", () => timeline.all());
@@ -376,16 +472,18 @@ async function look(there) {
   const before = serverThere;
   serverThere = there;
   find("server").dataset.state = there ? "there" : "gone";
-  find("server-text").textContent = there ? "Server ready" : goneWords();
+  if (there) say(find("server-text"), "server.ready");
+  else drawGone();
   if (before === false && there) {
-    announce("The server is back.");
+    announce(t("server.back"));
     if (!settings.model) begin();
   }
 }
 
-function goneWords() {
-  if (!live.busy) return "Server gone; trying again";
-  return live.gone < 30 ? `Server gone; trying to go on (${Math.ceil(30 - live.gone)} s)` : "Server gone; the recording is kept here";
+function drawGone() {
+  if (!live.busy) say(find("server-text"), "server.gone");
+  else if (live.gone < 30) say(find("server-text"), "server.gone.resuming", { seconds: Math.ceil(30 - live.gone) });
+  else say(find("server-text"), "server.gone.kept");
 }
 
 function watch() {
@@ -394,18 +492,29 @@ function watch() {
 }
 
 const drawTheme = offerTheme(() => timeline.draw());
+offerLanguage(() => {
+  settings.redraw();
+  segments.redraw();
+  drawChosen();
+  drawRecord();
+  for (const tab of Object.values(opened)) tab.redraw?.();
+});
 askToken(api);
 
-async function begin() {
+function begin() {
+  beginning ??= ask().finally(() => (beginning = null));
+}
+
+async function ask() {
   // Before anything is awaited: what is said meanwhile must stay.
   complain("");
   try {
     const { notice, store, version } = await api.settings();
-    if (notice) find("notice").textContent = notice;
+    if (notice && store) write(find("notice"), notice);
     find("notice").classList.toggle("stores", Boolean(store));
     find("consent-more").classList.toggle("stores", Boolean(store));
-    if (store) find("consent-more").textContent = "This server stores recordings and results.";
-    if (store) find("video-consent-more").textContent = "Pictures are not stored; this server stores recordings and results.";
+    if (store) say(find("consent-more"), "speech.consent.stored");
+    if (store) say(find("video-consent-more"), "fusion.consent.stored");
     find("version").textContent = version ? `affekt ${version}` : "";
     await settings.load();
     await openModules(settings.models);
@@ -414,11 +523,15 @@ async function begin() {
   }
 }
 
-settings.addEventListener("changed", drawNow);
+settings.addEventListener("changed", () => {
+  drawNow();
+  drawAgain();
+});
 find("problem-close").addEventListener("click", () => complain(""));
 addEventListener("beforeunload", (event) => live.listening && event.preventDefault());
 document.querySelector('[name="tab"][value="speech"]').checked = true;
 find("consent").checked = false; // browsers restore boxes after a reload; consent is given anew
+stick(find("view"), find("probabilities-track"));
 drawTheme();
 drawNow();
 drawRecord();

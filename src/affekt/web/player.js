@@ -21,6 +21,12 @@ export class Player extends EventTarget {
     return !this.audio.paused && !this.audio.ended;
   }
 
+  /** How many times as fast as it was spoken. */
+  set rate(rate) {
+    // Whatever is loaded next begins with the default.
+    this.audio.defaultPlaybackRate = this.audio.playbackRate = rate;
+  }
+
   get time() {
     return this.audio.currentTime;
   }

@@ -1,5 +1,7 @@
 // The microphone: opened when asked, closed for good when stopped.
 
+import { t } from "./strings.js";
+
 export class Recorder extends EventTarget {
   #stream;
   #context;
@@ -9,7 +11,7 @@ export class Recorder extends EventTarget {
   /** Open the microphone; "piece" events then bring Float32Array at 16 kHz. Throws an Error in words. */
   async start() {
     if (!navigator.mediaDevices?.getUserMedia) {
-      throw new Error("This browser gives the microphone to https pages and to localhost only. Uploading works.");
+      throw new Error(t("microphone.insecure"));
     }
     try {
       // What the browser would do to the voice for a call changes how it sounds.
@@ -64,10 +66,6 @@ export class Recorder extends EventTarget {
 }
 
 function said(problem) {
-  const words = {
-    NotAllowedError: "The browser did not give the microphone: it was refused, here or in the settings. Uploading works.",
-    NotFoundError: "There is no microphone. Uploading works.",
-    NotReadableError: "The microphone is in use by another program.",
-  };
-  return words[problem.name] ?? `The microphone could not be opened: ${problem.message}`;
+  const keys = { NotAllowedError: "microphone.refused", NotFoundError: "microphone.none", NotReadableError: "microphone.used" };
+  return problem.name in keys ? t(keys[problem.name]) : t("microphone.failed", { problem: problem.message });
 }

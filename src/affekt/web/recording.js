@@ -11,6 +11,8 @@ const DRAWN = 300e6;
 
 export class Recording {
   samples = null;
+  /** The samples of each channel, where channels are told apart. */
+  channels = null;
   mel = null;
   state = "waiting"; // live, finishing, waiting, running, done, failed
   progress = null;
@@ -52,6 +54,12 @@ export class Recording {
     this.mel = new Mel(samples);
   }
 
+  /** What was spoken here becomes a file that can be sent again. */
+  asFile() {
+    this.file ??= new File([this.wav()], `${this.name}.wav`, { type: "audio/wav" });
+    return this.file;
+  }
+
   /** What the server received, as a WAV file. */
   wav() {
     return wav(this.samples.slice(0), RATE);
@@ -81,6 +89,7 @@ export class Recording {
     this.summaries = result.summaries ?? {};
     this.warnings = result.warnings ?? [];
     this.speech = result.segments;
+    [this.windows, this.unstable] = [[], null];
     this.state = "done";
   }
 
@@ -113,7 +122,10 @@ export class Recording {
     if (this.file.size > DRAWN) return;
     try {
       const context = new OfflineAudioContext(1, 1, RATE);
-      this.hear(Samples.of(mono(await context.decodeAudioData(await this.file.arrayBuffer()))));
+      const sound = await context.decodeAudioData(await this.file.arrayBuffer());
+      this.hear(Samples.of(mono(sound)));
+      const isApart = this.fields?.channel === "each" && sound.numberOfChannels > 1;
+      this.channels = isApart ? Array.from({ length: sound.numberOfChannels }, (_, c) => Samples.of(sound.getChannelData(c))) : null;
     } catch {
       this.samples = null;
     }

@@ -2,6 +2,7 @@
 
 import { Recorder } from "./recorder.js";
 import { Samples } from "./samples.js";
+import { say, t, write } from "./strings.js";
 import { wav } from "./wav.js";
 
 const SECONDS = 10;
@@ -13,10 +14,11 @@ export class Reference {
 
   /**
    * `mayRecord()` tells whether the microphone may open (and says so where not); `model()` names the model;
-   * `adapt()` sees to it that the model can be told, and tells whether it could.
+   * `adapt()` sees to it that the model can be told, and tells whether it could; `changed()` is called when there is
+   * another reference, or none.
    */
-  constructor(api, { mayRecord, model, adapt }) {
-    Object.assign(this, { api, mayRecord, model, adapt });
+  constructor(api, { mayRecord, model, adapt, changed }) {
+    Object.assign(this, { api, mayRecord, model, adapt, changed });
     this.#find("record").addEventListener("click", () => (this.#recorder ? this.cancel() : this.#record()));
     this.#find("file").addEventListener("change", ({ target }) => {
       if (target.files.length) this.#send(target.files[0]);
@@ -33,7 +35,7 @@ export class Reference {
   async cancel() {
     const recorder = this.#recorder;
     this.#idle();
-    this.#say("Stopped; nothing was sent.");
+    this.#say("reference.stopped");
     await recorder?.stop();
   }
 
@@ -41,7 +43,8 @@ export class Reference {
     const { id } = this;
     this.id = "";
     this.#find("forget").hidden = true;
-    this.#say("Forgotten.");
+    this.#say("reference.forgotten");
+    this.changed();
     await this.api.forgetReference(id).catch(() => {});
   }
 
@@ -50,9 +53,9 @@ export class Reference {
     const samples = new Samples(16000 * (SECONDS + 1));
     const recorder = new Recorder();
     this.#recorder = recorder;
-    this.#find("record").textContent = "Stop";
+    say(this.#find("record"), "speech.stop");
     this.#find("progress").hidden = false;
-    this.#say(`Speak as you usually do, without emotion, for ${SECONDS} s.`);
+    this.#say("reference.speak", { seconds: SECONDS });
     recorder.addEventListener("piece", ({ detail }) => {
       if (this.#recorder !== recorder) return;
       samples.append(detail);
@@ -63,7 +66,7 @@ export class Reference {
       await recorder.start();
     } catch (problem) {
       this.#idle();
-      this.#say(problem.message);
+      write(this.#find("state"), problem.message);
     }
   }
 
@@ -75,26 +78,27 @@ export class Reference {
   }
 
   async #send(file) {
-    this.#say("Measuring this voice …");
+    this.#say("reference.measuring");
     try {
-      if (!(await this.adapt())) throw new Error("No model of this server takes a voice reference.");
+      if (!(await this.adapt())) throw new Error(t("reference.no.model"));
       const { reference, seconds, expires } = await this.api.makeReference(file, { model: this.model() });
       this.id = reference;
       this.#find("forget").hidden = false;
-      this.#say(`In use by ${this.model()}: ${seconds.toFixed(1)} s of speech; the server forgets it after ${Math.round(expires / 60)} minutes.`);
+      this.#say("reference.used", { model: this.model(), seconds: seconds.toFixed(1), minutes: Math.round(expires / 60) });
+      this.changed();
     } catch (problem) {
-      this.#say(problem.message);
+      write(this.#find("state"), problem.message);
     }
   }
 
   #idle() {
     this.#recorder = null;
-    this.#find("record").textContent = "Record 10 s";
+    say(this.#find("record"), "reference.record");
     this.#find("progress").hidden = true;
     this.#find("progress").value = 0;
   }
 
-  #say(words) {
-    this.#find("state").textContent = words;
+  #say(key, values) {
+    say(this.#find("state"), key, values);
   }
 }

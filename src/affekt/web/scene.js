@@ -2,8 +2,8 @@
 
 import { Seen } from "./seen.js";
 
-/** The strips of a person, from above; what they are called. */
-export const PARTS = { fusion: "Together", speech: "Voice", face: "Face", text: "Words" };
+/** The strips of a person, from above; the keys of what they are called. */
+export const PARTS = { fusion: "fusion.together", speech: "tabs.speech", face: "fusion.face", text: "fusion.words" };
 /** Seconds of a live stream that are kept for drawing, and for which the newest answer counts as of now. */
 const [KEPT, RECENT] = [60, 1];
 

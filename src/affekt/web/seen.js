@@ -10,7 +10,7 @@ const LINGERS = 0.3;
 const MAPPED = 2;
 
 export class Seen extends Recording {
-  nothing = "No face";
+  nothing = "answer.none.face";
   /** Of a video, by person: [time, left, top, width, height]. */
   boxes = {};
   /** Of the camera, by person: moments {start, end, scores}. */

@@ -2,9 +2,11 @@
 
 import { cardParts } from "./card.js";
 import { colours } from "./colours.js";
-import { capital } from "./words.js";
+import { known, t } from "./strings.js";
+import { labelled } from "./words.js";
 
-const SETS = { voice: "All eight emotions", four: "Angry, happy, neutral, sad", ekman: "Six of Ekman", "calm-is-neutral": "Calm counts as neutral", valence: "Negative, neutral, positive" };
+/** What a set of labels is called; names that the table does not have stay as they are. */
+export const setName = (name) => (known(`sets.${name}`) ? t(`sets.${name}`) : name);
 
 /** "changed" whenever something is. */
 export class Settings extends EventTarget {
@@ -18,6 +20,7 @@ export class Settings extends EventTarget {
     this.api = api;
     this.#find("model").addEventListener("change", () => this.#chooseModel());
     this.#find("labels").addEventListener("change", () => this.#chooseLabels());
+    this.#find("channel").addEventListener("change", () => this.dispatchEvent(new Event("changed")));
     this.#find("own-labels").addEventListener("change", () => this.#chooseLabels());
     for (const radio of document.getElementsByName("voices")) radio.addEventListener("change", () => this.#chooseVoices());
   }
@@ -29,6 +32,11 @@ export class Settings extends EventTarget {
     const options = this.#models.map((m) => new Option(m.name, m.name, m.default, m.default));
     this.#find("model").replaceChildren(...options);
     await this.#chooseModel();
+  }
+
+  /** Write everything anew: the language changed. */
+  redraw() {
+    return this.#chooseModel();
   }
 
   get model() {
@@ -47,9 +55,14 @@ export class Settings extends EventTarget {
 
   /** Fields for predict and for hello; throws an Error in words where something is missing. */
   fields() {
-    if (this.#own && this.#checked.length < 2) throw new Error("Choose at least two emotions in Settings.");
-    if (this.voices !== "all" && !this.#find("voices-sure").checked) throw new Error("Settings leave voices out: confirm it there, or choose all.");
+    if (this.#own && this.#checked.length < 2) throw new Error(t("settings.labels.few.error"));
+    if (this.voices !== "all" && !this.#find("voices-sure").checked) throw new Error(t("settings.voices.confirm"));
     return { model: this.model?.name, labels: this.#labels, voices: this.voices === "all" ? "" : this.voices };
+  }
+
+  /** What is asked now, whether it may be or not. */
+  get wanted() {
+    return { model: this.model?.name, labels: this.#labels };
   }
 
   /** Which channels of files are read; the microphone has one. */
@@ -90,10 +103,11 @@ export class Settings extends EventTarget {
     const { maps = [] } = await this.api.labels(model.name);
     const names = (Array.isArray(maps) ? maps : Object.keys(maps)).filter((name) => name !== "voice");
     const kept = this.#find("labels").value;
-    const options = [new Option(`All ${model.labels.length} emotions`, ""), ...names.map((n) => new Option(SETS[n] ?? n, n)), new Option("My choice …", "own")];
+    const options = [new Option(t("settings.labels.all", { n: model.labels.length }), ""), ...names.map((n) => new Option(setName(n), n)), new Option(t("settings.labels.mine"), "own")];
     this.#find("labels").replaceChildren(...options);
     if (options.some((o) => o.value === kept)) this.#find("labels").value = kept;
-    this.#find("own-labels").replaceChildren(this.#find("own-labels").firstElementChild, ...model.labels.map(box));
+    const unchecked = new Set([...this.#find("own-labels").querySelectorAll("input:not(:checked)")].map((one) => one.value));
+    this.#find("own-labels").replaceChildren(this.#find("own-labels").firstElementChild, ...model.labels.map((label) => box(label, !unchecked.has(label))));
     this.#find("card-body").replaceChildren(...cardParts(model));
     this.#chooseLabels();
   }
@@ -102,9 +116,9 @@ export class Settings extends EventTarget {
     this.#find("own-labels").hidden = !this.#own;
     const few = this.#own && this.#checked.length < 2;
     this.#find("labels-note").textContent = few
-      ? "Choose at least two."
+      ? t("settings.labels.few")
       : this.lost
-        ? "What is left out is shared among the rest: confidence is then too high."
+        ? t("settings.labels.lost")
         : "";
     this.dispatchEvent(new Event("changed"));
   }
@@ -116,8 +130,8 @@ export class Settings extends EventTarget {
   }
 }
 
-function box(label) {
+function box(label, checked) {
   const element = Object.assign(document.createElement("label"), { className: "check" });
-  element.append(Object.assign(document.createElement("input"), { type: "checkbox", value: label, checked: true }), ` ${capital(label)}`);
+  element.append(Object.assign(document.createElement("input"), { type: "checkbox", value: label, checked }), ` ${labelled(label)}`);
   return element;
 }

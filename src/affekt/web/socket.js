@@ -4,6 +4,7 @@
 // or when the server has forgotten the session, the recording is sent anew from its beginning.
 
 import { littleEndian } from "./wav.js";
+import { t } from "./strings.js";
 
 const PIECE = 8000; // samples in a frame at most: half a second
 const WAITING = 1 << 18; // bytes that may wait in the browser
@@ -129,7 +130,7 @@ export class LiveStream extends EventTarget {
       this.#restart();
     } else if (this.#refusal || FATAL.has(code)) {
       this.done = true;
-      this.#tell("failed", this.#refusal?.reason ?? `The server ended the stream (${code}).`);
+      this.#tell("failed", this.#refusal?.reason ?? t("stream.ended", { code }));
       return;
     }
     this.#goneSince ??= performance.now();

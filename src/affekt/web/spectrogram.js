@@ -4,7 +4,9 @@ import { paper, tint } from "./canvas.js";
 import { BANDS } from "./mel.js";
 import { RATE, STEP } from "./samples.js";
 
-const RANGE = 120; // in half decibels: what is 60 dB below the loudest is ground
+const RANGE = 110; // in half decibels: what is 55 dB below the loudest is ground
+/** Frames that are looked at for a column of many. */
+const LOOKED = 4;
 const sheetBehind = document.createElement("canvas");
 
 export function drawSpectrogram(canvas, mel, { from, to }) {
@@ -32,13 +34,21 @@ function paint(mel, first, stride, columns) {
   }
   const context = sheetBehind.getContext("2d", { willReadFrequently: true });
   const image = context.createImageData(columns, BANDS);
-  const frames = Array.from({ length: columns }, (_, i) => mel.frame(first + i * stride));
+  const frames = Array.from({ length: columns }, (_, i) => loudest(mel, first + i * stride, stride));
   const colour = ramp(Math.max(mel.loudest, 130));
   const pixels = new Uint32Array(image.data.buffer);
   for (let x = 0; x < columns; x++) {
     for (let band = 0; band < BANDS; band++) pixels[(BANDS - 1 - band) * columns + x] = colour[frames[x][band]];
   }
   context.putImageData(image, 0, 0);
+}
+
+/** The levels of a column: of `stride` frames from `first` on the loudest of a few. */
+function loudest(mel, first, stride) {
+  if (stride < LOOKED) return mel.frame(first);
+  const last = Math.floor(mel.samples.length / STEP) - 1;
+  const looked = Array.from({ length: LOOKED }, (_, i) => mel.frame(Math.min(last, first + Math.floor((i * stride) / LOOKED))));
+  return looked[0].map((_, band) => Math.max(...looked.map((levels) => levels[band])));
 }
 
 let ramps = { key: "", table: null };

@@ -1,10 +1,12 @@
 // Strips over one axis of time: of each person what all say together, the voice, the face and the words.
 
+import { drawAxis } from "./axis.js";
 import { paper, tint } from "./canvas.js";
 import { ink } from "./colours.js";
 import { element } from "./elements.js";
 import { PARTS } from "./scene.js";
-import { answer, best, capital, clock, percent } from "./words.js";
+import { t } from "./strings.js";
+import { answer, best, capital, labelled, percent } from "./words.js";
 
 /** Seconds that are seen of a live stream, and people who are shown at a time. */
 const [LIVE, MOST] = [20, 8];
@@ -22,6 +24,11 @@ export class Strips extends EventTarget {
     this.root = root;
     this.axis = element("canvas", { className: "axis" });
     new ResizeObserver(() => this.show(this.scene, { time: this.time })).observe(root);
+  }
+
+  /** Forget the rows: the language changed. */
+  redraw() {
+    this.#keys = "";
   }
 
   /** Draw what is known, at the next frame; `time` is what the picture shows. */
@@ -43,7 +50,7 @@ export class Strips extends EventTarget {
     this.#window = { from: live ? to - LIVE : 0, to };
     this.#keep(people, scene, live);
     for (const { canvas, who, modality } of this.#rows) this.#drawStrip(canvas, scene.strip(modality, who), scene.palette);
-    this.#drawAxis();
+    drawAxis(this.axis, this.#window);
   }
 
   /** Whom there is room for: those of whom most is said, in order of appearance. */
@@ -62,11 +69,11 @@ export class Strips extends EventTarget {
     this.#rows = wanted.map((row) => ({ ...row, canvas: element("canvas", { ariaHidden: "true" }) }));
     const parts = [];
     for (const who of people) {
-      if (people.length > 1 || who) parts.push(element("p", { className: "person-name" }, who ? capital(who) : "Whoever speaks"));
+      if (people.length > 1 || who) parts.push(element("p", { className: "person-name" }, who ? capital(who) : capital(t("fusion.whoever"))));
       for (const { canvas, modality } of this.#rows.filter((row) => row.who === who)) {
         canvas.addEventListener("click", ({ offsetX }) => live || this.#seek(offsetX / canvas.clientWidth));
         const className = `strip${modality === "fusion" ? " fused" : ""}${live ? " live" : ""}`;
-        parts.push(element("div", { className }, element("span", { className: "strip-name" }, PARTS[modality]), canvas));
+        parts.push(element("div", { className }, element("span", { className: "strip-name" }, t(PARTS[modality])), canvas));
       }
     }
     this.root.replaceChildren(...parts, element("div", { className: "strip-axis" }, this.axis));
@@ -94,22 +101,6 @@ export class Strips extends EventTarget {
     context.fillStyle = tint("record");
     context.fillRect(at(this.time) - 1, 0, 2, height);
   }
-
-  #drawAxis() {
-    const sheet = paper(this.axis);
-    if (!sheet) return;
-    const { context, width } = sheet;
-    const { from, to } = this.#window;
-    const step = [0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600].find((s) => (s / (to - from)) * width >= 64) ?? 7200;
-    context.font = `11px ${getComputedStyle(this.root).fontFamily}`;
-    context.fillStyle = tint("muted");
-    for (let i = Math.ceil(from / step - 1e-6); i * step <= to; i++) {
-      const x = ((i * step - from) / (to - from)) * width;
-      context.fillRect(Math.min(x, width - 1), 0, 1, 4);
-      context.textAlign = x < 14 ? "left" : x > width - 14 ? "right" : "center";
-      context.fillText(clock(i * step, step < 1 ? 1 : 0), x, 16);
-    }
-  }
 }
 
 /** One answer: its colour; striped where it is not sure, with a red edge where a contradiction is said. */
@@ -128,7 +119,7 @@ function drawSpan(context, { left, wide, height }, p, colour) {
   }
   context.fillStyle = ink(colour);
   context.textAlign = "left";
-  const said = p.label ? [`${capital(p.label)} ${percent(p.confidence)}`, capital(p.label)] : [answer(p)];
+  const said = p.label ? [`${labelled(p.label)} ${percent(p.confidence)}`, labelled(p.label)] : [answer(p)];
   const words = p.text ? cut(context, p.text, wide - 12) : said.find((one) => context.measureText(one).width < wide - 10);
   if (words) context.fillText(words, left + 6, (height - edge) / 2 + 0.5);
   context.restore();

@@ -7,20 +7,24 @@ import { download, offerDownloads } from "./download.js";
 import { element } from "./elements.js";
 import { drawRecordings } from "./list.js";
 import { Recording } from "./recording.js";
+import { setName } from "./settings.js";
+import { say, t, write } from "./strings.js";
 import { Uploads } from "./uploads.js";
-import { answer, best, capital, clock, percent, strength } from "./words.js";
+import { answer, best, capital, clock, labelled, percent, strength, tintChip } from "./words.js";
 
-const SETS = { goemotions: "All 28 of GoEmotions", four: "Angry, happy, neutral, sad", ekman: "Six of Ekman", valence: "Negative, neutral, positive" };
+const SETS = ["goemotions", "four", "ekman", "valence"];
 /** Sentences that are shown of one text; files hold them all. */
 const MOST = 500;
-const LEGEND = "Blue: the label rests on the word. Underlined: the word speaks against it.";
 
 const find = (id) => document.getElementById(`text-${id}`);
 
 /** One text: what became of it, and why its words have no weights, where they have none. */
 class Reading extends Recording {
-  nothing = "No words";
+  nothing = "answer.none.words";
   unweighed = "";
+
+  /** What was written here; of a file nothing. */
+  words = "";
 
   /** There is no sound to draw. */
   async decode() {}
@@ -73,6 +77,12 @@ export class Texts {
     this.#choose(added[0]);
   }
 
+  /** Everything anew: the language changed. */
+  async redraw() {
+    await this.#chooseModel();
+    this.#draw();
+  }
+
   /** Nothing goes on here that another tab would have to end. */
   leave() {}
 
@@ -101,7 +111,12 @@ export class Texts {
       this.take(target.files);
       target.value = "";
     });
-    find("model").addEventListener("change", () => this.#chooseModel());
+    find("model").addEventListener("change", async () => {
+      await this.#chooseModel();
+      this.#readAgain();
+    });
+    find("labels").addEventListener("change", () => this.#readAgain());
+    this.uploads.addEventListener("refused", ({ detail }) => this.page.complain(detail));
     offerDownloads(find("downloads"), (format) => download(this.page.api, [this.#shown], format).catch((p) => this.page.complain(p.message)), { sound: false });
   }
 
@@ -113,34 +128,49 @@ export class Texts {
 
   async #chooseModel() {
     const { labels = [], maps = [] } = await this.page.api.labels(this.#model.name);
-    find("labels").replaceChildren(new Option(`All ${labels.length} emotions`, ""), ...maps.filter((name) => name in SETS).map((name) => new Option(SETS[name], name)));
+    const kept = find("labels").value;
+    find("labels").replaceChildren(new Option(t("settings.labels.all", { n: labels.length }), ""), ...maps.filter((name) => SETS.includes(name)).map((name) => new Option(setName(name), name)));
+    if (maps.includes(kept) && SETS.includes(kept)) find("labels").value = kept;
     find("card-body").replaceChildren(...cardParts(this.#model));
   }
 
   async #judge() {
     const words = find("words").value;
     if (!words.trim()) {
-      this.page.complain("There are no words yet: write a sentence.");
+      this.page.complain(t("text.nothing.written"));
       find("words").focus();
       return;
     }
-    const reading = new Reading(`Text ${++this.#written}`);
-    reading.state = "running";
+    const reading = new Reading(t("text.name", { number: ++this.#written }));
+    reading.words = words;
     this.#all = [reading, ...this.#all];
-    this.page.complain("");
     find("ask").disabled = true;
+    await this.#ask(reading);
+    find("ask").disabled = false;
+  }
+
+  /** Ask what written words say. */
+  async #ask(reading) {
+    this.page.complain("");
+    reading.state = "running";
     this.#choose(reading);
     try {
-      const { results } = await weighed((more) => this.page.api.judge(words, { ...this.#fields, ...more }));
+      const { results } = await weighed((more) => this.page.api.judge(reading.words, { ...this.#fields, ...more }));
       reading.take(results[0]);
       this.page.announce(summed(reading));
     } catch (problem) {
       Object.assign(reading, { state: "failed", reason: capital(problem.message) });
       this.page.complain(problem.message);
-    } finally {
-      find("ask").disabled = false;
-      this.#choose(reading);
     }
+    if (reading === this.#shown) this.#choose(reading);
+  }
+
+  /** The text that is shown is read again with the settings as they are now. */
+  #readAgain() {
+    const reading = this.#shown;
+    if (reading?.state !== "done") return;
+    if (reading.words) this.#ask(reading);
+    else this.uploads.again(reading, { modality: "text", ...this.#fields }, { lost: false });
   }
 
   #choose(reading) {
@@ -153,16 +183,16 @@ export class Texts {
     this.#drawList();
     const isDone = reading?.state === "done";
     find("empty").hidden = isDone && reading.segments.length > 0;
-    if (reading) find("empty").textContent = isDone ? "There are no words in it." : reading.state === "failed" ? "It cannot be read." : "Working …";
+    if (reading) say(find("empty"), isDone ? "text.none" : reading.state === "failed" ? "text.unreadable" : "now.working");
     find("summary").textContent = isDone ? summed(reading) : "";
-    const remarks = [...(reading?.warnings ?? []), ...(reading?.unweighed ? [`Words are not weighed: ${reading.unweighed}`] : [])];
-    if (reading?.segments.length > MOST) remarks.push(`The first ${MOST} of ${reading.segments.length} sentences are shown; downloads hold them all.`);
+    const remarks = [...(reading?.warnings ?? []), ...(reading?.unweighed ? [t("text.unweighed", { reason: reading.unweighed })] : [])];
+    if (reading?.segments.length > MOST) remarks.push(t("text.first", { most: MOST, n: reading.segments.length }));
     find("warnings").hidden = !remarks.length;
     find("warnings").replaceChildren(...remarks.map((words) => element("li", {}, words)));
     find("sentences").replaceChildren(...(reading?.segments ?? []).slice(0, MOST).map((segment) => this.#sentence(segment)));
     const note = reading?.segments.find((segment) => segment.explanation)?.explanation.note;
     find("legend").hidden = !note;
-    find("legend").textContent = note ? `${LEGEND} ${note}` : "";
+    find("legend").textContent = note ? `${t("text.legend")} ${note}` : "";
     find("saving").hidden = !isDone;
     this.#drawNow();
   }
@@ -176,15 +206,15 @@ export class Texts {
   #sentence(segment) {
     const { palette, duration } = this.#shown;
     const chip = element("span", { className: "chip" });
-    chip.style.backgroundColor = palette[best(segment)] ?? "";
-    const guess = !segment.label && best(segment) ? `perhaps ${best(segment)}, ` : "";
+    tintChip(chip, segment, palette);
+    const guess = !segment.label && best(segment) ? `${t("answer.perhaps", { label: labelled(best(segment), { within: true }) })}, ` : "";
     const sure = best(segment) ? `${guess}${percent(segment.confidence)} · ${strength(segment.confidence)}` : "";
     const who = segment.who ? `${segment.who}: ` : "";
     const row = element(
       "button",
       { type: "button", className: "segment sentence" },
       chip,
-      element("span", { className: "segment-label" }, `${who}${answer(segment, "No answer")}`),
+      element("span", { className: "segment-label" }, `${who}${answer(segment, t("answer.none"))}`),
       element("span", { className: "segment-sure" }, sure),
       element("span", { className: "segment-time" }, duration ? `${clock(segment.start)} – ${clock(segment.end)}` : ""),
       element("span", { className: "sentence-words" }, ...highlighted(segment)),
@@ -205,9 +235,9 @@ export class Texts {
     const palette = reading?.labels.length ? reading.palette : colours(this.#model.labels);
     this.bars.name(palette);
     this.bars.show(told?.scores ?? {}, { faded: !told });
-    find("now-title").textContent = this.#chosen ? "This sentence" : "All in all";
-    find("heard").textContent = told ? answer(told, "No words") : reading?.state === "running" || reading?.state === "waiting" ? "Working …" : "Nothing yet";
-    find("heard-chip").style.backgroundColor = palette[best(told)] ?? "";
+    say(find("now-title"), this.#chosen ? "text.this" : "now.all");
+    write(find("heard"), told ? answer(told, t("answer.none.words")) : t(reading?.state === "running" || reading?.state === "waiting" ? "now.working" : "now.nothing"));
+    tintChip(find("heard-chip"), told, palette);
     find("heard-confidence").textContent = best(told) ? percent(told.confidence) : "";
     const rests = this.#chosen?.explanation?.text ?? "";
     find("heard-why").textContent = capital([told?.reason ? `${told.reason}.` : "", rests].filter(Boolean).join(" "));
@@ -234,9 +264,9 @@ function highlighted({ text = "", explanation }) {
 }
 
 function summed({ summary, segments }) {
-  if (!best(summary)) return "No words were found.";
-  const count = segments.length === 1 ? "1 sentence" : `${segments.length} sentences`;
-  return `${count}; all in all ${answer(summary).toLowerCase()}, ${percent(summary.confidence)}.`;
+  if (!best(summary)) return t("text.none.found");
+  const values = { n: segments.length, answer: answer(summary, undefined, { within: true }), confidence: percent(summary.confidence) };
+  return t(segments.length === 1 ? "text.one" : "text.many", values);
 }
 
 /** What main.js opens the tab with. */

@@ -1,5 +1,7 @@
 // What every page has at its top: the theme, and the question for the token.
 
+import { LANGUAGES, language, say, setLanguage, t, translate, wantedLanguage, write } from "./strings.js";
+
 const find = (id) => document.getElementById(id);
 
 /** The button that changes the theme; `draw` paints what style sheets do not. Returns what draws both. */
@@ -23,6 +25,25 @@ export function offerTheme(draw = () => {}) {
   return drawTheme;
 }
 
+/** The choice of the language, which stands first in the browser's; `draw` makes anew what scripts have written. */
+export function offerLanguage(draw) {
+  setLanguage(wantedLanguage());
+  translate();
+  const select = find("language");
+  select.replaceChildren(...Object.entries(LANGUAGES).map(([code, name]) => Object.assign(new Option(name, code), { lang: code })));
+  select.value = language();
+  select.addEventListener("change", () => {
+    try {
+      localStorage.setItem("affekt.language", select.value);
+    } catch {
+      // A browser that keeps nothing forgets the choice with the page.
+    }
+    setLanguage(select.value);
+    translate();
+    draw();
+  });
+}
+
 /** Have the dialog ask for the token when the server wants one. */
 export function askToken(api) {
   let asked = null; // several requests may find out at once that a token is needed
@@ -30,13 +51,14 @@ export function askToken(api) {
 }
 
 function tokenGiven(wrong) {
-  find("token-wrong").textContent = wrong ? "This token is not the right one." : "";
+  if (wrong) say(find("token-wrong"), "token.wrong");
+  else write(find("token-wrong"), "");
   find("token").value = "";
   find("token-dialog").showModal();
   return new Promise((done, refuse) => {
     find("token-dialog").addEventListener(
       "close",
-      () => (find("token").value ? done(find("token").value.trim()) : refuse(new Error("Without a token this server does not answer."))),
+      () => (find("token").value ? done(find("token").value.trim()) : refuse(new Error(t("token.without")))),
       { once: true },
     );
   });

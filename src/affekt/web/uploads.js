@@ -1,15 +1,15 @@
 // Files to the server, two at a time; long ones as jobs that tell how far they are.
 
 import { Recording } from "./recording.js";
+import { t } from "./strings.js";
 import { capital } from "./words.js";
 
 const AT_ONCE = 2;
 /** Bytes from which a file is a job. */
 const LONG = 4e6;
 const AGAIN = 700; // ms between two questions
-const EVERY_VOICE = "All voices are shown: voices are left out of what is spoken here, not of files.";
 
-/** "changed" with a recording whenever it stands somewhere else. */
+/** "changed" with a recording whenever it stands somewhere else; "refused" with why one was not heard again. */
 export class Uploads extends EventTarget {
   #waiting = [];
   #running = new Map();
@@ -34,11 +34,19 @@ export class Uploads extends EventTarget {
     this.#queue(recording, recording.fields);
   }
 
+  /** Have one heard again and asked `fields`; what was found before stays until there is an answer. */
+  again(recording, fields, { lost }) {
+    recording.asFile();
+    recording.earlier = { fields: recording.fields, lost: recording.lost };
+    recording.lost = lost;
+    this.#queue(recording, fields);
+  }
+
   /** Stop one that waits or runs. */
   cancel(recording) {
     this.#waiting = this.#waiting.filter((r) => r !== recording);
     this.#running.get(recording)?.abort();
-    if (recording.state === "waiting") this.#fail(recording, "Cancelled.");
+    if (recording.state === "waiting") this.#fail(recording, t("state.cancelled"));
   }
 
   #queue(recording, fields) {
@@ -61,19 +69,22 @@ export class Uploads extends EventTarget {
   }
 
   async #run(recording, signal) {
+    const { fields } = recording;
     Object.assign(recording, { state: "running", progress: null, reason: "" });
     this.#tell(recording);
-    const decoded = recording.samples ? null : recording.decode().then(() => this.#tell(recording));
+    const isDrawn = recording.samples && (fields.channel !== "each" || recording.channels);
+    const decoded = isDrawn ? null : recording.decode().then(() => this.#tell(recording));
     try {
       const answer = await this.#ask(recording, signal);
-      if (!answer.results?.length) throw new Error(answer.failures?.[0]?.reason ?? "The server found nothing in it.");
+      if (!answer.results?.length) throw new Error(answer.failures?.[0]?.reason ?? t("server.nothing"));
       recording.take(answer.results[0]);
-      if (recording.fields.voices) recording.warnings = [...recording.warnings, EVERY_VOICE];
+      recording.earlier = null;
+      if (fields.voices) recording.warnings = [...recording.warnings, t("warnings.voices")];
       await decoded;
       this.#tell(recording);
     } catch (problem) {
       const reason = problem.message.replace(`${recording.name}: `, "");
-      this.#fail(recording, problem.name === "AbortError" ? "Cancelled." : capital(reason));
+      this.#fail(recording, problem.name === "AbortError" ? t("state.cancelled") : capital(reason));
     }
   }
 
@@ -85,7 +96,7 @@ export class Uploads extends EventTarget {
     try {
       for (;;) {
         const { state, progress, results, reason, failures } = await this.api.job(job);
-        if (state === "failed") throw new Error(reason ?? failures?.[0]?.reason ?? "The server could not read it.");
+        if (state === "failed") throw new Error(reason ?? failures?.[0]?.reason ?? t("server.unreadable"));
         if (state === "done") return Array.isArray(results) ? { results, failures } : { failures, ...results };
         recording.progress = progress;
         this.#tell(recording);
@@ -97,8 +108,10 @@ export class Uploads extends EventTarget {
   }
 
   #fail(recording, reason) {
-    Object.assign(recording, { state: "failed", reason });
+    const { earlier } = recording;
+    Object.assign(recording, earlier ? { ...earlier, earlier: null, state: "done" } : { state: "failed", reason });
     this.#tell(recording);
+    if (earlier) this.dispatchEvent(new CustomEvent("refused", { detail: `${recording.name}: ${reason}` }));
   }
 
   #tell(recording) {

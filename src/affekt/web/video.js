@@ -12,17 +12,16 @@ import { MixedStream } from "./mixed.js";
 import { Recorder } from "./recorder.js";
 import { PARTS, Scene } from "./scene.js";
 import { Segments } from "./segments.js";
+import { say, t, write } from "./strings.js";
 import { Strips } from "./strips.js";
 import { Uploads } from "./uploads.js";
-import { answer, best, capital, clock, long, percent } from "./words.js";
+import { answer, best, clock, long, percent, tintChip } from "./words.js";
 
 /** Pixels of the longer side of what is sent, and quality of the jpeg. */
 const [SIDE, QUALITY] = [480, 0.8];
 /** Milliseconds over which answers are counted. */
 const COUNTED = 2000;
 const CAPTIONS = /\.(srt|vtt|csv|tsv)$/i;
-const NOTHING = "Here you will see the picture, and below it what voice, faces and words say.";
-const NOT_KEPT = "Pictures and sound were not kept; what was found in them was.";
 
 const find = (id) => document.getElementById(`video-${id}`);
 const stem = (name) => name.replace(/\.[^.]{1,5}$/, "");
@@ -39,7 +38,7 @@ class Session extends EventTarget {
     super();
     this.api = api;
     this.film = new Film(video, { side: SIDE, quality: QUALITY });
-    this.film.addEventListener("gone", () => this.#fail("The camera is gone: unplugged, or taken by another program."));
+    this.film.addEventListener("gone", () => this.#fail(t("camera.gone")));
   }
 
   get on() {
@@ -58,7 +57,7 @@ class Session extends EventTarget {
     this.#recorder = recorder;
     this.scene = scene;
     try {
-      if (!(await this.film.open())) throw new Error("The camera was closed before it was open.");
+      if (!(await this.film.open())) throw new Error(t("camera.closed"));
       await recorder.start();
     } catch (problem) {
       this.#close();
@@ -66,10 +65,10 @@ class Session extends EventTarget {
     }
     if (this.#recorder !== recorder) {
       await recorder.stop();
-      throw new Error("Camera and microphone were closed before anything was seen.");
+      throw new Error(t("camera.closed.both"));
     }
     recorder.addEventListener("piece", ({ detail }) => this.#stream?.hear(Int16Array.from(detail, (x) => Math.max(-32768, Math.min(32767, Math.round(x * 32768))))));
-    recorder.addEventListener("lost", () => this.#fail("The microphone is gone: unplugged, or taken by another program."));
+    recorder.addEventListener("lost", () => this.#fail(t("microphone.gone")));
     this.#connect(scene);
     this.film.watch(() => {
       this.#isFresh = true;
@@ -174,7 +173,7 @@ export class Videos {
   take(files) {
     const [captions, videos] = [files.filter(({ name }) => CAPTIONS.test(name)), files.filter(({ name }) => !CAPTIONS.test(name))];
     if (!videos.length && this.#shown?.file && captions.length) videos.push(this.#shown.file);
-    if (!videos.length) return captions.length && this.page.complain("Captions are of a video: choose it, too.");
+    if (!videos.length) return captions.length && this.page.complain(t("fusion.captions.alone"));
     const added = videos.map((file) => {
       const own = captions.find(({ name }) => stem(name) === stem(file.name)) ?? (videos.length === 1 ? captions[0] : undefined);
       return this.uploads.add([file], { modality: "fusion", boxes: "yes", captions: own }, { lost: false })[0];
@@ -182,6 +181,15 @@ export class Videos {
     this.#all = [...added, ...this.#all];
     this.page.complain("");
     if (!this.session.on) this.#choose(added[0]);
+  }
+
+  /** Everything anew: the language changed. */
+  redraw() {
+    this.segments.redraw();
+    this.strips.redraw();
+    find("people").dataset.names = "";
+    find("card-body").replaceChildren(...cardParts(this.model));
+    this.#draw();
   }
 
   /** Whether captions can be taken here now. */
@@ -227,7 +235,7 @@ export class Videos {
     video.addEventListener("play", () => this.#follow());
     video.addEventListener("error", () => {
       if (!video.getAttribute("src")) return;
-      find("stage-note").textContent = "This browser cannot show the file; the server may read it all the same.";
+      say(find("stage-note"), "camera.cannot.show");
       this.#drawPicture();
     });
     new ResizeObserver(() => this.#drawPicture()).observe(find("stage"));
@@ -240,7 +248,7 @@ export class Videos {
     if (this.#starting) return;
     if (this.session.on) return this.session.stop();
     if (!find("consent").checked) {
-      this.page.complain("Camera and microphone stay off until you agree (the switch below the button). Videos can be uploaded without.");
+      this.page.complain(t("camera.consent.first.both"));
       find("consent").focus();
       return;
     }
@@ -249,14 +257,14 @@ export class Videos {
       this.page.complain("");
       this.#show(null);
       find("video").muted = true;
-      const scene = new Scene(`Camera ${this.#visits + 1}`);
+      const scene = new Scene(t("camera.name", { number: this.#visits + 1 }));
       Object.assign(scene, { state: "live", labels: this.model.labels, palette: colours(this.model.labels) });
       await this.session.start(scene);
       this.#visits++;
       this.#all = [scene, ...this.#all];
       [this.#shown, this.#chosen, this.#at] = [scene, undefined, 0];
       if (!find("consent").checked) this.session.stop();
-      this.page.announce("Camera and microphone are on.");
+      this.page.announce(t("camera.on.both"));
     } catch (problem) {
       this.page.complain(problem.message);
     } finally {
@@ -304,7 +312,7 @@ export class Videos {
       video.removeAttribute("src");
       video.load();
     }
-    find("stage-note").textContent = "";
+    write(find("stage-note"), "");
   }
 
   #seek(time) {
@@ -351,7 +359,7 @@ export class Videos {
     const { on } = this.session;
     find("camera").classList.toggle("on", on);
     find("camera").setAttribute("aria-disabled", String(!find("consent").checked));
-    find("camera-text").textContent = on ? "Stop" : "Start camera and sound";
+    say(find("camera-text"), on ? "speech.stop" : "fusion.start");
   }
 
   #drawList() {
@@ -359,13 +367,13 @@ export class Videos {
     drawRecordings(find("recordings-list"), this.#all, { chosen: this.#shown, acts });
     const { state, name, duration, fields } = this.#shown ?? {};
     find("recordings").hidden = this.#all.length < 2 && state !== "failed" && state !== "running";
-    const parts = [name, fields?.captions && `with ${fields.captions.name}`, duration && state !== "live" && long(duration)];
+    const parts = [name, fields?.captions && t("fusion.captions", { name: fields.captions.name }), duration && state !== "live" && long(duration)];
     find("name").textContent = parts.filter(Boolean).join(", ");
   }
 
   #drawState() {
     const rate = this.session.on ? this.session.rate : null;
-    find("state").textContent = rate ? `${rate.toFixed(rate < 9.5 ? 1 : 0)} pictures a second` : this.session.on ? "Connecting …" : "";
+    find("state").textContent = rate ? t("camera.rate", { rate: rate.toFixed(rate < 9.5 ? 1 : 0) }) : this.session.on ? t("now.connecting") : "";
   }
 
   #drawPicture() {
@@ -374,7 +382,7 @@ export class Videos {
     const isThere = (isCamera || Boolean(video.getAttribute("src"))) && video.videoWidth > 0;
     video.hidden = !isCamera && !video.getAttribute("src");
     find("empty").hidden = isThere;
-    find("empty").textContent = this.#shown && !this.#shown.file && !isCamera ? NOT_KEPT : NOTHING;
+    say(find("empty"), this.#shown && !this.#shown.file && !isCamera ? "camera.not.kept.both" : "fusion.empty");
     find("stage").style.aspectRatio = isThere ? `${video.videoWidth} / ${video.videoHeight}` : "";
     find("stage").style.maxWidth = isThere ? `calc(60vh * ${(video.videoWidth / video.videoHeight).toFixed(4)})` : "";
     const mirror = isCamera && find("mirror").checked;
@@ -407,14 +415,14 @@ export class Videos {
     const palette = scene?.labels.length ? scene.palette : colours(this.model.labels);
     this.bars.name(palette);
     this.bars.show(told?.scores ?? {}, { faded: !told });
-    find("now-title").textContent = whole ? "All in all" : `${scene && scene.state !== "live" ? "Here" : "Now"}${isHere && who ? `: ${who}` : ""}`;
-    find("heard").textContent = told ? answer(told, "No answer") : isHere ? "No answer" : this.#waiting();
-    find("heard-chip").style.backgroundColor = palette[best(told)] ?? "";
+    write(find("now-title"), whole ? t("now.all") : `${t(scene && scene.state !== "live" ? "now.here" : "now.title")}${isHere && who ? `: ${who}` : ""}`);
+    write(find("heard"), told ? answer(told, t("answer.none")) : isHere ? t("answer.none") : this.#waiting());
+    tintChip(find("heard-chip"), told, palette);
     find("heard-confidence").textContent = best(told) ? percent(told.confidence) : "";
     find("contradiction").hidden = !said.fusion?.reason;
-    find("contradiction").textContent = said.fusion?.reason ? `They contradict each other: ${said.fusion.reason}.` : "";
+    find("contradiction").textContent = said.fusion?.reason ? t("fusion.contradiction", { reason: said.fusion.reason }) : "";
     const parts = Object.entries(PARTS).filter(([modality]) => modality !== "fusion" && said[modality]);
-    const lines = parts.map(([modality, name]) => element("div", {}, element("dt", {}, name), element("dd", {}, spoken(said[modality]))));
+    const lines = parts.map(([modality, name]) => element("div", {}, element("dt", {}, t(name)), element("dd", {}, spoken(said[modality]))));
     find("parts").replaceChildren(...lines);
     this.#drawPeople(who);
   }
@@ -427,7 +435,7 @@ export class Videos {
       root.dataset.names = names.join("\n");
       root.replaceChildren(
         ...names.map((one) => {
-          const button = element("button", { type: "button" }, one ?? "whoever speaks");
+          const button = element("button", { type: "button" }, one ?? t("fusion.whoever"));
           button.addEventListener("click", () => {
             this.#chosen = one;
             this.#draw();
@@ -441,10 +449,10 @@ export class Videos {
 
   #waiting() {
     const { state, model } = this.#shown ?? {};
-    if (state === "live") return model ? "Nobody yet" : "Connecting …";
-    if (state === "running" || state === "waiting" || state === "finishing") return "Working …";
-    if (state === "failed") return "Cannot be read";
-    return this.#shown ? "Nobody" : "Nothing yet";
+    if (state === "live") return t(model ? "fusion.nobody.yet" : "now.connecting");
+    if (state === "running" || state === "waiting" || state === "finishing") return t("now.working");
+    if (state === "failed") return t("now.unreadable");
+    return t(this.#shown ? "fusion.nobody" : "now.nothing");
   }
 
   #drawResults() {
@@ -464,14 +472,15 @@ export class Videos {
 function spoken(prediction) {
   const sure = best(prediction) ? ` ${percent(prediction.confidence)}` : "";
   const words = prediction.text ? `, “${prediction.text}”` : "";
-  return `${answer(prediction, "No answer")}${sure}${words}${prediction.reason ? ` (${prediction.reason})` : ""}`;
+  return `${answer(prediction, t("answer.none"))}${sure}${words}${prediction.reason ? ` (${prediction.reason})` : ""}`;
 }
 
 function summed({ summary, segments }) {
-  if (!best(summary)) return "Nothing was heard or seen.";
+  if (!best(summary)) return t("fusion.nothing");
   const torn = segments.filter(({ reason }) => reason);
-  const parts = torn.length ? `; contradictions at ${torn.slice(0, 3).map(({ start }) => clock(start)).join(", ")}${torn.length > 3 ? " …" : ""}` : "";
-  return `All in all: ${answer(summary).toLowerCase()}, ${percent(summary.confidence)}${parts}.`;
+  const times = `${torn.slice(0, 3).map(({ start }) => clock(start)).join(", ")}${torn.length > 3 ? " …" : ""}`;
+  const parts = torn.length ? t("fusion.contradictions", { times }) : "";
+  return `${t("summary.all", { answer: answer(summary, undefined, { within: true }), confidence: percent(summary.confidence) })}${parts}.`;
 }
 
 /** What main.js opens the tab with. */

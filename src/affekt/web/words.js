@@ -1,4 +1,6 @@
-// Numbers and names as people read them.
+// Numbers and names as people read them, in the language of the page.
+
+import { known, t } from "./strings.js";
 
 /** 75.24 -> "1:15.2"; with hours where there are some. */
 export function clock(seconds, digits = 1) {
@@ -12,24 +14,40 @@ export function clock(seconds, digits = 1) {
 
 export const percent = (p) => `${Math.round(100 * p)} %`;
 
+/** Words of a label or an answer as they stand inside a sentence. */
+export const inside = (words) => words.charAt(0).toLowerCase() + words.slice(1);
+
 export const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
 
-/** How long, in words: "2.4 s", "3 min 10 s". */
+/** How long, in words: "2.4 s", "3 min 10 s", "2 h 5 min". */
 export function long(seconds) {
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
-  return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  if (whole >= 3600) return t("time.hours", { hours: Math.floor(whole / 3600), minutes: Math.floor(whole / 60) % 60 });
+  return t("time.long", { minutes: Math.floor(whole / 60), seconds: whole % 60 });
 }
 
-/** What a prediction says: its label, or that it is not sure, or that there is none. */
-export function answer(prediction, none = "No speech") {
-  if (prediction?.skipped) return "Left out";
-  if (prediction?.label) return capital(prediction.label);
-  return best(prediction) ? "Not sure" : none;
+/** A length of bins: "15 s", "2 min". */
+export const step = (seconds) => (seconds < 60 ? `${seconds} s` : seconds < 3600 ? `${seconds / 60} min` : `${seconds / 3600} h`);
+
+/** A label in the language of the page, `within` a sentence or at its beginning; labels that the table does not have stay as they are. */
+export function labelled(label, { within = false } = {}) {
+  const word = known(`label.${label}`) ? t(`label.${label}`) : label;
+  return within ? word : capital(word);
 }
+
+/** What a prediction says: its label, or that it is not sure, or that there is none; `within` a sentence or by itself. */
+export function answer(prediction, none = t("answer.none.speech"), { within = false } = {}) {
+  if (!prediction?.skipped && prediction?.label) return labelled(prediction.label, { within });
+  const words = prediction?.skipped ? t("answer.skipped") : best(prediction) ? t("answer.unsure") : none;
+  return within ? inside(words) : words;
+}
+
+/** Who it is: channels in the language of the page, names as they are. */
+export const whoever = (who) => (known(`who.${who}`) ? t(`who.${who}`) : who);
 
 /** The same, with the name of who it is before it. */
-export const named = (prediction) => (prediction.who ? `${prediction.who}: ${answer(prediction)}` : answer(prediction));
+export const named = (prediction) => (prediction.who ? `${whoever(prediction.who)}: ${answer(prediction)}` : answer(prediction));
 
 /** The label whose colour stands for a prediction. */
 export function best(prediction) {
@@ -39,15 +57,24 @@ export function best(prediction) {
   return scores.length ? scores.reduce((a, b) => (b[1] > a[1] ? b : a))[0] : null;
 }
 
+/** Whether a prediction has a guess that it is not sure of: its swatch is then striped. */
+export const isUnsure = (prediction) => Boolean(prediction && !prediction.skipped && !prediction.label && best(prediction));
+
+/** Give an element that stands for a prediction its colour; stripes say "not sure". */
+export function tintChip(chip, prediction, palette) {
+  chip.style.backgroundColor = prediction?.skipped ? "" : (palette[best(prediction)] ?? "");
+  chip.classList.toggle("unsure", isUnsure(prediction));
+}
+
 /** The confidence as a word; the borders are those of the words only, the number stands beside. */
 export function strength(confidence) {
-  if (confidence >= 0.7) return "clear";
-  return confidence >= 0.5 ? "fair" : "weak";
+  if (confidence >= 0.7) return t("strength.clear");
+  return confidence >= 0.5 ? t("strength.fair") : t("strength.weak");
 }
 
 /** Why an answer is weak: what the server says of it, and what only the page knows; an empty text where nothing is. */
 export function why(prediction, { lost = false } = {}) {
-  if (prediction.skipped) return "the pitch of this voice lies on the other side of 165 Hz, and Settings leave it out";
-  const known = [prediction.reason, lost && best(prediction) ? "emotions are left out, so confidence is too high" : ""];
+  if (prediction.skipped) return t("why.skipped");
+  const known = [prediction.reason, lost && best(prediction) ? t("why.lost") : ""];
   return known.filter(Boolean).join("; ");
 }

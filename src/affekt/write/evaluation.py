@@ -10,11 +10,12 @@ from typing import Any
 from affekt.metrics.permutation import Comparison
 from affekt.models.card import Card
 from affekt.types import Report
-from affekt.write.report import estimate_record
+from affekt.write.clips import ClipAnswer
+from affekt.write.report import TOTALS, class_rows, confusion_rows, estimate_record, metric_rows
 from affekt.write.report import record as report_record
 from affekt.write.report import to_markdown as report_markdown
 from affekt.write.report import to_text as report_text
-from affekt.write.tables import escaped
+from affekt.write.tables import escaped, interval, latex_document, latex_table, markdown_table, text_table
 
 SCHEMA = "affekt/evaluation-1"
 CORPUS_LABELS, ALL_LABELS = "corpus labels", "all labels"
@@ -36,12 +37,15 @@ class CorpusEvaluation:
         The other model minus this one.
     notes : tuple of str
         What has to be said about the other model.
+    clips : tuple of ClipAnswer
+        The answer to each clip.
     """
 
     reports: Mapping[str, Report]
     failures: tuple[tuple[str, str], ...] = ()
     comparison: Comparison | None = None
     notes: tuple[str, ...] = ()
+    clips: tuple[ClipAnswer, ...] = ()
 
     @property
     def report(self) -> Report:
@@ -82,9 +86,24 @@ def comparison_sentences(evaluation: ModelEvaluation, corpus: str) -> list[str]:
     return [first, *(f"{other}: {sentence}" for sentence in entry.notes)]
 
 
+def summary_rows(evaluation: ModelEvaluation) -> list[tuple[object, ...]]:
+    """One row per corpus with its head: clips, speakers, UAR, WA and macro F1 with intervals, chance, stamps."""
+    rows: list[tuple[object, ...]] = [("corpus", "clips", "speakers", "UAR", "WA", "macro F1", "chance", "stamped")]
+    for name, entry in evaluation.corpora.items():
+        report = entry.report
+        metrics = [interval(report.metrics[metric]) for metric in ("UAR", "WA", "macro F1")]
+        chance = "-" if report.chance is None else f"{report.chance:.2f}"
+        stamps = ", ".join(stamp.upper() for stamp in report.stamps) or "-"
+        rows.append((name, report.metrics["UAR"].n, report.speakers or "unknown", *metrics, chance, stamps))
+    return rows
+
+
 def to_text(evaluation: ModelEvaluation, *, slices: bool = False) -> str:
-    """The reports for a terminal, one after the other; ``slices`` lists every slice."""
-    blocks = []
+    """The reports for a terminal, one after the other, and of several corpora a summary before them.
+
+    ``slices`` lists every slice.
+    """
+    blocks = ["\n".join(text_table(summary_rows(evaluation)))] if len(evaluation.corpora) > 1 else []
     for name, entry in evaluation.corpora.items():
         sentences = comparison_sentences(evaluation, name)
         blocks.append("\n".join([report_text(entry.report, slices=slices), *(f"  {line}" for line in sentences)]))
@@ -94,6 +113,9 @@ def to_text(evaluation: ModelEvaluation, *, slices: bool = False) -> str:
 def to_markdown(evaluation: ModelEvaluation) -> str:
     """The reports as a Markdown page."""
     blocks = [f"# {escaped(evaluation.model)}\n"]
+    if len(evaluation.corpora) > 1:
+        head, *rows = summary_rows(evaluation)
+        blocks.append("\n".join(markdown_table(head, rows)) + "\n")
     for name, entry in evaluation.corpora.items():
         blocks.append(report_markdown(entry.report))
         if sentences := comparison_sentences(evaluation, name):
@@ -130,7 +152,36 @@ def record(evaluation: ModelEvaluation) -> dict[str, Any]:
     }
 
 
-FORMATS: dict[str, Callable[..., str]] = {"text": to_text, "json": to_json, "markdown": to_markdown}
+def to_latex(evaluation: ModelEvaluation) -> str:
+    """All tables for LaTeX with booktabs: the summary, and of each corpus metrics, classes and confusion.
+
+    The stamps stand in the captions.
+    """
+    head, *rows = summary_rows(evaluation)
+    tables = [
+        latex_table(head, rows, caption=f"{evaluation.model}: all corpora, with 95 % intervals.", label="summary")
+    ]
+    for name, entry in evaluation.corpora.items():
+        report = entry.report
+        stamps = "".join(f" {stamp.upper()}." for stamp in report.stamps)
+        about = f"{evaluation.model}, {report.protocol or name}.{stamps}"
+        metrics = ("metric", "value", "95 % interval", "clips")
+        tables.append(latex_table(metrics, metric_rows(report.metrics), caption=about, label=f"{name}-metrics"))
+        if report.per_class:
+            head, *rows = class_rows(report)
+            caption = f"{about} Recall with its 95 % interval."
+            tables.append(latex_table(head, rows, caption=caption, label=f"{name}-labels", totals=TOTALS))
+        head, *rows = confusion_rows(report)
+        tables.append(latex_table(head, rows, caption=f"{about} Rows are the truth.", label=f"{name}-confusion"))
+    return latex_document(tables)
+
+
+FORMATS: dict[str, Callable[..., str]] = {
+    "text": to_text,
+    "json": to_json,
+    "markdown": to_markdown,
+    "latex": to_latex,
+}
 
 
 def with_scores(card: Card, reports: Mapping[str, Report]) -> Card:

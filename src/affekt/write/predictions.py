@@ -1,4 +1,4 @@
-"""Predictions -> files: json, jsonl, csv, srt, audacity, textgrid, elan, rttm.
+"""Predictions -> files: json, jsonl, csv, srt, audacity, textgrid, elan, rttm, shares.
 
 Every writer takes results and an open text file. Times are rounded to
 milliseconds and scores to four decimals that still sum to 1. Names are the
@@ -17,8 +17,9 @@ from collections.abc import Callable, Iterable
 from typing import IO, Any
 
 from affekt.errors import InputError
+from affekt.timeline.shares import NOTHING, Shares, deciding
 from affekt.types import Prediction, Result
-from affekt.write.fields import rounded, table_of, thousandths, utf8
+from affekt.write.fields import rounded, table_of, thousandths, utf8, whole_table_of
 
 SCHEMA = "affekt.predictions/2"
 
@@ -155,6 +156,9 @@ def elan(results: Iterable[Result], file: IO[str]) -> None:
     """
     result = _only(results, "elan")
     root = ElementTree.Element("ANNOTATION_DOCUMENT", AUTHOR="affekt", FORMAT="3.0", VERSION="3.0")
+    # ELAN writes it, and readers such as pympi-ling insist on it.
+    root.set("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance")
+    root.set("xsi:noNamespaceSchemaLocation", "http://www.mpi.nl/tools/elan/EAFv3.0.xsd")
     root.set("DATE", "1970-01-01T00:00:00+00:00")  # ELAN demands one; the same answer is the same file
     header = ElementTree.SubElement(root, "HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
     ElementTree.SubElement(header, "PROPERTY", NAME="source").text = _line(result.source)
@@ -214,6 +218,26 @@ def rttm(results: Iterable[Result], file: IO[str]) -> None:
             )
 
 
+def shares(results: Iterable[Result], file: IO[str]) -> None:
+    """Write how the time is divided: a CSV row per label of each recording, and of each person where there are several.
+
+    Behind the labels come ``not sure`` and ``silence`` (or ``no face``, ``no words``). ``share`` is that of the time
+    with something to judge, so silence has none. ``who`` is empty for the recording as a whole.
+    """
+    writer = csv_module.writer(file, lineterminator="\n", quoting=csv_module.QUOTE_NONNUMERIC)
+    writer.writerow(["source", "who", "label", "seconds", "share"])
+    for result in results:
+        for who, part in {"": result.shares, **result.shares.people}.items():
+            rows = [(label, part.seconds[label], round(x, 4)) for label, x in part.share.items()]
+            rows += [(NOT_SURE, part.unsure, round(part.unsure_share, 4))]
+            for label, seconds, share in [*rows, (NOTHING[result.summary.modality], part.silence, "")]:
+                writer.writerow([_cell(result.source), _cell(who), _cell(label), thousandths(seconds), share])
+
+
+#: What unsure time is called where people read it.
+NOT_SURE = "not sure"
+
+
 #: Names of channels to their numbers.
 CHANNELS = {"left": "1", "right": "2"}
 
@@ -228,6 +252,7 @@ WRITERS: dict[str, Writer] = {
     "textgrid": textgrid,
     "elan": elan,
     "rttm": rttm,
+    "shares": shares,
 }
 
 SUFFIXES: dict[str, str] = {
@@ -239,6 +264,7 @@ SUFFIXES: dict[str, str] = {
     "textgrid": ".TextGrid",
     "elan": ".eaf",
     "rttm": ".rttm",
+    "shares": ".shares.csv",
 }
 
 ONE_RECORDING = ("srt", "audacity", "textgrid", "elan")
@@ -262,8 +288,10 @@ def document(results: Iterable[Result]) -> dict[str, Any]:
     return {"schema": SCHEMA, "results": [record(result) for result in results]}
 
 
-def record(result: Result) -> dict[str, Any]:
+def record(result: Result, *, table: Callable[[Prediction], dict[str, Any]] = table_of) -> dict[str, Any]:
     """One recording as JSON has it, without the schema's name: plain dicts, lists, texts and numbers.
+
+    ``table`` says how each prediction is written.
 
     Examples
     --------
@@ -271,9 +299,9 @@ def record(result: Result) -> dict[str, Any]:
     >>> record(Result("a.wav", 2.5, (p,), p, "voice-1", ("happy", "sad")))["summary"]["label"]
     'happy'
     """
-    summary = table_of(result.summary)
+    summary = table(result.summary)
     del summary["modality"]
-    people = {utf8(who): table_of(p) for who, p in result.summaries.items()}
+    people = {utf8(who): table(p) for who, p in result.summaries.items()}
     return {
         "source": utf8(result.source),
         "model": utf8(result.model),
@@ -281,10 +309,39 @@ def record(result: Result) -> dict[str, Any]:
         "labels": [utf8(label) for label in result.labels],
         "summary": summary,
         **({"summaries": people} if people else {}),
-        "segments": [table_of(p) for p in result.predictions],
+        **({"shares": shares_table(result.shares)} if result.duration else {}),
+        "segments": [table(p) for p in result.predictions],
         **({"boxes": boxes} if (boxes := _boxes(result)) else {}),
         "baseline": result.baseline,
         "warnings": [utf8(warning) for warning in result.warnings],
+    }
+
+
+def whole_record(result: Result) -> dict[str, Any]:
+    """One recording as ``Result.to_dict`` has it: each prediction with ``best`` and ``unsure``."""
+    return record(result, table=whole_table_of)
+
+
+def shares_table(shares: Shares) -> dict[str, Any]:
+    """Shares as JSON has them: seconds to the millisecond, shares in ten-thousandths.
+
+    Examples
+    --------
+    >>> shares_table(Shares(0, 4, {"happy": 1.0}, unsure=2.0, silence=1.0))["unsure_share"]
+    0.6667
+    """
+    most = shares.most_frequent
+    return {
+        "start": thousandths(shares.start),
+        "end": thousandths(shares.end),
+        "most_frequent": None if most is None else utf8(most),
+        "seconds": {utf8(label): thousandths(x) for label, x in shares.seconds.items()},
+        "share": {utf8(label): round(x, 4) for label, x in shares.share.items()},
+        "unsure": thousandths(shares.unsure),
+        "unsure_share": round(shares.unsure_share, 4),
+        "silence": thousandths(shares.silence),
+        **({"bins": [shares_table(part) for part in shares.bins]} if shares.bins else {}),
+        **({"people": {utf8(w): shares_table(part) for w, part in shares.people.items()}} if shares.people else {}),
     }
 
 
@@ -324,8 +381,7 @@ def _has_lanes(result: Result) -> bool:
 
 def _spoken(result: Result) -> list[Prediction]:
     """Predictions with scores that last a millisecond or more, in order of time; of several modalities the fused."""
-    wanted = [p for p in result.predictions if p.modality == "fusion"] if _has_lanes(result) else result.predictions
-    return _lasting(wanted)
+    return _lasting(deciding(result.predictions))
 
 
 def _lasting(predictions: Iterable[Prediction]) -> list[Prediction]:
@@ -411,3 +467,7 @@ def _cell(text: str) -> str:
     # Spreadsheets take the wide forms of CJK keyboards for the narrow ones.
     first = unicodedata.normalize("NFKC", text.lstrip(" ")[:1])
     return f"'{text}" if first.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
+
+
+#: For other tables that spreadsheets open.
+spreadsheet_cell = _cell

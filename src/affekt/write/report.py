@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from affekt.types import Estimate, Report
@@ -121,11 +122,44 @@ def confusion_rows(report: Report) -> list[tuple[object, ...]]:
     return [head, *((label, *row[:width]) for label, row in zip(report.labels, report.confusion, strict=True))]
 
 
+@dataclass(frozen=True)
+class FindingRow:
+    """One caveat as a row of a table.
+
+    Parameters
+    ----------
+    severity : str
+        ``severe``, ``warning`` or ``note``.
+    what, how_much, remedy : str
+    more : str
+        What else there is to say: what it inflates, and examples.
+    """
+
+    severity: str
+    what: str
+    how_much: str = ""
+    remedy: str = ""
+    more: str = ""
+
+
+def finding_rows(report: Report) -> list[FindingRow]:
+    """What the audit found, the severe ones first, then the warnings of the report."""
+    rows = []
+    for finding in _ranked(report):
+        examples = f" For example: {', '.join(finding.examples)}." if finding.examples else ""
+        more = f"It inflates {finding.inflates}.{examples}"
+        rows.append(FindingRow(finding.severity, finding.name, finding.what, finding.remedy, more))
+    return [*rows, *(FindingRow("note", sentence) for sentence in report.warnings)]
+
+
 def finding_sentences(report: Report) -> list[str]:
     """What the audit found, one sentence each, the severe ones first."""
+    return [f"{finding.severity}: {finding.what}" for finding in _ranked(report)]
+
+
+def _ranked(report: Report) -> list[Any]:
     order = ("severe", "warning", "note")
-    ranked = sorted(report.findings, key=lambda f: order.index(f.severity) if f.severity in order else len(order))
-    return [f"{finding.severity}: {finding.what}" for finding in ranked]
+    return sorted(report.findings, key=lambda f: order.index(f.severity) if f.severity in order else len(order))
 
 
 def chance_sentences(report: Report) -> list[str]:
@@ -138,15 +172,44 @@ def chance_sentences(report: Report) -> list[str]:
 
 
 def class_rows(report: Report) -> list[tuple[object, ...]]:
-    """Precision, recall and F1 of each class with its head; recall with its interval."""
-    rows: list[tuple[object, ...]] = [("label", "precision", "recall", "95 % interval", "F1", "clips")]
+    """Precision, recall and F1 of each class with its head; recall with its interval.
+
+    The last :data:`TOTALS` rows are accuracy, and the averages of the classes, plain and weighted by their clips, as
+    scikit-learn's ``classification_report`` has them; their interval is that of the recall.
+    """
+    rows: list[tuple[object, ...]] = [("label", "precision", "recall", "95 % interval", "F1", "support")]
+    table, supports = [], []
     for label, entry in report.per_class.items():
-        found = (entry[key] for key in ("precision", "recall", "f1"))
-        precision, recall, f1 = (f"{e.value if isinstance(e, Estimate) else e:.3f}" for e in found)
-        e = entry["recall"]
-        interval = f"{e.low:.3f} to {e.high:.3f}" if isinstance(e, Estimate) else ""
-        rows.append((label, precision, recall, interval, f1, entry["support"]))
+        values = [_value(entry[key]) for key in ("precision", "recall", "f1")]
+        e, support = entry["recall"], int(_value(entry["support"]))
+        rows.append((label, *(f"{value:.3f}" for value in values[:2]), _span(e), f"{values[2]:.3f}", support))
+        table.append(values)
+        supports.append(support)
+    total = sum(supports)
+    if not total:
+        return rows
+    right = sum(values[1] * support for values, support in zip(table, supports, strict=True)) / total
+    rows.append(("accuracy", "", "", _span(report.metrics.get("WA")), f"{right:.3f}", total))
+    averages = {"macro avg": ([1] * len(table), "UAR"), "weighted avg": (supports, "WA")}
+    for name, (weights, metric) in averages.items():
+        columns = zip(*table, strict=True)
+        means = [sum(v * w for v, w in zip(column, weights, strict=True)) / sum(weights) for column in columns]
+        span = _span(report.metrics.get(metric))
+        rows.append((name, *(f"{value:.3f}" for value in means[:2]), span, f"{means[2]:.3f}", total))
     return rows
+
+
+#: Rows of averages at the end of :func:`class_rows`.
+TOTALS = 3
+
+
+def _value(e: Estimate | int) -> float:
+    """The number alone."""
+    return e.value if isinstance(e, Estimate) else float(e)
+
+
+def _span(e: object) -> str:
+    return f"{e.low:.3f} to {e.high:.3f}" if isinstance(e, Estimate) else ""
 
 
 def estimate_record(e: Estimate) -> dict[str, float | int]:

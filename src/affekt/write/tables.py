@@ -1,4 +1,4 @@
-"""Tables of text and of Markdown, and what stands in them: intervals, and text that Markdown shows as it is."""
+"""Tables of text, Markdown and LaTeX, and what stands in them: intervals, and text that is shown as it is."""
 
 from __future__ import annotations
 
@@ -75,3 +75,88 @@ def escaped(text: str) -> str:
     a\\_b
     """
     return "".join(f"\\{c}" if c in "\\`*_{}[]<>#|" else c for c in " ".join(text.split()))
+
+
+#: What LaTeX reads as markup, to what it then shows.
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "_": r"\_",
+    "%": r"\%",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "\N{MINUS SIGN}": "$-$",
+}
+
+
+def latex_escaped(text: str) -> str:
+    """Text as LaTeX shows it, on one line: nothing in it is a command.
+
+    Examples
+    --------
+    >>> print(latex_escaped("95 % of a_b"))
+    95 \\% of a\\_b
+    """
+    return "".join(_LATEX.get(c, c if c.isprintable() else "?") for c in " ".join(text.split()))
+
+
+def latex_table(
+    head: Sequence[object], rows: Sequence[Sequence[object]], *, caption: str, label: str, totals: int = 0
+) -> str:
+    """A floating table with the rules of the package booktabs; numbers are aligned to the right.
+
+    Parameters
+    ----------
+    head : sequence, shape (c,)
+    rows : sequence of sequences, shape (r, c)
+    caption, label : str
+        The label becomes ``tab:label``, of letters, digits and dashes.
+    totals : int
+        A rule is drawn above so many rows at the end.
+
+    Examples
+    --------
+    >>> print(latex_table(("label", "clips"), [("a_b", 3)], caption="Clips.", label="clips"))
+    \\begin{table}
+      \\centering
+      \\caption{Clips.}
+      \\label{tab:clips}
+      \\begin{tabular}{lr}
+        \\toprule
+        label & clips \\\\
+        \\midrule
+        a\\_b & 3 \\\\
+        \\bottomrule
+      \\end{tabular}
+    \\end{table}
+    """
+    lines = [" & ".join(latex_escaped(str(cell)) for cell in row) + r" \\" for row in (head, *rows)]
+    body = lines[1:]
+    if totals and len(body) > totals:
+        body.insert(len(body) - totals, r"\midrule")
+    name = "-".join("".join(c if c.isalnum() and c.isascii() else " " for c in label).split())
+    inside = [r"\toprule", lines[0], r"\midrule", *body, r"\bottomrule"]
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"  \centering",
+            f"  \\caption{{{latex_escaped(caption)}}}",
+            f"  \\label{{tab:{name}}}",
+            f"  \\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
+            *(f"    {line}" for line in inside),
+            r"  \end{tabular}",
+            r"\end{table}",
+        ]
+    )
+
+
+def latex_document(tables: Sequence[str]) -> str:
+    """Tables one after the other, to be read by ``\\input`` in a document that loads booktabs."""
+    return "% Needs \\usepackage{booktabs} in the preamble.\n" + "\n\n".join(tables) + "\n"

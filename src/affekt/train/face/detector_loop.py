@@ -21,6 +21,7 @@ from affekt.train.face.detector_recipe import DetectorRecipe, DetectorSchedule
 from affekt.train.face.detector_teacher import Taught
 from affekt.train.face.yolo_recipe import YoloRecipe
 from affekt.train.muon import Muon
+from affekt.train.pace import Pace
 from affekt.train.resumable import average
 
 #: Steps between two checkpoints, and between two lines of progress.
@@ -186,8 +187,10 @@ def finish(run: DetectorRun, maker: MosaicMaker, output: Path, *, report: Callab
         run.restore(torch.load(checkpoint, weights_only=True))
         report(f"going on after step {run.step}")
     seen: list[dict[str, float]] = []
+    pace = Pace(recipe.schedule.steps, report, done=run.step)
     while run.step < recipe.schedule.steps:
         seen.append(run.advance(mosaics_of_step(maker, recipe, run.step)))
+        pace()
         if run.step % PROGRESS == 0:
             means = {name: np.mean([parts[name] for parts in seen]) for name in seen[0]}
             report(f"step {run.step} " + " ".join(f"{name} {mean:.4f}" for name, mean in means.items()))

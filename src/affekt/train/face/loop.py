@@ -23,6 +23,7 @@ from affekt.train.face.augment import changed
 from affekt.train.face.fer2013 import label_given_votes
 from affekt.train.face.recipe import FaceObjective, FaceRecipe, FaceSchedule
 from affekt.train.muon import Muon
+from affekt.train.pace import Pace
 from affekt.train.resumable import average, load_checkpoint, save_checkpoint
 
 
@@ -116,15 +117,18 @@ class FaceTrainer:
         ends = np.cumsum(self.part.schedule.epochs)
         return self.part.schedule.sizes[int(np.searchsorted(ends, self.epoch, side="right"))]
 
-    def run_epoch(self) -> float:
-        """Train on every face once; return the mean loss."""
+    def run_epoch(self, tick: Callable[[], object] = lambda: None) -> float:
+        """Train on every face once; return the mean loss. ``tick`` is called after each step."""
         self.network.train()
         # All that is random depends on the epoch alone, or a resumed run would be another one.
         torch.manual_seed(self.seed * 100_003 + self.epoch)
         rng = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
         order = torch.randperm(len(self.images), generator=rng)
         batches = order[: self.steps_per_epoch * self.part.schedule.batch].chunk(self.steps_per_epoch)
-        losses = [self._train_step(rows, rng) for rows in batches]
+        losses = []
+        for rows in batches:
+            losses.append(self._train_step(rows, rng))
+            tick()
         self.epoch += 1
         return float(np.mean(losses))
 
@@ -226,8 +230,9 @@ def train_network(trainer: FaceTrainer, dev: Faces, folder: Path, *, report: Cal
         trainer.load(checkpoint)
         report(f"resumed after epoch {trainer.epoch}")
     last = sum(trainer.part.schedule.epochs)
+    pace = Pace(last * trainer.steps_per_epoch, report, done=trainer.step)
     while trainer.epoch < last:
-        size, loss = trainer.size, trainer.run_epoch()
+        size, loss = trainer.size, trainer.run_epoch(pace)
         line: dict[str, Any] = {"epoch": trainer.epoch, "size": size, "loss": round(loss, 4)}
         line |= face_scores(face_logits(FaceEnsemble([trainer.averaged], mirror=False), dev), dev)
         trainer.save(checkpoint)

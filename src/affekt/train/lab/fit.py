@@ -20,6 +20,7 @@ from affekt.models.onnx import softmax
 from affekt.train.lab.architectures import ARCHITECTURES
 from affekt.train.lab.classifiers import CLASSIFIERS
 from affekt.train.lab.experiment import Fit
+from affekt.train.pace import Pace
 
 Tick = Callable[[str], None]
 History = tuple[dict[str, float], ...]
@@ -187,14 +188,18 @@ class Training:
         self.history: list[dict[str, float]] = []
         self.best, self.kept = -1.0, network.state_dict()
 
-    def epoch(self) -> None:
-        """One pass in an order that depends on the seed and the epoch alone; the best epoch so far is kept."""
+    def epoch(self, tick: Callable[[], object] = lambda: None) -> None:
+        """One pass in an order that depends on the seed and the epoch alone; the best epoch so far is kept.
+
+        ``tick`` is called after each batch.
+        """
         number, train = len(self.history), self.task.train
         torch.manual_seed(self.task.seed * 100_003 + number)
         order = torch.randperm(len(train.classes))
         self.network.train()
         loss_sum = hits = 0.0
         for batch in order.split(self.options.batch):
+            tick()
             if len(batch) == 1 and len(order) > 1 and not train.one_by_one:
                 continue  # a batch norm cannot be trained on one clip
             loss, right = self._step(batch)
@@ -259,8 +264,10 @@ def fit_network(network: nn.Module, task: Task[Any], options: Fit, *, folder: Pa
     if checkpoint.exists():
         training.load(checkpoint)
     saved = monotonic()
+    steps = -(-len(task.train.classes) // options.batch)
+    pace = Pace(options.epochs * steps, tick, done=len(training.history) * steps)
     while not is_done(training.history, options):
-        training.epoch()
+        training.epoch(pace)
         # Small networks take less time for an epoch than for a checkpoint.
         if monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
             training.save(checkpoint)

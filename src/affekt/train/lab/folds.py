@@ -261,7 +261,7 @@ def array_learner(experiment: Experiment, material: Material, *, model: str, tic
 
     def learn(fold: Fold, samples: Sequence[Sample], place: Path) -> dict[str, Any]:
         task, arrays = task_of(fold, material, samples, seed=experiment.seed)
-        fitted = fit(model, task, experiment.fit, folder=place, tick=tick)
+        fitted = fit(model, task, experiment.fit, folder=place, tick=lambda line: tick(f"{place.name}: {line}"))
         scores = np.round(fitted.scores(arrays["test"].inputs), 6).tolist()
         tick(f"{model}, {place.name}: done")
         return {"scores": scores, "calibrated": fitted.calibrated, "history": list(fitted.history)}

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from affekt._files import atomic_write
 from affekt.corpora import CORPORA, read_corpus
+from affekt.corpora.pictures import is_picture
 from affekt.errors import AffektError, InputError, UnknownName
 from affekt.speech.augment import apply_steps, draw_step
 from affekt.speech.inputs import Inputs, input_of
 from affekt.speech.stretch import read_stretch
 from affekt.train.lab.experiment import Experiment
+from affekt.train.sources import OWN
 from affekt.types import Sample
 
 #: Part of every cache file's name: another number when the arrays change.
@@ -60,14 +62,17 @@ def read_samples(experiment: Experiment, folders: dict[str, Path]) -> tuple[tupl
     CorpusError
         If a folder is not what it should be.
     """
-    allowed = (*experiment.corpora, *experiment.optional)
+    allowed = (*experiment.corpora, *experiment.optional, OWN)
     for name in folders:
         if name not in allowed:
             raise UnknownName("corpus of this recipe", name, allowed)
-    missing = [name for name in experiment.corpora if name not in folders]
+    missing = [name for name in experiment.corpora if name not in folders and OWN not in folders]
     if missing or not folders:
-        needed = missing or list(allowed)
-        raise InputError(f"the recipe {experiment.name} needs {', '.join(needed)}: add --corpus NAME=PATH for each.")
+        needed = missing or list(allowed[:-1])
+        raise InputError(
+            f"the recipe {experiment.name} needs {', '.join(needed)}: add --corpus NAME=PATH for each, "
+            f"or --corpus {OWN}=PATH for recordings of your own."
+        )
     samples: list[Sample] = []
     warnings = []
     for name, path in folders.items():
@@ -81,6 +86,12 @@ def read_samples(experiment: Experiment, folders: dict[str, Path]) -> tuple[tupl
     there = experiment.published.corpora
     if there and set(there) != set(folders):
         warnings.append(f"the published figure is of {' + '.join(there)}; this is {' + '.join(folders)}.")
+    if set(folders) == {OWN} and (experiment.keep or experiment.merge):
+        warnings.append("the recipe's choice of emotions (keep, merge) is left out: all labels of your own take part.")
+        experiment = replace(experiment, keep=(), merge={})
+    wanted = {"speech": "recordings", "face": "pictures"}[experiment.modality]
+    if other := next((s for s in samples if is_picture(s) != (experiment.modality == "face")), None):
+        raise InputError(f"{other.id}: the recipe {experiment.name} learns from {wanted}, and this is none.")
     return _chosen(experiment, samples), tuple(warnings)
 
 

@@ -16,6 +16,7 @@ from affekt.face.align import crops
 from affekt.face.shape import SIZE
 from affekt.train.lab.experiment import Experiment
 from affekt.train.lab.material import Material, check_unread
+from affekt.train.sources import OWN
 from affekt.types import Sample
 
 Tick = Callable[[], object]
@@ -45,7 +46,8 @@ def chosen_pictures(
         raise InputError(f"{other.id} is no picture; the recipe {experiment.name} learns from pictures of faces.")
     if experiment.copies:
         raise InputError(f"{experiment.name}: copies are made of recordings; leave them out of a recipe of faces.")
-    if experiment.part:
+    # One's own pictures are of no published split.
+    if experiment.part and not all(sample.corpus == OWN for sample in samples):
         samples = getattr(published_split(samples), experiment.part)
     evidence = evidence_of_pictures(samples, tick=tick)
     samples = with_series(samples, evidence.thumbnails)

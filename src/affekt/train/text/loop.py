@@ -19,6 +19,7 @@ from affekt.labels import COMMON, GOEMOTIONS
 from affekt.text.network import TextNetwork
 from affekt.text.shape import DAIR
 from affekt.text.tokens import Vocabulary, first_tokens, grams_of
+from affekt.train.pace import Pace
 from affekt.train.resumable import average, load_checkpoint, save_checkpoint
 from affekt.train.text.recipe import TextRecipe
 from affekt.train.text.texts import Texts
@@ -194,10 +195,10 @@ class TextTrainer:
             torch.optim.lr_scheduler.LambdaLR(one, lambda step: _rate(step / steps)) for one in self.optimisers
         ]
         self.grouped = torch.tensor([[own in GROUPED[label] for own in GOEMOTIONS] for label in DAIR])
-        self.epoch, self.step = 0, 0
+        self.epoch, self.step, self.steps = 0, 0, steps
 
-    def run_epoch(self) -> float:
-        """Train on every text of GoEmotions once; return the mean loss."""
+    def run_epoch(self, tick: Callable[[], object] = lambda: None) -> float:
+        """Train on every text of GoEmotions once; return the mean loss. ``tick`` is called after each step."""
         self.network.train()
         # All that is random depends on the epoch alone, or a resumed run would be another one.
         torch.manual_seed(self.seed * 100_003 + self.epoch)
@@ -211,6 +212,7 @@ class TextTrainer:
             if others and number % turn == 0:
                 loss = loss + self._dair_loss(others[number // turn % len(others)])
             self._step(loss)
+            tick()
         self.epoch += 1
         return float(np.mean(losses))
 
@@ -267,8 +269,9 @@ def train_network(trainer: TextTrainer, folder: Path, *, report: Callable[[str],
     checkpoint = folder / "checkpoint.pt"
     if checkpoint.is_file():
         load_checkpoint(trainer, checkpoint)
+    pace = Pace(trainer.steps, report, done=trainer.step)
     while trainer.epoch < trainer.schedule.epochs:
-        loss = trainer.run_epoch()
+        loss = trainer.run_epoch(pace)
         save_checkpoint(trainer, checkpoint)
         line = json.dumps({"epoch": trainer.epoch, "loss": round(loss, 4)})
         with open(folder / "log.jsonl", "a", encoding="utf-8") as file:

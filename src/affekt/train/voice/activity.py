@@ -18,7 +18,7 @@ from affekt.speech.activity import CONTEXT
 from affekt.speech.augment import coloured_noise
 from affekt.speech.network import ActivityNetwork
 from affekt.train.export import SpeechProbability, export
-from affekt.train.sources import LICENCE, Sources, read_split, split_hash, training_data
+from affekt.train.sources import LICENCE, Sources, read_split, split_hash, training_data, with_own
 from affekt.train.voice.clips import Clips, load_clips
 
 HOP, WINDOW, RATE = 320, 400, 16_000
@@ -199,7 +199,8 @@ def run_activity(recipe: ActivityRecipe, sources: Sources, output: Path, *, repo
     """
     if not sources.sounds:
         raise InputError("the recipe activity needs sounds that are no speech: add --sounds FOLDER (ESC-10).")
-    split = read_split(recipe.name, recipe.corpora, sources.corpora)
+    recipe = with_own(recipe, sources.corpora)
+    split = read_split(recipe.name, recipe.corpora, sources.corpora, seed=recipe.seed)
     drawn = np.random.default_rng(recipe.seed).permutation(len(split.train))[: recipe.clips]
     speech = load_clips([split.train[i] for i in sorted(drawn)], output / "cache")
     network = train_activity(speech, load_clips(sources.sounds, output / "cache"), recipe, report=report)

@@ -19,6 +19,7 @@ from affekt.errors import InputError
 from affekt.metrics.labels import unweighted_recall
 from affekt.speech.network import BASELINES, PooledNetwork
 from affekt.train.muon import Muon
+from affekt.train.pace import Pace
 from affekt.train.recipe import AnyVoice
 from affekt.train.resumable import average, load_checkpoint, save_checkpoint
 from affekt.train.voice.features import Features
@@ -245,7 +246,7 @@ class Trainer:
             )
             for one in self.optimisers
         ]
-        self.epoch, self.step = 0, 0
+        self.epoch, self.step, self.steps = 0, 0, steps
         self.allowed = torch.from_numpy(material.allowed)
 
     def _optimisers(self) -> list[torch.optim.Optimizer]:
@@ -266,8 +267,8 @@ class Trainer:
             optimisers.append(torch.optim.AdamW(taught, lr=schedule.taught_rate, weight_decay=0.0, fused=True))
         return optimisers
 
-    def run_epoch(self) -> float:
-        """Train on one epoch; return its mean loss."""
+    def run_epoch(self, tick: Callable[[], object] = lambda: None) -> float:
+        """Train on one epoch; return its mean loss. ``tick`` is called after each step."""
         self.network.train()
         # Dropout, too, must depend on the epoch alone, or a resumed run would be another one.
         torch.manual_seed(self.recipe.seed * 100_003 + self.epoch)
@@ -278,7 +279,10 @@ class Trainer:
             batches, batch_size=None, num_workers=0 if alone else 1, prefetch_factor=None if alone else 8
         )
         rng = np.random.default_rng([self.recipe.seed, self.epoch, 1 << 20])
-        losses = [self._train_step(batch, rng) for batch in loader]
+        losses = []
+        for batch in loader:
+            losses.append(self._train_step(batch, rng))
+            tick()
         self.epoch += 1
         return float(np.mean(losses))
 
@@ -409,8 +413,9 @@ def train(trainer: Trainer, dev: Material | None, run: Path, *, report: Callable
         trainer.load(checkpoint)
         report(f"resumed after epoch {trainer.epoch}")
     best = max((line.get("dev", 1.0) for line in _history(run)[: trainer.epoch]), default=0.0)
+    pace = Pace(trainer.steps, report, done=trainer.step)
     while trainer.epoch < trainer.recipe.schedule.epochs:
-        loss = trainer.run_epoch()
+        loss = trainer.run_epoch(pace)
         line: dict[str, Any] = {"epoch": trainer.epoch, "loss": round(loss, 4), **_scores(trainer, dev)}
         if line.get("dev", 1.0) >= best:
             best = line.get("dev", 1.0)

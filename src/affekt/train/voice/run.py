@@ -31,7 +31,7 @@ from affekt.speech.whisper.network import WhisperShape, WhisperVoice
 from affekt.train.export import export
 from affekt.train.quantise import quantise
 from affekt.train.recipe import AnyVoice, WhisperRecipe, as_table, save_recipe
-from affekt.train.sources import LICENCE, Sources, read_split, split_hash, training_data
+from affekt.train.sources import LICENCE, Sources, read_split, split_hash, training_data, with_own
 from affekt.train.voice.clips import Clips, load_clips
 from affekt.train.voice.features import Changes, Measure, features_of_clips
 from affekt.train.voice.heads import taught
@@ -89,7 +89,8 @@ def run(recipe: AnyVoice, sources: Sources, output: Path, *, report: Report, sta
     CorpusError
         If a folder is not what it should be.
     """
-    split = read_split(recipe.name, recipe.corpora, sources.corpora)
+    recipe = with_own(recipe, sources.corpora)
+    split = read_split(recipe.name, recipe.corpora, sources.corpora, labels=recipe.labels, seed=recipe.seed)
     save_recipe(recipe, output)
     cache = output / "cache"
     split = Split(readable(split.train, cache, report), readable(split.dev, cache, report), split.test)
@@ -231,7 +232,9 @@ def material_of(
     """Decode the samples, trimmed to the speech in them, take their features, and number labels and corpora."""
     clips = load_clips(samples, cache, trim=speech_only)
     speakers = numbered([speaker_of(sample) or sample.id for sample in samples])
-    allowed = np.array([[label in CORPORA[name].labels for label in recipe.labels] for name in recipe.corpora])
+    # One's own recordings may have any label.
+    had = {name: CORPORA[name].labels or recipe.labels for name in recipe.corpora}
+    allowed = np.array([[label in had[name] for label in recipe.labels] for name in recipe.corpora])
     return Material(
         features_of_clips(clips, speakers, changes or Changes(), cache, measure=measure),
         np.array([recipe.labels.index(sample.label or "") for sample in samples], np.int64),
