@@ -458,6 +458,10 @@ async function keep() {
   const registration = await navigator.serviceWorker.register("sw.js");
   if (!registration.active) await activated(registration.installing ?? registration.waiting);
   navigator.storage?.persist?.(); // or the browser may throw the files away when room is short
+  registration.addEventListener("updatefound", () => {
+    const { installing } = registration;
+    installing.addEventListener("statechange", () => registration.waiting === installing && say(find("kept-text"), "phone.update"));
+  });
   return registration.waiting ? "phone.update" : "phone.offline";
 }
 

@@ -25,6 +25,11 @@ from affekt.models.onnx import read_card
 HERE = Path(__file__).parent
 SOURCE = HERE.parent / "src" / "affekt"
 RUNTIME = "1.30.0"
+#: Of the package as npm packs it: what runs on people's phones is what was tested.
+SHA512 = (
+    "ab4cbe26baedba45d2cec05610c71c55fa97db92d19a8b171c5f8269126683ca"
+    "590a5cdc57bb2f35ce2b298de32f4d956fb42644c0ecd528a0a91e025c07ca61"
+)
 #: Models that come with the page, the default first, and one that is fetched when it is chosen.
 MODELS, LATER = ("voice-small", "activity"), ("voice",)
 #: What is no module and serves here as it does on the server's page; modules are found by their imports.
@@ -105,10 +110,15 @@ def _runtime(target: Path) -> None:
         sys.exit("npm is missing: install Node.js (https://nodejs.org), which brings it.")
     with tempfile.TemporaryDirectory() as folder:
         package = f"onnxruntime-web@{RUNTIME}"
-        packed = subprocess.run([npm, "pack", "--silent", package], cwd=folder, capture_output=True, text=True)
+        # What npm fetched before it need not fetch again; without a network it gives up at once.
+        command = [npm, "pack", "--prefer-offline", "--fetch-retries=1", "--loglevel=error", package]
+        packed = subprocess.run(command, cwd=folder, capture_output=True, text=True)
         if packed.returncode:
-            sys.exit(f"npm could not fetch {package}: {packed.stderr.strip()[-500:]}")
-        with tarfile.open(Path(folder) / packed.stdout.split()[-1]) as archive:
+            sys.exit(f"npm could not fetch {package}: {packed.stderr.strip()[:300]}")
+        file = Path(folder) / packed.stdout.split()[-1]
+        if hashlib.sha512(file.read_bytes()).hexdigest() != SHA512:
+            sys.exit(f"npm gave another {package} than the one that was tested; look at it before you change SHA512.")
+        with tarfile.open(file) as archive:
             code = _member(archive, "package/dist/ort.wasm.bundle.min.mjs").decode()
             machine = _member(archive, "package/dist/ort-wasm-simd-threaded.wasm")
     # Named .js: not every server knows the type of .mjs. The source map stays behind.

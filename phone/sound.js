@@ -85,12 +85,11 @@ export function resampled(signal, rate) {
   const [low, divisor] = [Math.min(rate, RATE), gcd(rate, RATE)];
   const [up, down] = [RATE / divisor, rate / divisor];
   const half = (REACH * rate) / low;
-  const phases = new Map(); // of one input sample: the kernel at its own distances
+  const phases = new Array(up); // of one input sample: the kernel at its own distances, made when it is first needed
   const out = new Float32Array(Math.round((signal.length * RATE) / rate));
   for (let i = 0; i < out.length; i++) {
     const [place, phase] = [Math.floor((i * down) / up), (i * down) % up];
-    if (!phases.has(phase)) phases.set(phase, kernel(phase / up, half, (2 * CUTOFF * low) / rate));
-    const taps = phases.get(phase);
+    const taps = (phases[phase] ??= kernel(phase / up, half, (2 * CUTOFF * low) / rate));
     const first = place + 1 - taps.length / 2;
     const [from, to] = [Math.max(0, -first), Math.min(taps.length, signal.length - first)];
     let sum = 0;

@@ -1,5 +1,6 @@
 """The offline page that ``make phone`` builds, in a real Chromium: Python's answers, and not a byte leaves it."""
 
+import contextlib
 import functools
 import http.server
 import importlib.util
@@ -33,6 +34,15 @@ QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
          "--use-fake-device-for-media-stream"]  # fmt: skip
 
 
+@contextlib.contextmanager
+def served(folder):
+    """A folder on a port of its own: its address."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quietly, directory=folder)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
 class Quietly(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *args):
         pass
@@ -49,10 +59,8 @@ def site(tmp_path_factory):
         build.build(folder)
     except SystemExit as missing:
         pytest.skip(f"the page cannot be built here: {missing}")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quietly, directory=folder)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/", folder
-        server.shutdown()
+    with served(folder) as address:
+        yield address, folder
 
 
 @pytest.fixture(scope="module")
@@ -274,6 +282,30 @@ def test_it_can_be_installed(phone, site):
     # Chromium's own check; in a headless one the only thing that may be missing is a window.
     errors = phone.context.new_cdp_session(phone.page).send("Page.getInstallabilityErrors")["installabilityErrors"]
     assert [error["errorId"] for error in errors if error["errorId"] != "in-incognito"] == []
+
+
+def test_a_new_version_comes_when_the_page_is_opened_again(browser, site, tmp_path):
+    folder = tmp_path / "site"
+    shutil.copytree(site[1], folder, copy_function=os.link)
+    with served(folder) as address:
+        phone = Phone(browser, (address, folder))
+        for name, old, new in (
+            ("index.html", "How does a voice sound?</h1>", "Anew</h1>"),
+            ("sw.js", "affekt-", "affekt-2-"),
+        ):
+            text = (folder / name).read_text(encoding="utf-8")
+            (folder / name).unlink()  # it is the same file as that of the other tests
+            (folder / name).write_text(
+                text.replace(old, new).replace(' data-t="tabs.speech.title"', ""), encoding="utf-8"
+            )
+        phone.open()
+        sync_api.expect(phone.page.locator("#kept-text")).to_have_text("New version: close and reopen")
+        assert phone.text("#source-title") == "How does a voice sound?"
+        phone.page.close()
+        phone.page = phone.context.new_page()
+        phone.open()
+        assert phone.text("#source-title") == "Anew" and phone.text("#kept-text") == "Works offline"
+        phone.context.close()
 
 
 def test_docs_state_the_size(site):
