@@ -223,16 +223,23 @@ async function listen() {
   opened.recording = recording;
   opened.addEventListener("piece", ({ detail }) => onPiece(recording, detail));
   opened.addEventListener("lost", stop);
-  await opened.start();
+  recording.asked = find("model").value;
+  recording.number = ++number;
+  // Before the first piece comes.
+  ask(recording, { type: "listen" });
+  try {
+    await opened.start();
+  } catch (problem) {
+    asked.delete(recording.number);
+    worker.postMessage({ id: recording.number, type: "end" });
+    throw problem;
+  }
   // A screen that goes dark would end the recording.
   opened.awake = await navigator.wakeLock?.request("screen").catch(() => null);
   recorder = opened;
   spoken++;
-  recording.asked = find("model").value;
   recording.nameLabels(cards[recording.asked].labels);
-  Object.assign(recording, { state: "live", spoken: true });
-  recording.number = ++number;
-  ask(recording, { type: "listen" });
+  recording.state = "live";
   recordings = [recording, ...recordings];
   choose(recording);
 }

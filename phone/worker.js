@@ -48,6 +48,7 @@ async function analyse({ id, model, bytes, ...given }) {
   const [stream, segments, hops] = [new Stream(setup), [], []];
   stream.onHop = (hop) => hops.push(hop);
   for (let at = 0; at < signal.length; at += STEP * RATE) {
+    await breath();
     if (cancelled.delete(id)) throw new Error("Cancelled.");
     segments.push(...(await stream.feed(signal.subarray(at, at + STEP * RATE))));
     postMessage({ id, type: "progress", share: Math.min(1, (at + STEP * RATE) / signal.length) });
@@ -55,6 +56,16 @@ async function analyse({ id, model, bytes, ...given }) {
   segments.push(...(await stream.flush()));
   const seconds = (performance.now() - began - loading) / 1000;
   postMessage({ id, type: "done", result: { ...result(stream, segments, setup.card), warnings: given.warnings ?? [] }, hops, seconds });
+}
+
+const channel = new MessageChannel();
+
+/** Resolves once what was asked meanwhile has been looked at: running a network alone lets no message in. */
+function breath() {
+  return new Promise((done) => {
+    channel.port1.onmessage = done;
+    channel.port2.postMessage(null);
+  });
 }
 
 function result(stream, segments, card) {
@@ -65,7 +76,10 @@ function result(stream, segments, card) {
 
 /** Begin a live stream; then come "feed" with pieces, and "end". */
 async function listen({ id, model }) {
-  const setup = await models(model);
+  const setup = await models(model).catch((problem) => {
+    pieces.delete(id);
+    throw problem;
+  });
   const stream = new Stream(setup, LIVE);
   live = { id, stream, card: setup.card, segments: [], hops: [], looked: 0, spoken: null };
   stream.onHop = (hop) => live.hops.push(hop);
@@ -76,17 +90,19 @@ async function listen({ id, model }) {
   postMessage({ id, type: "listening" });
 }
 
-const waiting = []; // pieces that came since the last work on them
+const pieces = new Map(); // by number: what came of a recording since the last work on it
 
-function hear({ piece }) {
-  waiting.push(piece);
+function hear({ id, piece }) {
+  if (!pieces.has(id)) pieces.set(id, []);
+  pieces.get(id).push(piece);
   // What came meanwhile is worked on at once.
-  last = last.then(() => waiting.length && live && step()).catch((problem) => postMessage({ id: live?.id, type: "failed", reason: problem.message }));
+  last = last.then(() => live?.id === id && pieces.get(id)?.length && step()).catch((problem) => postMessage({ id, type: "failed", reason: problem.message }));
 }
 
 async function step() {
-  const { stream } = live;
-  settle(await stream.feed(joined(waiting.splice(0))));
+  const { id, stream } = live;
+  settle(await stream.feed(joined(pieces.get(id).splice(0))));
+  await breath();
   const { growing } = stream;
   if (!growing) return;
   if (live.spoken === null) {
@@ -94,14 +110,16 @@ async function step() {
     tell("speech_start", { start: growing[0] });
   }
   // A machine that lags behind looks less often.
-  if (waiting.length > 5 || growing[1] < live.looked + LOOK) return;
+  if (pieces.get(id).length > 5 || growing[1] < live.looked + LOOK) return;
   const window = await stream.glance();
   if (window) tell("partial", { ...window, start: live.looked, end: growing[1] });
   live.looked = growing[1];
 }
 
 async function end({ id }) {
-  if (waiting.length) await step();
+  if (live?.id !== id) return; // it could not begin, which was said
+  if (pieces.get(id)?.length) await step();
+  pieces.delete(id);
   const { stream, segments, hops, card } = live;
   settle(await stream.flush());
   live = null;

@@ -214,6 +214,30 @@ def test_what_is_spoken_is_shown_and_found_again(phone):
     same(phone.result(), affekt.Recognizer("voice-small").analyse(saving.value.path()), near=0.01)
 
 
+def test_one_recording_may_follow_another_at_once(phone):
+    phone.page.locator("#consent").check()
+    for name in ("Microphone 1", "Microphone 2"):
+        phone.page.locator("#record").click()
+        sync_api.expect(phone.page.locator("#view-name")).to_have_text(name)
+        phone.page.locator(".segment").first.wait_for()
+        phone.page.locator("#record").click()
+        sync_api.expect(phone.page.locator("#record-text")).to_have_text("Record")
+    sync_api.expect(phone.page.locator(".recording-state").filter(has_text="%")).to_have_count(2)
+    for index in range(2):
+        found = phone.result(index)
+        with phone.page.expect_download() as saving:
+            phone.page.locator('[data-format="wav"]').click()
+        same(found, affekt.Recognizer("voice-small").analyse(saving.value.path()), near=0.01)
+
+
+def test_what_takes_long_can_be_cancelled(phone, recordings, tmp_path):
+    signal, rate = sf.read(recordings / "conversation.wav", dtype="float32")
+    sf.write(tmp_path / "long.wav", np.tile(signal, 20), rate)
+    phone.page.set_input_files("#files", str(tmp_path / "long.wav"))
+    phone.page.get_by_role("button", name="Cancel").click()
+    sync_api.expect(phone.page.locator(".recording-state")).to_have_text("Cancelled.")
+
+
 def test_without_consent_the_microphone_stays_closed(phone):
     phone.page.evaluate("() => { navigator.mediaDevices.getUserMedia = () => { window.opened = true } }")
     phone.page.locator("#record").click(force=True)  # it says that it is disabled, and why when it is pressed
