@@ -156,9 +156,11 @@ def same(found, expected, near=NEAR):
     ):
         assert segment["scores"] == pytest.approx(dict(prediction.scores), abs=near)
         assert segment["quality"] == pytest.approx(prediction.quality, abs=near)
-        assert (segment["label"], segment["best"]) == (prediction.label, prediction.best)
-        assert segment["reason"] == prediction.reason
         assert segment["threshold"] == prediction.threshold
+        # What hangs on a hair may fall to either side.
+        if abs(prediction.confidence - prediction.threshold) > near:
+            assert (segment["label"], segment["best"]) == (prediction.label, prediction.best)
+            assert segment["reason"] == prediction.reason
     assert found["duration"] == pytest.approx(expected.duration, abs=6e-4)
     assert (found["model"], tuple(found["labels"])) == (expected.model, expected.labels)
 
