@@ -35,6 +35,7 @@ COMMANDS = {
     "corpora": "corpora",
     "explore": "explore",
     "attendance": "attendance",
+    "archive": "archive",
 }
 
 

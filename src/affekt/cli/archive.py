@@ -1,0 +1,102 @@
+"""``affekt archive``: thousands of hours into one output, shard by shard."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from affekt.cli.terminal import SOME_FAILED, clock, polite, shown
+
+if TYPE_CHECKING:
+    from affekt.archive.status import Counts
+
+
+@click.group()
+def archive() -> None:
+    """Work through thousands of hours, on all cores, and go on where it stopped."""
+
+
+@archive.command()
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
+@click.option("-o", "--output", required=True, metavar="OUT", help="Folder or fsspec address (s3://...).")
+@click.option("--model", default="voice", show_default=True, help="A name from `affekt models`, or FILE.onnx.")
+@click.option("--labels", metavar="LABELS", help="A set of labels, or some of the model's: angry,sad.")
+@click.option("--threshold", type=click.FloatRange(0, 1), help="Confidence that a label takes; by default the card's.")
+@click.option("--channel", default="mix", show_default=True, help="mix, left, right, each, or a number from 1.")
+@click.option("--format", "form", type=click.Choice(["parquet", "jsonl"]), default="parquet", show_default=True)
+@click.option("--shard", type=float, default=3600.0, show_default=True, help="Seconds of sound committed as one.")
+@click.option("--tries", type=int, default=3, show_default=True, help="Before a recording is set aside.")
+@click.option("--workers", type=click.IntRange(1, 1024), help="Processes; by default one per core.")
+@click.option("--allow-missing", is_flag=True, help="Files of a manifest that are not there get records that say so.")
+@click.option("--retry-failed", is_flag=True, help="Work again on shards in which something failed.")
+@click.option("--metrics", type=click.Path(dir_okay=False), help="Keep Prometheus metrics in this text file.")
+@polite
+def run(sources: tuple[str, ...], output: str, workers: int | None, metrics: str | None, **options: Any) -> int:
+    """Recognise all recordings of SOURCE...: exactly one record of each comes into OUT.
+
+    SOURCE is a folder, a pattern, a manifest (.csv or .parquet with the columns
+    uri, start, end, channel, speaker) or an fsspec address. Without any, what
+    was planned before goes on. Killed at any time, the same command goes on
+    where it stopped. The exit status is 1 when some recordings failed.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    from affekt.archive.local import Processes
+    from affekt.archive.run import Progress, RunOptions, run_archive
+    from affekt.archive.status import Counts, write_metrics
+    from affekt.archive.status import status as status_of
+
+    console = Console(stderr=True)
+    columns = (TextColumn("shards"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task, counts = bar.add_task(""), Counts()
+
+        def on_progress(now: Progress) -> None:
+            nonlocal counts
+            bar.update(task, completed=now.done, total=now.shards)
+            if now.state is None:
+                counts = status_of(output)
+            else:
+                counts.add(now.state)
+            counts.done = now.done
+            if metrics:
+                write_metrics(metrics, counts)
+
+        run_archive(sources, output, Processes(workers), options=RunOptions(**options), on_progress=on_progress)
+    click.echo(f"{shown(output)}: {_sentence(counts)}")
+    return SOME_FAILED if counts.failed else 0
+
+
+@archive.command()
+@click.argument("output", metavar="OUT")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+@polite
+def status(output: str, as_json: bool) -> None:
+    """How far the archive in OUT is: what is done, what failed and why, how fast it goes, when it will be over."""
+    from affekt.archive.status import status as status_of
+
+    counts = status_of(output)
+    if as_json:
+        click.echo(json.dumps(counts.record(), indent=2))
+        return
+    click.echo(f"records    {counts.records} of {counts.inputs}; {counts.done} of {counts.shards} shards")
+    kinds = ", ".join(f"{kind} {number}" for kind, number in counts.failed.most_common())
+    click.echo(f"failed     {counts.failed.total()}" + (f": {kinds}" if kinds else ""))
+    click.echo(f"sound      {counts.sound / 3600:.2f} h, {counts.bytes / 1e6:.2f} MB of records")
+    if counts.rate is not None:
+        workers = f"{counts.workers} worker{'s' * (counts.workers != 1)}"
+        click.echo(f"speed      {counts.rate:,.0f} hours of sound per hour with {workers}")
+    if counts.done < counts.shards and counts.remaining is not None:
+        click.echo(f"left       about {clock(counts.remaining)}")
+
+
+def _sentence(counts: Counts) -> str:
+    said = f"{counts.records} records, {counts.sound / 3600:.2f} h of sound"
+    if not counts.failed:
+        return f"{said}."
+    kinds = ", ".join(f"{kind} {number}" for kind, number in counts.failed.most_common())
+    return f"{said}; {counts.failed.total()} failed ({kinds}): their records say why. Try them again: --retry-failed."
