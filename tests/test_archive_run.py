@@ -1,5 +1,6 @@
 """Runs: one record of each input, whatever is broken, whatever is killed, however often it is begun again."""
 
+import contextlib
 import errno
 import json
 import os
@@ -7,14 +8,12 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from tests.archive_stub import OPTIONS, run, write_files
 
 from affekt.archive.engine import Died, map_shards
 from affekt.archive.local import Processes
@@ -28,6 +27,7 @@ from affekt.archive.work import Job, open_model, open_work, part_name
 from affekt.errors import InputError, ModelError, StoreError, UnknownName
 from affekt.recognize.recognizer import Recognizer
 from affekt.write.predictions import record
+from tests.archive_stub import OPTIONS, run, write_files
 
 #: Times that something is killed at a random point; set it to 50 for the whole test.
 KILLS = int(os.environ.get("AFFEKT_KILLS", "3"))
@@ -322,16 +322,13 @@ def test_killed_at_random_points_it_goes_on_without_repeats_or_loss(tmp_path):
     command = [sys.executable, str(STUB), str(files), str(tmp_path / "out")]
     for kill in range(KILLS):
         driver = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-        end = time.monotonic() + rng.uniform(0.2, 2.5)
-        while time.monotonic() < end and driver.poll() is None:
-            pass
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            driver.wait(rng.uniform(0.2, 2.5))
         children = _children(driver.pid)
-        victim = rng.choice(children) if children and kill % 2 else driver.pid
-        os.kill(victim, signal.SIGKILL)
-        if victim == driver.pid:
-            driver.wait()
-        else:  # the run replaces its worker and ends by itself
-            assert driver.wait(60) == 0
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(rng.choice(children) if children and kill % 2 else driver.pid, signal.SIGKILL)
+        # Where a worker was killed, the run replaces it and ends by itself.
+        assert driver.wait(60) in (0, -signal.SIGKILL)
         found = names(tmp_path / "out")
         assert len(set(found)) == len(found)
         if len(found) == count:  # begin again, with more

@@ -14,6 +14,7 @@ from typing import Any
 from affekt import __version__
 from affekt._optional import require
 from affekt.archive.engine import Executor, map_shards
+from affekt.archive.erased import Erased
 from affekt.archive.records import FORMATS, SCHEMA, Origin
 from affekt.archive.shards import Plan, Shard
 from affekt.archive.sources import inputs
@@ -127,7 +128,8 @@ def run_archive(
         _check_origin(store, job.origin)
         plan = Plan(store)
         # Of a manifest that turns out to be wrong nothing is planned.
-        plan.extend(inputs(sources, allow_missing=options.allow_missing), seconds=options.shard)
+        erased, found = Erased(store), inputs(sources, allow_missing=options.allow_missing)
+        plan.extend((one for one in found if one not in erased), seconds=options.shard)
         if not plan.shards:
             raise InputError(f"{store.address}: nothing is planned there yet; name a SOURCE.")
         store.write(ORIGIN, json.dumps({"schema": SCHEMA, **asdict(job.origin)}, indent=2).encode())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -164,3 +164,19 @@ class Plan:
                 self._store.put(name, lines)
                 self._parts.append(name)
         return self.inputs - before
+
+    def without(self, is_meant: Callable[[Input], bool]) -> None:
+        """Take inputs out of the plan; the numbers of all shards stay as they are."""
+        for name in self._parts:
+            with tempfile.TemporaryFile() as lines, self._store.open(name) as file:
+                changed = False
+                for line in file:
+                    shard = self._shard(line, name)
+                    kept = tuple(one for one in shard.inputs if not is_meant(one))
+                    if len(kept) < len(shard.inputs):
+                        # Of a piece nothing is left: a shard of nothing keeps its number.
+                        shard = Shard(shard.number, kept, shard.seconds if kept else 0.0)
+                        changed = True
+                    lines.write(json.dumps(shard.record()).encode() + b"\n")
+                if changed:
+                    self._store.put(name, lines)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from affekt.cli.terminal import SOME_FAILED, clock, polite, shown
+from affekt.cli.terminal import SOME_FAILED, clock, console, polite, shown
 
 if TYPE_CHECKING:
     from affekt.archive.status import Counts
@@ -50,9 +52,9 @@ def run(sources: tuple[str, ...], output: str, workers: int | None, metrics: str
     from affekt.archive.status import Counts, write_metrics
     from affekt.archive.status import status as status_of
 
-    console = Console(stderr=True)
+    terminal = Console(stderr=True)
     columns = (TextColumn("shards"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+    with Bar(*columns, console=terminal, disable=not terminal.is_terminal, transient=True) as bar:
         task, counts = bar.add_task(""), Counts()
 
         def on_progress(now: Progress) -> None:
@@ -92,6 +94,52 @@ def status(output: str, as_json: bool) -> None:
         click.echo(f"speed      {counts.rate:,.0f} hours of sound per hour with {workers}")
     if counts.done < counts.shards and counts.remaining is not None:
         click.echo(f"left       about {clock(counts.remaining)}")
+
+
+@archive.command()
+@click.argument("output", metavar="OUT")
+@click.option("--sql", required=True, metavar="QUESTION", help="In DuckDB's dialect.")
+@click.option("--format", "form", type=click.Choice(["text", "csv", "jsonl"]), default="text", show_default=True)
+@polite
+def query(output: str, sql: str, form: str) -> None:
+    """Ask the records in OUT, such as who is how often angry.
+
+    Tables: records (one row for each recording: source, channel, speaker,
+    duration, label, best, confidence, quality, reason, scores), segments (with
+    start and end, too) and failures (source, kind, reason).
+    """
+    from affekt.archive.query import query as ask
+
+    columns, rows = ask(output, sql)
+    if form == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerows([columns, *rows])
+    elif form == "jsonl":
+        for row in rows:
+            click.echo(json.dumps(dict(zip(columns, row, strict=True)), default=str))
+    else:
+        from rich.table import Table
+
+        table = Table(*columns, box=None, pad_edge=False)
+        for row in rows:
+            table.add_row(*(f"{x:.4g}" if isinstance(x, float) else shown("" if x is None else str(x)) for x in row))
+        console().print(table)
+
+
+@archive.command()
+@click.argument("output", metavar="OUT")
+@click.option("--speaker", "speakers", multiple=True, metavar="NAME", help="As the manifest has it; may be repeated.")
+@click.option("--uri", "uris", multiple=True, metavar="ADDRESS", help="A recording, as its record has it.")
+@polite
+def forget(output: str, speakers: tuple[str, ...], uris: tuple[str, ...]) -> None:
+    """Erase people's or recordings' records from OUT, for good: they are not taken up again.
+
+    The recordings themselves, and copies of OUT elsewhere, are not touched.
+    """
+    from affekt.archive.forget import forget as erase
+
+    found = erase(output, speakers=speakers, uris=uris)
+    click.echo(f"{shown(output)}: records erased: {found.records}; not worked on yet, and left out: {found.planned}.")
 
 
 def _sentence(counts: Counts) -> str:
