@@ -34,7 +34,9 @@ class Died:
 class Executor(Protocol):
     """Workers that each opened what they need once. Exceptions of the work itself come out of :meth:`wait`."""
 
-    workers: int
+    @property
+    def workers(self) -> int:
+        """How many shards may be given out at once; it may change."""
 
     def open(self, fn: Callable[[], Work]) -> None:
         """Say what workers open when they start."""
@@ -43,7 +45,7 @@ class Executor(Protocol):
         """Give a shard to a worker that is free; there are never more shards than workers."""
 
     def wait(self) -> list[Done | Died]:
-        """Wait until some are over."""
+        """Wait until some are over, or there are more workers."""
 
     def close(self) -> None:
         """End all workers."""
@@ -78,7 +80,7 @@ def map_shards(
         If workers die before they begin with anything.
     """
     source, retried = iter(shards), deque[Shard]()
-    running = 0
+    running, is_over = 0, False
     strikes: Counter[tuple[int, int | None]] = Counter()
     executor.open(fn)
     try:
@@ -86,12 +88,13 @@ def map_shards(
             while running < executor.workers and not (retried and running):
                 shard = retried.popleft() if retried else next(source, None)
                 if shard is None:
+                    is_over = True
                     break
                 executor.submit(shard)
                 running += 1
                 if strikes and any(number == shard.number for number, _ in strikes):
                     break
-            if not running:
+            if is_over and not running and not retried:
                 return
             for event in executor.wait():
                 running -= 1

@@ -133,13 +133,16 @@ def run_archive(
         if not plan.shards:
             raise InputError(f"{store.address}: nothing is planned there yet; name a SOURCE.")
         store.write(ORIGIN, json.dumps({"schema": SCHEMA, **asdict(job.origin)}, indent=2).encode())
-        store.write(RUN, json.dumps({"workers": executor.workers}).encode())
         done = _Committed(store)
         if options.retry_failed:
             done.forget_failed(plan)
         pieces, count = _Pieces(store, job.origin, done), len(done.shards)
         on_progress(Progress(plan.shards, count))
+        workers = 0
         for state in map_shards(partial(open_work, job, opener), pieces.todo(plan), executor, tries=options.tries):
+            if workers != executor.workers:
+                workers = executor.workers
+                store.write(RUN, json.dumps({"workers": workers}).encode())
             count += 1
             pieces.over(state["shard"])
             on_progress(Progress(plan.shards, count, state))

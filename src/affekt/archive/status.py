@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,7 +84,7 @@ class Counts:
 
     def prometheus(self) -> str:
         """As Prometheus reads it from a text file."""
-        rows = [
+        rows: list[tuple[str, str, str, dict[str, float]]] = [
             ("shards", "gauge", "Shards planned.", {"": self.shards}),
             ("shards_done", "gauge", "Shards committed.", {"": self.done}),
             ("records", "gauge", "Records written.", {"": self.records}),
@@ -118,7 +119,8 @@ def status(output: str) -> Counts:
     counts.shards, counts.done, counts.inputs = plan.shards, len(done), plan.inputs
     counts.planned = sum(shard.seconds for shard in plan if shard.number in done)
     counts.left = max(0.0, plan.seconds - counts.planned)
-    counts.workers = json.loads(store.read(RUN))["workers"]
+    with suppress(FileNotFoundError):  # nothing is committed yet
+        counts.workers = json.loads(store.read(RUN))["workers"]
     return counts
 
 

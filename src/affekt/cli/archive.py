@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from affekt.cli.terminal import SOME_FAILED, clock, console, polite, shown
+from affekt.errors import InputError
 
 if TYPE_CHECKING:
+    from affekt.archive.engine import Executor
     from affekt.archive.status import Counts
 
 
@@ -30,12 +32,14 @@ def archive() -> None:
 @click.option("--format", "form", type=click.Choice(["parquet", "jsonl"]), default="parquet", show_default=True)
 @click.option("--shard", type=float, default=3600.0, show_default=True, help="Seconds of sound committed as one.")
 @click.option("--tries", type=int, default=3, show_default=True, help="Before a recording is set aside.")
-@click.option("--workers", type=click.IntRange(1, 1024), help="Processes; by default one per core.")
+@click.option("--workers", type=click.IntRange(1, 10_000), help="Processes, or actors; by default one per core.")
+@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
+@click.option("--address", metavar="ray://HOST:PORT", help="Of a Ray cluster; by default that of this machine.")
 @click.option("--allow-missing", is_flag=True, help="Files of a manifest that are not there get records that say so.")
 @click.option("--retry-failed", is_flag=True, help="Work again on shards in which something failed.")
 @click.option("--metrics", type=click.Path(dir_okay=False), help="Keep Prometheus metrics in this text file.")
 @polite
-def run(sources: tuple[str, ...], output: str, workers: int | None, metrics: str | None, **options: Any) -> int:
+def run(sources: tuple[str, ...], output: str, metrics: str | None, **options: Any) -> int:
     """Recognise all recordings of SOURCE...: exactly one record of each comes into OUT.
 
     SOURCE is a folder, a pattern, a manifest (.csv or .parquet with the columns
@@ -47,11 +51,11 @@ def run(sources: tuple[str, ...], output: str, workers: int | None, metrics: str
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    from affekt.archive.local import Processes
     from affekt.archive.run import Progress, RunOptions, run_archive
     from affekt.archive.status import Counts, write_metrics
     from affekt.archive.status import status as status_of
 
+    executor = _engine(options.pop("engine"), options.pop("address"), options.pop("workers"))
     terminal = Console(stderr=True)
     columns = (TextColumn("shards"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Bar(*columns, console=terminal, disable=not terminal.is_terminal, transient=True) as bar:
@@ -68,9 +72,21 @@ def run(sources: tuple[str, ...], output: str, workers: int | None, metrics: str
             if metrics:
                 write_metrics(metrics, counts)
 
-        run_archive(sources, output, Processes(workers), options=RunOptions(**options), on_progress=on_progress)
+        run_archive(sources, output, executor, options=RunOptions(**options), on_progress=on_progress)
     click.echo(f"{shown(output)}: {_sentence(counts)}")
     return SOME_FAILED if counts.failed else 0
+
+
+def _engine(name: str, address: str | None, workers: int | None) -> Executor:
+    if name == "local":
+        if address:
+            raise InputError(f"--address {address} is of a Ray cluster; add --engine ray.")
+        from affekt.archive.local import Processes
+
+        return Processes(workers)
+    from affekt.archive.ray import RayActors
+
+    return RayActors(address, workers)
 
 
 @archive.command()
