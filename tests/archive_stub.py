@@ -23,6 +23,8 @@ def open_stub(job):
         time.sleep(slow)
         if words == "broken":
             raise AudioError(f"{path}: is broken.")
+        if words == "strange":
+            raise RuntimeError("nobody thought of this")
         if words == "deadly":
             os.kill(os.getpid(), signal.SIGKILL)
         scores = dict.fromkeys(LABELS, 1 / len(LABELS))

@@ -54,3 +54,9 @@ def test_a_node_that_is_killed_costs_nothing_but_time(cluster, tmp_path):
     assert errors(tmp_path / "out") == {"n007": "unreadable", "n050": "died"}
     with pytest.raises(StoreError, match="the model is wrong"):
         run_archive([str(files)], str(tmp_path / "new"), RayActors(), options=OPTIONS, opener=open_nothing)
+
+
+@pytest.mark.parametrize("address", ["ray://127.0.0.1:1", "127.0.0.1:1", "head"])
+def test_an_address_where_nobody_answers_is_said_at_once(address):
+    with pytest.raises(StoreError, match=r"nobody answers there .*ray://HOST:PORT"):
+        RayActors(address)

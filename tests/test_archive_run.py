@@ -82,20 +82,21 @@ def test_a_manifest_gives_stretches_channels_and_speakers(tmp_path, conversation
 
 
 def test_what_is_broken_or_kills_its_worker_is_set_aside_and_the_rest_is_done(tmp_path):
-    files = write_files(tmp_path / "in", 12, n003="broken", n005="deadly", n008="deadly")
+    files = write_files(tmp_path / "in", 12, n003="broken", n005="deadly", n008="deadly", n010="strange")
     (tmp_path / "m.csv").write_text("uri\n" + "".join(f"in/n{i:03d}.wav\n" for i in range(13)))
     run([tmp_path / "m.csv"], tmp_path / "out", workers=2, options=replace(OPTIONS, allow_missing=True))
     assert names(tmp_path / "out") == [f"n{i:03d}" for i in range(13)]
-    assert errors(tmp_path / "out") == {"n003": "unreadable", "n005": "died", "n008": "died", "n012": "missing"}
+    kinds = {"n003": "unreadable", "n005": "died", "n008": "died", "n010": "fault", "n012": "missing"}
+    assert errors(tmp_path / "out") == kinds
     (why,) = [one["error"]["reason"] for one in records(tmp_path / "out") if "n005" in one["source"]]
     assert why == "the worker died of it 3 times (signal 9, SIGKILL)."
     counts = status(str(tmp_path / "out"))
     assert (counts.records, counts.inputs) == (13, 13)
-    assert counts.failed == {"died": 2, "unreadable": 1, "missing": 1}
+    assert counts.failed == {"died": 2, "unreadable": 1, "missing": 1, "fault": 1}
     # What was mended is tried again when asked for, and only then.
     write_files(files, 13)
     run([], tmp_path / "out")
-    assert len(errors(tmp_path / "out")) == 4
+    assert len(errors(tmp_path / "out")) == 5
     run([], tmp_path / "out", options=replace(OPTIONS, retry_failed=True))
     assert errors(tmp_path / "out") == {} and len(names(tmp_path / "out")) == 13
 

@@ -6,6 +6,7 @@ never says which recording it was; here that recording is set aside, as everywhe
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +49,8 @@ class RayActors:
     def __init__(self, address: str | None = None, workers: int | None = None) -> None:
         self._ray: Any = require("ray", extra="ray")
         if not self._ray.is_initialized():
+            if address and address not in ("auto", "local"):
+                _knock(address)
             try:
                 self._ray.init(address=address, log_to_driver=False, configure_logging=False)
             except Exception as error:  # Ray's own, by the kind of address
@@ -135,6 +138,17 @@ class RayActors:
             return Died(shard, index, f"{type(error).__name__}")
         member.shard = member.working = None
         return Done(shard, state)
+
+
+def _knock(address: str) -> None:
+    """Raise StoreError where nobody answers: Ray itself would try for many minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"--address {address}: nobody answers there ({error}); give ray://HOST:PORT, such as ray://head:10001."
+        ) from error
 
 
 def _surroundings(error: Any) -> Exception:

@@ -20,7 +20,7 @@ from affekt.archive.records import FORMATS, Origin, encoded, failed, recognised
 from affekt.archive.shards import Shard
 from affekt.archive.sources import Input
 from affekt.archive.store import Store, file_system, is_address, open_store
-from affekt.errors import AffektError, AudioError, AudioWarning, LossWarning, MissingExtra
+from affekt.errors import AffektError, AudioWarning, LossWarning, MissingExtra
 from affekt.labels import Labels
 from affekt.recognize.batch import failure_of
 from affekt.recognize.recognizer import Recognizer
@@ -114,7 +114,7 @@ def _tried(analyse: Analyse, one: Input, piece: Piece | None, tries: int) -> Res
                 return replace(analyse(path, one, piece), source=one.uri)
         except MissingExtra:
             raise  # not this recording's fault
-        except (AffektError, OSError, MemoryError) as error:
+        except Exception as error:  # files of strangers raise what nobody has thought of, and may not stop the rest
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                 raise
             found = _kind(error, one.uri), failure_of(path, error).reason[:_LONGEST_REASON]
@@ -130,7 +130,9 @@ def _kind(error: BaseException, uri: str) -> str:
         return "forbidden"
     if isinstance(error, MemoryError):
         return "memory"
-    return "unreadable" if isinstance(error, AudioError) else "connection" if is_address(uri) else "unreadable"
+    if isinstance(error, OSError):
+        return "connection" if is_address(uri) else "unreadable"
+    return "unreadable" if isinstance(error, AffektError) else "fault"
 
 
 @contextmanager
