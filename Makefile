@@ -6,7 +6,7 @@ TORCH ?= torch==2.13.0
 BIN := .venv/bin
 CORPORA ?=
 
-.PHONY: demo test check fuzz bench docs pages clean
+.PHONY: demo test check fuzz bench docs phone pages clean
 
 demo: .venv/demo.done
 	$(BIN)/affekt predict examples/*.wav
@@ -17,8 +17,8 @@ test: .venv/test.done
 	$(BIN)/python -m pytest -n 2
 
 check: .venv/test.done
-	$(BIN)/ruff format --check src tests benchmarks examples
-	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/ruff format --check src tests benchmarks examples phone
+	$(BIN)/ruff check src tests benchmarks examples phone
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered
 
@@ -37,6 +37,10 @@ bench: .venv/bench.done
 docs: .venv/docs.done
 	$(BIN)/sphinx-build -q -W -b html -d site/.doctrees docs site
 
+# The page that works offline on a phone, in phone/dist; npm brings what runs the models.
+phone: .venv/demo.done
+	$(BIN)/python phone/build.py
+
 # The pages and pictures of docs/ that the program writes itself.
 pages: .venv/demo.done .venv/test.done
 	$(BIN)/python benchmarks/voice/run.py write --model voice
@@ -46,7 +50,7 @@ pages: .venv/demo.done .venv/test.done
 	cp demo-output/timeline.png docs/timeline.png
 
 clean:
-	rm -rf .venv demo-output site
+	rm -rf .venv demo-output site phone/dist
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -58,7 +62,7 @@ clean:
 
 .venv/test.done: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet $(TORCH)
-	$(BIN)/python -m pip install --quiet -e ".[lab,encoder,live,face,serve,postgres,parquet,annotations,audformat]" --group dev
+	$(BIN)/python -m pip install --quiet -e ".[lab,encoder,live,face,serve,postgres,parquet,annotations,audformat,duckdb]" --group dev
 	touch $@
 
 .venv/docs.done: .venv/test.done
