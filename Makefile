@@ -62,7 +62,7 @@ clean:
 
 .venv/test.done: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet $(TORCH)
-	$(BIN)/python -m pip install --quiet -e ".[lab,encoder,live,face,serve,postgres,parquet,annotations,audformat]" --group dev
+	$(BIN)/python -m pip install --quiet -e ".[lab,encoder,live,face,serve,postgres,parquet,annotations,audformat,duckdb]" --group dev
 	touch $@
 
 .venv/docs.done: .venv/test.done

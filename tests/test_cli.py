@@ -23,11 +23,11 @@ def affekt():
 def test_one_recording_is_shown_as_a_timeline(affekt, clips):
     done = affekt("predict", clips[6])
     assert done.exit_code == 0
-    head, columns, *rows, summary = done.stdout.splitlines()
+    head, columns, *rows, summary, placed = done.stdout.splitlines()
     assert clips[6].name in head.replace("\n", "")
     assert columns.split() == ["start", "end", "emotion", "confidence", "quality", "also", "possible"]
     assert rows
-    assert summary.startswith("in all: ")
+    assert summary.startswith("in all: ") and placed.startswith("valence ")
 
 
 def test_many_recordings_are_shown_as_an_overview(affekt, clips):

@@ -39,6 +39,7 @@ COMMANDS = {
     "corpora": "corpora",
     "explore": "explore",
     "attendance": "attendance",
+    "archive": "archive",
 }
 
 

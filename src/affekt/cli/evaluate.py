@@ -39,6 +39,7 @@ class Job:
     trained_on: tuple[str, ...] = ()
     predictions: Path | None = None
     partial: bool = False
+    scale: str | None = None
     further: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -100,6 +101,11 @@ class Job:
     metavar="NAME=PATH",
     help="Of pictures: what MODEL learned from. Near-duplicates of it are counted, and scored apart.",
 )
+@click.option(
+    "--scale",
+    metavar="LOW:HIGH",
+    help="What columns valence, arousal, dominance run from and to; they are then compared.  [default: -1:1]",
+)
 @click.option("--slices", is_flag=True, help="List the UAR of every sex, length, speaker, ... in the text.")
 @further_outputs
 @polite
@@ -142,6 +148,7 @@ def _check(job: Job) -> None:
         "--baseline": job.baseline != "none",
         "--crop": job.crop != "auto",
         "--trained-on": job.trained_on,
+        "--scale": job.scale,
     }
     if job.predictions and (given := [name for name, is_given in model_only.items() if is_given]):
         raise InputError(f"{', '.join(given)}: for a model; predictions are taken as they are.")
@@ -162,6 +169,7 @@ def _check(job: Job) -> None:
 def _evaluate_all(job: Job) -> ModelEvaluation:
     """Evaluate the model, and the one to compare it with, on every corpus that has speakers on the side asked for."""
     from affekt.evaluate.corpus import evaluate, known_split, select_test_set
+    from affekt.evaluate.dimensions import scale_of
     from affekt.recognize.recognizer import Recognizer
     from affekt.write.evaluation import ModelEvaluation
 
@@ -178,6 +186,8 @@ def _evaluate_all(job: Job) -> ModelEvaluation:
             click.echo(f"{name}: has no {job.part} speakers; left out.", err=True)
             continue
         test_sets[0] = replace(test_sets[0], baseline=job.baseline)
+        if job.scale:
+            test_sets = [replace(t, scale=scale_of(job.scale)) for t in test_sets]
         findings = _findings(test_sets[0], samples)
         passes = len(models) + (job.baseline != "none")  # the speakers' baselines come first
         with progress(passes * len(test_sets[0].samples)) as tick:

@@ -66,6 +66,8 @@ def print_timeline(result: Result, also: Also) -> None:
         screen.print(table)
     if not people:
         screen.print(Text(in_all(result.summary, answer(result.summary, also))))
+        if placed := result.summary.dimensions:
+            screen.print(Text(", ".join(f"{name} {x:+.2f}" for name, x in placed.items()) + " (derived, from -1 to 1)"))
     for who, summary in {} if is_picture else result.summaries.items():
         screen.print(Text(f"{shown(who)}, {in_all(summary, answer(summary, also))}"))
 

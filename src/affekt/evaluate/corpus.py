@@ -19,6 +19,7 @@ from affekt.data.splits import fixed_speakers, fixed_split, is_published_split, 
 from affekt.data.wording import in_words_of
 from affekt.errors import CorpusError, InputError
 from affekt.evaluate.answers import Answers, answer, answer_pictures
+from affekt.evaluate.dimensions import SCALE, with_dimensions
 from affekt.evaluate.speakers import BASELINES
 from affekt.labels import LabelMap
 from affekt.metrics.report import report, stamped
@@ -65,6 +66,8 @@ class TestSet:
         What pictures are taken for, one of ``affekt.evaluate.answers.CROPS``.
     trained_on : sequence of Sample
         Pictures that the model learned from; those of the test set that nearly are one of them are scored apart.
+    scale : (low, high)
+        Of the numbers for valence, arousal and dominance that samples may have.
     """
 
     #: pytest would otherwise take it for a class of tests.
@@ -79,6 +82,7 @@ class TestSet:
     baseline: str = "none"
     crop: str = "auto"
     trained_on: Sequence[Sample] = ()
+    scale: tuple[float, float] = SCALE
 
 
 @dataclass(frozen=True)
@@ -280,6 +284,7 @@ def evaluate(
             findings=findings,
         )
         found = _with_abstention(_annotated(found, test_set, answers), answers, recognizer.threshold)
+        found = with_dimensions(found, answers.samples, answers.summaries, scale=test_set.scale)
         if test_set.trained_on:
             found = without_trained_on(found, answers.samples, given, test_set.trained_on)
         reports[kind] = of_pictures(found, answers.note) if faces else found

@@ -160,7 +160,8 @@ def _label_columns(table: Table, known: set[str]) -> tuple[dict[str, str], list[
     words = {*known, *VOICE}
     taken = {column_of(table.columns, name) for name in ("path", "label", "start", "end")}
     taken |= {_named(table, ("id",)), _named(table, PARTS)}
-    found, unused = {}, []
+    found: dict[str, str] = {}
+    unused: list[str] = []
     for column in table.columns:
         label = label_of(_AFFIX.sub("", column.lower()))
         if column in taken or (column.lower() in OTHERS and label not in words):

@@ -18,6 +18,7 @@ from affekt.models.card import label_set, least_probability
 from affekt.models.zoo import load_model
 from affekt.recognize.modalities import modality
 from affekt.recognize.trace import Trace
+from affekt.speech.activity import Piece
 from affekt.speech.audio import Source, name_of
 from affekt.speech.baseline import LEAST_SECONDS, Accumulator, Baseline
 from affekt.speech.channels import ReadOptions, channel_names
@@ -300,7 +301,12 @@ class Recognizer:
         return list(self.analyse(source).predictions)
 
     def analyse(
-        self, source: Source | Sample, *, trace: Trace | None = None, stop: threading.Event | None = None
+        self,
+        source: Source | Sample,
+        *,
+        trace: Trace | None = None,
+        stop: threading.Event | None = None,
+        piece: Piece | None = None,
     ) -> Result:
         """Like :meth:`predict`, with the summary, the duration and what was odd about the recording.
 
@@ -312,6 +318,8 @@ class Recognizer:
             Filled with what a picture of the recording needs.
         stop : threading.Event, optional
             When another thread sets it, the work ends within a block.
+        piece : Piece, optional
+            Of speech: the part of it that is wanted, between two pauses, with times of the whole.
 
         Raises
         ------
@@ -324,6 +332,7 @@ class Recognizer:
         streams: list[Stream] = []
         names: tuple[str | None, ...] = (None,)
         predictions: list[Prediction] = []
+        form = {"piece": piece} if piece else {}
         for block in self._modality.load("reader")(source, warn=problems.append, **self._reading):
             if stop and stop.is_set():
                 raise InterruptedError("stopped before its end")
@@ -331,13 +340,15 @@ class Recognizer:
             columns = block.T if has_channels else (block,)
             if not streams:
                 names = channel_names(len(columns)) if has_channels else (None,)
-                streams = [self.stream(listener=trace.listener(who) if trace else None) for who in names]
+                streams = [self.stream(listener=trace.listener(who) if trace else None, **form) for who in names]
             for who, stream, column in zip(names, streams, columns, strict=True):
                 predictions += _by(who, stream.feed(column))
             if trace and self._modality.channels:
                 trace.see(block)
             if trace and trace.on_piece:
                 trace.on_piece(block, streams[0])
+            if piece and all(stream.ended for stream in streams):
+                break
         streams = streams or [self.stream()]
         for who, stream in zip(names, streams, strict=True):
             predictions += _by(who, stream.flush())

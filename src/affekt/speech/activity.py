@@ -58,6 +58,51 @@ class ActivityOptions:
             raise InputError("shortest, pause and block are at least 0.02 s; margin is at most half a pause.")
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A part of a signal between two pauses: the parts joined have exactly the regions of the whole.
+
+    A cut is made at the first frame at or after a given second where nobody
+    speaks whatever came before: where a machine that begins there in the middle
+    of speech has found a pause. From such a frame on, the regions do not
+    depend on what lies before it. So every piece finds its own two cuts, and the
+    next piece finds the same ones. Where nobody ever pauses a piece has no
+    regions, and the one before it goes on.
+
+    Parameters
+    ----------
+    start : float
+        Seconds, whole blocks of :class:`ActivityOptions`: pieces are scored on the grid of the whole.
+    end : float, optional
+        The ``start`` of the next piece; by default the piece goes on to the end of the signal.
+
+    Raises
+    ------
+    InputError
+        If that is no interval.
+
+    Examples
+    --------
+    >>> Piece(600, 1200).end
+    1200
+    """
+
+    start: float = 0.0
+    end: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.start < 0 or (self.end is not None and self.end <= self.start):
+            raise InputError(f"start {self.start} and end {self.end} are no interval; allowed: 0 <= start < end.")
+
+    def frames(self, block: int) -> tuple[int, int | None]:
+        """Where it starts and ends in frames; raises InputError where that is not between two blocks of so many."""
+        rate = SAMPLING_RATE / HOP
+        start, end = round(self.start * rate), None if self.end is None else round(self.end * rate)
+        if start % block or (start and start < CONTEXT):
+            raise InputError(f"start is {self.start} s; allowed: multiples of the block, {block / rate:g} s.")
+        return start, end
+
+
 class Activity:
     """Finds speech in a signal that arrives in pieces.
 
@@ -67,16 +112,25 @@ class Activity:
         Signal (n,) at 16 kHz to a probability of speech per 20 ms frame (t,);
         the model ``activity`` does it.
     options : ActivityOptions
+    piece : Piece, optional
+        The part of the signal that is wanted; what is fed begins at the sample ``begin``.
     """
 
-    def __init__(self, score: Score, options: ActivityOptions | None = None) -> None:
+    def __init__(self, score: Score, options: ActivityOptions | None = None, piece: Piece | None = None) -> None:
         self.options = options or ActivityOptions()
         self._score = score
-        self._buffer = Buffer()
         self._block = max(1, round(self.options.block * SAMPLING_RATE / HOP))
-        self._scored = 0
-        self._machine = _Machine(self.options)
-        self._length = 0
+        first, last = (piece or Piece()).frames(self._block)
+        self.begin = max(0, first - CONTEXT) * HOP
+        self._buffer = Buffer(self.begin)
+        self._scored = first
+        self._machine = _Machine(self.options, first, last)
+        self._length = self.begin
+
+    @property
+    def ended(self) -> bool:
+        """Whether the end of the piece was found: nothing more will come."""
+        return self._machine.ended
 
     def feed(self, signal: NDArray[np.float32]) -> list[Region]:
         """Take more signal (n,); return the regions that ended, in samples."""
@@ -120,22 +174,33 @@ class Activity:
 
 
 class _Machine:
-    """Silence -> candidate -> speech -> maybe over -> silence."""
+    """Silence -> candidate -> speech -> maybe over -> silence.
 
-    def __init__(self, options: ActivityOptions) -> None:
+    One that does not begin at the start of the signal takes it that somebody has been speaking until now: that
+    speech ends no earlier than any that there may be. It is another piece's, and so is all behind the end, which
+    a second machine of the kind finds.
+    """
+
+    def __init__(self, options: ActivityOptions, first: int = 0, last: int | None = None) -> None:
         frames = SAMPLING_RATE / HOP
         self._on, self._off = options.on, options.off
         self._shortest, self._pause = round(options.shortest * frames), round(options.pause * frames)
         self._margin = round(options.margin * SAMPLING_RATE)
-        self._now = 0
-        self._start: int | None = None
-        self._last = 0
+        self._now = first
+        self._start: int | None = first or None
+        self._last = first
         self._voiced = 0
         self._free_from = 0
+        self._others = first > 0
+        self._next = _Machine(options, last) if last else None
+
+    @property
+    def ended(self) -> bool:
+        return self._next is not None and not self._next._others
 
     @property
     def growing(self) -> Region | None:
-        if self._start is None or self._voiced < self._shortest:
+        if self._start is None or self._voiced < self._shortest or self._others:
             return None
         return self._begin(), self._last * HOP
 
@@ -147,13 +212,22 @@ class _Machine:
     def step(self, scores: NDArray[np.float32]) -> list[Region]:
         closed: list[Region] = []
         for score in scores.tolist():
-            if score >= (self._on if self._start is None else self._off):
-                self._start = self._now if self._start is None else self._start
-                self._voiced += 1
-                self._last = self._now + 1
-            elif self._start is not None and self._now - self._last >= self._pause:
-                closed += self._close(self._now * HOP)
-            self._now += 1
+            if self.ended:
+                break
+            if self._next and self._now >= self._next._now:
+                self._next._take(score)
+            closed += self._take(score)
+        return closed
+
+    def _take(self, score: float) -> list[Region]:
+        closed: list[Region] = []
+        if score >= (self._on if self._start is None else self._off):
+            self._start = self._now if self._start is None else self._start
+            self._voiced += 1
+            self._last = self._now + 1
+        elif self._start is not None and self._now - self._last >= self._pause:
+            closed = self._close(self._now * HOP)
+        self._now += 1
         return closed
 
     def finish(self, length: int) -> list[Region]:
@@ -165,7 +239,8 @@ class _Machine:
 
     def _close(self, limit: int) -> list[Region]:
         start, end = self._begin(), min(limit, self._last * HOP + self._margin)
-        enough = self._voiced >= self._shortest
+        enough = self._voiced >= self._shortest and not self._others
+        self._others = False
         self._start, self._voiced = None, 0
         if not enough:
             return []

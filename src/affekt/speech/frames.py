@@ -7,13 +7,17 @@ from numpy.typing import NDArray
 
 
 class Buffer:
-    """The recent past of a signal: appended to at the end, forgotten from the start."""
+    """The recent past of a signal: appended to at the end, forgotten from the start.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    start : int
+        The absolute sample that is appended first.
+    """
+
+    def __init__(self, start: int = 0) -> None:
         self._parts: list[NDArray[np.float32]] = []
-        self._start = 0
-        self._end = 0
-        self._needed = 0
+        self._start = self._end = self._needed = start
 
     @property
     def end(self) -> int:

@@ -20,7 +20,7 @@ from affekt.errors import InputError, ModelError
 from affekt.labels import LabelMap
 from affekt.models.onnx import Model, softmax
 from affekt.models.zoo import load_model
-from affekt.speech.activity import CONTEXT, HOP, Activity, ActivityOptions
+from affekt.speech.activity import CONTEXT, HOP, Activity, ActivityOptions, Piece
 from affekt.speech.baseline import Accumulator, Baseline
 from affekt.speech.decode import check_sampling_rate
 from affekt.speech.feature_model import FeatureModel
@@ -103,9 +103,11 @@ class SpeechSetup:
         """How its sources are to be read: as they are."""
         return {}
 
-    def stream(self, *, sampling_rate: int = RATE, listener: Listener | None = None) -> Stream:
-        """A stream to feed with signal at ``sampling_rate`` hertz."""
-        return Stream(self, sampling_rate=sampling_rate, listener=listener)
+    def stream(
+        self, *, sampling_rate: int = RATE, listener: Listener | None = None, piece: Piece | None = None
+    ) -> Stream:
+        """A stream to feed with signal at ``sampling_rate`` hertz, whose answers are those of a piece of it."""
+        return Stream(self, sampling_rate=sampling_rate, listener=listener, piece=piece)
 
 
 def open_speech(
@@ -147,18 +149,29 @@ class Stream:
         Hertz of what will be fed; resampled to 16 kHz as it comes.
     listener : Listener, optional
         Notified of more than segments.
+    piece : Piece, optional
+        The part of the signal that is wanted. All is fed from the start; what lies before the piece costs nothing
+        but its resampling, and once ``ended`` the rest need not be fed.
 
     Raises
     ------
     InputError
-        If the sampling rate is not allowed.
+        If the sampling rate is not allowed, or the piece does not begin with a block of the activity.
     """
 
-    def __init__(self, setup: SpeechSetup, *, sampling_rate: int = RATE, listener: Listener | None = None) -> None:
+    def __init__(
+        self,
+        setup: SpeechSetup,
+        *,
+        sampling_rate: int = RATE,
+        listener: Listener | None = None,
+        piece: Piece | None = None,
+    ) -> None:
         check_sampling_rate(sampling_rate)
         self._speech = setup.activity
-        self._activity = Activity(self._speech, setup.options.activity)
-        self._buffer, self._listener = Buffer(), listener or Listener()
+        self._activity = Activity(self._speech, setup.options.activity, piece)
+        self._taken = 0
+        self._buffer, self._listener = Buffer(self._activity.begin), listener or Listener()
         self._reader = _RegionReader(setup, self._listener)
         self._resampler = None
         if sampling_rate != RATE:
@@ -168,7 +181,12 @@ class Stream:
     @property
     def position(self) -> float:
         """Seconds of signal taken so far."""
-        return self._buffer.end / RATE
+        return self._taken / RATE
+
+    @property
+    def ended(self) -> bool:
+        """Whether the piece that is wanted is over; always False of a whole signal."""
+        return self._activity.ended
 
     @property
     def accumulator(self) -> Accumulator:
@@ -263,7 +281,11 @@ class Stream:
     def _take(self, signal: NDArray[np.float32]) -> list[Prediction]:
         # In bounded bites, so that a whole file fed at once is not held twice.
         done: list[Prediction] = []
-        for start in range(0, len(signal), RATE):
+        skipped = min(len(signal), max(0, self._activity.begin - self._taken))
+        self._taken += len(signal)
+        for start in range(skipped, len(signal), RATE):
+            if self.ended:
+                break
             part = signal[start : start + RATE]
             self._buffer.append(part)
             done += self._finish(self._activity.feed(part))

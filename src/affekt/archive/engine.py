@@ -1,0 +1,122 @@
+"""Shards to workers, and what is done when a worker dies: the same for all engines."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from affekt.archive.shards import Shard
+from affekt.errors import StoreError
+
+#: What a shard is done with, and whom to tell the position of the input that is begun, to its state.
+Work = Callable[[Shard, Callable[[int], None]], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Done:
+    """A shard that is committed, and its state."""
+
+    shard: Shard
+    state: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Died:
+    """A shard whose worker died, at which input (None: before the first), and how."""
+
+    shard: Shard
+    index: int | None
+    reason: str
+
+
+class Executor(Protocol):
+    """Workers that each opened what they need once. Exceptions of the work itself come out of :meth:`wait`."""
+
+    @property
+    def workers(self) -> int:
+        """How many shards may be given out at once; it may change."""
+
+    def open(self, fn: Callable[[], Work]) -> None:
+        """Say what workers open when they start."""
+
+    def submit(self, shard: Shard) -> None:
+        """Give a shard to a worker that is free; there are never more shards than workers."""
+
+    def wait(self) -> list[Done | Died]:
+        """Wait until some are over, or there are more workers."""
+
+    def close(self) -> None:
+        """End all workers."""
+
+
+def map_shards(
+    fn: Callable[[], Work], shards: Iterable[Shard], executor: Executor, *, tries: int = 3
+) -> Iterator[dict[str, Any]]:
+    """Work on shards with an executor's workers; states come as shards are committed.
+
+    A worker that dies (of memory, of a decoder's fault) is replaced and its shard tried again, alone: no other
+    worker runs meanwhile, so that all of the memory is its. An input at which workers died so often
+    is set aside, and the rest of its shard done.
+
+    Parameters
+    ----------
+    fn : callable
+        Opens what a worker needs, and returns what works on shards; both happen in the worker.
+    shards : iterable of Shard
+        Read no faster than they are worked on.
+    executor : Executor
+    tries : int
+
+    Yields
+    ------
+    dict
+        The state of each shard.
+
+    Raises
+    ------
+    StoreError
+        If workers die before they begin with anything.
+    """
+    source, retried = iter(shards), deque[Shard]()
+    running, is_over = 0, False
+    strikes: Counter[tuple[int, int | None]] = Counter()
+    executor.open(fn)
+    try:
+        while True:
+            while running < executor.workers and not (retried and running):
+                shard = retried.popleft() if retried else next(source, None)
+                if shard is None:
+                    is_over = True
+                    break
+                executor.submit(shard)
+                running += 1
+                if strikes and any(number == shard.number for number, _ in strikes):
+                    break
+            if is_over and not running and not retried:
+                return
+            for event in executor.wait():
+                running -= 1
+                if isinstance(event, Done):
+                    strikes = Counter({key: n for key, n in strikes.items() if key[0] != event.shard.number})
+                    yield event.state
+                    continue
+                key = (event.shard.number, event.index)
+                strikes[key] += 1
+                retried.append(_next_try(event, strikes[key], tries))
+    finally:
+        executor.close()
+
+
+def _next_try(event: Died, strikes: int, tries: int) -> Shard:
+    """The shard to try now: without the input that killed its workers, if that was its last chance."""
+    if strikes < tries:
+        return event.shard
+    if event.index is None:
+        raise StoreError(
+            f"workers die before their first recording ({event.reason}, {strikes} times). Use fewer --workers, or a "
+            "machine with more memory."
+        )
+    why = f"the worker died of it {strikes} time{'s' * (strikes != 1)} ({event.reason})."
+    return replace(event.shard, set_aside={**event.shard.set_aside, event.index: why})

@@ -1,0 +1,217 @@
+"""Where an archive's output lies: a folder, or any address that fsspec knows. Objects appear whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from affekt._files import atomic_write
+from affekt._optional import require
+from affekt.errors import MissingExtra, StoreError
+
+if os.name == "posix":
+    import fcntl
+
+
+#: Seconds between tries of an object store.
+_PAUSES = (0.5, 1.0, 2.0, 4.0)
+
+
+class Store(Protocol):
+    """Named objects; a name is a relative path with slashes."""
+
+    address: str
+
+    def read(self, name: str) -> bytes:
+        """The object of a name; raises FileNotFoundError where there is none."""
+
+    def write(self, name: str, content: bytes) -> None:
+        """Put an object in place of any that has the name; nobody sees half of it."""
+
+    def open(self, name: str) -> IO[bytes]:
+        """The object of a name, to be read in pieces."""
+
+    def put(self, name: str, file: IO[bytes]) -> None:
+        """As :meth:`write`, with what a file holds from its start."""
+
+    def names(self, folder: str) -> Iterator[str]:
+        """All names below a folder, in no order; none where it does not exist."""
+
+    def remove(self, name: str) -> None:
+        """Remove an object, if it is there."""
+
+
+def is_address(source: str) -> bool:
+    """Whether this names a protocol, such as ``s3://``.
+
+    Examples
+    --------
+    >>> is_address("s3://calls/2026"), is_address("calls/2026")
+    (True, False)
+    """
+    return bool(re.match(r"[A-Za-z][A-Za-z0-9+.-]+(://|::)", source))
+
+
+def file_system(address: str) -> tuple[Any, str]:
+    """The file system of an address, and the path in it.
+
+    Raises
+    ------
+    MissingExtra
+        If fsspec, or the package that brings the protocol, is not installed.
+    StoreError
+        If there is no such protocol, or the account has no access.
+    """
+    fsspec = require("fsspec", extra="archive")
+    try:
+        system, path = fsspec.core.url_to_fs(address)
+    except ImportError as error:
+        # fsspec says which: "Install s3fs to access S3".
+        raise MissingExtra(f"{address}: {error}. Run: pip install with the package that it names.") from error
+    except Exception as error:
+        raise StoreError(f"{address}: cannot be opened ({type(error).__name__}: {error}).") from error
+    return system, path
+
+
+def open_store(address: str) -> Store:
+    """The store at a folder's path or an fsspec address; the folder is made when it is first written to."""
+    return RemoteStore(address) if is_address(address) else LocalStore(address)
+
+
+class LocalStore:
+    """A folder."""
+
+    def __init__(self, address: str) -> None:
+        self.address = os.path.abspath(address)
+        self._folder = Path(self.address)
+        if self._folder.exists() and not self._folder.is_dir():
+            raise StoreError(f"{address}: is a file; an archive's output is a folder. Give another --output.")
+
+    def read(self, name: str) -> bytes:
+        """The object of a name."""
+        return (self._folder / name).read_bytes()
+
+    def write(self, name: str, content: bytes) -> None:
+        """Put an object in place, by a rename."""
+        self.put(name, io.BytesIO(content))
+
+    def open(self, name: str) -> IO[bytes]:
+        """The object of a name, to be read in pieces."""
+        return open(self._folder / name, "rb")
+
+    def put(self, name: str, file: IO[bytes]) -> None:
+        """Put an object in place, by a rename."""
+        path = self._folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file.seek(0)
+        with atomic_write(path, "wb") as target:
+            shutil.copyfileobj(file, target)
+
+    def names(self, folder: str) -> Iterator[str]:
+        """All names below a folder."""
+        for where, _, files in os.walk(self._folder / folder):
+            for file in files:
+                if not file.startswith("."):
+                    yield (Path(where) / file).relative_to(self._folder).as_posix()
+
+    def remove(self, name: str) -> None:
+        """Remove an object, if it is there."""
+        (self._folder / name).unlink(missing_ok=True)
+
+
+class RemoteStore:
+    """A prefix of an object store, or a folder of another machine."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address.rstrip("/")
+        self._system, self._root = file_system(self.address)
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}"
+
+    def read(self, name: str) -> bytes:
+        """The object of a name."""
+        content: bytes = _again(lambda: self._system.cat_file(self._path(name)))
+        return content
+
+    def write(self, name: str, content: bytes) -> None:
+        """Put an object as a whole."""
+        path = self._path(name)
+        _again(lambda: self._system.makedirs(path.rsplit("/", 1)[0], exist_ok=True))
+        _again(lambda: self._system.pipe_file(path, content))
+
+    def open(self, name: str) -> IO[bytes]:
+        """The object of a name, to be read in pieces."""
+        file: IO[bytes] = self._system.open(self._path(name), "rb")
+        return file
+
+    def put(self, name: str, file: IO[bytes]) -> None:
+        """Put an object as a whole, from a file of this machine."""
+        path = self._path(name)
+        self._system.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+        file.seek(0)
+        with tempfile.NamedTemporaryFile() as copy:
+            shutil.copyfileobj(file, copy)
+            copy.flush()
+            _again(lambda: self._system.put_file(copy.name, path))
+
+    def names(self, folder: str) -> Iterator[str]:
+        """All names below a folder."""
+        self._system.invalidate_cache()
+        root = self._path("")
+        try:
+            for where, _, files in self._system.walk(self._path(folder)):
+                for file in files:
+                    yield f"{where}/{file}".lstrip("/")[len(root.lstrip("/")) :]
+        except FileNotFoundError:
+            return
+
+    def remove(self, name: str) -> None:
+        """Remove an object, if it is there."""
+        if self._system.exists(self._path(name)):
+            self._system.rm_file(self._path(name))
+
+
+def _again(call: Callable[[], Any]) -> Any:
+    """What a call gives; one that fails is tried again, for a store that is busy (503) or a connection that broke."""
+    for pause in _PAUSES:
+        try:
+            return call()
+        except (FileNotFoundError, PermissionError):
+            raise
+        except Exception:  # each file system has errors of its own
+            time.sleep(pause)
+    return call()
+
+
+@contextmanager
+def locked(store: Store) -> Iterator[None]:
+    """Nobody else of this machine writes to a folder meanwhile; a killed process leaves no lock.
+
+    Object stores have no locks: there two runs at once cost twice the work, and their records are the same.
+
+    Raises
+    ------
+    StoreError
+        If another process holds it.
+    """
+    if not isinstance(store, LocalStore) or os.name != "posix":
+        yield
+        return
+    os.makedirs(store.address, exist_ok=True)
+    with open(os.path.join(store.address, ".lock"), "w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(
+                f"{store.address}: another `affekt archive` writes there. Wait for it, or stop it and try again."
+            ) from None
+        yield
