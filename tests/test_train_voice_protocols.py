@@ -12,7 +12,9 @@ torch = pytest.importorskip("torch")
 from affekt.errors import InputError, UnknownName
 from affekt.train.recipe import Network, Recipe, Schedule, recipe_digest
 from affekt.train.sources import Sources
-from affekt.train.voice.protocols import LEFT_OUT, PLANS, Budget, Job, Plan, between, fold_rows, run_protocol
+from affekt.train.voice.protocols import (
+    LEFT_OUT, PLANS, Budget, Job, Plan, _chosen_way, between, fold_rows, run_protocol,
+)  # fmt: skip
 from affekt.types import Sample
 
 from .conftest import speech_like
@@ -101,6 +103,12 @@ def test_how_far_to_go_is_chosen_by_training_speakers_of_each_fold(job):
     assert len({line.split(":")[0] for line in told}) == 4
     log = job.output / "savee" / "fold1-seed1" / "inner" / "recipe.toml"
     assert "clips = 6" in log.read_text(), "three training speakers of three clips, one of whom judges"
+
+
+def test_with_one_training_speaker_it_is_all_of_the_way(job, tmp_path):
+    one = np.flatnonzero(job.material.speakers == job.material.speakers[0])
+    assert _chosen_way(TINY, job, (one, tmp_path / "foldOAF-seed1"), {}) == 1.0
+    assert job.tell.__self__[-1].startswith("foldOAF-seed1: all of the way")
 
 
 def test_recipes_of_other_lengths_corpora_and_seeds_share_a_digest_and_others_do_not():
