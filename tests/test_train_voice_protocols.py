@@ -13,7 +13,15 @@ from affekt.errors import InputError, UnknownName
 from affekt.train.recipe import Network, Recipe, Schedule, recipe_digest
 from affekt.train.sources import Sources
 from affekt.train.voice.protocols import (
-    LEFT_OUT, PLANS, Budget, Job, Plan, _chosen_way, between, fold_rows, run_protocol,
+    LEFT_OUT,
+    PLANS,
+    Budget,
+    Job,
+    Plan,
+    _chosen_way,
+    between,
+    fold_rows,
+    run_protocol,
 )  # fmt: skip
 from affekt.types import Sample
 
