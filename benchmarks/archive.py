@@ -3,7 +3,8 @@
 Three tables:
 
 - each format, from local files: a loop over `Recognizer.predict`, then the local engine with one worker and with two,
-  all in one run, so that the ratios hold whatever else the machine does;
+  all in one run; by the clock, which needs a machine that does nothing else, and in seconds of processor per hour of
+  sound (those of workers with what it takes to start them);
 - memory of the driver and of its largest worker over 1 to 1,000 simulated hours: one short file named again and again
   by a manifest, with a stub in place of the model;
 - planning and committing a manifest of many rows, with the stub.
@@ -77,13 +78,21 @@ def write_files(folder: Path, form: str, minutes: float) -> list[Path]:
     return paths
 
 
-def loop(paths: list[Path], model: str) -> float:
-    """Hours per hour of what people write: one model, one file after the other."""
+def processor() -> float:
+    """Seconds of processor that this process and those of it that ended took: the same on a busy machine."""
+    return sum(
+        used.ru_utime + used.ru_stime
+        for used in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
+
+
+def loop(paths: list[Path], model: str) -> tuple[float, float]:
+    """Hours per hour, and seconds of processor, of what people write: one model, one file after the other."""
     recognizer = Recognizer(model)
-    begun = perf_counter()
+    begun, used = perf_counter(), processor()
     for path in paths:
         recognizer.predict(path)
-    return len(paths) * FILE / (perf_counter() - begun)
+    return len(paths) * FILE / (perf_counter() - begun), processor() - used
 
 
 def engine(folder: Path, out: Path, model: str, workers: int) -> tuple[float, float]:
@@ -101,11 +110,15 @@ def speeds(place: Path, model: str, minutes: float) -> list[dict[str, Any]]:
     for number, form in enumerate(FORMATS):
         folder = place / f"in{number}"
         paths = write_files(folder, form, minutes)
-        row: dict[str, Any] = {"format": form, "hours": len(paths) * FILE / 3600, "loop": loop(paths, model)}
+        hours = len(paths) * FILE / 3600
+        plain, used = loop(paths, model)
+        row: dict[str, Any] = {"format": form, "hours": hours, "loop": plain, "CPU s/h": used / hours}
         for workers in (1, 2):
+            used = processor()
             whole, open_ = engine(folder, place / f"out{number}-{workers}", model, workers)
-            row |= {f"{workers} workers": whole, f"{workers} workers, open": open_}
-        row["scaling"] = row["2 workers, open"] / row["1 workers, open"] / 2
+            used = processor() - used
+            row |= {f"{workers} w.": whole, f"{workers} w., open": open_, f"{workers} w., CPU s/h": used / hours}
+        row["scaling"] = row["2 w., open"] / row["1 w., open"] / 2
         rows.append(row)
     return rows
 

@@ -276,8 +276,8 @@ def test_a_shard_whose_worker_died_is_tried_again_alone():
 
 def test_records_come_back_from_both_formats(tmp_path, conversation):
     pytest.importorskip("pyarrow")
-    soundfile.write(tmp_path / "a.wav", conversation, 16_000)
-    origin = Origin("1", "voice-small", "12", {}, 0.0, "mix", "jsonl")
+    soundfile.write(tmp_path / "a.wav", np.column_stack([conversation, conversation[::-1]]), 16_000)
+    origin = Origin("1", "voice-small", "12", {}, 0.0, "each", "jsonl")
     origin = replace(origin, labels={label: (label,) for label in Recognizer("voice-small").labels})
     store = LocalStore(str(tmp_path / "out"))
     shard = Shard(0, (Input(str(tmp_path / "a.wav"), speaker="Ann"), Input("/nowhere.wav")), 1)
@@ -290,6 +290,7 @@ def test_records_come_back_from_both_formats(tmp_path, conversation):
         assert decoded(encoded(found[form], job.origin), job.origin) == found[form]
     for key in ("source", "speaker", "duration", "error"):
         assert [one.get(key) for one in found["jsonl"]] == [one[key] for one in found["parquet"]]
+    assert list(found["parquet"][0]["summaries"]) == list(found["jsonl"][0]["summaries"]) == ["left", "right"]
     line, row = found["jsonl"][0]["segments"][0], found["parquet"][0]["segments"][0]
     assert {key: row[key] for key in line if key != "modality"} == {k: v for k, v in line.items() if k != "modality"}
 

@@ -1,7 +1,9 @@
 """``affekt archive`` as it is typed."""
 
 import json
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -54,6 +56,16 @@ def test_questions_are_answered(out):
     assert "angry" in typed("query", out, "--sql", sql)[1]
     status, _, stderr = typed("query", out, "--sql", "SELECT nothing FROM records")
     assert status == 2 and "Tables: records, segments, failures." in stderr
+
+
+def test_the_questions_of_the_page_are_answered(out):
+    pytest.importorskip("duckdb")
+    page = (Path(__file__).parent.parent / "docs/archives.md").read_text(encoding="utf-8")
+    questions = re.findall(r'archive query out --sql "(.*?[^\\])"', page, re.S)
+    assert len(questions) == 4
+    for sql in questions:
+        status, stdout, stderr = typed("query", out, "--sql", sql.replace('\\"', '"'))
+        assert (status, stderr) == (0, "") and stdout
 
 
 def test_forgetting_a_speaker(out, tmp_path):

@@ -127,9 +127,10 @@ def run_archive(
     with locked(store), _explained(store):
         _check_origin(store, job.origin)
         plan = Plan(store)
-        # Of a manifest that turns out to be wrong nothing is planned.
-        erased, found = Erased(store), inputs(sources, allow_missing=options.allow_missing)
-        plan.extend((one for one in found if one not in erased), seconds=options.shard)
+        if sources:
+            # Of a manifest that turns out to be wrong nothing is planned.
+            erased, found = Erased(store), inputs(sources, allow_missing=options.allow_missing)
+            plan.extend((one for one in found if one not in erased), seconds=options.shard)
         if not plan.shards:
             raise InputError(f"{store.address}: nothing is planned there yet; name a SOURCE.")
         store.write(ORIGIN, json.dumps({"schema": SCHEMA, **asdict(job.origin)}, indent=2).encode())

@@ -124,7 +124,6 @@ class Plan:
         self._parts = sorted(store.names("plan"))
         self.shards = self.inputs = 0
         self.seconds = 0.0
-        self.seen = Seen()
         for shard in self:
             self._count(shard)
 
@@ -146,19 +145,18 @@ class Plan:
     def _count(self, shard: Shard) -> None:
         self.shards = max(self.shards, shard.number + 1)
         self.seconds += shard.seconds
-        if shard.number == shard.group or not shard.piece:
-            self.inputs += len(shard.inputs)
-            for one in shard.inputs:
-                self.seen.add(one.key)
+        self.inputs += len(shard.inputs) * (shard.number == shard.group or not shard.piece)
 
     def extend(self, found: Iterable[Input], *, seconds: float) -> int:
         """Add the inputs that were not planned before; returns how many they were. All or none of them are added."""
-        before = self.inputs
+        before, seen = self.inputs, Seen()
+        for shard in self:
+            for one in shard.inputs:
+                seen.add(one.key)
         with tempfile.TemporaryFile() as lines:
-            for shard in cut((one for one in found if self.seen.add(one.key)), seconds=seconds, first=self.shards):
+            for shard in cut((one for one in found if seen.add(one.key)), seconds=seconds, first=self.shards):
                 lines.write(json.dumps(shard.record()).encode() + b"\n")
-                self.shards, self.seconds = shard.number + 1, self.seconds + shard.seconds
-                self.inputs += len(shard.inputs) * (shard.number == shard.group or not shard.piece)
+                self._count(shard)
             if self.inputs > before:
                 name = f"plan/{len(self._parts):04d}.jsonl"
                 self._store.put(name, lines)
