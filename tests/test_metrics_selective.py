@@ -542,7 +542,7 @@ def test_predict_shows_the_set_that_was_asked_for(clips, calibrated_file):
     labels = recognizer.label_set(recognizer.analyse(str(clips[0])).summary, 0.8)
     shown = run("predict", clips[0], "--model", calibrated_file, "--coverage", 0.8)
     assert "with 80 % coverage" in shown.splitlines()[1]
-    assert f", with 80 % coverage: {', '.join(labels)}" in shown.splitlines()[-1]
+    assert f", with 80 % coverage: {', '.join(labels)}" in shown.splitlines()[-2]
     assert "--coverage is for the table" in run(
         "predict", clips[0], "--model", calibrated_file, "--coverage", 0.8, "--format", "csv", status=2
     )

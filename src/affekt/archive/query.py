@@ -10,6 +10,7 @@ from affekt.archive.records import FORMATS
 from affekt.archive.run import existing
 from affekt.archive.store import file_system, is_address, open_store
 from affekt.errors import InputError
+from affekt.labels import DIMENSIONS
 
 #: A row for each record of what went well, with the summary's fields; for each segment; for each failure.
 _VIEWS = """
@@ -19,7 +20,7 @@ CREATE VIEW segments AS SELECT {described}, segment."start" + "start" AS "start"
 CREATE VIEW failures AS SELECT {described}, error.kind AS kind, error.reason AS reason FROM parts
     WHERE error IS NOT NULL;
 """
-_ANSWER = ("label", "unsure", "best", "confidence", "quality", "reason", "who", "scores")
+_ANSWER = ("label", "unsure", "best", "confidence", "quality", "reason", "who", "scores", "dimensions")
 
 
 def query(output: str, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -79,7 +80,8 @@ def _columns(labels: Iterable[str]) -> dict[str, str]:
     scores = ", ".join(f'"{label.replace(chr(34), chr(34) * 2)}" DOUBLE' for label in labels)
     answer = (
         '"start" DOUBLE, "end" DOUBLE, label VARCHAR, unsure BOOLEAN, best VARCHAR, confidence DOUBLE, '
-        f"quality DOUBLE, reason VARCHAR, who VARCHAR, scores STRUCT({scores})"
+        f"quality DOUBLE, reason VARCHAR, who VARCHAR, scores STRUCT({scores}), "
+        f"dimensions STRUCT({', '.join(f'{name} DOUBLE' for name in DIMENSIONS)})"
     )
     return {
         "source": "VARCHAR",

@@ -10,6 +10,7 @@ from typing import Any
 
 from affekt._optional import require
 from affekt.archive.sources import Input
+from affekt.labels import DIMENSIONS
 from affekt.types import Result
 from affekt.write.fields import utf8
 from affekt.write.predictions import record
@@ -110,6 +111,7 @@ def _schema(origin: Origin) -> Any:
         ("reason", text),
         ("who", text),
         ("scores", arrow.struct([(utf8(label), number) for label in origin.labels])),
+        ("dimensions", arrow.struct([(name, number) for name in DIMENSIONS])),
     ]
     columns = {
         "source": text,
