@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -64,6 +66,18 @@ def test_the_name_of_the_output_says_its_format(affekt, clips, tmp_path, name, f
     expected = affekt("predict", clips[0], "-f", form).stdout
     assert affekt("predict", clips[0], "-o", tmp_path / name).exit_code == 0
     assert (tmp_path / name).read_text(encoding="utf-8") == expected
+
+
+def test_a_name_in_parquet_is_one_of_parquet(affekt, clips, tmp_path):
+    pytest.importorskip("pyarrow")
+    assert affekt("predict", clips[0], "-o", tmp_path / "a.parquet").exit_code == 0
+    assert (tmp_path / "a.parquet").read_bytes().startswith(b"PAR1")
+
+
+def test_recipes_are_listed_without_what_training_needs():
+    code = "import sys; sys.modules['torch'] = None; from affekt.cli import main; main(['recipes'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "ravdess-dnn180" in done.stdout, done.stderr
 
 
 def test_a_format_that_is_given_counts_more_than_the_name(affekt, clips, tmp_path):

@@ -216,7 +216,7 @@ def form_of(output: Path | None) -> str:
     if output is None or output.is_dir():
         return "table"
     # A .txt may be anything; the longest first, because .shares.csv is one of .csv, too.
-    endings = {suffix: form for form, suffix in SUFFIXES.items() if suffix != ".txt"}
+    endings = {suffix: form for form, suffix in SUFFIXES.items() if suffix != ".txt"} | {".parquet": "parquet"}
     for suffix in sorted(endings, key=len, reverse=True):
         if output.name.lower().endswith(suffix.lower()):
             return endings[suffix]

@@ -6,7 +6,6 @@ import json
 
 import click
 
-from affekt._optional import require
 from affekt.cli.terminal import console, polite
 
 
@@ -19,7 +18,6 @@ def recipes(form: str) -> None:
     `affekt reproduce NAME` runs a well-known recipe as published and as it should be; `affekt train NAME` trains the
     models that ship, and by the honest protocol those of the well-known recipes.
     """
-    require("torch", extra="train")
     from affekt.train.recipe import recipe_facts, recipe_names
 
     facts = [recipe_facts(name) for name in recipe_names()]
