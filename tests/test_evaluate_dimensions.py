@@ -44,6 +44,16 @@ def test_clips_without_a_number_or_an_answer_do_not_count():
     assert with_dimensions(EMPTY, samples[1:3], answers[1:3]) == EMPTY
 
 
+def test_a_column_that_may_be_something_else_is_left_out_with_a_warning():
+    samples = [sample(i, arousal=str(i), valence="positive") for i in range(4)]
+    found = with_dimensions(EMPTY, samples, [said("sad")] * 4)
+    assert found.metrics == {}
+    assert [warning.split(" was")[0] for warning in found.warnings] == ["valence", "arousal"]
+    assert "--scale LOW:HIGH" in found.warnings[1]
+    with pytest.raises(InputError, match="no number"):
+        with_dimensions(EMPTY, samples, [said("sad")] * 4, scale=(0, 3))
+
+
 def test_numbers_on_another_scale_are_refused_with_the_option():
     with pytest.raises(InputError, match="arousal is 4, outside -1 to 1.*--scale 1:7"):
         number_of(sample(0, arousal="4"), "arousal", (-1, 1))
@@ -74,4 +84,5 @@ def test_the_command(clips, tmp_path):
     done = CliRunner().invoke(main, ["evaluate", "voice-small", "--corpus", f"folder={table}", "--scale", "1:7"])
     assert done.exit_code == 0 and "CCC, arousal" in done.stdout
     done = CliRunner().invoke(main, ["evaluate", "voice-small", "--corpus", f"folder={table}"])
-    assert done.exit_code == 2 and "--scale LOW:HIGH" in done.stderr
+    assert done.exit_code == 0 and "CCC, arousal" not in done.stdout
+    assert "arousal was not compared" in done.stdout and "--scale LOW:HIGH" in done.stdout

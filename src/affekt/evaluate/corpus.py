@@ -19,7 +19,7 @@ from affekt.data.splits import fixed_speakers, fixed_split, is_published_split, 
 from affekt.data.wording import in_words_of
 from affekt.errors import CorpusError, InputError
 from affekt.evaluate.answers import Answers, answer, answer_pictures
-from affekt.evaluate.dimensions import SCALE, with_dimensions
+from affekt.evaluate.dimensions import with_dimensions
 from affekt.evaluate.speakers import BASELINES
 from affekt.labels import LabelMap
 from affekt.metrics.report import report, stamped
@@ -66,8 +66,8 @@ class TestSet:
         What pictures are taken for, one of ``affekt.evaluate.answers.CROPS``.
     trained_on : sequence of Sample
         Pictures that the model learned from; those of the test set that nearly are one of them are scored apart.
-    scale : (low, high)
-        Of the numbers for valence, arousal and dominance that samples may have.
+    scale : (low, high), optional
+        Of the numbers for valence, arousal and dominance that samples may have; see ``with_dimensions``.
     """
 
     #: pytest would otherwise take it for a class of tests.
@@ -82,7 +82,7 @@ class TestSet:
     baseline: str = "none"
     crop: str = "auto"
     trained_on: Sequence[Sample] = ()
-    scale: tuple[float, float] = SCALE
+    scale: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,11 @@ SCALE = (-1.0, 1.0)
 
 
 def with_dimensions(
-    report: Report, samples: Sequence[Sample], predictions: Sequence[Prediction], *, scale: tuple[float, float] = SCALE
+    report: Report,
+    samples: Sequence[Sample],
+    predictions: Sequence[Prediction],
+    *,
+    scale: tuple[float, float] | None = None,
 ) -> Report:
     """A report with ``CCC``, ``RMSE`` and ``pairs in order`` of each dimension that samples have a number of.
 
@@ -29,26 +33,33 @@ def with_dimensions(
         Their ``meta`` may have ``valence``, ``arousal`` and ``dominance``; cells that are empty do not count.
     predictions : sequence of Prediction
         One per sample; those without dimensions do not count.
-    scale : (low, high)
-        What the numbers run from and to; RMSE is in units of -1 to 1.
+    scale : (low, high), optional
+        What the numbers run from and to; RMSE is in units of -1 to 1. By default they are taken for -1 to 1, and a
+        column that is something else is left out with a warning: it may be there for another reason.
 
     Raises
     ------
     InputError
-        If a cell is no number, or lies outside the scale.
+        If a scale is given, and a cell is no number or lies outside it.
     """
-    metrics = dict(report.metrics)
+    metrics, warnings = dict(report.metrics), list(report.warnings)
     for name in DIMENSIONS:
-        rows = [
-            (number_of(sample, name, scale), prediction.dimensions[name], speaker_of(sample))
-            for sample, prediction in zip(samples, predictions, strict=True)
-            if str(sample.meta.get(name, "")).strip() and prediction.dimensions
-        ]
+        try:
+            rows = [
+                (number_of(sample, name, scale or SCALE), prediction.dimensions[name], speaker_of(sample))
+                for sample, prediction in zip(samples, predictions, strict=True)
+                if str(sample.meta.get(name, "")).strip() and prediction.dimensions
+            ]
+        except InputError as error:
+            if scale:
+                raise
+            warnings.append(f"{name} was not compared. {error}")
+            continue
         if len(rows) > 1:
             truth, said, speakers = zip(*rows, strict=True)
             found = dimension_metrics(truth, said, groups=speakers, rng=np.random.default_rng(0))
             metrics |= {f"{metric}, {name}": estimate for metric, estimate in found.items()}
-    return replace(report, metrics=metrics)
+    return replace(report, metrics=metrics, warnings=tuple(warnings))
 
 
 def number_of(sample: Sample, name: str, scale: tuple[float, float]) -> float:
