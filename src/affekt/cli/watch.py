@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 LATE = 0.1
 #: Faces and segments that the terminal shows, and the widest bar, in characters.
 LISTED, WIDEST = 8, 30
+#: Largest width and height that the window opens at.
+WINDOW = (1280, 720)
 TITLE = "affekt watch (q ends)"
 
 See = Callable[["Frame", "Sequence[Event]", "Sequence[Prediction]"], None]
@@ -155,16 +157,23 @@ def _window(labels: tuple[str, ...]) -> Iterator[Any]:
     except ImportError:
         raise MissingExtra("--window needs OpenCV with windows. Run: pip install 'opencv-python<5'") from None
     try:
-        cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL)
+        cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
     except cv2.error:
         raise InputError(
             "--window: this OpenCV cannot open windows (it is the headless one, or there is no screen); install "
             "opencv-python<5 in its place, or leave --window out."
         ) from None
 
+    sizes = list[tuple[int, int]]()
+
     def see(frame: Any, events: Any, faces: Sequence[Prediction]) -> bool:
         if frame is None:
             return True
+        height, width = frame.pixels.shape[:2]
+        if not sizes:  # else it opens at a size of its own; later the user's counts
+            scale = min(1.0, WINDOW[0] / width, WINDOW[1] / height)
+            sizes.append((round(scale * width), round(scale * height)))
+            cv2.resizeWindow(TITLE, *sizes[0])
         cv2.imshow(TITLE, annotated(frame.pixels, faces, labels)[:, :, ::-1])
         closed = cv2.waitKey(1) & 0xFF == ord("q") or cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1
         return not closed
