@@ -158,7 +158,7 @@ def _face(opened: Model, model: str | os.PathLike[str]) -> MapNetwork:
             network.head.weight.copy_(torch.from_numpy(values[:, :, 0, 0]))  # type: ignore[union-attr,operator]
             network.head.bias.zero_()  # type: ignore[union-attr,operator]
         ensemble.adjustment.copy_(torch.from_numpy(constants[0]))
-    _check(opened, ensemble, probe)
+    _check(opened, ensemble, probe, tolerance=TOLERANCE_INT8)
     return MapNetwork(
         opened.card,
         ensemble,

@@ -1,4 +1,4 @@
-"""From trained face networks to one ONNX file with its card, its weights kept in half the bits."""
+"""From trained face networks to one ONNX file with its card, in int8 or with its weights kept in half the bits."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from affekt._files import atomic_write
 from affekt._optional import require
@@ -18,6 +19,7 @@ from affekt.face.shape import SIZE
 from affekt.models.card import KEY, Card
 from affekt.models.onnx import open_model
 from affekt.train.export import OPSET
+from affekt.train.quantise import quantise_convolutions
 
 OUTPUTS = ("logits", "votes", "maps")
 #: Largest difference between file and network, of outputs of about 10: what half the bits of the weights cost.
@@ -26,18 +28,21 @@ TOLERANCE = 0.05
 _LARGE = 1024
 
 
-def export_faces(ensemble: FaceEnsemble, card: Card, path: Path) -> float:
+def export_faces(ensemble: FaceEnsemble, card: Card, path: Path, *, seen: NDArray[np.uint8] | None = None) -> float:
     """Write face networks as ONNX with the card inside, and compare the two.
 
     The weights of convolutions are kept as float16 and widened when the file
-    is opened; all is computed in float32.
+    is opened; all is computed in float32. With faces to see the ranges of
+    activations on, the convolutions are then rounded to int8.
 
     Parameters
     ----------
     ensemble : FaceEnsemble
     card : Card
     path : Path
-        Written only if the file agrees with the networks.
+        Written only if the file agrees with the networks, before it is rounded.
+    seen : uint8 array, shape (n, 48, 48), optional
+        Faces that were learned from.
 
     Returns
     -------
@@ -50,19 +55,29 @@ def export_faces(ensemble: FaceEnsemble, card: Card, path: Path) -> float:
         If they differ by more than 0.05.
     """
     onnx = require("onnx", extra="train")
-    model = onnx.load_from_string(_graph(ensemble.eval()))
-    _halve_weights(model)
-    del model.metadata_props[:]
-    onnx.helper.set_model_props(model, {KEY: card.to_json()})
-    model.producer_name, model.doc_string = "affekt", f"{card.name}: grey faces of {SIZE} x {SIZE} in, logits out"
+    plain = onnx.load_from_string(_graph(ensemble.eval()))
     part = path.with_suffix(".part.onnx")
-    with atomic_write(part, "wb") as file:
-        file.write(model.SerializeToString())
+    _write(plain, card, part)
     difference = face_parity(ensemble, part)
     if difference > TOLERANCE:
         raise ModelError(f"{path}: the file and the networks differ by {difference:.1e}; allowed: {TOLERANCE:.0e}.")
+    if seen is not None:
+        batches = np.array_split(seen.astype(np.float32), max(1, len(seen) // 16))
+        _write(quantise_convolutions(plain, ({"faces": batch} for batch in batches)), card, part)
     part.replace(path)
     return difference
+
+
+def _write(model: Any, card: Card, path: Path) -> None:
+    onnx = require("onnx", extra="train")
+    written = onnx.ModelProto()
+    written.CopyFrom(model)
+    _halve_weights(written)
+    del written.metadata_props[:]
+    onnx.helper.set_model_props(written, {KEY: card.to_json()})
+    written.producer_name, written.doc_string = "affekt", f"{card.name}: grey faces of {SIZE} x {SIZE} in, logits out"
+    with atomic_write(path, "wb") as file:
+        file.write(written.SerializeToString())
 
 
 def face_parity(ensemble: FaceEnsemble, path: Path) -> float:
