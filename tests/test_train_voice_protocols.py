@@ -10,8 +10,9 @@ import soundfile
 torch = pytest.importorskip("torch")
 
 from affekt.errors import InputError, UnknownName
-from affekt.train.recipe import Network, Recipe, Schedule, recipe_digest
+from affekt.train.recipe import Network, Recipe, Schedule, WhisperRecipe, WhisperSizes, load_recipe, recipe_digest
 from affekt.train.sources import Sources
+from affekt.train.voice.networks import shape_of
 from affekt.train.voice.protocols import (
     LEFT_OUT,
     PLANS,
@@ -23,9 +24,11 @@ from affekt.train.voice.protocols import (
     fold_rows,
     run_protocol,
 )  # fmt: skip
+from affekt.train.voice.teacher import load_teacher
 from affekt.types import Sample
 
 from .conftest import speech_like
+from .test_train_voice_teacher import random_weights, safetensors
 
 TINY = Recipe(
     corpora=("ravdess", "savee"),
@@ -107,15 +110,45 @@ def test_a_protocol_reports_all_ways_to_know_the_speaker(job):
 
 def test_how_far_to_go_is_chosen_by_training_speakers_of_each_fold(job):
     run_protocol("savee", job)
-    told = [line for line in job.tell.__self__ if "of the way, by UAR of 1 training speakers" in line]
-    assert len({line.split(":")[0] for line in told}) == 4
-    log = job.output / "savee" / "fold1-seed1" / "inner" / "recipe.toml"
-    assert "clips = 6" in log.read_text(), "three training speakers of three clips, one of whom judges"
+    told = [line for line in job.tell.__self__ if ", by UAR of 1 training speakers" in line]
+    chosen = dict(line.split(", by UAR")[0].split(": ") for line in told)
+    assert len(chosen) == 4
+    assert all("0.25 of the way: 0." in line and "from scratch: " in line for line in told)
+    for fold, words in chosen.items():
+        folder = job.output / "savee" / fold
+        for inner in ("inner", "inner-scratch"):
+            log = (folder / inner / "recipe.toml").read_text()
+            assert "clips = 6" in log, "three training speakers of three clips, one of whom judges"
+        # From what the others left the rates are a share of the recipe's.
+        rate = TINY.schedule.learning_rate * (1 if words == "from scratch" else job.budget.rate)
+        assert load_recipe(folder / "recipe.toml").schedule.learning_rate == pytest.approx(rate)
+
+
+def test_in_the_second_stage_the_encoder_learns_inside_of_each_fold(job, tmp_path):
+    recipe = WhisperRecipe(
+        corpora=TINY.corpora,
+        labels=TINY.labels,
+        network=WhisperSizes(layers=1, levels=1, channels=16, attention_heads=2, heads=2, embedding=12, hidden=8),
+        schedule=dataclasses.replace(TINY.schedule, ways=0),
+        tuning=dataclasses.replace(TINY.schedule, ways=1),
+    )
+    teacher = safetensors(random_weights(), tmp_path / "model.safetensors")
+    sources = dataclasses.replace(job.sources, teacher=(teacher,))
+    tuned = dataclasses.replace(
+        job, recipe=recipe, sources=sources, output=tmp_path, budget=dataclasses.replace(job.budget, tuned=1)
+    )
+    rows = run_protocol("savee", tuned)
+    assert all("then 1 epochs of the encoder, too" in row["words"] for row in rows)
+    before = load_teacher([teacher], shape_of(recipe)).state_dict()
+    after = torch.load(tmp_path / "savee" / "fold1-seed1" / "tuned" / "best.pt", weights_only=True)
+    assert not torch.equal(before["first.weight"], after["encoder.first.weight"])
+    # The heads of the second stage are those that the first one left, tuned.
+    assert load_recipe(tmp_path / "savee" / "fold1-seed1" / "tuned" / "recipe.toml").frozen is False
 
 
 def test_with_one_training_speaker_it_is_all_of_the_way(job, tmp_path):
     one = np.flatnonzero(job.material.speakers == job.material.speakers[0])
-    assert _chosen_way(TINY, job, (one, tmp_path / "foldOAF-seed1"), {}) == 1.0
+    assert _chosen_way((TINY, PLANS["tess"], 1), job, (one, tmp_path / "foldOAF-seed1"), {}) == 1.0
     assert job.tell.__self__[-1].startswith("foldOAF-seed1: all of the way")
 
 

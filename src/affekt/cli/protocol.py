@@ -33,6 +33,13 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--others", type=click.IntRange(1), default=10, show_default=True, help="Epochs over other corpora.")
 @click.option("--epochs", type=click.IntRange(1), default=30, show_default=True, help="Epochs over the folds.")
 @click.option(
+    "--tuned",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Of voice: epochs over the folds in which the encoder learns, too; 0: heads only.",
+)
+@click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
@@ -60,6 +67,7 @@ def protocol(
     seeds: int,
     others: int,
     epochs: int,
+    tuned: int,
     output: Path,
     form: str,
     threads: int,
@@ -83,7 +91,7 @@ def protocol(
     if not isinstance(loaded, (Recipe, WhisperRecipe)):
         raise InputError(f"{recipe} is no recipe of a voice model; its protocols are run by affekt reproduce.")
     sources = Sources(folders(corpora), noise_paths(sounds), response_paths(responses), teachers)
-    budget = Budget(seeds=seeds, others=others, folds=epochs)
+    budget = Budget(seeds=seeds, others=others, folds=epochs, tuned=tuned)
     output.mkdir(parents=True, exist_ok=True)
     if only and name != LEFT_OUT:
         raise InputError(f"--only is for {LEFT_OUT}; {name} has one corpus.")

@@ -33,7 +33,7 @@ from affekt.train.sources import Sources
 from affekt.train.voice.heads import taught
 from affekt.train.voice.loop import Material, Trainer, clip_embeddings, clip_logits, corpus_recalls, train
 from affekt.train.voice.networks import measure_of
-from affekt.train.voice.run import changes_of, material_of
+from affekt.train.voice.run import changes_of, material_of, second_stage, thawed
 from affekt.types import Report, Sample
 from affekt.write.report import estimate_record, worst_speaker
 
@@ -77,8 +77,11 @@ PLANS: Mapping[str, Plan] = {
 LEFT_OUT = "left-out"
 #: Of a recipe over Whisper's layers, whose second stage costs as much for each fold as the model itself.
 FROZEN = "; heads only, the encoder as Whisper left it"
+TUNED = "; heads first, then {epochs} epochs of the encoder, too"
 #: Shares of the way that are tried, and one training speaker of how many evaluates them.
 WAYS, ONE_OF = (0.0, 0.25, 0.5, 0.7, 0.85, 1.0), 5
+#: In place of a share: the fold is trained from scratch.
+SCRATCH = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,9 @@ class Budget:
         Share of the recipe's learning rates, over the training folds after the others.
     way : float
         How much of the way from what the others left to what the folds taught is gone; 0: inside of each fold, some of
-        its training speakers choose among ``WAYS``.
+        its training speakers choose among ``WAYS`` and training from scratch.
+    tuned : int
+        Of a recipe over Whisper's layers: epochs of its second stage over the training folds; 0: heads only.
     """
 
     seeds: int = 1
@@ -108,6 +113,7 @@ class Budget:
     batch: int = 32
     rate: float = 0.3
     way: float = 0.0
+    tuned: int = 0
 
 
 @dataclass(frozen=True)
@@ -145,6 +151,15 @@ class Job:
         cache = self.output / "cache"
         changes, measure = changes_of(self.recipe, self.sources, cache), measure_of(self.recipe, self.sources.teacher)
         return material_of(self.samples, self.recipe, cache, changes, measure=measure)
+
+    @cached_property
+    def tuning_material(self) -> Material:
+        """The same clips, as the second stage over Whisper's layers takes them."""
+        cache, recipe = self.output / "cache", self.recipe
+        if isinstance(recipe, WhisperRecipe):
+            recipe = second_stage(recipe)
+        changes = changes_of(recipe, self.sources, cache)
+        return material_of(self.samples, recipe, cache, changes, measure=measure_of(recipe, self.sources.teacher))
 
     def rows(self, samples: Sequence[Sample]) -> NDArray[np.int64]:
         """Where samples stand in the material."""
@@ -198,7 +213,8 @@ def _left_out_rows(job: Job) -> list[dict[str, Any]]:
         network, temperature = without(corpus, job)
         tested = np.array([i for i, sample in enumerate(job.samples) if sample.corpus == corpus])
         words = f"a corpus never met{_frozen(job.recipe)}"
-        rows += _rows(LEFT_OUT, corpus, [_TestedFold(job, network, tested, temperature)], words=words)
+        fold = _TestedFold(job, network, tested, temperature, job.material)
+        rows += _rows(LEFT_OUT, corpus, [fold], words=words)
         job.tell(_told(rows[-6:] if rows[-1]["labels"] == "four" else rows[-3:]))
     return rows
 
@@ -209,20 +225,46 @@ def _fold_rows(name: str, plan: Plan, job: Job) -> list[dict[str, Any]]:
     for seed in range(1, job.budget.seeds + 1):
         for fold, (learned, held) in fold_rows(plan, job.samples).items():
             output = job.output / name / f"{fold}-seed{seed}"
-            recipe, way = _tuned(job, plan, clips=len(learned), seed=seed), job.budget.way
-            if state is not None and not way:
-                way = _chosen_way(recipe, job, (learned, output), state)
-            network = _trained(recipe, job, learned, output, state=state, way=way)
-            tested.append(_TestedFold(job, network, held, 1.0))
+            network, material = _learned(plan, job, (learned, output), state, seed=seed)
+            tested.append(_TestedFold(job, network, held, 1.0, material))
             job.tell(f"{name} {fold} seed {seed}: {_told(_rows(name, plan.corpus, tested[-1:]))}")
-    words = f"{plan.words}{_frozen(job.recipe)}"
+    words = f"{plan.words}{_frozen(job.recipe, job.budget.tuned)}"
     rows = _rows(name, plan.corpus, tested, words=words, seeds=job.budget.seeds)
     job.tell(_told(rows))
     return rows
 
 
-def _frozen(recipe: AnyVoice) -> str:
-    return FROZEN if isinstance(recipe, WhisperRecipe) else ""
+def _frozen(recipe: AnyVoice, epochs: int = 0) -> str:
+    if not isinstance(recipe, WhisperRecipe):
+        return ""
+    return TUNED.format(epochs=epochs) if epochs else FROZEN
+
+
+def _learned(
+    plan: Plan,
+    job: Job,
+    fold: tuple[NDArray[np.int64], Path],
+    state: Mapping[str, torch.Tensor] | None,
+    *,
+    seed: int,
+) -> tuple[PooledNetwork, Material]:
+    """The network of a fold, and the material that it takes; ``fold`` are the rows to learn from and its folder."""
+    (learned, output), way = fold, job.budget.way
+    recipe = _tuned(job, plan, clips=len(learned), seed=seed)
+    if state is not None and not way:
+        found = _chosen_way((recipe, plan, seed), job, fold, state)
+        if found is SCRATCH:
+            recipe, state = _tuned(job, replace(plan, start=False), clips=len(learned), seed=seed), None
+        else:
+            way = found
+    network = _trained(recipe, job, learned, output, state=state, way=way or 1.0)
+    if not isinstance(recipe, WhisperRecipe) or not job.budget.tuned:
+        return network, job.material
+    tuning = second_stage(recipe)
+    schedule = replace(tuning.schedule, epochs=job.budget.tuned, clips=len(learned), batch=job.budget.batch)
+    tuning = replace(tuning, schedule=replace(schedule, averaging=recipe.schedule.averaging))
+    whole = thawed(network, recipe, job.sources.teacher).state_dict()
+    return _trained(tuning, job, learned, output / "tuned", state=whole), job.tuning_material
 
 
 def without(corpus: str, job: Job) -> tuple[PooledNetwork, float]:
@@ -292,7 +334,8 @@ def _trained(
 ) -> PooledNetwork:
     """Train on rows of the material, or open what was trained before; folds have too few speakers to teach heads."""
     save_recipe(recipe, output)
-    material = _of_corpora(job.material, job.recipe, recipe)
+    is_tuning = isinstance(recipe, WhisperRecipe) and not recipe.frozen
+    material = _of_corpora(job.tuning_material if is_tuning else job.material, job.recipe, recipe)
     trainer = Trainer(recipe, material.take(learned), state=state)
     train(trainer, None if dev is None else material.take(dev), output, report=job.tell)
     if teach:
@@ -303,30 +346,39 @@ def _trained(
 
 
 def _chosen_way(
-    recipe: AnyVoice, job: Job, fold: tuple[NDArray[np.int64], Path], state: Mapping[str, torch.Tensor]
-) -> float:
-    """The share of the way that is best for one in five of the training speakers, after training on the others.
+    given: tuple[AnyVoice, Plan, int],
+    job: Job,
+    fold: tuple[NDArray[np.int64], Path],
+    state: Mapping[str, torch.Tensor],
+) -> float | None:
+    """What is best for one in five of the training speakers, after training on the others.
 
-    With one training speaker, as across the actresses of TESS, it is all of the way.
-    ``fold`` are the rows of its training speakers and its folder.
+    A share of the way from what the other corpora left, or ``SCRATCH``: they are of no use. With one training
+    speaker, as across the actresses of TESS, it is all of the way. ``given`` are the recipe of the fold, its plan and
+    its seed, ``fold`` the rows of its training speakers and its folder.
     """
-    learned, output = fold
+    (recipe, plan, seed), (learned, output) = given, fold
     speakers = job.material.speakers[learned]
     if len(np.unique(speakers)) < 2:
         job.tell(f"{output.name}: all of the way, for there is one training speaker and nobody to choose by")
         return 1.0
     judges = np.isin(speakers, np.unique(speakers)[::ONE_OF])
-    inner = replace(recipe, schedule=replace(recipe.schedule, clips=int((~judges).sum())))
+    clips = int((~judges).sum())
+    inner = replace(recipe, schedule=replace(recipe.schedule, clips=clips))
     network = _trained(inner, job, learned[~judges], output / "inner", state=state)
     end = {name: value.clone() for name, value in network.state_dict().items()}
     material = _of_corpora(job.material, job.recipe, recipe).take(learned[judges])
-    recalls = {}
+    recalls: dict[float | None, float] = {}
     for way in WAYS:
         network.load_state_dict(between(state, end, way))
         (recalls[way],) = corpus_recalls(clip_logits(network, material), material, recipe.corpora).values()
-    best = max(WAYS, key=lambda way: (recalls[way], way))
-    told = ", ".join(f"{way:g}: {recalls[way]:.3f}" for way in WAYS)
-    job.tell(f"{output.name}: {best:g} of the way, by UAR of {len(set(speakers[judges]))} training speakers ({told})")
+    anew = _tuned(job, replace(plan, start=False), clips=clips, seed=seed)
+    network = _trained(anew, job, learned[~judges], output / "inner-scratch")
+    (recalls[SCRATCH],) = corpus_recalls(clip_logits(network, material), material, recipe.corpora).values()
+    best = max((*WAYS, SCRATCH), key=lambda way: (recalls[way], -1 if way is SCRATCH else way))
+    words = {way: "from scratch" if way is SCRATCH else f"{way:g} of the way" for way in recalls}
+    told = ", ".join(f"{words[way]}: {recall:.3f}" for way, recall in recalls.items())
+    job.tell(f"{output.name}: {words[best]}, by UAR of {len(set(speakers[judges]))} training speakers ({told})")
     return best
 
 
@@ -363,20 +415,21 @@ def _of_corpora(material: Material, recipe: AnyVoice, other: AnyVoice) -> Materi
 
 @dataclass(frozen=True)
 class _TestedFold:
-    """A network, and the rows that it may be tested on."""
+    """A network, the rows that it may be tested on, and the material that it takes."""
 
     job: Job
     network: PooledNetwork
     rows: NDArray[np.int64]
     temperature: float
+    material: Material
 
     @cached_property
     def embeddings(self) -> torch.Tensor:
-        return clip_embeddings(self.network, self.job.material.take(self.rows))
+        return clip_embeddings(self.network, self.material.take(self.rows))
 
     def probabilities(self, labels: Sequence[str], baseline: str | None) -> tuple[list[Sample], NDArray[np.float64]]:
         """Samples with one of the labels, and the probabilities (n, k) among those labels."""
-        recipe, material = self.job.recipe, self.job.material.take(self.rows)
+        recipe, material = self.job.recipe, self.material.take(self.rows)
         columns = [recipe.labels.index(label) for label in labels]
         kept = np.isin(material.labels, columns)
         # Who knows the speaker knows all of their clips, those of other emotions, too.

@@ -116,11 +116,15 @@ def run(recipe: AnyVoice, sources: Sources, output: Path, *, report: Report, sta
     network = thawed(network, recipe, sources.teacher)
     if recipe.tuning.epochs:
         report("the heads are done; they and the encoder are tuned together")
-        tuning = replace(recipe, frozen=False, schedule=recipe.tuning)
-        network, dev = stage(tuning, output / "tuned", network.state_dict())
+        network, dev = stage(second_stage(recipe), output / "tuned", network.state_dict())
     else:
         dev = material_of(split.dev, replace(recipe, frozen=False), cache, measure=whisper_mel())
     return in_int8(finish(recipe, network, (split, dev), output, report=report), split, cache, report=report)
+
+
+def second_stage(recipe: WhisperRecipe) -> WhisperRecipe:
+    """The recipe as its second stage goes, in which the encoder learns, too."""
+    return replace(recipe, frozen=False, schedule=recipe.tuning)
 
 
 def thawed(network: PooledNetwork, recipe: WhisperRecipe, teacher: Sequence[Path]) -> PooledNetwork:
