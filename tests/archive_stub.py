@@ -1,6 +1,7 @@
 """A program that works on an archive with a stub in place of the model: python archive_stub.py SOURCE OUT."""
 
 import os
+import re
 import signal
 import sys
 import time
@@ -25,6 +26,9 @@ def open_stub(job):
             raise AudioError(f"{path}: is broken.")
         if words == "strange":
             raise RuntimeError("nobody thought of this")
+        if words == "endless":
+            # Holds Python's own lock: no thread of the process can do anything about it.
+            re.match(r"(a*)*b", "a" * 60)
         if words == "deadly":
             os.kill(os.getpid(), signal.SIGKILL)
         scores = dict.fromkeys(LABELS, 1 / len(LABELS))

@@ -33,10 +33,10 @@ def test_folders_patterns_and_files(folder):
 
 
 def test_a_manifest_says_stretch_channel_and_speaker(folder):
-    path = manifest(folder, "uri,start,end,channel,speaker\nb.wav,1.5,4,left,Ann\ns3://calls/x.wav,,,,\n")
+    path = manifest(folder, "uri,start,end,channel,speaker\nb.wav,1.5,4,left,Ann\ns3://calls/x.wav,,9,,\n")
     assert list(inputs([str(path)])) == [
         Input(str(folder / "b.wav"), 1.5, 4.0, "left", "Ann", 8),
-        Input("s3://calls/x.wav"),
+        Input("s3://calls/x.wav", end=9.0),
     ]
 
 
@@ -107,8 +107,11 @@ def test_addresses_are_listed_by_fsspec():
     assert names("memory://archive/a.wav") == names("memory://archive/*.wav") == ["a.wav"]
     memory.pipe_file("/archive/m.csv", b"uri\na.wav\n")
     assert [one.uri for one in inputs(["memory://archive/m.csv"])] == ["memory://archive/a.wav"]
-    with pytest.raises(InputError, match="holds no recordings"):
+    with pytest.raises(InputError, match="no such bucket, folder or file"):
         list(inputs(["memory://nothing"]))
+    memory.pipe_file("/texts/notes.txt", b"12345")
+    with pytest.raises(InputError, match="holds no recordings"):
+        list(inputs(["memory://texts"]))
     with pytest.raises(StoreError, match="cannot be opened"):
         list(inputs(["nonsense://calls"]))
 

@@ -96,7 +96,11 @@ def test_the_manifest_of_the_page_is_one_that_kuberay_takes():
     jsonschema.validate(manifest, schema)
     # Strict where the manifest goes: what is misspelt or of another type is not taken.
     text = json.dumps(manifest)
-    for right, wrong in (('"maxReplicas": 16', '"maxReplicas": "16"'), ('"limits"', '"limit"'), ('"image"', '"images"')):
+    for right, wrong in (
+        ('"maxReplicas": 16', '"maxReplicas": "16"'),
+        ('"limits"', '"limit"'),
+        ('"image"', '"images"'),
+    ):
         assert right in text
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(json.loads(text.replace(right, wrong)), schema)

@@ -7,6 +7,7 @@ never says which recording it was; here that recording is set aside, as everywhe
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -134,8 +135,8 @@ class RayActors:
             self._team.remove(member)
             self._ray.kill(member.actor)  # one that only cannot be reached would go on
             self._begin()
-            index = self._ray.get(self._board.asked.remote(member.name, shard.number))
-            return Died(shard, index, f"{type(error).__name__}")
+            index, is_overdue = self._ray.get(self._board.asked.remote(member.name, shard.number))
+            return Died(shard, index, f"{type(error).__name__}", is_overdue)
         member.shard = member.working = None
         return Done(shard, state)
 
@@ -165,14 +166,15 @@ class _Board:
     """Who began with which input: asked when an actor is dead and cannot say it."""
 
     def __init__(self) -> None:
-        self._begun: dict[str, tuple[int, int]] = {}
+        self._begun: dict[str, tuple[int, int, float]] = {}
 
-    def note(self, name: str, number: int, index: int) -> None:
-        self._begun[name] = (number, index)
+    def note(self, name: str, number: int, index: int, seconds: float) -> None:
+        self._begun[name] = (number, index, time.monotonic() + seconds)
 
-    def asked(self, name: str, number: int) -> int | None:
-        shard, index = self._begun.get(name, (-1, -1))
-        return index if shard == number else None
+    def asked(self, name: str, number: int) -> tuple[int | None, bool]:
+        """The input of a shard, and whether its time is over: by this clock alone, whatever others say."""
+        shard, index, end = self._begun.get(name, (-1, -1, 0.0))
+        return (index, time.monotonic() >= end) if shard == number else (None, False)
 
 
 class _Worker:
@@ -187,8 +189,8 @@ class _Worker:
     def work(self, plain: dict[str, Any]) -> dict[str, Any]:
         ray, shard = require("ray", extra="ray"), Shard.of(plain)
 
-        def tell(index: int) -> None:
+        def tell(index: int, seconds: float) -> None:
             # Waited for, or it would die with who says it.
-            ray.get(self._board.note.remote(self._name, shard.number, index))
+            ray.get(self._board.note.remote(self._name, shard.number, index, seconds))
 
         return self._work(shard, tell)
