@@ -11,7 +11,7 @@ Tables:
 - what is not the model, at a million recordings: listing them, planning a manifest, committing, going on when all is
   done, status, a question; and listing and putting objects of S3. What breaks first stands there.
 
-Usage: python benchmarks/archive.py [--quick] [--minutes 10] [--rows 1000000] [--output FILE]
+Usage: python benchmarks/archive.py [--quick] [--minutes 10] [--rows 1000000] [--part NAME] [--output FILE]
 """
 
 from __future__ import annotations
@@ -57,6 +57,12 @@ RATE = 16_000
 FILE, ROW, SEGMENTS = 120.0, 60.0, 4
 #: Files of a folder that is listed, and objects that are put to S3 and listed there.
 PER_FOLDER, OBJECTS = 1000, 5000
+PARTS = {
+    "formats": "hours of sound per hour",
+    "listing": "listing",
+    "memory": "memory over simulated hours, stub",
+    "scale": "a large manifest, stub",
+}
 FORMATS = {
     "wav, 16 kHz": ("wav", 16_000, 1, {"subtype": "PCM_16"}),
     "wav, 8 kHz mu-law, stereo": ("wav", 8_000, 2, {"subtype": "ULAW"}),
@@ -187,36 +193,33 @@ def simulate(place: Path, rows: int) -> None:
     with manifest.open("w") as file:
         file.write("uri,start,end\n")
         file.writelines(f"{sound.name},{ROW * i:g},{ROW * (i + 1):g}\n" for i in range(rows))
-    planned = [0.0]
+    options, out = RunOptions(model="voice-small"), str(place / f"sim{rows}")
+    laps, begun = [processor()], perf_counter()
 
     def on_progress(now: Any) -> None:
-        planned[0] = planned[0] or perf_counter()
-
-    options, out = RunOptions(model="voice-small"), str(place / f"sim{rows}")
+        if len(laps) == 1:
+            laps.append(processor())
 
     def work() -> None:
         run_archive([str(manifest)], out, Processes(1), options=options, on_progress=on_progress, opener=open_stub)
+        laps.append(processor())
 
-    begun = perf_counter()
     work()
-    ended = perf_counter()
-    driver, worker = peak_megabytes(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    took, driver = perf_counter() - begun, peak_megabytes()
+    worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     work()
-    again = perf_counter()
     counts = status(out)
-    known = perf_counter()
+    laps.append(processor())
     assert counts.records == rows
-    sql = 'SELECT best, sum("end" - start) FROM segments GROUP BY ALL'
-    assert query(out, sql)[1][0][1] == 4 * SEGMENTS * rows
+    assert query(out, 'SELECT sum("end" - start) FROM segments')[1][0][0] == 4 * SEGMENTS * rows
+    laps.append(processor())
+    stages = ("plan", "commit", "go on", "status", "question")
     found = {
         "rows": rows,
         "hours": rows * ROW / 3600,
         "shards": counts.shards,
-        "plan, s": planned[0] - begun,
-        "commit, s": ended - planned[0],
-        "go on, s": again - ended,
-        "status, s": known - again,
-        "question, s": perf_counter() - known,
+        **{f"{stage}, CPU s": after - before for stage, before, after in zip(stages, laps, laps[1:], strict=False)},
+        "plan and commit, s": took,
         "driver, MB": driver,
         "worker, MB": worker,
         "all of it, MB": peak_megabytes(),
@@ -232,19 +235,21 @@ def listings(place: Path, files: int) -> list[dict[str, Any]]:
             folder = place / "many" / f"{number // PER_FOLDER:04d}"
             folder.mkdir(parents=True)
         os.close(os.open(folder / f"{number:07d}.wav", os.O_CREAT | os.O_WRONLY))
-    begun = perf_counter()
+    begun, used = perf_counter(), processor()
     assert sum(1 for _ in inputs([str(place / "many")])) == files
-    rows = [{"what": "files of a disk, listed", "number": files, "a second": files / (perf_counter() - begun)}]
+    seconds, used = perf_counter() - begun, processor() - used
+    rows = [{"what": "files of a disk, listed", "number": files, "s": seconds, "CPU s": used}]
     with s3():
         store = open_store("s3://bench/many")
         for what, number in (("objects of S3 (moto), put", OBJECTS), ("objects of S3 (moto), listed", OBJECTS)):
-            begun = perf_counter()
+            begun, used = perf_counter(), processor()
             if what.endswith("put"):
                 for i in range(number):
                     store.write(f"{i // PER_FOLDER:04d}/{i:07d}.wav", b"")
             else:
                 assert sum(1 for _ in inputs(["s3://bench/many"])) == number
-            rows.append({"what": what, "number": number, "a second": number / (perf_counter() - begun)})
+            seconds, used = perf_counter() - begun, processor() - used
+            rows.append({"what": what, "number": number, "s": seconds, "CPU s": used})
     return rows
 
 
@@ -267,7 +272,8 @@ def tell(title: str, rows: list[dict[str, Any]]) -> None:
 @click.option("--model", default="voice", show_default=True)
 @click.option("--minutes", default=10.0, show_default=True, help="Of sound in each format.")
 @click.option("--rows", default=1_000_000, show_default=True, help="Of the largest manifest.")
-@click.option("--output", type=click.Path(path_type=Path), help="JSON file to write.")
+@click.option("--part", "parts", multiple=True, type=click.Choice(list(PARTS)), help="Only this; may be repeated.")
+@click.option("--output", type=click.Path(path_type=Path), help="JSON file to write; keeps parts that are there.")
 @click.option("--simulate", "simulated_rows", type=int, hidden=True)
 @click.option("--place", type=click.Path(path_type=Path), hidden=True)
 def main(
@@ -275,6 +281,7 @@ def main(
     model: str,
     minutes: float,
     rows: int,
+    parts: tuple[str, ...],
     output: Path | None,
     simulated_rows: int | None,
     place: Path | None,
@@ -284,20 +291,23 @@ def main(
         simulate(place, simulated_rows)
         return
     minutes, rows = (2.0, 20_000) if quick else (minutes, rows)
+    hours = (1, 10, 100) if quick else (1, 10, 100, 1000)
+    found = json.loads(output.read_text()) if output and output.exists() else {}
     with tempfile.TemporaryDirectory() as folder:
-        formats = speeds(Path(folder), model, minutes)
-        tell("hours of sound per hour", formats)
-        listed = listings(Path(folder), rows)
-        tell("listing", listed)
-        hours = (1, 10, 100) if quick else (1, 10, 100, 1000)
-        memory = [simulated(Path(folder), round(h * 3600 / ROW)) for h in hours]
-        tell("memory over simulated hours, stub", memory)
-        scale = [simulated(Path(folder), rows)]
-        tell("a large manifest, stub", scale)
-    if output:
-        found = {"formats": formats, "listing": listed, "memory": memory, "scale": scale}
-        when = datetime.now(UTC).isoformat(timespec="seconds")
-        output.write_text(json.dumps({"date": when, **machine(), "packages": packages(), **found}, indent=2) + "\n")
+        place = Path(folder)
+        measured: dict[str, Callable[[], list[dict[str, Any]]]] = {
+            "formats": lambda: speeds(place, model, minutes),
+            "listing": lambda: listings(place, rows),
+            "memory": lambda: [simulated(place, round(h * 3600 / ROW)) for h in hours],
+            "scale": lambda: [simulated(place, rows)],
+        }
+        for part in parts or PARTS:
+            found[part] = measured[part]()
+            tell(PARTS[part], found[part])
+            if output:
+                when = datetime.now(UTC).isoformat(timespec="seconds")
+                about = {"date": when, **machine(), "packages": packages()}
+                output.write_text(json.dumps({**found, **about}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

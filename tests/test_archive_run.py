@@ -175,7 +175,7 @@ def test_outputs_of_another_version_or_that_are_none_are_refused(tmp_path):
 def test_a_wrong_manifest_leaves_nothing_planned(tmp_path):
     write_files(tmp_path / "in", 2)
     (tmp_path / "m.csv").write_text("uri\nin/n000.wav\nin/n007.wav\n")
-    with pytest.raises(InputError, match="1 row name files that are not there"):
+    with pytest.raises(InputError, match="1 row names files that are not there"):
         run([tmp_path / "m.csv"], tmp_path / "out")
     assert not list((tmp_path / "out").glob("plan/*"))
     with pytest.raises(InputError, match="nothing is planned there yet"):

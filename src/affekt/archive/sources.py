@@ -207,8 +207,10 @@ def _of_manifest(source: str, allow_missing: bool) -> Iterator[Input]:
     Whoever plans makes nothing of the inputs before, so that a manifest is taken whole or not at all.
     """
     folder = source.rsplit("/", 1)[0] if is_address(source) else os.path.dirname(os.path.abspath(source))
-    missing = _Problems(source, "name files that are not there", "Correct them, or keep them with --allow-missing")
-    twice = _Problems(source, "name what an earlier row named", "Each stretch of a recording gets one record")
+    missing = _Problems(source, "files that are not there", "Correct them, or keep them with --allow-missing")
+    twice = _Problems(
+        source, "what an earlier row named", "Each stretch of a recording gets one record: leave them out"
+    )
     seen = Seen()
 
     def is_there(one: tuple[str, Input]) -> tuple[str, Input, bool]:
@@ -274,7 +276,7 @@ class _Problems:
         if self._count:
             more = ", ..." if self._count > _EXAMPLES else ""
             raise InputError(
-                f"{self._source}: {self._count} row{'s' * (self._count != 1)} {self._what} "
+                f"{self._source}: {'1 row names' if self._count == 1 else f'{self._count} rows name'} {self._what} "
                 f"({'; '.join(self._examples)}{more}). {self._advice}."
             )
 
@@ -295,7 +297,12 @@ def _opened(source: str) -> IO[bytes]:
 def _csv_rows(file: IO[bytes], source: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     reader = csv.DictReader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""))
     try:
-        _check_columns(reader.fieldnames or (), source)
+        names = reader.fieldnames or ()
+        if len(names) == 1 and ";" in names[0]:
+            raise InputError(
+                f"{source}: separates its columns by semicolons. Save it with commas: {','.join(COLUMNS)}."
+            )
+        _check_columns(names, source)
         for row in reader:
             if None in row or None in row.values():
                 raise InputError(

@@ -103,7 +103,8 @@ def refusal(address: str, error: BaseException) -> StoreError:
     if is_denied(error):
         return StoreError(
             f"{address}: no access ({why}). Give credentials, with the right to list, read and write, where the "
-            "protocol's package looks for them: for s3:// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws."
+            "protocol's package looks for them: for s3:// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws. "
+            "Where they are right: a clock that is minutes wrong is refused, too."
         )
     return StoreError(
         f"{address}: does not answer as it should ({why}). Check the address; what is committed stays: run the same "
