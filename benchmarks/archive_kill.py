@@ -27,10 +27,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-
-# Ray reads it when it is imported: a busy machine takes longer than 30 s to start a node.
-os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")
-
 from ray.cluster_utils import Cluster
 from speed import machine, packages
 
@@ -41,11 +37,20 @@ FILES, SECONDS = 160, 0.05
 NODE = {"num_cpus": 1, "object_store_memory": 80 << 20}
 
 
-def start() -> Cluster:
-    """A head and a second node."""
-    cluster = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
-    cluster.second = cluster.add_node(**NODE)
-    return cluster
+def start(tries: int = 10) -> Cluster:
+    """A head and a second node; a busy machine may take longer than the 30 s that Ray gives it."""
+    cluster = None
+    while True:
+        try:
+            cluster = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
+            cluster.second = cluster.add_node(**NODE)
+            return cluster
+        except Exception:  # Ray has no class for it
+            tries -= 1
+            if not tries:
+                raise
+            if cluster:
+                cluster.shutdown()
 
 
 def raylets(node: Any) -> list[psutil.Process]:
@@ -116,8 +121,12 @@ class Trial:
 
     def repair(self, victim: str) -> None:
         if victim == "node":
-            self.cluster.remove_node(self.cluster.second, allow_graceful=False)
-            self.cluster.second = self.cluster.add_node(**NODE)
+            try:
+                self.cluster.remove_node(self.cluster.second, allow_graceful=False)
+                self.cluster.second = self.cluster.add_node(**NODE)
+                return
+            except Exception:  # it took too long
+                victim = "head"
         if victim == "head":
             with contextlib.suppress(Exception):  # it is dead
                 self.cluster.shutdown()

@@ -194,7 +194,7 @@ class RemoteStore:
         """A copy of an object: a connection that breaks, breaks the copying and not the reading."""
         file = tempfile.NamedTemporaryFile()  # noqa: SIM115  # the caller's, to read and to close
         self._tried(lambda: self._system.get_file(self._path(name), file.name))
-        return file  # type: ignore[return-value]
+        return file
 
     def put(self, name: str, file: IO[bytes]) -> None:
         """Put an object as a whole, from a file of this machine."""
