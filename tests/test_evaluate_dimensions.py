@@ -7,8 +7,9 @@ from click.testing import CliRunner
 
 from affekt.cli import main
 from affekt.corpora import read_corpus
+from affekt.data.numbers import number_of, scale_of
 from affekt.errors import InputError
-from affekt.evaluate.dimensions import number_of, scale_of, with_dimensions
+from affekt.evaluate.dimensions import with_dimensions
 from affekt.labels import PLACES
 from affekt.types import Prediction, Report, Sample
 

@@ -169,7 +169,7 @@ def _check(job: Job) -> None:
 def _evaluate_all(job: Job) -> ModelEvaluation:
     """Evaluate the model, and the one to compare it with, on every corpus that has speakers on the side asked for."""
     from affekt.evaluate.corpus import evaluate, known_split, select_test_set
-    from affekt.evaluate.dimensions import scale_of
+    from affekt.data.numbers import scale_of
     from affekt.recognize.recognizer import Recognizer
     from affekt.write.evaluation import ModelEvaluation
 
@@ -180,7 +180,10 @@ def _evaluate_all(job: Job) -> ModelEvaluation:
     found = {}
     for name, samples in readings.items():
         pairs = zip(models, hashes, strict=True)
-        selected = [select_test_set(name, samples, m.card, side=job.part, split_hash=known) for m, known in pairs]
+        selected = [
+            select_test_set(name, samples, m.card, side=job.part, split_hash=known, numbers=job.compare is None)
+            for m, known in pairs
+        ]
         test_sets = [replace(t, crop=job.crop, trained_on=learned) for t in selected if t is not None]
         if len(test_sets) < len(models):
             click.echo(f"{name}: has no {job.part} speakers; left out.", err=True)

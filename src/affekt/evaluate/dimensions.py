@@ -1,4 +1,4 @@
-"""Derived valence, arousal and dominance against numbers that people gave, where a corpus has them."""
+"""Valence, arousal and dominance of answers against numbers that people gave, where a corpus has them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from affekt.data.numbers import SCALE, has_number, number_of
 from affekt.errors import InputError
 from affekt.labels import DIMENSIONS
 from affekt.metrics.dimensions import dimension_metrics
 from affekt.metrics.slices import speaker_of
 from affekt.types import Prediction, Report, Sample
-
-#: What dimensions run from and to.
-SCALE = (-1.0, 1.0)
 
 
 def with_dimensions(
@@ -48,7 +46,7 @@ def with_dimensions(
             rows = [
                 (number_of(sample, name, scale or SCALE), prediction.dimensions[name], speaker_of(sample))
                 for sample, prediction in zip(samples, predictions, strict=True)
-                if str(sample.meta.get(name, "")).strip() and prediction.dimensions
+                if has_number(sample, name) and name in prediction.dimensions
             ]
         except InputError as error:
             if scale:
@@ -60,51 +58,3 @@ def with_dimensions(
             found = dimension_metrics(truth, said, groups=speakers, rng=np.random.default_rng(0))
             metrics |= {f"{metric}, {name}": estimate for metric, estimate in found.items()}
     return replace(report, metrics=metrics, warnings=tuple(warnings))
-
-
-def number_of(sample: Sample, name: str, scale: tuple[float, float]) -> float:
-    """The number of a sample as -1 to 1.
-
-    Raises
-    ------
-    InputError
-        If it is no number, or lies outside the scale.
-
-    Examples
-    --------
-    >>> number_of(Sample("a", "a.wav", meta={"arousal": "4"}), "arousal", (1, 7))
-    0.0
-    """
-    low, high = scale
-    try:
-        value = float(sample.meta[name])
-    except ValueError:
-        raise InputError(f"{sample.id}: {name} is {sample.meta[name]!r}, which is no number.") from None
-    if not low <= value <= high:
-        raise InputError(
-            f"{sample.id}: {name} is {value:g}, outside {low:g} to {high:g}. Say what the numbers run from and to: "
-            "--scale LOW:HIGH, such as --scale 1:7."
-        )
-    return 2 * (value - low) / (high - low) - 1
-
-
-def scale_of(text: str) -> tuple[float, float]:
-    """``1:7`` as numbers.
-
-    Raises
-    ------
-    InputError
-        If it is no LOW:HIGH.
-
-    Examples
-    --------
-    >>> scale_of("1:7")
-    (1.0, 7.0)
-    """
-    try:
-        low, high = map(float, text.split(":"))
-    except ValueError:
-        raise InputError(f"--scale is {text!r}; give LOW:HIGH, such as 1:7.") from None
-    if not (np.isfinite([low, high]).all() and low < high):
-        raise InputError(f"--scale is {text!r}; give a lower and a higher number, such as 1:7.")
-    return low, high
