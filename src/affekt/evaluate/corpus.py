@@ -322,7 +322,8 @@ def evaluate(
             findings=findings,
         )
         found = _with_abstention(_annotated(found, test_set, answers), answers, recognizer.threshold)
-        found = with_dimensions(found, answers.samples, answers.summaries, scale=test_set.scale)
+        said = [prediction.dimensions for prediction in answers.summaries]
+        found = with_dimensions(found, answers.samples, said, scale=test_set.scale)
         if test_set.trained_on:
             found = without_trained_on(found, answers.samples, given, test_set.trained_on)
         reports[kind] = of_pictures(found, answers.note) if faces else found
@@ -336,18 +337,33 @@ def evaluate(
 
 def _of_numbers(test_set: TestSet, answers: Answers, findings: Sequence[Any]) -> Evaluation:
     """The evaluation of the dimensions alone: no label is right or wrong."""
-    count = len({speaker_of(sample) for sample in answers.samples} - {None})
-    protocol = protocol_of(test_set, answers.samples, "numbers")
+    said = [prediction.dimensions for prediction in answers.summaries]
+    found = _annotated(numbers_report(test_set, answers.samples, said, findings=findings), test_set, answers)
+    return Evaluation({"corpus labels": found, "all labels": found}, {}, answers.failures)
+
+
+def numbers_report(
+    test_set: TestSet, samples: Sequence[Sample], said: Sequence[Mapping[str, float]], *, findings: Sequence[Any]
+) -> Report:
+    """A report on valence, arousal and dominance alone; see :func:`affekt.evaluate.dimensions.with_dimensions`.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to compare.
+    """
+    count = len({speaker_of(sample) for sample in samples} - {None})
+    protocol = protocol_of(test_set, samples, "numbers")
     found = Report({}, (), (), protocol=protocol, speakers=count, findings=tuple(findings), stamps=stamps(findings))
-    found = with_dimensions(found, answers.samples, answers.summaries, scale=test_set.scale)
+    found = with_dimensions(found, samples, said, scale=test_set.scale)
     if not found.metrics:
         raise InputError(f"{test_set.corpus}: there is nothing to compare. {' '.join(found.warnings)}".rstrip())
-    unanswered = sum(not p.dimensions for p in answers.summaries)
-    said = [f"{unanswered} of {len(answers.summaries)} clips got no answer and are left out."] if unanswered else []
+    sentences = []
+    if unanswered := sum(not answer for answer in said):
+        sentences.append(f"{unanswered} of {len(said)} clips got no answer and are left out.")
     if count < FEWEST_SPEAKERS:
-        said.append(f"{count} speakers: the interval is over clips and says nothing about other speakers.")
-    found = _annotated(replace(found, warnings=(*found.warnings, *said)), test_set, answers)
-    return Evaluation({"corpus labels": found, "all labels": found}, {}, answers.failures)
+        sentences.append(f"{count} speakers: the interval is over clips and says nothing about other speakers.")
+    return replace(found, warnings=(*found.warnings, *sentences))
 
 
 def without_trained_on(

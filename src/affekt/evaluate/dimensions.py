@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,13 +12,13 @@ from affekt.errors import InputError
 from affekt.labels import DIMENSIONS
 from affekt.metrics.dimensions import dimension_metrics
 from affekt.metrics.slices import speaker_of
-from affekt.types import Prediction, Report, Sample
+from affekt.types import Report, Sample
 
 
 def with_dimensions(
     report: Report,
     samples: Sequence[Sample],
-    predictions: Sequence[Prediction],
+    said: Sequence[Mapping[str, float]],
     *,
     scale: tuple[float, float] | None = None,
 ) -> Report:
@@ -29,8 +29,9 @@ def with_dimensions(
     report : Report
     samples : sequence of Sample
         Their ``meta`` may have ``valence``, ``arousal`` and ``dominance``; cells that are empty do not count.
-    predictions : sequence of Prediction
-        One per sample; those without dimensions do not count.
+    said : sequence of mappings
+        What was answered to each sample, dimension to -1 to 1 (:attr:`affekt.types.Prediction.dimensions`); what is not
+        there does not count.
     scale : (low, high), optional
         What the numbers run from and to; RMSE is in units of -1 to 1. By default they are taken for -1 to 1, and a
         column that is something else is left out with a warning: it may be there for another reason.
@@ -44,9 +45,9 @@ def with_dimensions(
     for name in DIMENSIONS:
         try:
             rows = [
-                (number_of(sample, name, scale or SCALE), prediction.dimensions[name], speaker_of(sample))
-                for sample, prediction in zip(samples, predictions, strict=True)
-                if has_number(sample, name) and name in prediction.dimensions
+                (number_of(sample, name, scale or SCALE), answer[name], speaker_of(sample))
+                for sample, answer in zip(samples, said, strict=True)
+                if has_number(sample, name) and name in answer
             ]
         except InputError as error:
             if scale:
@@ -54,7 +55,7 @@ def with_dimensions(
             warnings.append(f"{name} was not compared. {error}")
             continue
         if len(rows) > 1:
-            truth, said, speakers = zip(*rows, strict=True)
-            found = dimension_metrics(truth, said, groups=speakers, rng=np.random.default_rng(0))
+            truth, answers, speakers = zip(*rows, strict=True)
+            found = dimension_metrics(truth, answers, groups=speakers, rng=np.random.default_rng(0))
             metrics |= {f"{metric}, {name}": estimate for metric, estimate in found.items()}
     return replace(report, metrics=metrics, warnings=tuple(warnings))
