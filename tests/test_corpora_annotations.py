@@ -226,7 +226,9 @@ def test_audformat_numbers_are_read_beside_the_label_and_without_it(tmp_path):
     columns = "emotion: {scheme_id: emotion}"
     (folder / "db.yaml").write_text(header.replace(columns, f"{columns}\n      arousal: {{}}", 1), encoding="utf-8")
     rows = ["audio/0.wav,0 days 00:00:00,0 days 00:00:01,anger,0.5", "audio/0.wav,0 days 00:00:01,,,2", "a.wav,,,,"]
-    (folder / "db.emotion.csv").write_text("\n".join(["file,start,end,emotion,arousal", *rows]) + "\n", encoding="utf-8")
+    (folder / "db.emotion.csv").write_text(
+        "\n".join(["file,start,end,emotion,arousal", *rows]) + "\n", encoding="utf-8"
+    )
     found = [(s.label, s.meta) for s in read_corpus("audformat", folder).samples]
     assert [(label, float(meta["arousal"])) for label, meta in found] == [("angry", 0.5), (None, 2.0)]
     (folder / "db.yaml").write_text(header.replace(columns, "arousal: {}", 1), encoding="utf-8")

@@ -82,7 +82,9 @@ def test_numbers_that_the_features_hold_are_found_and_the_file_says_the_same(tmp
 def test_shuffled_numbers_are_not_found(tmp_path):
     run = train_dimensions(QUICK, made_table(np.random.default_rng(1), shuffled=True), tmp_path, line=print)
     found = run.reports["usual-180-ridge"].metrics
-    assert abs(found["CCC, valence"].value) < 0.2 and found["pairs in order, valence"].value == pytest.approx(0.5, abs=0.1)
+    assert abs(found["CCC, valence"].value) < 0.2 and found["pairs in order, valence"].value == pytest.approx(
+        0.5, abs=0.1
+    )
     assert found["RMSE, valence"].value > 0.9 * run.reports[MEAN].metrics["RMSE, valence"].value
 
 
@@ -106,7 +108,9 @@ def test_no_speaker_is_trained_and_tested_and_nothing_fitted_saw_test(tmp_path):
     assert not [f for f in run.reports["usual-180-ridge"].findings if f.severity == "severe"]
     # Wild numbers of the tested speakers change nothing of what was fitted.
     tested = {s.id for s in run.splits[0].test}
-    wild = np.array([[9.0, 9.0] if s.id in tested else row for s, row in zip(table.samples, table.numbers, strict=True)])
+    wild = np.array(
+        [[9.0, 9.0] if s.id in tested else row for s, row in zip(table.samples, table.numbers, strict=True)]
+    )
     fits = [fit_fold(QUICK, t, run.splits[0], model="usual-180-ridge") for t in (table, replace(table, numbers=wild))]
     rows = table.features["usual-180"]
     assert answers(fits[0]["valence"][1], rows).tolist() == answers(fits[1]["valence"][1], rows).tolist()
@@ -129,6 +133,25 @@ def test_a_run_goes_on_and_a_folder_of_other_numbers_is_refused(tmp_path):
 def test_the_audit_is_asked_by_thirds():
     assert thirds(np.array([0.0, 1, 2, 3, 4, 5, np.nan]), "valence")[:2] == ["low valence"] * 2
     assert thirds(np.array([0.0, 1, 2, 3, 4, 5, np.nan]), "valence")[-2:] == ["high valence", None]
+
+
+def test_the_numbers_themselves_are_not_said_to_give_the_label_away(tmp_path):
+    table = made_table(np.random.default_rng(0))
+    levels = np.sign(table.numbers[:, :1]) * (np.abs(table.numbers[:, :1]) > 0.3)
+    samples = tuple(replace(s, meta={"arousal": str(x)}) for s, x in zip(table.samples, levels[:, 0], strict=True))
+    run = train_dimensions(
+        QUICK, replace(table, samples=samples, names=("arousal",), numbers=levels), tmp_path, line=print
+    )
+    assert run.reports[MEAN].stamps == ()
+    assert set(thirds(levels[:, 0], "arousal")) == {f"{level} arousal" for level in ("low", "middle", "high")}
+
+
+def test_words_that_tell_the_number_are_stamped(tmp_path):
+    table = made_table(np.random.default_rng(0))
+    words = thirds(table.numbers[:, 0], "valence")
+    samples = tuple(replace(s, sentence=word) for s, word in zip(table.samples, words, strict=True))
+    run = train_dimensions(QUICK, replace(table, samples=samples), tmp_path, line=print)
+    assert run.reports["usual-180-ridge"].stamps
 
 
 def test_a_strength_is_chosen_where_there_are_inner_folds():
@@ -224,4 +247,3 @@ def test_the_commands(tmp_path):
     assert done.exit_code == 2 and "affekt train dimensions learns from these" in done.output
     done = CliRunner().invoke(main, ["train", "voice-small", "--corpus", f"folder={folder}", "-o", str(tmp_path / "y")])
     assert done.exit_code == 2 and "affekt train dimensions learns from these" in done.output
-

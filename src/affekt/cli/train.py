@@ -108,7 +108,9 @@ def train(
         raise InputError(f"--teacher is given {len(teachers)} times; detector has one.")
     if isinstance(loaded, DimensionRecipe):
         if options["sex"] or options["checkpoint"] or protocol != "honest":
-            raise InputError(f"{recipe} has one protocol and takes all voices: leave --sex, --checkpoint, --protocol out.")
+            raise InputError(
+                f"{recipe} has one protocol and takes all voices: leave --sex, --checkpoint, --protocol out."
+            )
         asked = {name: options[name] for name in ("corpora", "output", "models")}
         return run_dimensions(DimensionJob(loaded, scale=scale, **asked))
     if not is_voice and not isinstance(loaded, (ActivityRecipe, FaceRecipe, DetectorRecipe, TextRecipe, YoloRecipe)):

@@ -173,7 +173,9 @@ def select_test_set(
     who = "all speakers" if whole else f"{'published' if published else 'committed'} {side} "
     found = TestSet(name, labelled, who if whole else f"{who}{'part' if published else 'speakers'}")
     if len(labelled) < len(chosen):
-        what = "label" if any(s.label is not None for s in labelled) and not learned_dimensions(card.labels) else "number"
+        what = (
+            "label" if any(s.label is not None for s in labelled) and not learned_dimensions(card.labels) else "number"
+        )
         found = warned(found, f"{len(chosen) - len(labelled)} clips have no {what} and are left out.")
     if not learned and (name in OWN or not card.data):
         return replace(warned(found, NOT_KNOWN), held_out=False)

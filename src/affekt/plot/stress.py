@@ -185,7 +185,9 @@ def _stamped(stress: Stress, title: str) -> str:
 
 def _section(stress: Stress, curve: Curve) -> Section:
     caption = f"{curve.title}: UAR, share of answers that change, change of confidence."
-    return Section(curve.title[:1].upper() + curve.title[1:], pictures=[Picture(caption, png(draw_curve(stress, curve)))])
+    return Section(
+        curve.title[:1].upper() + curve.title[1:], pictures=[Picture(caption, png(draw_curve(stress, curve)))]
+    )
 
 
 def _axes(curve: Curve, ax: Axes | None) -> Axes:

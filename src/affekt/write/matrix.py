@@ -66,7 +66,9 @@ def pair_rows(run: MatrixRun) -> list[tuple[object, ...]]:
 
 def number_rows(run: MatrixRun) -> list[tuple[object, ...]]:
     """One row per pair and dimension with its head, where corpora have numbers; nothing where they have none."""
-    rows: list[tuple[object, ...]] = [("trained on", "tested on", "dimension", "CCC", "RMSE", "pairs in order", "clips")]
+    rows: list[tuple[object, ...]] = [
+        ("trained on", "tested on", "dimension", "CCC", "RMSE", "pairs in order", "clips")
+    ]
     for (trained, tested), report in run.reports.items():
         for name in DIMENSIONS:
             if found := report.metrics.get(f"CCC, {name}"):

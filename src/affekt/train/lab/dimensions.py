@@ -19,6 +19,7 @@ from affekt.data.findings import Finding, stamps
 from affekt.data.numbers import SCALE, has_number, number_of, numbered
 from affekt.data.splits import Split, folds
 from affekt.errors import AffektError, InputError, UnknownName
+from affekt.labels import DIMENSIONS
 from affekt.metrics.dimensions import dimension_metrics
 from affekt.metrics.intervals import FEWEST_SPEAKERS
 from affekt.metrics.slices import speaker_of
@@ -151,9 +152,7 @@ def load_table(
         unread |= dict.fromkeys(failed)
     kept = tuple(s for s in samples if all(s.id in rows for rows in found.values()))
     names = numbered(kept)
-    numbers = [
-        [number_of(s, name, scale) if has_number(s, name) else np.nan for name in names] for s in kept
-    ]
+    numbers = [[number_of(s, name, scale) if has_number(s, name) else np.nan for name in names] for s in kept]
     features = {name: np.stack([rows[s.id] for s in kept]) for name, rows in found.items()}
     return Table(kept, names, np.array(numbers, np.float64), features, tuple(unread))
 
@@ -298,9 +297,12 @@ def thirds(numbers: Numbers, name: str) -> list[str | None]:
     --------
     >>> thirds(np.array([-1, 0, 1, np.nan]), "arousal")
     ['low arousal', 'middle arousal', 'high arousal', None]
+    >>> thirds(np.array([1.0, 1, 2]), "arousal")
+    ['low arousal', 'low arousal', 'high arousal']
     """
-    lower, upper = np.nanquantile(numbers, [1 / 3, 2 / 3])
-    words = ("low", "middle", "high")
+    words, there = ("low", "middle", "high"), np.unique(numbers[~np.isnan(numbers)])
+    # Of a few levels each is a label, however many clips it has.
+    lower, upper = (there[0], there[-2]) if len(there) < 4 else np.nanquantile(numbers, [1 / 3, 2 / 3])
     return [None if np.isnan(x) else f"{words[int(x > lower) + int(x > upper)]} {name}" for x in numbers]
 
 
@@ -309,7 +311,9 @@ def _audited(table: Table, splits: Sequence[Split]) -> tuple[Finding, ...]:
     labels = dict(zip((s.id for s in table.samples), thirds(table.numbers[:, 0], table.names[0]), strict=True))
 
     def side(samples: Sequence[Sample]) -> tuple[Sample, ...]:
-        return tuple(replace(s, label=labels[s.id]) for s in samples)
+        # The numbers are the truth, and not what gives it away.
+        meta = [{key: value for key, value in s.meta.items() if key not in DIMENSIONS} for s in samples]
+        return tuple(replace(s, label=labels[s.id], meta=known) for s, known in zip(samples, meta, strict=True))
 
     made = []
     for split in splits:
