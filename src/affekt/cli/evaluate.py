@@ -168,8 +168,8 @@ def _check(job: Job) -> None:
 
 def _evaluate_all(job: Job) -> ModelEvaluation:
     """Evaluate the model, and the one to compare it with, on every corpus that has speakers on the side asked for."""
-    from affekt.evaluate.corpus import evaluate, known_split, select_test_set
     from affekt.data.numbers import scale_of
+    from affekt.evaluate.corpus import evaluate, known_split, select_test_set
     from affekt.recognize.recognizer import Recognizer
     from affekt.write.evaluation import ModelEvaluation
 

@@ -96,16 +96,9 @@ def train(
 
     loaded = ActivityRecipe() if recipe == "activity" else load_recipe(recipe)
     _check_own(loaded, folders(options["corpora"]))
-    is_detector = isinstance(loaded, DetectorRecipe)
     is_voice = isinstance(loaded, (Recipe, WhisperRecipe))
-    if not is_voice and not isinstance(loaded, ActivityRecipe) and (sounds or responses or (start and not is_detector)):
-        raise InputError(f"--sounds, --responses and --start are for voice; {recipe} takes none.")
-    if scale and not isinstance(loaded, DimensionRecipe):
-        raise InputError(f"--scale is for dimensions; {recipe} learns from labels.")
-    if teachers and not is_detector and not isinstance(loaded, WhisperRecipe):
-        raise InputError(f"--teacher is for detector and voice; {recipe} learns from labels.")
-    if is_detector and len(teachers) > 1:
-        raise InputError(f"--teacher is given {len(teachers)} times; detector has one.")
+    given = {"--sounds": sounds, "--responses": responses, "--start": start, "--teacher": teachers, "--scale": scale}
+    _check_given(recipe, loaded, {name: value for name, value in given.items() if value})
     if isinstance(loaded, DimensionRecipe):
         if options["sex"] or options["checkpoint"] or protocol != "honest":
             raise InputError(
@@ -143,6 +136,26 @@ def train(
     else:
         click.echo(run(loaded, sources, output, report=report, start=start))
     return 0
+
+
+def _check_given(name: str, recipe: Any, given: Mapping[str, Any]) -> None:
+    """Refuse options that a recipe has no use for."""
+    from affekt.train.face.detector_recipe import DetectorRecipe
+    from affekt.train.lab.dimensions_recipe import DimensionRecipe
+    from affekt.train.recipe import Recipe, WhisperRecipe
+    from affekt.train.voice.activity import ActivityRecipe
+
+    is_detector = isinstance(recipe, DetectorRecipe)
+    if not isinstance(recipe, (Recipe, WhisperRecipe, ActivityRecipe)) and (
+        {"--sounds", "--responses"} & set(given) or ("--start" in given and not is_detector)
+    ):
+        raise InputError(f"--sounds, --responses and --start are for voice; {name} takes none.")
+    if "--scale" in given and not isinstance(recipe, DimensionRecipe):
+        raise InputError(f"--scale is for dimensions; {name} learns from labels.")
+    if "--teacher" in given and not is_detector and not isinstance(recipe, WhisperRecipe):
+        raise InputError(f"--teacher is for detector and voice; {name} learns from labels.")
+    if is_detector and len(given.get("--teacher", ())) > 1:
+        raise InputError(f"--teacher is given {len(given['--teacher'])} times; detector has one.")
 
 
 def _check_own(recipe: Any, corpora: Mapping[str, Path]) -> None:

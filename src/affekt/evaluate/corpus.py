@@ -207,8 +207,8 @@ def _judged(name: str, samples: Sequence[Sample], card: Card, *, numbers: bool) 
         return tuple(sample for sample in samples if set(numbered([sample])) & set(shared))
     if numbers and learned:
         raise InputError(
-            f"{name}: {card.name} learned {', '.join(learned)}, and no clip has a number for it. Give a table with such "
-            "a column."
+            f"{name}: {card.name} learned {', '.join(learned)}, and no clip has a number for it. Give a table with "
+            "such a column."
         )
     if there and not labelled:
         raise InputError(

@@ -210,6 +210,7 @@ MODALITIES = {
 #: How long a recipe takes, where it was measured; the docs of each say on what.
 TIMES = {
     "detector": "about 35 min of one core",
+    "dimensions": "about 3 min of one core for 1,935 clips",
     "fer2013-cnn": "hours of one core",
     "fer2013-cnn-quick": "some minutes of one core",
 }

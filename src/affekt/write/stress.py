@@ -92,7 +92,8 @@ def to_markdown(stress: Stress) -> str:
 def to_latex(stress: Stress) -> str:
     """The same tables for LaTeX with booktabs; the stamps stand in the captions."""
     stamps = "".join(f" {stamp.upper()}." for stamp in stress.stamps)
-    about = f"{stress.model} under stress: {stress.protocol.rstrip('.')}.{stamps} Chance is a UAR of {main_of_chance(stress):.2f}."
+    chance = f"Chance is a UAR of {main_of_chance(stress):.2f}."
+    about = f"{stress.model} under stress: {stress.protocol.rstrip('.')}.{stamps} {chance}"
     tables = [latex_table(HEAD, stress_rows(stress), caption=f"{about} With 95 % intervals.", label="stress")]
     if MEAN in stress.clean:
         caption = f"{stress.model} under stress: UAR of each corpus.{stamps}"
