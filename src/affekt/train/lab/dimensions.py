@@ -32,7 +32,7 @@ from affekt.train.lab.dimensions_recipe import EMBEDDING, DimensionRecipe, parts
 from affekt.train.lab.experiment import Experiment
 from affekt.train.lab.material import cache_key, check_unread, load_material
 from affekt.train.lab.regressors import answers, chosen_strength, fitted
-from affekt.types import Report, Sample
+from affekt.types import Estimate, Report, Sample
 
 #: Seconds of a clip that an embedding is the mean of, at most.
 LONGEST = 60
@@ -333,7 +333,7 @@ def _report(
     warnings: Sequence[str],
 ) -> Report:
     """CCC, RMSE and pairs in order of each dimension over the test clips of all folds together."""
-    metrics = {}
+    metrics: dict[str, Estimate] = {}
     groups = [speaker_of(table.samples[row]) for row in tested]
     for column, name in enumerate(table.names):
         truth = table.numbers[list(tested), column]
