@@ -132,7 +132,12 @@ def test_whatever_the_server_says_is_said_in_the_language_of_the_page(page, kind
 
 
 def test_what_is_filled_in_is_kept_and_labels_are_translated(page):
-    sentences = ["noise or echo: the speech is 7 dB above it", "voice angry, face happy", 'happy rests on "glad" (+1.2); against it: "not" (-0.3).', "nobody knows this sentence"]
+    sentences = [
+        "noise or echo: the speech is 7 dB above it",
+        "voice angry, face happy",
+        'happy rests on "glad" (+1.2); against it: "not" (-0.3).',
+        "nobody knows this sentence",
+    ]
     told = [words for words, _ in page.evaluate(TRANSLATED, ["de", sentences])]
     assert told == [
         "Rauschen oder Hall: die Sprache liegt 7 dB darüber",
