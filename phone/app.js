@@ -15,7 +15,7 @@ import { Samples } from "./samples.js";
 import { Segments } from "./segments.js";
 import { mixed, wavForm } from "./sound.js";
 import { stick } from "./sticky.js";
-import { say, t, write } from "./strings.js";
+import { say, t } from "./strings.js";
 import { Timeline } from "./timeline.js";
 import { offerLanguage, offerTheme } from "./top.js";
 import { drawCard, drawSummary, pointed, summed } from "./voice-card.js";

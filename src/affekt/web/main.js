@@ -12,7 +12,7 @@ import { Reference } from "./reference.js";
 import { Segments } from "./segments.js";
 import { Settings } from "./settings.js";
 import { stick } from "./sticky.js";
-import { say, t, write } from "./strings.js";
+import { say, t } from "./strings.js";
 import { Timeline } from "./timeline.js";
 import { askToken, offerLanguage, offerTheme } from "./top.js";
 import { Uploads } from "./uploads.js";
