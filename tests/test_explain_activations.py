@@ -142,8 +142,9 @@ class TestTrouble:
 
 class TestRebuilt:
     def test_the_logits_are_those_of_the_file(self, network, voice, face, signal):
+        # Its convolutions are in int8.
         wanted = load_model("face").run(face[None])[0][0]
-        assert network.logits(*network.prepare(face))[0].detach().numpy() == pytest.approx(wanted, abs=1e-3)
+        assert network.logits(*network.prepare(face))[0].detach().numpy() == pytest.approx(wanted, abs=0.2)
         zeros = np.zeros((1, 1 + voice.card.baseline), np.float32)
         wanted = load_model("voice-small").run(signal[None], zeros)[0][0]
         assert voice.logits(*voice.prepare(signal))[0].detach().numpy() == pytest.approx(wanted, abs=1e-3)
@@ -158,7 +159,10 @@ class TestRebuilt:
     def test_a_file_whose_weights_differ_is_refused(self, tmp_path):
         path = changed(tmp_path, lambda name, values: values + 1 if name.endswith("votes_head.bias") else values)
         assert rebuild(path).card.name == "face"  # votes are no logits
-        path = changed(tmp_path, lambda name, values: values * np.nan if values.shape == (32,) else values)
+        path = changed(
+            tmp_path,
+            lambda name, values: values * np.nan if values.shape == (32,) and values.dtype == np.float32 else values,
+        )
         with pytest.raises(ModelError, match="other logits than the file"):
             rebuild(path)
 
@@ -199,7 +203,7 @@ class TestLaws:
     def test_the_class_activation_map_is_grad_cam_at_the_last_layer(self, network, face):
         for label in ("happy", "fear"):
             cam = class_activation(load_model("face"), face, label).values
-            assert grad_cam(network, face, label).values == pytest.approx(np.maximum(cam, 0) / 9, abs=1e-3)
+            assert grad_cam(network, face, label).values == pytest.approx(np.maximum(cam, 0) / 9, abs=0.06)
 
     def test_the_class_activation_map_averages_to_the_logit_less_a_constant(self, face):
         model = load_model("face")
