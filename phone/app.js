@@ -2,24 +2,24 @@
 
 import "./phrases.js";
 import { Bars } from "./bars.js";
-import { mostFrequent, shares } from "./bins.js";
 import { cardParts } from "./card.js";
 import { colours } from "./colours.js";
 import { save } from "./download.js";
-import { offerKeys, rememberKeys } from "./keys.js";
-import { FEW, drawFailures, drawRecordings } from "./list.js";
+import { offerKeys, rememberKeys, timeActs } from "./keys.js";
+import { drawFailures, drawRecordings } from "./list.js";
+import { setFew } from "./long.js";
 import { Player } from "./player.js";
 import { Recorder } from "./recorder.js";
 import { Recording, SCHEMA } from "./recording.js";
 import { Samples } from "./samples.js";
 import { Segments } from "./segments.js";
-import { lead, shareParts } from "./shares.js";
 import { mixed, wavForm } from "./sound.js";
 import { stick } from "./sticky.js";
-import { say, t, write } from "./strings.js";
+import { say, t } from "./strings.js";
 import { Timeline } from "./timeline.js";
 import { offerLanguage, offerTheme } from "./top.js";
-import { answer, best, capital, clock, labelled, long, percent, strength, tintChip, why } from "./words.js";
+import { drawCard, drawSummary, pointed, summed } from "./voice-card.js";
+import { capital, clock, long } from "./words.js";
 
 const find = (id) => document.getElementById(id);
 /** Hertz at which the browser decodes: then the resampling is ours, and the scores are those of Python. */
@@ -33,6 +33,7 @@ const timeline = new Timeline(find("tracks"));
 const bars = new Bars(find("bars"));
 const segments = new Segments(find("segments"), hear);
 
+setFew(Number(find("main").dataset.few));
 let cards = {};
 let worker = null;
 let recordings = [];
@@ -108,7 +109,6 @@ function drawChosen() {
   const still = chosen && chosen.state !== "live";
   find("view-name").textContent = chosen ? [chosen.name, still && chosen.duration && long(chosen.duration), chosen.seconds && t("phone.computed", { time: long(chosen.seconds) })].filter(Boolean).join(", ") : "";
   player.load(still && chosen.file?.size !== 0 ? chosen.address : null);
-  for (const id of ["zoom-in", "zoom-out", "zoom-all"]) find(id).disabled = !still;
   timeline.draw();
   drawResults();
   drawNow();
@@ -119,70 +119,12 @@ function drawResults() {
   if (find("results").hidden) return;
   segments.show(chosen);
   segments.mark(timeline.time);
-  find("results-summary").textContent = chosen.summary ? summed(chosen) : "";
-  find("warnings").hidden = !chosen.warnings.length;
-  find("warnings").replaceChildren(...chosen.warnings.map((w) => Object.assign(document.createElement("li"), { textContent: w })));
-  const isLong = chosen.summary && chosen.segments.length > FEW;
-  find("shares").hidden = !isLong;
-  find("shares").replaceChildren(...(isLong ? shareParts(chosen.segments, chosen) : []));
+  drawSummary(chosen);
   for (const button of find("downloads").children) button.disabled = chosen.state !== "done";
 }
 
-function summed({ summary, segments: { length }, segments: found }) {
-  if (!best(summary)) return t("summary.no.speech");
-  const whole = lead(found, FEW) ?? t("summary.all", { answer: answer(summary, undefined, { within: true }), confidence: percent(summary.confidence) });
-  return `${whole}; ${t(length === 1 ? "summary.segments.one" : "summary.segments.many", { n: length })}.`;
-}
-
-/** What stands in "Now": while one speaks the newest window; later the segment at the playhead. */
-function pointed() {
-  if (!chosen) return null;
-  if (chosen.state === "live") return chosen.windows.at(-1) ?? null;
-  const at = chosen.segments.find((s) => s.start <= timeline.time && timeline.time < s.end);
-  return at ?? (timeline.time > 0 || player.playing ? null : chosen.summary);
-}
-
 function drawNow() {
-  const prediction = pointed();
-  const palette = chosen?.labels.length ? chosen.palette : colours(cards[find("model").value]?.labels ?? []);
-  const isLive = chosen?.state === "live";
-  const isWhole = prediction && prediction === chosen?.summary;
-  const silent = isLive && !chosen.speech.some((s) => s.end === undefined);
-  say(find("now-title"), !chosen || isLive ? "now.title" : isWhole ? "now.all" : "now.here");
-  bars.name(palette);
-  // The mean of many different moods is none of them: of a long recording the shares are shown.
-  const isLong = isWhole && chosen.segments.length > FEW;
-  find("bars").setAttribute("aria-label", t(isLong ? "shares.bars" : "now.bars"));
-  find("bars-name").hidden = !isLong;
-  if (isLong) return drawWhole(palette);
-  const sure = best(prediction) ? percent(prediction.confidence) : "";
-  bars.show(prediction?.scores ?? {}, { faded: !prediction || silent });
-  write(find("heard"), prediction ? answer(prediction) : waitingWords(isLive));
-  tintChip(find("heard-chip"), prediction, palette);
-  find("heard-confidence").textContent = sure;
-  find("confidence").textContent = sure ? `${sure}, ${strength(prediction.confidence)}` : "–";
-  find("quality").textContent = sure ? percent(prediction.quality) : "–";
-  const because = isLive || !prediction ? "" : why(prediction);
-  find("heard-why").textContent = because ? `${capital(because)}.` : "";
-}
-
-/** A long recording as a whole: what most of the speech is. */
-function drawWhole(palette) {
-  const { seconds, unsure, spoken } = shares(chosen.segments);
-  const most = mostFrequent({ seconds, spoken });
-  bars.show(Object.fromEntries(Object.entries(seconds).map(([label, time]) => [label, time / spoken])), { faded: !spoken });
-  write(find("heard"), most ? t("shares.often", { label: labelled(most.label, { within: true }) }) : t("answer.unsure"));
-  tintChip(find("heard-chip"), most, palette);
-  find("heard-confidence").textContent = most ? percent(most.share) : "";
-  find("heard-why").textContent = unsure ? t("shares.unsure.by.itself", { share: percent(unsure / spoken) }) : "";
-  find("confidence").textContent = "–";
-  find("quality").textContent = percent(chosen.summary.quality);
-}
-
-function waitingWords(isLive) {
-  if (isLive) return t("now.listening");
-  if (["finishing", "running", "waiting"].includes(chosen?.state)) return t("now.working");
-  return t(chosen?.state === "done" ? "now.nobody" : "now.nothing");
+  drawCard(bars, pointed(chosen, { time: timeline.time, playing: player.playing }), { recording: chosen, palette: colours(cards[find("model").value]?.labels ?? []) });
 }
 
 function announce(words) {
@@ -412,26 +354,18 @@ const setSpeed = (index) => {
   player.rate = Number(find("speed").value);
 };
 find("speed").addEventListener("change", () => setSpeed(find("speed").selectedIndex));
+const acts = timeActs(timeline, {
+  play: () => player.toggle(),
+  lane: (number) => timeline.choose(number),
+  speed: (direction) => setSpeed(find("speed").selectedIndex + direction),
+});
 offerKeys({
   dialog: find("keys-dialog"),
   opener: find("keys-open"),
   box: find("keys-on"),
-  slider: find("seek"),
-  active: () => true,
-  acts: {
-    play: () => player.toggle(),
-    move: (seconds) => timeline.seekTo(timeline.time + seconds),
-    zoom: (factor) => timeline.zoom(factor),
-    all: () => timeline.all(),
-    segment: (direction) => timeline.seekTo(timeline.neighbour(direction)?.start ?? timeline.time),
-    lane: (number) => timeline.choose(number),
-    speed: (direction) => setSpeed(find("speed").selectedIndex + direction),
-  },
+  acts: () => acts,
 });
 rememberKeys(find("keys-on"));
-find("zoom-in").addEventListener("click", () => timeline.zoom(0.5));
-find("zoom-out").addEventListener("click", () => timeline.zoom(2));
-find("zoom-all").addEventListener("click", () => timeline.all());
 
 const WRITERS = {
   json: (recording) => new Blob([JSON.stringify({ schema: SCHEMA, results: [recording.result()] }, null, 1)], { type: "application/json" }),

@@ -21,6 +21,7 @@ import onnxruntime
 from PIL import Image, ImageDraw
 
 from affekt.models.onnx import read_card
+from affekt.timeline.shares import FEW
 
 HERE = Path(__file__).parent
 SOURCE = HERE.parent / "src" / "affekt"
@@ -67,7 +68,10 @@ def build(target: Path) -> None:
     page = (SOURCE / "web" / "index.html").read_text(encoding="utf-8")
     names = re.findall(r"{{(BLOCK ([\w-]+))}}", (target / "index.html").read_text(encoding="utf-8"))
     blocks = {place: _block(page, name) for place, name in names}
-    _fill(target / "index.html", {**blocks, "POLICY": POLICY, "SIZE": f"{_size(target, skip=LATER) / 1e6:.0f} MB"})
+    _fill(
+        target / "index.html",
+        {**blocks, "POLICY": POLICY, "FEW": str(FEW), "SIZE": f"{_size(target, skip=LATER) / 1e6:.0f} MB"},
+    )
     _service_worker(target)
 
 

@@ -1,6 +1,7 @@
-"""A program that works on an archive with a stub in place of the model: python archive_stub.py SOURCE OUT."""
+"""Works on an archive with a stub in place of the model: python archive_stub.py SOURCE OUT [ADDRESS OF RAY]."""
 
 import os
+import re
 import signal
 import sys
 import time
@@ -25,6 +26,9 @@ def open_stub(job):
             raise AudioError(f"{path}: is broken.")
         if words == "strange":
             raise RuntimeError("nobody thought of this")
+        if words == "endless":
+            # Holds Python's own lock: no thread of the process can do anything about it.
+            re.match(r"(a*)*b", "a" * 60)
         if words == "deadly":
             os.kill(os.getpid(), signal.SIGKILL)
         scores = dict.fromkeys(LABELS, 1 / len(LABELS))
@@ -45,10 +49,20 @@ def write_files(folder: Path, count: int, **special: str) -> Path:
 OPTIONS = RunOptions(model="voice-small", form="jsonl", shard=20)
 
 
-def run(sources, output, *, workers=1, options=OPTIONS, **more):
+def run(sources, output, *, workers=1, options=OPTIONS, executor=None, **more):
     """Work on an archive with the stub."""
-    run_archive([str(s) for s in sources], str(output), Processes(workers), options=options, opener=open_stub, **more)
+    executor = executor or Processes(workers)
+    run_archive([str(s) for s in sources], str(output), executor, options=options, opener=open_stub, **more)
 
 
 if __name__ == "__main__":
-    run([sys.argv[1]], sys.argv[2], workers=2)
+    source, output, *address = sys.argv[1:]
+    if address:
+        from affekt.archive.ray import RayActors
+
+        # Workers look this module up by its name, and would not find __main__.
+        from tests.archive_stub import run
+
+        run([source], output, executor=RayActors(*address))
+    else:
+        run([source], output, workers=2)

@@ -101,6 +101,20 @@ def test_what_is_broken_or_kills_its_worker_is_set_aside_and_the_rest_is_done(tm
     assert errors(tmp_path / "out") == {} and len(names(tmp_path / "out")) == 13
 
 
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer of the system")
+def test_a_recording_that_never_comes_to_an_end_is_set_aside(tmp_path):
+    write_files(tmp_path / "in", 4, n001="endless")
+    run([tmp_path / "in"], tmp_path / "out", options=replace(OPTIONS, tries=2, limit=0.2))
+    assert names(tmp_path / "out") == [f"n{i:03d}" for i in range(4)]
+    (one,) = [one for one in records(tmp_path / "out") if one["error"]]
+    assert one["error"] == {
+        "kind": "timeout",
+        "reason": "it took longer than it may, 2 times. Where it only is slow: a larger --limit, --retry-failed.",
+    }
+    with pytest.raises(InputError, match="limit is 0 s; give the seconds"):
+        RunOptions(limit=0)
+
+
 def test_a_piece_that_is_broken_is_one_failure_and_can_be_tried_again(tmp_path):
     files = write_files(tmp_path / "in", 1, n000="broken")
     (tmp_path / "m.csv").write_text("uri,end\nin/n000.wav,100\n")
@@ -161,7 +175,7 @@ def test_outputs_of_another_version_or_that_are_none_are_refused(tmp_path):
 def test_a_wrong_manifest_leaves_nothing_planned(tmp_path):
     write_files(tmp_path / "in", 2)
     (tmp_path / "m.csv").write_text("uri\nin/n000.wav\nin/n007.wav\n")
-    with pytest.raises(InputError, match="1 row name files that are not there"):
+    with pytest.raises(InputError, match="1 row names files that are not there"):
         run([tmp_path / "m.csv"], tmp_path / "out")
     assert not list((tmp_path / "out").glob("plan/*"))
     with pytest.raises(InputError, match="nothing is planned there yet"):
@@ -202,7 +216,7 @@ class FullDisk:
 
         if len(self.shards) == 2:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/out/data")
-        return [Done(self.shards[-1], self.work(self.shards[-1], lambda index: None))]
+        return [Done(self.shards[-1], self.work(self.shards[-1], lambda index, seconds: None))]
 
     def close(self):
         pass
@@ -284,7 +298,7 @@ def test_records_come_back_from_both_formats(tmp_path, conversation):
     found = {}
     for form in ("jsonl", "parquet"):
         job = Job(store.address, replace(origin, form=form), "voice-small")
-        open_work(job, open_model)(shard, lambda index: None)
+        open_work(job, open_model)(shard, lambda index, seconds: None)
         content = store.read(part_name(0, form))
         found[form] = decoded(content, job.origin)
         assert decoded(encoded(found[form], job.origin), job.origin) == found[form]

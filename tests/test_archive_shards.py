@@ -45,7 +45,7 @@ def test_the_length_of_a_long_file_is_read_from_its_header_and_not_guessed(tmp_p
 
 def test_shards_come_back_from_their_record():
     for shard in (
-        Shard(3, (stretch("a", 2), Input("/b.wav", speaker="Ann", size=4)), 7.5, set_aside={1: "why"}),
+        Shard(3, (stretch("a", 2), Input("/b.wav", speaker="Ann", size=4)), 7.5, set_aside={1: ("died", "why")}),
         Shard(4, (stretch("a", 2),), 7.5, Piece(20, None), 2, 3),
     ):
         assert Shard.of(shard.record()) == shard

@@ -33,10 +33,10 @@ def test_folders_patterns_and_files(folder):
 
 
 def test_a_manifest_says_stretch_channel_and_speaker(folder):
-    path = manifest(folder, "uri,start,end,channel,speaker\nb.wav,1.5,4,left,Ann\ns3://calls/x.wav,,,,\n")
+    path = manifest(folder, "uri,start,end,channel,speaker\nb.wav,1.5,4,left,Ann\ns3://calls/x.wav,,9,,\n")
     assert list(inputs([str(path)])) == [
         Input(str(folder / "b.wav"), 1.5, 4.0, "left", "Ann", 8),
-        Input("s3://calls/x.wav"),
+        Input("s3://calls/x.wav", end=9.0),
     ]
 
 
@@ -56,13 +56,14 @@ def test_a_manifest_may_be_parquet(folder):
         ("file\nb.wav\n", UnknownName, "unknown column of .*'file'"),
         ("uri,speakr\nb.wav,A\n", UnknownName, "did you mean 'speaker'"),
         ("start\n1\n", InputError, "has no column uri"),
+        ("uri;speaker\nb.wav;A\n", InputError, "separates its columns by semicolons. Save it with commas: uri,start"),
         ("uri\n", InputError, "has no rows"),
         ("uri,start\nb.wav\n", InputError, "line 2: has another number of values"),
         ("uri,start\n,1\n", InputError, "line 2: uri is empty"),
         ("uri,start\nb.wav,soon\n", InputError, "line 2: start is 'soon'; give seconds"),
         ("uri,start,end\nb.wav,3,2\n", InputError, "line 2: start 3 and end 2.0 are not an interval"),
         ("uri,channel\nb.wav,up\n", InputError, "line 2: channel is 'up'; allowed: mix, left"),
-        ("uri\nb.wav\na.mp3\n./b.wav\n", InputError, "1 row name what an earlier row named .line 4: .*b.wav"),
+        ("uri\nb.wav\na.mp3\n./b.wav\n", InputError, "1 row names what an earlier row named .line 4: .*b.wav"),
         (
             "uri\nx1.wav\nb.wav\nx2.wav\nx3.wav\nx4.wav\n",
             InputError,
@@ -107,8 +108,11 @@ def test_addresses_are_listed_by_fsspec():
     assert names("memory://archive/a.wav") == names("memory://archive/*.wav") == ["a.wav"]
     memory.pipe_file("/archive/m.csv", b"uri\na.wav\n")
     assert [one.uri for one in inputs(["memory://archive/m.csv"])] == ["memory://archive/a.wav"]
-    with pytest.raises(InputError, match="holds no recordings"):
+    with pytest.raises(InputError, match="no such bucket, folder or file"):
         list(inputs(["memory://nothing"]))
+    memory.pipe_file("/texts/notes.txt", b"12345")
+    with pytest.raises(InputError, match="holds no recordings"):
+        list(inputs(["memory://texts"]))
     with pytest.raises(StoreError, match="cannot be opened"):
         list(inputs(["nonsense://calls"]))
 

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from affekt.cli import main
+from affekt.cli.archive import archive
 
 
 def typed(*arguments):
@@ -84,3 +85,25 @@ def test_what_is_wrong_is_one_line(tmp_path, out):
     status, _, stderr = typed("run", "-o", out, "--format", "jsonl", "--threshold", "0.99")
     assert status == 1 and "Results are not mixed" in stderr
     assert typed("status", tmp_path)[0] == 1
+
+
+def test_the_manifest_of_the_page_is_one_that_kuberay_takes():
+    yaml, jsonschema = pytest.importorskip("yaml"), pytest.importorskip("jsonschema")
+    here = Path(__file__).parent
+    page = (here.parent / "docs/archives.md").read_text(encoding="utf-8")
+    manifest = yaml.safe_load(re.search(r"```yaml\n(.*?)```", page, re.S)[1])
+    schema = json.loads((here / "kuberay_rayjob.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(manifest, schema)
+    # Strict where the manifest goes: what is misspelt or of another type is not taken.
+    text = json.dumps(manifest)
+    for right, wrong in (
+        ('"maxReplicas": 16', '"maxReplicas": "16"'),
+        ('"limits"', '"limit"'),
+        ('"image"', '"images"'),
+    ):
+        assert right in text
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(json.loads(text.replace(right, wrong)), schema)
+    program, group, command, *arguments = manifest["spec"]["entrypoint"].split()
+    assert (program, group) == ("affekt", "archive")
+    archive.commands[command].make_context(command, arguments)

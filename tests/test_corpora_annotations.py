@@ -220,6 +220,22 @@ def test_audformat_splits_are_the_published_ones(tmp_path):
     assert [s.meta["usage"] for s in reading.samples] == ["train"] * 2 + ["test"] * 2
 
 
+def test_audformat_numbers_are_read_beside_the_label_and_without_it(tmp_path):
+    folder = database(tmp_path)
+    header = (folder / "db.yaml").read_text(encoding="utf-8")
+    columns = "emotion: {scheme_id: emotion}"
+    (folder / "db.yaml").write_text(header.replace(columns, f"{columns}\n      arousal: {{}}", 1), encoding="utf-8")
+    rows = ["audio/0.wav,0 days 00:00:00,0 days 00:00:01,anger,0.5", "audio/0.wav,0 days 00:00:01,,,2", "a.wav,,,,"]
+    (folder / "db.emotion.csv").write_text(
+        "\n".join(["file,start,end,emotion,arousal", *rows]) + "\n", encoding="utf-8"
+    )
+    found = [(s.label, s.meta) for s in read_corpus("audformat", folder).samples]
+    assert [(label, float(meta["arousal"])) for label, meta in found] == [("angry", 0.5), (None, 2.0)]
+    (folder / "db.yaml").write_text(header.replace(columns, "arousal: {}", 1), encoding="utf-8")
+    (folder / "db.emotion.csv").write_text("file,start,end,arousal\naudio/0.wav,0 days,,1\n", encoding="utf-8")
+    assert [s.label for s in read_corpus("audformat", folder).samples] == [None]
+
+
 def test_an_audformat_database_with_two_truths_asks_which(tmp_path):
     folder = database(tmp_path, tables=("rated", "acted"))
     with pytest.raises(CorpusError, match="several tables have emotions: acted, rated|rated, acted"):

@@ -83,6 +83,29 @@ def test_a_table_in_another_encoding_is_refused_and_not_guessed(tmp_path):
         read_corpus("folder", tmp_path)
 
 
+def test_a_row_with_a_number_for_arousal_needs_no_label(tmp_path):
+    make(tmp_path, "a.wav", "b.wav")
+    table(tmp_path, "path,speaker,Arousal,valence", "a.wav,ann,4.5,", "b.wav,bob,1,2")
+    reading = read_corpus("folder", tmp_path)
+    assert [(s.label, dict(s.meta)) for s in reading.samples] == [
+        (None, {"arousal": "4.5"}),
+        (None, {"arousal": "1", "valence": "2"}),
+    ]
+    assert "none of the 2 clips has a label." in reading.warnings
+    table(tmp_path, "path,label,arousal", "a.wav,angry,", "b.wav,,2")
+    assert [s.label for s in read_corpus("folder", tmp_path).samples] == ["angry", None]
+
+
+def test_a_row_with_neither_label_nor_number_is_refused(tmp_path):
+    make(tmp_path, "a.wav")
+    table(tmp_path, "path,arousal", "a.wav,")
+    with pytest.raises(CorpusError, match=r"line 2: a\.wav has no label or a number \(valence, arousal, dominance\)"):
+        read_corpus("folder", tmp_path)
+    table(tmp_path, "path,mood", "a.wav,1")
+    with pytest.raises(CorpusError, match="has no column 'label'"):
+        read_corpus("folder", tmp_path)
+
+
 # --- CREMA-D
 
 VOTE_HEADER = '"","A","D","F","H","N","S","fileName","numResponses"'

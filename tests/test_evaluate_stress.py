@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from affekt.recognize.trace import Trace
 from affekt.speech.audio import read
 from affekt.speech.augment import apply_steps, draw_steps
 from affekt.types import Sample
-from affekt.write.stress import HEAD, stress_rows, to_markdown, to_text
+from affekt.write.stress import HEAD, stress_rows, to_latex, to_markdown, to_text
 
 GAINS = (-30, -20, -10, -3, 3, 6, 12)
 #: By how much a label has to lead to be no toss-up.
@@ -381,6 +382,23 @@ def test_the_command(clips, tmp_path):
     assert "| gain / dB |" in file.read_text(encoding="utf-8")
 
 
+def test_the_tables_for_latex_carry_the_stamps(found):
+    text = to_latex(replace(found, stamps=("trained on these clips",)))
+    rows = len(stress_rows(found))
+    assert text.count(r" \\") == (2 if MEAN in found.clean else 1) * (rows + 1)
+    assert text.count("TRAINED ON THESE CLIPS") == text.count(r"\caption{") and r"0 \%" in text and "..." not in text
+
+
+def test_the_command_writes_figures_beside_the_report(clips, tmp_path):
+    pytest.importorskip("matplotlib")
+    line = ["stress", "voice-small", "--corpus", f"ravdess={clips[0].parent}", "--conditions", "gain", "--clips", "6"]
+    file = tmp_path / "stress.tex"
+    done = CliRunner().invoke(main, [*line, "-f", "latex", "-o", str(file), "--figures", "svg"])
+    assert done.exit_code == 0, done.output
+    assert r"\toprule" in file.read_text(encoding="utf-8")
+    assert sorted(path.name for path in (tmp_path / "stress-figures").iterdir()) == ["gain.svg", "stress.svg"]
+
+
 def test_the_command_leaves_out_and_names_what_it_lacks(clips, tmp_path):
     folder = tmp_path / "ravdess"
     folder.mkdir()
@@ -403,6 +421,7 @@ def test_the_command_leaves_out_and_names_what_it_lacks(clips, tmp_path):
         (["--conditions", "gane"], "did you mean 'gain'"),
         (["--conditions", "sounds"], "--sounds FOLDER"),
         (["--format", "html"], "-o FILE.html"),
+        (["--figures", "png"], "-o FILE"),
         (["-o", "no/such/folder/x.txt"], "folder that exists"),
         (["--side", "dev"], "no corpus has dev speakers"),
     ],

@@ -121,3 +121,26 @@ def test_egemaps_are_88_or_say_what_to_install(samples):
     else:
         assert features_of(samples, "egemaps").shape == (3, 88)
     assert "commercial" in KINDS["egemaps"].__doc__
+
+
+def test_egemaps_are_those_of_opensmile(clips):
+    opensmile = pytest.importorskip("opensmile")
+    from affekt.speech.audio import read
+    from affekt.speech.feature_columns import SETS
+
+    audio = read(clips[0])
+    for frames, level in ((False, "Functionals"), (True, "LowLevelDescriptors")):
+        direct = opensmile.Smile(
+            feature_set=opensmile.FeatureSet.eGeMAPSv02, feature_level=getattr(opensmile.FeatureLevel, level)
+        ).process_signal(audio.signal, audio.sampling_rate)
+        found = SETS["egemaps"]
+        values = found.frames(audio.signal, 16_000)[0] if frames else found.clip(audio.signal, 16_000)[None]
+        assert values.tolist() == direct.to_numpy(np.float32).tolist()
+        assert found.names(frames) == tuple(direct.columns)
+
+
+def test_a_clip_too_short_for_egemaps_is_refused_and_not_nan():
+    pytest.importorskip("opensmile")
+    assert np.isfinite(KINDS["egemaps"](np.zeros(960, np.float32), 16_000)).all()
+    with pytest.raises(InputError, match=r"0\.059 s are too short for eGeMAPS, whose windows have 0\.06 s"):
+        KINDS["egemaps"](np.zeros(950, np.float32), 16_000)

@@ -13,6 +13,8 @@ from affekt.corpora.synthetic import write_synthetic
 from affekt.errors import InputError, UnknownName
 from affekt.models.onnx import read_card
 from affekt.recognize.recognizer import Recognizer
+from affekt.train.lab.dimensions import read_numbered
+from affekt.train.lab.dimensions_recipe import DimensionRecipe
 from affekt.train.lab.experiment import EncoderRecipe, Experiment, as_experiment
 from affekt.train.lab.material import read_samples
 from affekt.train.recipe import Recipe, WhisperRecipe, load_recipe, recipe_names
@@ -55,6 +57,10 @@ def test_every_recipe_takes_own_data_or_says_why_not(tones, pictures, tmp_path):
         elif isinstance(recipe, (Recipe, WhisperRecipe, ActivityRecipe)):
             own = with_own(recipe, {OWN: tones})
             assert own.corpora == (OWN,) and ("cross" in getattr(own, "labels", ["cross"]))
+            taken.append(name)
+        elif isinstance(recipe, DimensionRecipe):
+            with pytest.raises(InputError, match="has a number for valence, arousal or dominance"):
+                read_numbered({OWN: tones})
             taken.append(name)
         else:
             done = CliRunner().invoke(main, ["train", name, "--corpus", f"{OWN}={tones}", "-o", str(tmp_path / name)])

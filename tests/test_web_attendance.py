@@ -284,6 +284,28 @@ def test_the_camera_stays_off_before_the_window(tab, enrolled):
     assert not tab.filming("video")
 
 
+def test_it_speaks_german_and_changes_the_language_at_once(visit, enrolled):
+    tab = visit(locale="de-DE")
+    tab.page.goto(f"{tab.server.url}/attendance")
+    tab.fill(token=TOKEN)
+    tab.press("#token-form button")
+    sync_api.expect(tab.page.locator("#law")).to_contain_text("DSGVO")
+    if tab.page.locator("#opened").is_hidden():
+        tab.fill(**{"class": "7B"})
+        tab.press("#class-form button")
+    tab.begin()
+    assert tab.page.evaluate("document.documentElement.lang") == "de"
+    tab.press("#camera")
+    sync_api.expect(tab.row("rows", "Ada")).to_contain_text("pünktlich")
+    tab.press("#end")
+    sync_api.expect(tab.page.locator("#session-state")).to_contain_text("beendet, vor ihrem Ende")
+    assert tab.page.locator("#rows .status").all_inner_texts() == ["nicht geprüft", "pünktlich", "abwesend"]
+    tab.page.locator("#language").select_option("fr")
+    assert tab.page.locator("#rows .status").all_inner_texts() == ["non vérifié", "à l’heure", "absent"]
+    sync_api.expect(tab.page.locator("#law")).to_contain_text("RGPD")
+    sync_api.expect(tab.page.locator("#correct-status option").first).to_have_text("à l’heure")
+
+
 @pytest.mark.parametrize("width", [320, 768, 1280])
 def test_no_width_scrolls_sideways(visit, enrolled, width):
     tab = visit(viewport={"width": width, "height": 780})

@@ -140,7 +140,7 @@ def test_the_wheel_zooms_where_the_pointer_is_and_dragging_moves_what_is_seen(ta
     tab.page.mouse.move(x + 100, 400)
     tab.page.mouse.up()
     moved = tab.range()
-    assert moved[0] < start and moved[1] - moved[0] == pytest.approx(end - start)
+    assert moved[0] < start and moved[1] - moved[0] == pytest.approx(end - start, abs=0.01)
     width = tab.page.locator("#over-time").bounding_box()["width"]
     assert start - moved[0] == pytest.approx(100 / width * (end - start), rel=0.03)
     assert tab.page.locator("#seek").get_attribute("aria-valuenow") == "0.0"  # a drag is no click
@@ -172,6 +172,9 @@ def test_a_long_recording_is_shares_until_one_comes_closer(tab, seconds):
     assert page.locator(".span").count() == 0 and page.locator("#bins").is_visible()
     assert "shares of" in tab.text("#spans-name")
     assert page.locator("#overview").is_visible()
+    # The swatch in the list is that of the words beside it, not of the mean of all segments.
+    colour = "e => [getComputedStyle(e).backgroundColor, e.className]"
+    assert page.locator(".recording .chip").evaluate(colour) == page.locator("#heard-chip").evaluate(colour)
     tab.point(0.5)
     assert re.search(r"\d+ %", tab.text("#readout"))
     for _ in range(12):
@@ -478,3 +481,108 @@ def test_no_language_scrolls_sideways(browser, server, language, width):
         page.locator(f"input[name=tab][value={name}]").check()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
     tab.close()
+
+
+# --- faces and videos over the same axis ------------------------------------------------------------
+
+
+def film(duration, *, fusion):
+    """A result of a video: two faces, each of which is seen most of the time, and for videos what is said of them."""
+    found = answer(duration, who=("face 1", "face 2"))
+    kinds = ("fusion", "face", "speech") if fusion else ("face",)
+    segments = [{**s, "modality": kind, "box": [0.1, 0.1, 0.3, 0.3]} for s in found["segments"] for kind in kinds]
+    if fusion:
+        segments[0]["reason"] = "voice angry, face happy"
+    return {**found, "source": "talk.mp4", "model": "fusion" if fusion else "face", "segments": segments}
+
+
+class FilmVisit(TimelineVisit):
+    """A tab of faces or of videos in which a video is shown whose answer is made up."""
+
+    def show(self, result):
+        tab, prefix, root = ("fusion", "video", "tracks") if result["model"] == "fusion" else ("face", "faces", "lanes")
+        self.root = f"#{prefix}-{root}"
+        self.page.locator(f"input[name=tab][value={tab}]").check()
+        body = json.dumps({"results": [result]})
+        self.page.route("**/v1/predict", lambda route: route.fulfill(content_type="application/json", body=body))
+        kind = {"name": "talk.mp4", "mimeType": "video/mp4", "buffer": b"nothing that a browser plays"}
+        self.page.set_input_files(f"#{prefix}-files", [kind])
+        self.page.locator(f"#{prefix}-results-summary:not(:empty)").wait_for()
+        self.page.locator(self.root).scroll_into_view_if_needed()
+        return self.page
+
+    @property
+    def seen(self):
+        return self.page.locator(f"{self.root} .over-time").get_attribute("data-seen")
+
+    def point(self, share):
+        box = self.page.locator(f"{self.root} .axis").bounding_box()
+        strip = self.page.locator(f"{self.root} li canvas, {self.root} .strip canvas").first.bounding_box()
+        x, y = box["x"] + share * box["width"], strip["y"] + strip["height"] / 2
+        self.page.mouse.move(x, y)
+        self.page.mouse.move(x + 1, y)
+        return x
+
+
+@pytest.fixture(params=[False, True], ids=["faces", "video"])
+def lanes(request, browser, server):
+    one = FilmVisit(browser, server)
+    one.open()
+    one.show(film(1200.0, fusion=request.param))
+    yield one
+    one.close()
+    assert one.errors == []
+
+
+def test_lanes_zoom_where_the_pointer_is_and_come_back_to_all(lanes):
+    lanes.point(0.7)
+    under = lanes.text(f"{lanes.root} .readout-time")
+    assert re.search(r"\d+ %", lanes.text(f"{lanes.root} .readout")), "shares of a bin"
+    lanes.wheel(-400)
+    start, end = lanes.range()
+    assert end - start < 600 and start < 840 < end
+    lanes.point(0.7)
+    assert lanes.text(f"{lanes.root} .readout-time").split(" to ")[0][:2] == under.split(" to ")[0][:2]
+    lanes.page.locator(f"{lanes.root} .zoom button").nth(1).click()
+    assert lanes.range() == [0, 1200]
+
+
+def test_lanes_say_segments_when_one_comes_closer(lanes):
+    """What is under the pointer is a bin of equal time while segments are too narrow, and then a segment."""
+    lanes.point(0.5)
+    assert " to " in lanes.text(f"{lanes.root} .readout-time")
+    for _ in range(12):
+        lanes.wheel(-400)
+        lanes.point(0.5)
+        if " to " not in lanes.text(f"{lanes.root} .readout-time"):
+            return
+    raise AssertionError("bins however close one comes")
+
+
+def test_lanes_have_an_overview_a_legend_and_the_keys(lanes):
+    page = lanes.page
+    assert page.locator(f"{lanes.root} .overview").is_visible()
+    assert page.locator(f"{lanes.root} .colour-legend li").count() == len(LABELS) + 1
+    page.keyboard.press("+")
+    start, end = lanes.range()
+    assert end - start == pytest.approx(600)
+    page.keyboard.press("0")
+    assert lanes.range() == [0, 1200]
+    page.locator(f"{lanes.root} [role=slider]").focus()
+    page.keyboard.press("PageUp")
+    assert page.locator(f"{lanes.root} [role=slider]").get_attribute("aria-valuenow") is not None
+    assert page.evaluate(NAMELESS) == []
+
+
+def test_dragging_moves_what_is_seen_of_lanes_and_is_no_click(lanes):
+    lanes.point(0.5)
+    lanes.wheel(-400)
+    start, end = lanes.range()
+    x = lanes.point(0.5)
+    y = lanes.page.locator(f"{lanes.root} li canvas, {lanes.root} .strip canvas").first.bounding_box()["y"] + 9
+    lanes.page.mouse.down()
+    lanes.page.mouse.move(x + 40, y)
+    lanes.page.mouse.move(x + 100, y)
+    lanes.page.mouse.up()
+    moved = lanes.range()
+    assert moved[0] < start and moved[1] - moved[0] == pytest.approx(end - start, abs=0.01)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from affekt.errors import InputError, LossWarning, UnknownName
 
@@ -73,12 +74,63 @@ PLACES: dict[str, tuple[float, float, float]] = {
 
 Labels = str | Sequence[str] | Mapping[str, Sequence[str]]
 
+#: The ends of a dimension, as the labels of :func:`corners` name them.
+ENDS = {"low": -1.0, "high": 1.0}
+
+
+def corners(names: Sequence[str]) -> tuple[str, ...]:
+    """The labels of a model that learned numbers: the corners of the square (the line, the cube) of its dimensions.
+
+    Probabilities of corners are a way to write down a place: their mean, weighted by them, is the place.
+
+    Examples
+    --------
+    >>> corners(("arousal",))
+    ('low arousal', 'high arousal')
+    >>> corners(("valence", "arousal"))[1]
+    'low valence and high arousal'
+    """
+    return tuple(
+        " and ".join(f"{end} {name}" for end, name in zip(ends, names, strict=True))
+        for ends in product(ENDS, repeat=len(names))
+    )
+
+
+def corner_of(label: str) -> dict[str, float]:
+    """Where a corner stands, by dimension; empty for what is none.
+
+    Examples
+    --------
+    >>> corner_of("low valence and high arousal"), corner_of("high"), corner_of("happy")
+    ({'valence': -1.0, 'arousal': 1.0}, {}, {})
+    """
+    found = {}
+    for part in label.split(" and "):
+        end, _, name = part.partition(" ")
+        if end not in ENDS or name not in DIMENSIONS:
+            return {}
+        found[name] = ENDS[end]
+    return found
+
+
+def learned_dimensions(labels: Sequence[str]) -> tuple[str, ...]:
+    """The dimensions of a model that learned numbers, by its labels; none for a model of emotions.
+
+    Examples
+    --------
+    >>> learned_dimensions(("low arousal", "high arousal")), learned_dimensions(("happy", "sad"))
+    (('arousal',), ())
+    """
+    names = {tuple(corner_of(label)) for label in labels}
+    return names.pop() if len(names) == 1 else ()
+
 
 def dimensions(scores: Mapping[str, float]) -> dict[str, float]:
     """Valence, arousal and dominance of scores: the mean of the places of the labels, weighted by probability.
 
-    They are derived from the labels and know nothing besides: somebody who is
-    very angry and somebody who is a little angry, both for certain, have the same.
+    Of labels of emotions they are derived and know nothing besides: somebody who is
+    very angry and somebody who is a little angry, both for certain, have the same. Of the
+    :func:`corners` of a model that learned numbers they are these numbers.
 
     Parameters
     ----------
@@ -88,7 +140,8 @@ def dimensions(scores: Mapping[str, float]) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        Each of ``DIMENSIONS``, -1 to 1. Empty where a label has no place in ``PLACES``, and without scores.
+        Each of ``DIMENSIONS``, or those that were learned, -1 to 1. Empty where a label has no place in ``PLACES`` and
+        is no corner, and without scores.
 
     References
     ----------
@@ -100,7 +153,11 @@ def dimensions(scores: Mapping[str, float]) -> dict[str, float]:
     {'valence': -0.57, 'arousal': 0.16, 'dominance': -0.04}
     >>> dimensions({"negative": 0.5, "positive": 0.5})
     {}
+    >>> dimensions({"low arousal": 0.25, "high arousal": 0.75})
+    {'arousal': 0.5}
     """
+    if learned := learned_dimensions(tuple(scores)):
+        return {name: round(sum(p * corner_of(label)[name] for label, p in scores.items()), 6) for name in learned}
     if not scores or any(label not in PLACES for label in scores):
         return {}
     return {

@@ -10,8 +10,12 @@ from typing import Any, Protocol
 from affekt.archive.shards import Shard
 from affekt.errors import StoreError
 
-#: What a shard is done with, and whom to tell the position of the input that is begun, to its state.
-Work = Callable[[Shard, Callable[[int], None]], dict[str, Any]]
+#: Takes the position of the input that is begun, and the seconds that it may take.
+Tell = Callable[[int, float], None]
+#: What a shard is done with, and whom to tell, to its state.
+Work = Callable[[Shard, Tell], dict[str, Any]]
+#: Kinds of failure of an input that its worker did not survive.
+DIED, TIMEOUT = "died", "timeout"
 
 
 @dataclass(frozen=True)
@@ -24,11 +28,12 @@ class Done:
 
 @dataclass(frozen=True)
 class Died:
-    """A shard whose worker died, at which input (None: before the first), and how."""
+    """A shard whose worker died, at which input (None: before the first), how, and whether it had taken too long."""
 
     shard: Shard
     index: int | None
     reason: str
+    overdue: bool = False
 
 
 class Executor(Protocol):
@@ -56,9 +61,9 @@ def map_shards(
 ) -> Iterator[dict[str, Any]]:
     """Work on shards with an executor's workers; states come as shards are committed.
 
-    A worker that dies (of memory, of a decoder's fault) is replaced and its shard tried again, alone: no other
-    worker runs meanwhile, so that all of the memory is its. An input at which workers died so often
-    is set aside, and the rest of its shard done.
+    A worker that dies (of memory, of a decoder's fault, because it took too long) is replaced and its shard tried
+    again, alone: no other worker runs meanwhile, so that all of the memory is its. An input at which workers died so
+    often is set aside, and the rest of its shard done.
 
     Parameters
     ----------
@@ -118,5 +123,9 @@ def _next_try(event: Died, strikes: int, tries: int) -> Shard:
             f"workers die before their first recording ({event.reason}, {strikes} times). Use fewer --workers, or a "
             "machine with more memory."
         )
-    why = f"the worker died of it {strikes} time{'s' * (strikes != 1)} ({event.reason})."
+    times = f"{strikes} time{'s' * (strikes != 1)}"
+    if event.overdue:
+        why = TIMEOUT, f"it took longer than it may, {times}. Where it only is slow: a larger --limit, --retry-failed."
+    else:
+        why = DIED, f"the worker died of it {times} ({event.reason})."
     return replace(event.shard, set_aside={**event.shard.set_aside, event.index: why})

@@ -106,7 +106,7 @@ class Processes:
         assert worker.shard is not None
         code = worker.process.exitcode or 0
         reason = f"signal {-code}, {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
-        return Died(worker.shard, worker.index, reason)
+        return Died(worker.shard, worker.index, reason, -code == getattr(signal, "SIGALRM", None))
 
 
 def _error_of(plain: dict[str, Any]) -> Exception:
@@ -127,7 +127,7 @@ def _serve(fn: Callable[[], Work], connection: Connection) -> None:
         work = fn()
         while True:
             shard = Shard.of(json.loads(connection.recv_bytes()))
-            send(state=work(shard, lambda index: send(begun=index)))
+            send(state=work(shard, lambda index, seconds: send(begun=index)))
     except (EOFError, BrokenPipeError):
         return
     except Exception as error:

@@ -7,6 +7,7 @@ never says which recording it was; here that recording is set aside, as everywhe
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ from affekt.errors import StoreError
 
 #: Seconds that the first actor may take to be there: a node may have to be started for it.
 PATIENCE = 600.0
+#: Actors that may die before they are open, for each that is wanted, until it is taken to be no accident.
+_UNOPENED = 3
 
 
 @dataclass
@@ -61,7 +64,7 @@ class RayActors:
         self._team: list[_Member] = []
         self._fn: Callable[[], Work] | None = None
         self._board: Any = None
-        self._begun = 0
+        self._begun = self._unopened = 0
 
     @property
     def workers(self) -> int:
@@ -111,17 +114,30 @@ class RayActors:
         actor = self._ray.remote(num_cpus=1, max_restarts=0)(_Worker).remote(self._fn, self._board, name)
         self._team.append(_Member(name, actor, actor.ready.remote()))
 
+    def _replace(self, member: _Member) -> None:
+        self._team.remove(member)
+        self._ray.kill(member.actor)  # one that only cannot be reached would go on
+        self._begin()
+
     def _note_open(self, ready: list[Any]) -> None:
         errors = self._ray.exceptions
         for one in [one for one in self._team if one.opening in ready]:
             try:
                 self._ray.get(one.opening)
-                one.opening = None
+                one.opening, self._unopened = None, 0
             except errors.RayTaskError as error:
                 raise _surroundings(error) from error
             except errors.RayError as error:
-                cause = getattr(error, "cause", None) or error
-                raise StoreError(f"a worker cannot open what it needs: {_last_line(cause)}") from error
+                if getattr(error, "actor_init_failed", False):
+                    raise StoreError(f"a worker cannot open what it needs: {_last_line(error)}") from error
+                # It, or its node, died meanwhile.
+                self._unopened += 1
+                if self._unopened >= _UNOPENED * self._wanted:
+                    raise StoreError(
+                        f"workers die before they are open, {self._unopened} of them one after the other "
+                        f"({_last_line(error)}). Use fewer --workers, or machines with more memory."
+                    ) from error
+                self._replace(one)
 
     def _over(self, member: _Member) -> Done | Died:
         errors, shard = self._ray.exceptions, member.shard
@@ -131,11 +147,9 @@ class RayActors:
         except errors.RayTaskError as error:
             raise _surroundings(error) from error
         except errors.RayError as error:
-            self._team.remove(member)
-            self._ray.kill(member.actor)  # one that only cannot be reached would go on
-            self._begin()
-            index = self._ray.get(self._board.asked.remote(member.name, shard.number))
-            return Died(shard, index, f"{type(error).__name__}")
+            self._replace(member)
+            index, is_overdue = self._ray.get(self._board.asked.remote(member.name, shard.number))
+            return Died(shard, index, f"{type(error).__name__}", is_overdue)
         member.shard = member.working = None
         return Done(shard, state)
 
@@ -165,14 +179,15 @@ class _Board:
     """Who began with which input: asked when an actor is dead and cannot say it."""
 
     def __init__(self) -> None:
-        self._begun: dict[str, tuple[int, int]] = {}
+        self._begun: dict[str, tuple[int, int, float]] = {}
 
-    def note(self, name: str, number: int, index: int) -> None:
-        self._begun[name] = (number, index)
+    def note(self, name: str, number: int, index: int, seconds: float) -> None:
+        self._begun[name] = (number, index, time.monotonic() + seconds)
 
-    def asked(self, name: str, number: int) -> int | None:
-        shard, index = self._begun.get(name, (-1, -1))
-        return index if shard == number else None
+    def asked(self, name: str, number: int) -> tuple[int | None, bool]:
+        """The input of a shard, and whether its time is over: by this clock alone, whatever others say."""
+        shard, index, end = self._begun.get(name, (-1, -1, 0.0))
+        return (index, time.monotonic() >= end) if shard == number else (None, False)
 
 
 class _Worker:
@@ -187,8 +202,8 @@ class _Worker:
     def work(self, plain: dict[str, Any]) -> dict[str, Any]:
         ray, shard = require("ray", extra="ray"), Shard.of(plain)
 
-        def tell(index: int) -> None:
+        def tell(index: int, seconds: float) -> None:
             # Waited for, or it would die with who says it.
-            ray.get(self._board.note.remote(self._name, shard.number, index))
+            ray.get(self._board.note.remote(self._name, shard.number, index, seconds))
 
         return self._work(shard, tell)

@@ -51,6 +51,8 @@ class RunOptions:
         Seconds of sound in a shard.
     tries : int
         Before a recording is set aside.
+    limit : float
+        Seconds that a recording may take, and as long as it plays.
     allow_missing : bool
         Files of a manifest that are not there get records of their failure.
     retry_failed : bool
@@ -64,6 +66,7 @@ class RunOptions:
     form: str = "parquet"
     shard: float = 3600.0
     tries: int = 3
+    limit: float = 600.0
     allow_missing: bool = False
     retry_failed: bool = False
 
@@ -74,6 +77,8 @@ class RunOptions:
             raise InputError(
                 f"shard is {self.shard:g} s and tries {self.tries}; allowed: 20 to 100,000 s and 1 to 100."
             )
+        if not 0 < self.limit <= 1e7:
+            raise InputError(f"limit is {self.limit:g} s; give the seconds that a recording may take, such as 600.")
         if self.form == "parquet":
             require("pyarrow", extra="archive")
 
@@ -123,7 +128,7 @@ def run_archive(
     """
     options = options or RunOptions()
     store = open_store(output)
-    job = Job(store.address, _origin(options), os.fspath(options.model), options.labels, options.tries)
+    job = Job(store.address, _origin(options), os.fspath(options.model), options.labels, options.tries, options.limit)
     with locked(store), _explained(store):
         _check_origin(store, job.origin)
         plan = Plan(store)

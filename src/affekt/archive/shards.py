@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
+from affekt.archive.ordered import mapped
 from affekt.archive.seen import Seen
 from affekt.archive.sources import Input
-from affekt.archive.store import Store
+from affekt.archive.store import Store, is_address
 from affekt.errors import StoreError
 from affekt.speech.activity import ActivityOptions, Piece
 
@@ -37,8 +38,8 @@ class Shard:
         Of a long input, which is then the only one.
     group, pieces : int
         Of a piece: the number of the first piece's shard, and how many there are.
-    set_aside : mapping of int to str
-        Inputs, by their position, that killed their worker too often, and how; they get a record that says so.
+    set_aside : mapping of int to (str, str)
+        Inputs, by their position, that killed their worker too often: kind and reason, for their record.
     """
 
     number: int
@@ -47,13 +48,14 @@ class Shard:
     piece: Piece | None = None
     group: int = 0
     pieces: int = 1
-    set_aside: Mapping[int, str] = field(default_factory=dict)
+    set_aside: Mapping[int, tuple[str, str]] = field(default_factory=dict)
 
     def record(self) -> dict[str, Any]:
         """As plain dicts, lists and numbers."""
+        # Not by asdict, which takes most of the time of planning a million of them.
         plain = {
-            **asdict(replace(self, piece=None)),
-            "inputs": [{k: v for k, v in asdict(i).items() if v} for i in self.inputs],
+            **vars(self),
+            "inputs": [{k: v for k, v in vars(i).items() if v} for i in self.inputs],
             "piece": self.piece and [self.piece.start, self.piece.end],
         }
         return {key: value for key, value in plain.items() if value or key in ("number", "inputs")}
@@ -67,7 +69,7 @@ class Shard:
                 **plain,
                 "inputs": tuple(Input(**one) for one in plain["inputs"]),
                 "piece": Piece(*plain["piece"]) if plain.get("piece") else None,
-                "set_aside": {int(index): why for index, why in plain.get("set_aside", {}).items()},
+                "set_aside": {int(index): tuple(why) for index, why in plain.get("set_aside", {}).items()},
             }
         )
 
@@ -92,8 +94,12 @@ def cut(found: Iterable[Input], *, seconds: float, first: int = 0) -> Iterator[S
     seconds = max(1, round(seconds / GRID)) * GRID
     waiting: list[Input] = []
     filled, number = 0.0, first
-    for one in found:
-        length = one.seconds(seconds)
+    asked = mapped(
+        lambda one: (one, one.seconds(seconds)),
+        found,
+        is_slow=lambda one: is_address(one.uri) and one.is_asked_about(seconds),
+    )
+    for one, length in asked:
         if length > _LONG * seconds:
             for piece in (pieces := _pieces(length, seconds)):
                 group = number - pieces.index(piece)

@@ -7,16 +7,19 @@ import glob
 import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import IO, Any
 
 from affekt._optional import require
+from affekt.archive.ordered import mapped
 from affekt.archive.seen import Seen
-from affekt.archive.store import file_system, is_address
-from affekt.errors import AffektError, AudioError, InputError, StoreError, UnknownName
+from affekt.archive.store import file_system, is_address, is_denied, refusal
+from affekt.errors import AffektError, InputError, UnknownName
 from affekt.recognize.modalities import extensions
 from affekt.speech.audio import length
 from affekt.speech.channels import ReadOptions
+from affekt.speech.container import open_sound
 
 #: The columns of a manifest; the first must be there.
 COLUMNS = ("uri", "start", "end", "channel", "speaker")
@@ -24,8 +27,13 @@ MANIFESTS = (".csv", ".parquet")
 #: Bytes of a second, for shards of about the same length: of bare samples (16 kHz, 16 bits), of what is compressed.
 _BARE, _COMPRESSED = 32_000, 8_000
 _BARE_EXTENSIONS = frozenset(["wav", "wave", "aif", "aiff", "aifc", "au", "snd", "caf", "w64", "rf64", "sph"])
-#: A file may be this many times longer than its size suggests (8 kHz mu-law, opus at 6 kbit/s).
-_SPARSEST = 12
+#: A file may be this many times longer than its size suggests (8 kHz mu-law, opus at 6 kbit/s); where asking takes
+#: a connection it is not asked about the rarest.
+_SPARSEST, _SPARSE = 12, 4
+#: What is taken for the seconds of a file of which nothing is known.
+_UNKNOWN = 300.0
+#: Bytes that a question about a header reads at once.
+_HEADER = 1 << 18
 #: Examples of what is wrong that a message names.
 _EXAMPLES = 3
 
@@ -70,14 +78,32 @@ class Input:
         """About how long it is; exactly only where it may be longer than ``longest`` and its header can be read."""
         if self.end is not None:
             return self.end - self.start
-        extension = os.path.splitext(self.uri)[1][1:].lower()
-        guess = (self.size or 0) / (_BARE if extension in _BARE_EXTENSIONS else _COMPRESSED)
-        if is_address(self.uri) or _SPARSEST * guess <= longest:
-            return max(1.0, guess - self.start)
+        guess = self._guess()
         try:
-            return max(1.0, length(self.uri)[0] - self.start)
-        except AudioError:  # said of it when its turn comes
-            return max(1.0, guess - self.start)
+            if self.is_asked_about(longest):
+                guess = _stated(self.uri) if is_address(self.uri) else length(self.uri)[0]
+        except Exception:  # also what file systems raise; said of it when its turn comes
+            guess = self._guess()
+        return max(1.0, guess - self.start)
+
+    def is_asked_about(self, longest: float) -> bool:
+        """Whether its size leaves open if it is longer than so many seconds."""
+        sparse = _SPARSE if is_address(self.uri) else _SPARSEST
+        return self.end is None and self.size is not None and sparse * self._guess() > longest
+
+    def _guess(self) -> float:
+        if self.size is None:
+            return _UNKNOWN
+        extension = os.path.splitext(self.uri)[1][1:].lower()
+        return self.size / (_BARE if extension in _BARE_EXTENSIONS else _COMPRESSED)
+
+
+def _stated(address: str) -> float:
+    """Seconds by the header of a file that lies elsewhere, of which only that is read."""
+    system, path = file_system(address)
+    with ExitStack() as stack:
+        file = stack.enter_context(system.open(path, "rb", block_size=_HEADER))
+        return float(open_sound(file, stack).duration / 1e6)
 
 
 def inputs(sources: Iterable[str], *, allow_missing: bool = False) -> Iterator[Input]:
@@ -150,23 +176,27 @@ def _is_recording(name: str, known: frozenset[str]) -> bool:
 def _of_address(source: str) -> Iterator[Input]:
     system, path = file_system(source)
     known, found = extensions("speech"), False
+    system.invalidate_cache()  # of what this process listed before
     try:
         if glob.has_magic(path):
             entries: Iterable[Mapping[str, Any]] = system.glob(path, detail=True).values()
         elif os.path.splitext(path)[1][1:].lower() in known:
             entries = [system.info(path)]
         else:
-            entries = (entry for _, _, files in system.walk(path, detail=True) for entry in files.values())
+            found_in = system.walk(path, detail=True, on_error="raise")
+            entries = (entry for _, _, files in found_in for entry in files.values())
         for entry in entries:
             if entry["type"] == "file" and _is_recording(entry["name"].rsplit("/", 1)[-1], known):
                 found = True
                 yield Input(system.unstrip_protocol(entry["name"]), size=entry.get("size"))
     except AffektError:
         raise
-    except Exception as error:  # each file system has errors of its own: no credentials, no bucket, no answer
-        raise StoreError(
-            f"{source}: cannot be listed ({type(error).__name__}: {error}). Check the address and the credentials."
-        ) from error
+    except FileNotFoundError as error:
+        # The file system of http says so of a server that is not there, too.
+        why = error.__cause__ or error
+        raise InputError(f"{source}: no such bucket, folder or file ({why}). Correct the address.") from error
+    except Exception as error:
+        raise refusal(source, error) from error
     if not found:
         raise InputError(f"{source}: holds no recordings ({', '.join(sorted(known)[:6])}, ...).")
 
@@ -177,20 +207,25 @@ def _of_manifest(source: str, allow_missing: bool) -> Iterator[Input]:
     Whoever plans makes nothing of the inputs before, so that a manifest is taken whole or not at all.
     """
     folder = source.rsplit("/", 1)[0] if is_address(source) else os.path.dirname(os.path.abspath(source))
-    missing = _Problems(source, "name files that are not there", "Correct them, or keep them with --allow-missing")
-    twice = _Problems(source, "name what an earlier row named", "Each stretch of a recording gets one record")
+    missing = _Problems(source, "files that are not there", "Correct them, or keep them with --allow-missing")
+    twice = _Problems(
+        source, "what an earlier row named", "Each stretch of a recording gets one record: leave them out"
+    )
     seen = Seen()
+
+    def is_there(one: tuple[str, Input]) -> tuple[str, Input, bool]:
+        line, found = one
+        size = _size(found)
+        return line, replace(found, size=size or None), size is not None
+
     with _opened(source) as file:
         rows = _parquet_rows(file, source) if source.lower().endswith(".parquet") else _csv_rows(file, source)
+        named = ((line, _input(row, f"{source}, {line}", folder)) for line, row in rows)
         count = 0
-        for line, row in rows:
+        for line, found, there in mapped(is_there, named, is_slow=lambda one: _is_far(one[1])):
             count += 1
-            found = _input(row, f"{source}, {line}", folder)
-            if not is_address(found.uri):
-                size = _size(found.uri)
-                if size is None and not allow_missing:
-                    missing.add(line, found.uri)
-                found = replace(found, size=size)
+            if not there and not allow_missing:
+                missing.add(line, found.uri)
             if seen.add(found.key):
                 yield found
             else:
@@ -201,11 +236,28 @@ def _of_manifest(source: str, allow_missing: bool) -> Iterator[Input]:
         raise InputError(f"{source}: has no rows; each row is one recording, with its uri.")
 
 
-def _size(path: str) -> int | None:
+def _is_far(one: Input) -> bool:
+    """Whether a server is asked about it; of a stretch that has an end it is not, to save that."""
+    return is_address(one.uri) and one.end is None
+
+
+def _size(one: Input) -> int | None:
+    """Bytes of the file, 0 where they are not known, and None where there is no file."""
     try:
-        return os.stat(path).st_size
-    except OSError:
+        if not is_address(one.uri):
+            return os.stat(one.uri).st_size
+        if not _is_far(one):
+            return 0
+        system, path = file_system(one.uri)
+        return int(system.info(path).get("size") or 0)
+    except FileNotFoundError:
         return None
+    except Exception as error:
+        if not is_address(one.uri):
+            return None
+        if is_denied(error):
+            raise refusal(one.uri, error) from error
+        return 0  # nobody knows whether what does not answer now is there; its record will say
 
 
 class _Problems:
@@ -224,7 +276,7 @@ class _Problems:
         if self._count:
             more = ", ..." if self._count > _EXAMPLES else ""
             raise InputError(
-                f"{self._source}: {self._count} row{'s' * (self._count != 1)} {self._what} "
+                f"{self._source}: {'1 row names' if self._count == 1 else f'{self._count} rows name'} {self._what} "
                 f"({'; '.join(self._examples)}{more}). {self._advice}."
             )
 
@@ -238,14 +290,19 @@ def _opened(source: str) -> IO[bytes]:
     try:
         file: IO[bytes] = system.open(path, "rb")
     except Exception as error:
-        raise StoreError(f"{source}: cannot be opened ({type(error).__name__}: {error}).") from error
+        raise refusal(source, error) from error
     return file
 
 
 def _csv_rows(file: IO[bytes], source: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     reader = csv.DictReader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""))
     try:
-        _check_columns(reader.fieldnames or (), source)
+        names = reader.fieldnames or ()
+        if len(names) == 1 and ";" in names[0]:
+            raise InputError(
+                f"{source}: separates its columns by semicolons. Save it with commas: {','.join(COLUMNS)}."
+            )
+        _check_columns(names, source)
         for row in reader:
             if None in row or None in row.values():
                 raise InputError(

@@ -30,6 +30,8 @@ class Counts:
         Seconds of sound in the records, and seconds of workers that these cost.
     bytes : int
         Of the records.
+    again : int
+        How often something that lies elsewhere had to be asked again.
     planned, left : float
         About how many seconds of sound are committed, and are not yet.
     workers : int
@@ -44,6 +46,7 @@ class Counts:
     sound: float = 0.0
     took: float = 0.0
     bytes: int = 0
+    again: int = 0
     planned: float = 0.0
     left: float = 0.0
     workers: int = 1
@@ -55,6 +58,7 @@ class Counts:
         self.sound += state.get("sound", 0.0)
         self.took += state["took"]
         self.bytes += state.get("bytes", 0)
+        self.again += state.get("again", 0)
 
     @property
     def rate(self) -> float | None:
@@ -80,6 +84,7 @@ class Counts:
             "hours_per_hour": self.rate and round(self.rate, 1),
             "remaining_seconds": None if self.remaining is None else round(self.remaining, 1),
             "bytes": self.bytes,
+            "asked_again": self.again,
         }
 
     def prometheus(self) -> str:
@@ -92,6 +97,7 @@ class Counts:
             ("sound_seconds", "gauge", "Seconds of sound recognised.", {"": self.sound}),
             ("worker_seconds", "gauge", "Seconds of workers that it took.", {"": self.took}),
             ("output_bytes", "gauge", "Bytes of the records.", {"": self.bytes}),
+            ("asked_again", "gauge", "Calls of stores and servers that were made again.", {"": self.again}),
         ]
         lines = []
         for name, kind, words, values in rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
@@ -9,7 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -23,12 +24,15 @@ if os.name == "posix":
 
 #: Seconds between tries of an object store.
 _PAUSES = (0.5, 1.0, 2.0, 4.0)
+#: Protocols without folders: to make one there would make a bucket, whatever was mistyped.
+_BUCKETS = frozenset(["s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "oss"])
 
 
 class Store(Protocol):
     """Named objects; a name is a relative path with slashes."""
 
     address: str
+    again: int
 
     def read(self, name: str) -> bytes:
         """The object of a name; raises FileNotFoundError where there is none."""
@@ -77,8 +81,35 @@ def file_system(address: str) -> tuple[Any, str]:
         # fsspec says which: "Install s3fs to access S3".
         raise MissingExtra(f"{address}: {error}. Run: pip install with the package that it names.") from error
     except Exception as error:
-        raise StoreError(f"{address}: cannot be opened ({type(error).__name__}: {error}).") from error
+        if is_denied(error):
+            raise refusal(address, error) from error
+        raise StoreError(
+            f"{address}: cannot be opened ({type(error).__name__}: {error}). Correct the address."
+        ) from error
     return system, path
+
+
+def is_denied(error: BaseException) -> bool:
+    """Whether a file system says that nobody, or the wrong one, is asking: to ask again is no use."""
+    said = f"{type(error).__name__} {error}".lower()
+    return isinstance(error, PermissionError) or any(word in said for word in ("credential", "access key", "forbidden"))
+
+
+def refusal(address: str, error: BaseException) -> StoreError:
+    """What to say of an address after an error of its file system; each has errors of its own."""
+    why = f"{type(error).__name__}: {error}".rstrip(". ")
+    if isinstance(error, FileNotFoundError):
+        return StoreError(f"{address}: there is no such bucket or folder ({why}). Correct the address, or make it.")
+    if is_denied(error):
+        return StoreError(
+            f"{address}: no access ({why}). Give credentials, with the right to list, read and write, where the "
+            "protocol's package looks for them: for s3:// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws. "
+            "Where they are right: a clock that is minutes wrong is refused, too."
+        )
+    return StoreError(
+        f"{address}: does not answer as it should ({why}). Check the address; what is committed stays: run the same "
+        "command again when it answers."
+    )
 
 
 def open_store(address: str) -> Store:
@@ -88,6 +119,9 @@ def open_store(address: str) -> Store:
 
 class LocalStore:
     """A folder."""
+
+    #: Nothing is tried again on a disk.
+    again = 0
 
     def __init__(self, address: str) -> None:
         self.address = os.path.abspath(address)
@@ -117,7 +151,13 @@ class LocalStore:
 
     def names(self, folder: str) -> Iterator[str]:
         """All names below a folder."""
-        for where, _, files in os.walk(self._folder / folder):
+
+        def refuse(error: OSError) -> None:
+            # Of a plan that cannot be listed, and seems to be empty, another would be made.
+            if not isinstance(error, FileNotFoundError):
+                raise error
+
+        for where, _, files in os.walk(self._folder / folder, onerror=refuse):
             for file in files:
                 if not file.startswith("."):
                     yield (Path(where) / file).relative_to(self._folder).as_posix()
@@ -133,63 +173,82 @@ class RemoteStore:
     def __init__(self, address: str) -> None:
         self.address = address.rstrip("/")
         self._system, self._root = file_system(self.address)
+        protocol = self._system.protocol
+        self._has_folders = _BUCKETS.isdisjoint([protocol] if isinstance(protocol, str) else protocol)
+        #: How many calls had to be made again.
+        self.again = 0
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
 
     def read(self, name: str) -> bytes:
         """The object of a name."""
-        content: bytes = _again(lambda: self._system.cat_file(self._path(name)))
+        content: bytes = self._tried(lambda: self._system.cat_file(self._path(name)))
         return content
 
     def write(self, name: str, content: bytes) -> None:
         """Put an object as a whole."""
-        path = self._path(name)
-        _again(lambda: self._system.makedirs(path.rsplit("/", 1)[0], exist_ok=True))
-        _again(lambda: self._system.pipe_file(path, content))
+        self._made(name, lambda path: self._system.pipe_file(path, content))
 
     def open(self, name: str) -> IO[bytes]:
-        """The object of a name, to be read in pieces."""
-        file: IO[bytes] = self._system.open(self._path(name), "rb")
+        """A copy of an object: a connection that breaks, breaks the copying and not the reading."""
+        file = tempfile.NamedTemporaryFile()  # noqa: SIM115  # the caller's, to read and to close
+        self._tried(lambda: self._system.get_file(self._path(name), file.name))
         return file
 
     def put(self, name: str, file: IO[bytes]) -> None:
         """Put an object as a whole, from a file of this machine."""
-        path = self._path(name)
-        self._system.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
         file.seek(0)
         with tempfile.NamedTemporaryFile() as copy:
             shutil.copyfileobj(file, copy)
             copy.flush()
-            _again(lambda: self._system.put_file(copy.name, path))
+            self._made(name, lambda path: self._system.put_file(copy.name, path))
 
     def names(self, folder: str) -> Iterator[str]:
         """All names below a folder."""
-        self._system.invalidate_cache()
-        root = self._path("")
+        root = self._path("").lstrip("/")
+
+        def listed() -> list[str]:
+            self._system.invalidate_cache()
+            # What cannot be listed must raise: of a plan that seems to be empty another would be made.
+            found = self._system.walk(self._path(folder), on_error="raise")
+            return [f"{where}/{file}".lstrip("/")[len(root) :] for where, _, files in found for file in files]
+
         try:
-            for where, _, files in self._system.walk(self._path(folder)):
-                for file in files:
-                    yield f"{where}/{file}".lstrip("/")[len(root.lstrip("/")) :]
+            yield from self._tried(listed)
         except FileNotFoundError:
             return
 
     def remove(self, name: str) -> None:
         """Remove an object, if it is there."""
-        if self._system.exists(self._path(name)):
-            self._system.rm_file(self._path(name))
+        with suppress(FileNotFoundError):
+            self._tried(lambda: self._system.rm_file(self._path(name)))
 
-
-def _again(call: Callable[[], Any]) -> Any:
-    """What a call gives; one that fails is tried again, for a store that is busy (503) or a connection that broke."""
-    for pause in _PAUSES:
+    def _made(self, name: str, put: Callable[[str], None]) -> None:
+        path = self._path(name)
         try:
-            return call()
-        except (FileNotFoundError, PermissionError):
-            raise
-        except Exception:  # each file system has errors of its own
+            if self._has_folders:
+                self._tried(lambda: self._system.makedirs(path.rsplit("/", 1)[0], exist_ok=True))
+            self._tried(lambda: put(path))
+        except FileNotFoundError as error:
+            raise refusal(self.address, error) from error
+
+    def _tried(self, call: Callable[[], Any]) -> Any:
+        """What a call gives; tried again where the store is busy (503) or the connection broke."""
+        pauses = iter(_PAUSES)
+        while True:
+            try:
+                return call()
+            except FileNotFoundError:
+                raise
+            except Exception as error:
+                if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                    raise
+                pause = next(pauses, None)
+                if pause is None or is_denied(error):
+                    raise refusal(self.address, error) from error
+            self.again += 1
             time.sleep(pause)
-    return call()
 
 
 @contextmanager

@@ -5,21 +5,23 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
+import signal
 import tempfile
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from affekt.archive.engine import Work
+from affekt.archive.engine import Tell, Work
 from affekt.archive.records import FORMATS, Origin, encoded, failed, recognised
 from affekt.archive.shards import Shard
 from affekt.archive.sources import Input
-from affekt.archive.store import Store, file_system, is_address, open_store
+from affekt.archive.store import Store, file_system, is_address, is_denied, open_store
 from affekt.errors import AffektError, AudioWarning, LossWarning, MissingExtra
 from affekt.labels import Labels
 from affekt.recognize.batch import failure_of
@@ -49,6 +51,8 @@ class Job:
         As for :class:`~affekt.recognize.recognizer.Recognizer`.
     tries : int
         Before an input is set aside.
+    limit : float
+        Seconds that an input may take, and as long as it plays.
     """
 
     output: str
@@ -56,6 +60,7 @@ class Job:
     model: str = "voice"
     labels: Labels | None = None
     tries: int = 3
+    limit: float = 600.0
 
 
 #: A file of this machine, an input and a piece to what is predicted of it.
@@ -84,49 +89,75 @@ def open_work(job: Job, opener: Opener = open_model) -> Work:
     """A worker: opens the model and the output, and gives what works on shards."""
     analyse, store = opener(job), open_store(job.output)
 
-    def work(shard: Shard, tell: Callable[[int], None]) -> dict[str, Any]:
-        begun = time.monotonic()
+    def work(shard: Shard, tell: Tell) -> dict[str, Any]:
+        begun, before, again = time.monotonic(), store.again, 0
         records, partial = [], []
+
+        def cost() -> dict[str, float]:
+            return {"took": time.monotonic() - begun, "again": again + store.again - before}
+
         for index, one in enumerate(shard.inputs):
             if index in shard.set_aside:
-                records.append(failed(one, "died", shard.set_aside[index]))
+                records.append(failed(one, *shard.set_aside[index]))
                 continue
-            tell(index)
-            found = _tried(analyse, one, shard.piece, job.tries)
+            seconds = job.limit + (shard.seconds if shard.piece else one.seconds(math.inf))
+            tell(index, seconds)
+            with _limited(seconds):
+                found, repeats = _tried(analyse, one, shard.piece, job.tries)
+            again += repeats
             if isinstance(found, Result) and shard.piece:
                 partial.append(found)
             records.append(recognised(one, found) if isinstance(found, Result) else failed(one, *found))
         if shard.piece:
             content = json.dumps(_piece_record(partial[0]) if partial else records[0]["error"]).encode()
             store.write(piece_name(shard.number), content)
-            return commit(store, shard, {"took": time.monotonic() - begun})
-        return commit_part(store, shard, records, job.origin, took=time.monotonic() - begun)
+            return commit(store, shard, cost())
+        return commit_part(store, shard, records, job.origin, cost=cost)
 
     return work
 
 
-def _tried(analyse: Analyse, one: Input, piece: Piece | None, tries: int) -> Result | tuple[str, str]:
-    """The result, or the kind of failure and its reason after so many tries."""
-    path = one.uri
+@contextmanager
+def _limited(seconds: float) -> Iterator[None]:
+    """End this process, by the system and whatever it waits for, unless it is through in time.
+
+    A decoder that hangs gives Python no turn to stop it. Where the system has no such timer, nothing is limited.
+    """
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _tried(analyse: Analyse, one: Input, piece: Piece | None, tries: int) -> tuple[Result | tuple[str, str], int]:
+    """The result, or the kind of failure and its reason; and how often a server had to be asked again."""
+    path, again = one.uri, 0
     for number in range(tries):
         try:
             with _on_this_machine(one) as path:
-                return replace(analyse(path, one, piece), source=one.uri)
+                return replace(analyse(path, one, piece), source=one.uri), again
         except MissingExtra:
             raise  # not this recording's fault
         except Exception as error:  # files of strangers raise what nobody has thought of, and may not stop the rest
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                 raise
             found = _kind(error, one.uri), failure_of(path, error).reason[:_LONGEST_REASON]
+            if found[0] == "forbidden":
+                break
             if number + 1 < tries and is_address(one.uri):
+                again += 1
                 time.sleep(PAUSE * 2**number)
-    return found
+    return found, again
 
 
 def _kind(error: BaseException, uri: str) -> str:
     if isinstance(error, FileNotFoundError) or not (is_address(uri) or os.path.exists(uri)):
         return "missing"
-    if isinstance(error, PermissionError):
+    if isinstance(error, PermissionError) or (is_address(uri) and is_denied(error)):
         return "forbidden"
     if isinstance(error, MemoryError):
         return "memory"
@@ -184,7 +215,12 @@ def commit(store: Store, shard: Shard, state: dict[str, Any]) -> dict[str, Any]:
 
 
 def commit_part(
-    store: Store, shard: Shard, records: list[dict[str, Any]], origin: Origin, *, took: float
+    store: Store,
+    shard: Shard,
+    records: list[dict[str, Any]],
+    origin: Origin,
+    *,
+    cost: Callable[[], Mapping[str, float]],
 ) -> dict[str, Any]:
     """Write a shard's records, and then that it is done.
 
@@ -193,7 +229,7 @@ def commit_part(
     """
     content = encoded(records, origin)
     store.write(part_name(shard.number, origin.form), content)
-    state = {"took": took, **tally(records, len(content))}
+    state = {**cost(), **tally(records, len(content))}
     if shard.piece:
         state = {"shard": shard.number, **state}
         store.write(merged_name(shard.group), json.dumps(state).encode())
@@ -239,7 +275,7 @@ def merge(store: Store, shards: list[Shard], origin: Origin) -> dict[str, Any]:
             summaries=summaries(found),
         )
         records = [recognised(one, result)]
-    state = commit_part(store, shards[0], records, origin, took=0.0)
+    state = commit_part(store, shards[0], records, origin, cost=lambda: {"took": 0.0})
     for shard in shards:
         store.remove(piece_name(shard.number))
     return state

@@ -32,6 +32,7 @@ def archive() -> None:
 @click.option("--format", "form", type=click.Choice(["parquet", "jsonl"]), default="parquet", show_default=True)
 @click.option("--shard", type=float, default=3600.0, show_default=True, help="Seconds of sound committed as one.")
 @click.option("--tries", type=int, default=3, show_default=True, help="Before a recording is set aside.")
+@click.option("--limit", type=float, default=600.0, show_default=True, help="Seconds for one, and as long as it plays.")
 @click.option("--workers", type=click.IntRange(1, 10_000), help="Processes, or actors; by default one per core.")
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
 @click.option("--address", metavar="ray://HOST:PORT", help="Of a Ray cluster; by default that of this machine.")
@@ -104,6 +105,9 @@ def status(output: str, as_json: bool) -> None:
     click.echo(f"records    {counts.records} of {counts.inputs}; {counts.done} of {counts.shards} shards")
     kinds = ", ".join(f"{kind} {number}" for kind, number in counts.failed.most_common())
     click.echo(f"failed     {counts.failed.total()}" + (f": {kinds}" if kinds else ""))
+    if counts.again:
+        times = f"{counts.again} time{'s' * (counts.again != 1)}"
+        click.echo(f"asked      {times} again: a store was busy, or a connection broke")
     click.echo(f"sound      {counts.sound / 3600:.2f} h, {counts.bytes / 1e6:.2f} MB of records")
     if counts.rate is not None:
         workers = f"{counts.workers} worker{'s' * (counts.workers != 1)}"
@@ -160,6 +164,10 @@ def forget(output: str, speakers: tuple[str, ...], uris: tuple[str, ...]) -> Non
 
 def _sentence(counts: Counts) -> str:
     said = f"{counts.records} records, {counts.sound / 3600:.2f} h of sound"
+    if counts.again:
+        said += (
+            f", asked again {counts.again} time{'s' * (counts.again != 1)} (a store was busy, or a connection broke)"
+        )
     if not counts.failed:
         return f"{said}."
     kinds = ", ".join(f"{kind} {number}" for kind, number in counts.failed.most_common())

@@ -104,7 +104,8 @@ class Job:
 @click.option(
     "--scale",
     metavar="LOW:HIGH",
-    help="What columns valence, arousal, dominance run from and to; they are then compared.  [default: -1:1]",
+    help="What columns valence, arousal, dominance run from and to, in the corpora and in --predictions; they are then "
+    "compared.  [default: -1:1]",
 )
 @click.option("--slices", is_flag=True, help="List the UAR of every sex, length, speaker, ... in the text.")
 @further_outputs
@@ -148,7 +149,6 @@ def _check(job: Job) -> None:
         "--baseline": job.baseline != "none",
         "--crop": job.crop != "auto",
         "--trained-on": job.trained_on,
-        "--scale": job.scale,
     }
     if job.predictions and (given := [name for name, is_given in model_only.items() if is_given]):
         raise InputError(f"{', '.join(given)}: for a model; predictions are taken as they are.")
@@ -168,11 +168,12 @@ def _check(job: Job) -> None:
 
 def _evaluate_all(job: Job) -> ModelEvaluation:
     """Evaluate the model, and the one to compare it with, on every corpus that has speakers on the side asked for."""
+    from affekt.data.numbers import scale_of
     from affekt.evaluate.corpus import evaluate, known_split, select_test_set
-    from affekt.evaluate.dimensions import scale_of
     from affekt.recognize.recognizer import Recognizer
     from affekt.write.evaluation import ModelEvaluation
 
+    scale = scale_of(job.scale) if job.scale else None
     models = [Recognizer(model) for model in (job.model, job.compare) if model is not None]
     readings = read_all(job.corpora)
     hashes = [known_split(readings, recognizer.card) for recognizer in models]
@@ -180,14 +181,16 @@ def _evaluate_all(job: Job) -> ModelEvaluation:
     found = {}
     for name, samples in readings.items():
         pairs = zip(models, hashes, strict=True)
-        selected = [select_test_set(name, samples, m.card, side=job.part, split_hash=known) for m, known in pairs]
+        selected = [
+            select_test_set(name, samples, m.card, side=job.part, split_hash=known, numbers=job.compare is None)
+            for m, known in pairs
+        ]
         test_sets = [replace(t, crop=job.crop, trained_on=learned) for t in selected if t is not None]
         if len(test_sets) < len(models):
             click.echo(f"{name}: has no {job.part} speakers; left out.", err=True)
             continue
         test_sets[0] = replace(test_sets[0], baseline=job.baseline)
-        if job.scale:
-            test_sets = [replace(t, scale=scale_of(job.scale)) for t in test_sets]
+        test_sets = [replace(t, scale=scale) for t in test_sets]
         findings = _findings(test_sets[0], samples)
         passes = len(models) + (job.baseline != "none")  # the speakers' baselines come first
         with progress(passes * len(test_sets[0].samples)) as tick:
@@ -202,31 +205,36 @@ def _evaluate_all(job: Job) -> ModelEvaluation:
 def _evaluate_table(job: Job, path: Path) -> ModelEvaluation:
     """Evaluate the predictions of a table, and the model to compare them with, on every corpus that has rows."""
     from affekt.corpora.pictures import is_picture
+    from affekt.data.numbers import scale_of
     from affekt.evaluate.corpus import evaluate, select_test_set
     from affekt.evaluate.predictions import evaluate_predictions, predicted_test_set, read_predictions
     from affekt.models.card import Card
     from affekt.recognize.recognizer import Recognizer
     from affekt.write.evaluation import ModelEvaluation
 
+    scale = scale_of(job.scale) if job.scale else None
     other = Recognizer(job.compare) if job.compare else None
     readings = read_all(job.corpora)
     table = read_predictions(path, [sample for samples in readings.values() for sample in samples])
+    if other and not table.named:
+        raise InputError(f"--compare asks which answers are right more often; {path} has numbers, and no labels.")
     found = {}
     for name, samples in readings.items():
         # Nothing is known of whoever made the table but the kind of what they answered to.
         nobody = Card(path.name, "face" if is_picture(samples[0]) else "speech", ("a", "b"))
-        asked = select_test_set(name, samples, nobody, side=job.part)
+        numbers = bool(table.dimensions) and other is None
+        asked = select_test_set(name, samples, nobody, side=job.part, numbers=numbers)
         chosen = asked and predicted_test_set(asked, samples, table, partial=job.partial)
         if not chosen:
             click.echo(f"{name}: no row is of its {job.part} speakers; left out.", err=True)
             continue
-        test_set, findings = chosen
+        test_set, findings = replace(chosen[0], scale=scale), chosen[1]
         with progress((2 if other else 1) * len(test_set.samples)) as tick:
             evaluations = [evaluate_predictions(test_set, table, findings=findings, tick=tick)]
             if other:
                 whole = select_test_set(name, samples, other.card, side="all")
                 assert whole is not None
-                theirs = replace(whole, samples=test_set.samples)
+                theirs = replace(whole, samples=test_set.samples, scale=scale)
                 evaluations.append(evaluate(other, theirs, jobs=job.jobs, tick=tick))
         found[name] = _compared(evaluations, test_set.samples)
     if not found:
@@ -263,7 +271,7 @@ def _compared(evaluations: Sequence[Evaluation], samples: Sequence[Sample]) -> C
 
     from affekt.metrics.permutation import paired_test
     from affekt.metrics.slices import speaker_of
-    from affekt.write.evaluation import CORPUS_LABELS, CorpusEvaluation
+    from affekt.write.evaluation import CARD_DIMENSIONS, CORPUS_LABELS, CorpusEvaluation
 
     failures = tuple((failure.source, failure.reason) for failure in evaluations[0].failures)
     if len(evaluations) == 1:
@@ -278,7 +286,8 @@ def _compared(evaluations: Sequence[Evaluation], samples: Sequence[Sample]) -> C
         rng=np.random.default_rng(0),
     )
     other = evaluations[1].reports[CORPUS_LABELS]
-    notes = (*map(str.upper, other.stamps), other.protocol, f"UAR {other.metrics['UAR']}", *other.warnings)
+    shown = [f"{name} {e}" for name, e in other.metrics.items() if name == "UAR" or name.startswith(CARD_DIMENSIONS)]
+    notes = (*map(str.upper, other.stamps), other.protocol, *shown, *other.warnings)
     return CorpusEvaluation(evaluations[0].reports, failures, comparison, notes, evaluations[0].clips)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,9 @@ FILES = {"matrix.json": "json", "matrix.csv": "csv", "matrix.tex": "latex"}
 @click.option("--model", "models", multiple=True, help="Take this model instead of training; may come several times.")
 @click.option("--recipe", help="A lab recipe of speech, or FILE.toml. [default: 180 features, logistic regression]")
 @click.option("--labels", help="Some of the labels that all corpora have, with commas between. [default: all of them]")
+@click.option(
+    "--scale", metavar="LOW:HIGH", help="With --model: what columns valence, arousal, dominance run from and to."
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="Of stdout.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Of --model: at a time.")
@@ -40,6 +44,7 @@ def matrix(
     models: tuple[str, ...],
     recipe: str | None,
     labels: str | None,
+    scale: str | None,
     output: Path,
     form: str,
     jobs: int,
@@ -58,13 +63,15 @@ def matrix(
 
     if models and (recipe or labels):
         raise InputError("--recipe and --labels are for training; leave them out, or --model.")
+    if scale and not models:
+        raise InputError("--scale is for --model; what is trained here answers labels.")
     if output.exists() and not output.is_dir():
         raise InputError(f"-o {output} is a file; give a folder, which is made if it is missing.")
     require("matplotlib", extra="plot")
     readings = read_all(corpora)
     output.mkdir(parents=True, exist_ok=True)
     if models:
-        run = _taken(models, readings, jobs)
+        run = _taken(models, readings, jobs, scale)
     else:
         require("torch", extra="lab").set_num_threads(threads)
         run = _trained(recipe, readings, output, labels)
@@ -99,7 +106,8 @@ def _trained(recipe: str | None, readings: Readings, output: Path, labels: str |
     return MatrixRun(f"Trained: {experiment.title}, {experiment.models[0]}", reports, chosen, warnings)
 
 
-def _taken(models: tuple[str, ...], readings: Readings, jobs: int) -> MatrixRun:
+def _taken(models: tuple[str, ...], readings: Readings, jobs: int, scale: str | None) -> MatrixRun:
+    from affekt.data.numbers import scale_of
     from affekt.evaluate.corpus import evaluate, known_split, select_test_set
     from affekt.recognize.recognizer import Recognizer
     from affekt.types import Report
@@ -108,6 +116,7 @@ def _taken(models: tuple[str, ...], readings: Readings, jobs: int) -> MatrixRun:
 
     reports: dict[tuple[str, str], Report] = {}
     warnings = []
+    limits = scale_of(scale) if scale else None
     for name in models:
         recognizer = Recognizer(name)
         known = known_split(readings, recognizer.card)
@@ -117,7 +126,7 @@ def _taken(models: tuple[str, ...], readings: Readings, jobs: int) -> MatrixRun:
                 warnings.append(f"{corpus}: has no test speakers; left empty.")
                 continue
             with progress(len(test_set.samples), f"{name} on {corpus}") as tick:
-                found = evaluate(recognizer, test_set, jobs=jobs, tick=tick)
+                found = evaluate(recognizer, replace(test_set, scale=limits), jobs=jobs, tick=tick)
             reports[Path(name).stem, corpus] = found.reports[CORPUS_LABELS]
             warnings += [f"left out: {failure.source}: {failure.reason}" for failure in found.failures]
     return MatrixRun(f"Models: {', '.join(models)}", reports, (), tuple(dict.fromkeys(warnings)))
@@ -126,7 +135,7 @@ def _taken(models: tuple[str, ...], readings: Readings, jobs: int) -> MatrixRun:
 def _page(run: MatrixRun) -> str:
     from affekt.plot.page import Section, Table, page
     from affekt.plot.scores import matrix_section
-    from affekt.write.matrix import pair_rows, sentences
+    from affekt.write.matrix import number_rows, pair_rows, sentences
     from affekt.write.report import FindingRow, finding_rows
 
     stamps = run.matrix.stamps
@@ -142,5 +151,8 @@ def _page(run: MatrixRun) -> str:
     caveats.sort(key=lambda row: ("severe", "warning", "note").index(row.severity))
     told = sentences(run)[: -len(run.warnings) or None]
     table = Table([str(cell) for cell in head], rows)
-    pairs = Section("All pairs", tables=[table], findings=caveats)
+    tables = [table]
+    if numbers := number_rows(run):
+        tables.append(Table([str(cell) for cell in numbers[0]], numbers[1:]))
+    pairs = Section("All pairs", tables=tables, findings=caveats)
     return page("Across corpora", [*first, Section("What was done", told), matrix_section(run.matrix), pairs])

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from affekt.cli.shares_table import MOST_ROWS, in_short, is_long, more_than_listed, print_shares
 from affekt.cli.terminal import clock, console, in_all, percent, shown
+from affekt.labels import learned_dimensions
 from affekt.timeline.shares import shares_of
 from affekt.types import Prediction, Result
 
@@ -68,7 +69,8 @@ def print_timeline(result: Result, also: Also) -> None:
     if not people:
         screen.print(Text(in_all(result.summary, answer(result.summary, also))))
         if placed := result.summary.dimensions:
-            screen.print(Text(", ".join(f"{name} {x:+.2f}" for name, x in placed.items()) + " (derived, from -1 to 1)"))
+            how = "learned" if learned_dimensions(result.labels) else "derived"
+            screen.print(Text(", ".join(f"{name} {x:+.2f}" for name, x in placed.items()) + f" ({how}, from -1 to 1)"))
     for who, summary in {} if is_picture else result.summaries.items():
         screen.print(Text(f"{shown(who)}, {in_all(summary, answer(summary, also))}"))
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from affekt.cli.terminal import clock, console, percent, shown
-from affekt.timeline.shares import JUDGED, NOTHING, Shares, bin_width, deciding, shares_of
+from affekt.timeline.shares import FEW, JUDGED, NOTHING, Shares, bin_width, deciding, shares_of
 from affekt.types import Result
 from affekt.write.predictions import NOT_SURE
 
-#: Segments that can be taken in at a glance; of more, shares lead.
-FEW = 3
 #: Segments that are listed at most: beyond, nobody reads to the end, and what leads would be out of sight.
 MOST_ROWS = 60
 #: Rows over time, people with a column of their own, and characters of a bar, at most.

@@ -11,6 +11,7 @@ import click
 
 from affekt._files import atomic_write
 from affekt._optional import require
+from affekt.cli.figures import figures_option, write_figures
 from affekt.cli.terminal import SOME_FAILED, Target, polite, progress, read_all, shown
 from affekt.errors import InputError
 
@@ -37,6 +38,7 @@ class Job:
     form: str
     output: Path | None
     jobs: int
+    figures: tuple[str, ...] = ()
 
 
 @click.command()
@@ -59,10 +61,16 @@ class Job:
 @click.option("--clips", type=click.IntRange(1), default=40, show_default=True, help="Of each corpus.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Draws the clips and the noise.")
 @click.option(
-    "-f", "--format", "form", type=click.Choice(["text", "json", "markdown", "html"]), default="text", show_default=True
+    "-f",
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "markdown", "latex", "html"]),
+    default="text",
+    show_default=True,
 )
 @click.option("-o", "--output", type=Target(), help="File to write; html needs one.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Recordings at a time.")
+@figures_option
 @polite
 def stress(**options: Any) -> int:
     """Robustness of MODEL when test clips are soft, noisy, reverberant, coded, clipped, short or fast.
@@ -80,6 +88,12 @@ def stress(**options: Any) -> int:
             file.write(text)
     else:
         click.echo(text, nl=not text.endswith("\n"))
+    if job.figures and job.output:
+        from affekt.plot.stress import stress_figures
+
+        folder = job.output.with_name(f"{job.output.stem}-figures")
+        write_figures(folder, job.figures, stress_figures(found.stress))
+        click.echo(f"figures: {folder}", err=True)
     for failure in found.failures:
         click.echo(f"error: {shown(failure.source)}: {shown(failure.reason)}", err=True)
     return SOME_FAILED if found.failures else 0
@@ -90,6 +104,8 @@ def _check(job: Job) -> None:
         if not job.output:
             raise InputError("--format html is a page with pictures; say where to write it: -o FILE.html.")
         require("matplotlib", extra="plot")
+    if job.figures and not job.output:
+        raise InputError("--figures are written beside the report; say where: -o FILE.")
     if job.output and (job.output.is_dir() or not job.output.parent.is_dir()):
         raise InputError(f"-o {job.output}: give a file in a folder that exists.")
     if job.conditions and "sounds" in job.conditions.split(",") and not job.sounds:

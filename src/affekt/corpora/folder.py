@@ -5,7 +5,8 @@ known; above them may stand the parts of a split (``train/angry/hello.wav``). Wh
 is no audio, pictures are read in the same way (``fear/17.png``). A CSV file, given itself
 or lying in the folder as ``labels.csv`` or ``metadata.csv``, has the columns ``path`` and ``label``, and may have
 ``speaker``, ``sex``, ``sentence``, ``start``, ``end`` (seconds, or times such as 0:01:05.2) and ``corpus``;
-any further column goes into ``meta``. Paths are relative to the CSV file.
+any further column goes into ``meta``. Paths are relative to the CSV file. A row with a number for ``valence``,
+``arousal`` or ``dominance`` needs no label.
 
 The usual words become affekt's (``anger`` and ``Angry`` are ``angry``); others stay as
 they are, in lower case.
@@ -37,7 +38,7 @@ from affekt.corpora.corpus import (
 )
 from affekt.corpora.table import Table, column_of, read_table, same_file, seconds_of
 from affekt.errors import CorpusError
-from affekt.labels import VOICE
+from affekt.labels import DIMENSIONS, VOICE
 from affekt.types import Sample
 
 TABLES = ("labels.csv", "metadata.csv")
@@ -131,7 +132,7 @@ def read(path: str | os.PathLike[str]) -> Reading:
 def doubted(reading: Reading, notes: Sequence[str] = ()) -> Reading:
     """A reading with warnings of labels that look misspelt."""
     known = {*VOICE, *SYNONYMS, *SYNONYMS.values()}
-    counts = Counter(str(sample.label) for sample in reading.samples)
+    counts = Counter(sample.label for sample in reading.samples if sample.label is not None)
     doubts = []
     for label, count in counts.items():
         near = [] if label in known else get_close_matches(label, known, n=1, cutoff=0.75)
@@ -164,7 +165,8 @@ def _check_folders(folder: Path) -> None:
 
 
 def _read_csv(file: Path, *, absolute: bool) -> Reading:
-    table, notes = _renamed(read_table(file, needed=["path", "label"], lower=True))
+    numbered = set(DIMENSIONS) & set(read_table(file, needed=[], lower=True).columns)
+    table, notes = _renamed(read_table(file, needed=["path"] if numbered else ["path", "label"], lower=True))
     if not table.rows:
         raise CorpusError(f"{file}: has no rows. Write one for each recording: path, label.")
     _check_rows(table)
@@ -216,8 +218,10 @@ def _problem(row: Mapping[str, str]) -> str:
     """What is wrong with a row, as a sentence; empty when nothing is."""
     if not row["path"]:
         return "no path. Name the recording, relative to the CSV file."
-    if not row["label"]:
-        return f"{row['path']} has no label. Write one, or delete the row."
+    if not row.get("label") and not any(row.get(name) for name in DIMENSIONS):
+        numbered = any(name in row for name in DIMENSIONS)
+        other = f" or a number ({', '.join(DIMENSIONS)})" if numbered else ""
+        return f"{row['path']} has no label{other}. Write one, or delete the row."
     if row.get("sex") and row["sex"].lower() not in SEXES:
         return f"sex is {row['sex']!r}; allowed: female, male, or empty where it is unknown."
     try:
@@ -262,7 +266,7 @@ def _sample(folder: Path, where: Path, row: Mapping[str, str]) -> Sample:
     return Sample(
         id=f"{CORPUS.name}/{name.with_suffix('').as_posix()}{stretch}",
         path=str(where),
-        label=label_of(row["label"]),
+        label=label_of(row["label"]) if row.get("label") else None,
         speaker=row.get("speaker") or None,
         start=start,
         end=None if math.isinf(end) else end,

@@ -14,6 +14,8 @@ from affekt.corpora import CORPORA, OWN
 from affekt.corpora.fer2013 import NAME as FER2013
 from affekt.corpora.fer2013 import read_fer2013
 from affekt.corpora.pictures import is_picture
+from affekt.data.findings import stamps
+from affekt.data.numbers import numbered
 from affekt.data.pictures import evidence_of_pictures, near_duplicate_pictures
 from affekt.data.splits import fixed_speakers, fixed_split, is_published_split, published_split
 from affekt.data.wording import in_words_of
@@ -21,7 +23,8 @@ from affekt.errors import CorpusError, InputError
 from affekt.evaluate.answers import Answers, answer, answer_pictures
 from affekt.evaluate.dimensions import with_dimensions
 from affekt.evaluate.speakers import BASELINES
-from affekt.labels import LabelMap
+from affekt.labels import LabelMap, learned_dimensions
+from affekt.metrics.intervals import FEWEST_SPEAKERS
 from affekt.metrics.report import report, stamped
 from affekt.metrics.selective import outcomes, selected
 from affekt.metrics.slices import speaker_of
@@ -53,7 +56,7 @@ class TestSet:
     corpus : str
         Name of the corpus, for the protocol.
     samples : tuple of Sample
-        With labels.
+        With labels; or with numbers for valence, arousal or dominance, of which alone the model is then judged.
     protocol : str
         Who is tested, and what the model learned from them.
     warnings, stamps : tuple of str
@@ -112,7 +115,13 @@ class Evaluation:
 
 
 def select_test_set(
-    name: str, samples: Sequence[Sample], card: Card, *, side: str = "test", split_hash: str = ""
+    name: str,
+    samples: Sequence[Sample],
+    card: Card,
+    *,
+    side: str = "test",
+    split_hash: str = "",
+    numbers: bool = False,
 ) -> TestSet | None:
     """Select the clips of a corpus that a model is tested on, and say what it may have learned from them.
 
@@ -130,6 +139,9 @@ def select_test_set(
     split_hash : str
         Of the committed split of all corpora at hand; when it is the card's, the
         model is known not to have learned from the tested speakers.
+    numbers : bool
+        Whether numbers for valence, arousal and dominance will do: of a corpus that has no labels, and for a model
+        that learned them.
 
     Returns
     -------
@@ -139,7 +151,8 @@ def select_test_set(
     Raises
     ------
     InputError
-        If the side does not exist, or the model is of another modality than the corpus.
+        If the side does not exist, the model is of another modality than the corpus, or there are numbers where
+        labels are needed.
     """
     if side not in SIDES:
         raise InputError(f"side is {side!r}; allowed: {', '.join(SIDES)}.")
@@ -154,13 +167,16 @@ def select_test_set(
     published = not fixed and side != "all" and is_published_split(samples)
     whole = side == "all" or not (fixed or published)
     chosen = tuple(samples) if whole else getattr((published_split if published else fixed_split)(samples), side)
-    labelled = tuple(sample for sample in chosen if sample.label is not None)
+    labelled = _judged(name, chosen, card, numbers=numbers)
     if not labelled:
         return None
     who = "all speakers" if whole else f"{'published' if published else 'committed'} {side} "
     found = TestSet(name, labelled, who if whole else f"{who}{'part' if published else 'speakers'}")
     if len(labelled) < len(chosen):
-        found = warned(found, f"{len(chosen) - len(labelled)} clips have no label and are left out.")
+        what = (
+            "label" if any(s.label is not None for s in labelled) and not learned_dimensions(card.labels) else "number"
+        )
+        found = warned(found, f"{len(chosen) - len(labelled)} clips have no {what} and are left out.")
     if not learned and (name in OWN or not card.data):
         return replace(warned(found, NOT_KNOWN), held_out=False)
     if not learned:
@@ -178,6 +194,28 @@ def select_test_set(
         sentence = "dev speakers: the model's epoch and temperature were chosen on them, so the score flatters it."
         found = warned(found, sentence)
     return replace(found, protocol=f"{found.protocol}; by its card's split the model was not trained on them")
+
+
+def _judged(name: str, samples: Sequence[Sample], card: Card, *, numbers: bool) -> tuple[Sample, ...]:
+    """The samples that a model can be judged on: those with a label, or those with a number."""
+    labelled = tuple(sample for sample in samples if sample.label is not None)
+    learned, there = learned_dimensions(card.labels), numbered(samples)
+    if labelled and not learned:
+        return labelled
+    shared = tuple(dimension for dimension in there if dimension in (learned or there))
+    if numbers and shared:
+        return tuple(sample for sample in samples if set(numbered([sample])) & set(shared))
+    if numbers and learned:
+        raise InputError(
+            f"{name}: {card.name} learned {', '.join(learned)}, and no clip has a number for it. Give a table with "
+            "such a column."
+        )
+    if there and not labelled:
+        raise InputError(
+            f"{name}: none of its {len(samples)} clips has a label, which this needs; there are numbers "
+            f"({', '.join(there)}), which affekt evaluate compares and affekt train dimensions learns from."
+        )
+    return labelled
 
 
 def fer2013_test_set(samples: Sequence[Sample], card: Card, side: str) -> TestSet | None:
@@ -268,6 +306,8 @@ def evaluate(
             f"{test_set.corpus}: none of its {len(test_set.samples)} {what} can be read. The first: "
             f"{answers.failures[0].source}: {answers.failures[0].reason}"
         )
+    if learned_dimensions(answers.labels) or all(sample.label is None for sample in answers.samples):
+        return _of_numbers(test_set, answers, findings)
     restricted, reports, predicted = restriction(test_set, answers.labels), {}, {}
     restricted_scores = [restricted.apply(p.scores) if p.scores else {} for p in answers.summaries]
     for kind, scores in {
@@ -284,7 +324,8 @@ def evaluate(
             findings=findings,
         )
         found = _with_abstention(_annotated(found, test_set, answers), answers, recognizer.threshold)
-        found = with_dimensions(found, answers.samples, answers.summaries, scale=test_set.scale)
+        said = [prediction.dimensions for prediction in answers.summaries]
+        found = with_dimensions(found, answers.samples, said, scale=test_set.scale)
         if test_set.trained_on:
             found = without_trained_on(found, answers.samples, given, test_set.trained_on)
         reports[kind] = of_pictures(found, answers.note) if faces else found
@@ -294,6 +335,37 @@ def evaluate(
         for s, row in zip(answers.samples, restricted_scores, strict=True)
     ]
     return Evaluation(reports, predicted, answers.failures, tuple(clips))
+
+
+def _of_numbers(test_set: TestSet, answers: Answers, findings: Sequence[Any]) -> Evaluation:
+    """The evaluation of the dimensions alone: no label is right or wrong."""
+    said = [prediction.dimensions for prediction in answers.summaries]
+    found = _annotated(numbers_report(test_set, answers.samples, said, findings=findings), test_set, answers)
+    return Evaluation({"corpus labels": found, "all labels": found}, {}, answers.failures)
+
+
+def numbers_report(
+    test_set: TestSet, samples: Sequence[Sample], said: Sequence[Mapping[str, float]], *, findings: Sequence[Any]
+) -> Report:
+    """A report on valence, arousal and dominance alone; see :func:`affekt.evaluate.dimensions.with_dimensions`.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to compare.
+    """
+    count = len({speaker_of(sample) for sample in samples} - {None})
+    protocol = protocol_of(test_set, samples, "numbers")
+    found = Report({}, (), (), protocol=protocol, speakers=count, findings=tuple(findings), stamps=stamps(findings))
+    found = with_dimensions(found, samples, said, scale=test_set.scale)
+    if not found.metrics:
+        raise InputError(f"{test_set.corpus}: there is nothing to compare. {' '.join(found.warnings)}".rstrip())
+    sentences = []
+    if unanswered := sum(not answer for answer in said):
+        sentences.append(f"{unanswered} of {len(said)} clips got no answer and are left out.")
+    if count < FEWEST_SPEAKERS:
+        sentences.append(f"{count} speakers: the interval is over clips and says nothing about other speakers.")
+    return replace(found, warnings=(*found.warnings, *sentences))
 
 
 def without_trained_on(

@@ -1,26 +1,24 @@
-"""Derived valence, arousal and dominance against numbers that people gave, where a corpus has them."""
+"""Valence, arousal and dominance of answers against numbers that people gave, where a corpus has them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from affekt.data.numbers import SCALE, has_number, number_of
 from affekt.errors import InputError
 from affekt.labels import DIMENSIONS
 from affekt.metrics.dimensions import dimension_metrics
 from affekt.metrics.slices import speaker_of
-from affekt.types import Prediction, Report, Sample
-
-#: What dimensions run from and to.
-SCALE = (-1.0, 1.0)
+from affekt.types import Report, Sample
 
 
 def with_dimensions(
     report: Report,
     samples: Sequence[Sample],
-    predictions: Sequence[Prediction],
+    said: Sequence[Mapping[str, float]],
     *,
     scale: tuple[float, float] | None = None,
 ) -> Report:
@@ -31,8 +29,9 @@ def with_dimensions(
     report : Report
     samples : sequence of Sample
         Their ``meta`` may have ``valence``, ``arousal`` and ``dominance``; cells that are empty do not count.
-    predictions : sequence of Prediction
-        One per sample; those without dimensions do not count.
+    said : sequence of mappings
+        What was answered to each sample, dimension to -1 to 1 (:attr:`affekt.types.Prediction.dimensions`); what is not
+        there does not count.
     scale : (low, high), optional
         What the numbers run from and to; RMSE is in units of -1 to 1. By default they are taken for -1 to 1, and a
         column that is something else is left out with a warning: it may be there for another reason.
@@ -46,9 +45,9 @@ def with_dimensions(
     for name in DIMENSIONS:
         try:
             rows = [
-                (number_of(sample, name, scale or SCALE), prediction.dimensions[name], speaker_of(sample))
-                for sample, prediction in zip(samples, predictions, strict=True)
-                if str(sample.meta.get(name, "")).strip() and prediction.dimensions
+                (number_of(sample, name, scale or SCALE), answer[name], speaker_of(sample))
+                for sample, answer in zip(samples, said, strict=True)
+                if has_number(sample, name) and name in answer
             ]
         except InputError as error:
             if scale:
@@ -56,55 +55,7 @@ def with_dimensions(
             warnings.append(f"{name} was not compared. {error}")
             continue
         if len(rows) > 1:
-            truth, said, speakers = zip(*rows, strict=True)
-            found = dimension_metrics(truth, said, groups=speakers, rng=np.random.default_rng(0))
+            truth, answers, speakers = zip(*rows, strict=True)
+            found = dimension_metrics(truth, answers, groups=speakers, rng=np.random.default_rng(0))
             metrics |= {f"{metric}, {name}": estimate for metric, estimate in found.items()}
     return replace(report, metrics=metrics, warnings=tuple(warnings))
-
-
-def number_of(sample: Sample, name: str, scale: tuple[float, float]) -> float:
-    """The number of a sample as -1 to 1.
-
-    Raises
-    ------
-    InputError
-        If it is no number, or lies outside the scale.
-
-    Examples
-    --------
-    >>> number_of(Sample("a", "a.wav", meta={"arousal": "4"}), "arousal", (1, 7))
-    0.0
-    """
-    low, high = scale
-    try:
-        value = float(sample.meta[name])
-    except ValueError:
-        raise InputError(f"{sample.id}: {name} is {sample.meta[name]!r}, which is no number.") from None
-    if not low <= value <= high:
-        raise InputError(
-            f"{sample.id}: {name} is {value:g}, outside {low:g} to {high:g}. Say what the numbers run from and to: "
-            "--scale LOW:HIGH, such as --scale 1:7."
-        )
-    return 2 * (value - low) / (high - low) - 1
-
-
-def scale_of(text: str) -> tuple[float, float]:
-    """``1:7`` as numbers.
-
-    Raises
-    ------
-    InputError
-        If it is no LOW:HIGH.
-
-    Examples
-    --------
-    >>> scale_of("1:7")
-    (1.0, 7.0)
-    """
-    try:
-        low, high = map(float, text.split(":"))
-    except ValueError:
-        raise InputError(f"--scale is {text!r}; give LOW:HIGH, such as 1:7.") from None
-    if not (np.isfinite([low, high]).all() and low < high):
-        raise InputError(f"--scale is {text!r}; give a lower and a higher number, such as 1:7.")
-    return low, high

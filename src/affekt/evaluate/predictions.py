@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,10 +21,21 @@ from affekt.corpora.folder import SYNONYMS, label_of
 from affekt.corpora.pictures import is_picture
 from affekt.corpora.table import OTHER_WORDS, Table, column_of, read_table, seconds_of
 from affekt.data.audit import audit
+from affekt.data.numbers import SCALE
 from affekt.data.splits import Split
 from affekt.errors import AffektError, InputError, UnknownName
-from affekt.evaluate.corpus import NOT_KNOWN, Evaluation, TestSet, of_pictures, protocol_of, restriction, warned
-from affekt.labels import VOICE
+from affekt.evaluate.corpus import (
+    NOT_KNOWN,
+    Evaluation,
+    TestSet,
+    numbers_report,
+    of_pictures,
+    protocol_of,
+    restriction,
+    warned,
+)
+from affekt.evaluate.dimensions import with_dimensions
+from affekt.labels import DIMENSIONS, VOICE, dimensions
 from affekt.metrics.report import report, stamped
 from affekt.speech.audio import length
 from affekt.types import Sample
@@ -61,12 +72,15 @@ class Answer:
         Probabilities; empty where the table has none.
     part : str
         ``train``, ``dev`` or ``test``, where the table says which part of the model's split the clip was in.
+    numbers : mapping of str to float
+        For valence, arousal and dominance, on the scale of the truth; empty where the table has none.
     """
 
     line: int
     label: str | None
     scores: Mapping[str, float]
     part: str = ""
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,12 +96,18 @@ class PredictionTable:
         By sample id.
     notes : tuple of str
         What was not used, and what is odd.
+    dimensions : tuple of str
+        Of the columns of numbers.
+    named : bool
+        Whether it has labels or probabilities, too.
     """
 
     path: Path
     labels: tuple[str, ...]
     answers: Mapping[str, Answer]
     notes: tuple[str, ...] = ()
+    dimensions: tuple[str, ...] = ()
+    named: bool = True
 
 
 def read_predictions(path: str | Path, samples: Sequence[Sample]) -> PredictionTable:
@@ -97,7 +117,8 @@ def read_predictions(path: str | Path, samples: Sequence[Sample]) -> PredictionT
     ----------
     path : path
         Columns: ``path`` (absolute, or any end of the clip's path that is its alone) or ``id``; then ``label``, a
-        column of probabilities for each label (``angry``, ``p_angry``, ``angry_prob``), or both; ``start`` and
+        column of probabilities for each label (``angry``, ``p_angry``, ``angry_prob``), or both; numbers for
+        ``valence``, ``arousal`` or ``dominance``, beside these or alone; ``start`` and
         ``end`` where clips are stretches of a recording; and ``split`` (train, dev, test) where the table also
         says what the model learned from. The usual other words for columns and labels are understood.
     samples : sequence of Sample
@@ -120,10 +141,11 @@ def read_predictions(path: str | Path, samples: Sequence[Sample]) -> PredictionT
     known |= {label for name in {s.corpus for s in samples} & set(CORPORA) for label in CORPORA[str(name)].labels}
     columns, notes = _label_columns(table, known)
     label_column, part_column = column_of(table.columns, "label"), _named(table, PARTS)
-    if not columns and label_column is None:
+    numbers = {name: column for name in DIMENSIONS if (column := _named(table, (name,)))}
+    if not columns and label_column is None and not numbers:
         raise InputError(
             f"{path}: has the columns {', '.join(table.columns)}; needed: label, or one column of probabilities for "
-            f"each label ({', '.join(sorted(known))})."
+            f"each label ({', '.join(sorted(known)) or 'such as angry, sad'}), or a number ({', '.join(DIMENSIONS)})."
         )
     finder = _Finder(table, samples)
     answers: dict[str, Answer] = {}
@@ -143,11 +165,15 @@ def read_predictions(path: str | Path, samples: Sequence[Sample]) -> PredictionT
                 f"{path}: lines {answers[sample.id].line} and {line} are both of {sample.id}. Give one row for a clip: "
                 "of several segments, the mean of their probabilities."
             )
-        answers[sample.id] = Answer(line, label, scores, part)
+        said = _numbers(f"{path}, line {line}", row, numbers) if asked else {}
+        answers[sample.id] = Answer(line, label, scores, part, said)
     finder.check()
     if strange:
         notes.append(f"{', '.join(sorted(strange))}: none of the clips has such a label; these answers are wrong ones.")
-    return PredictionTable(Path(path), tuple(dict.fromkeys(columns.values())), answers, tuple(notes))
+    named = bool(columns) or label_column is not None
+    return PredictionTable(
+        Path(path), tuple(dict.fromkeys(columns.values())), answers, tuple(notes), tuple(numbers), named
+    )
 
 
 def _named(table: Table, names: Iterable[str]) -> str | None:
@@ -159,7 +185,7 @@ def _label_columns(table: Table, known: set[str]) -> tuple[dict[str, str], list[
     """Columns of probabilities with their labels, and what was not used."""
     words = {*known, *VOICE}
     taken = {column_of(table.columns, name) for name in ("path", "label", "start", "end")}
-    taken |= {_named(table, ("id",)), _named(table, PARTS)}
+    taken |= {_named(table, ("id",)), _named(table, PARTS), *(_named(table, (name,)) for name in DIMENSIONS)}
     found: dict[str, str] = {}
     unused: list[str] = []
     for column in table.columns:
@@ -218,6 +244,22 @@ def _scores(where: str, row: Mapping[str, str], columns: Mapping[str, str]) -> d
             f"to 1: {hint}"
         )
     return {label: min(1.0, max(0.0, p)) / total for label, p in scores.items()}
+
+
+def _numbers(where: str, row: Mapping[str, str], columns: Mapping[str, str]) -> dict[str, float]:
+    """Numbers of a row, without those that are empty."""
+    found = {}
+    for name, column in columns.items():
+        cell = row[column]
+        if cell.lower() in NO_ANSWER:
+            continue
+        try:
+            found[name] = float(cell.replace(",", "."))
+        except ValueError:
+            found[name] = math.nan
+        if not math.isfinite(found[name]):
+            raise InputError(f"{where}: {name} is {cell!r}; give a number on the scale of the truth, or nothing.")
+    return found
 
 
 def _label(where: str, cell: str, known: set[str], strange: set[str]) -> str | None:
@@ -417,6 +459,13 @@ def evaluate_predictions(
         samples.append(_with_duration(sample))
         tick()
     answers = [table.answers[sample.id] for sample in samples]
+    said = [_dimensions_of(answer, test_set.scale or SCALE) for answer in answers]
+    if not table.named or all(sample.label is None for sample in samples):
+        alone = numbers_report(test_set, samples, said, findings=findings)
+        for stamp in test_set.stamps:
+            alone = stamped(alone, stamp)
+        alone = replace(alone, warnings=(*test_set.warnings, *alone.warnings))
+        return Evaluation({"corpus labels": alone, "all labels": alone}, {})
     restricted = restriction(test_set, table.labels) if table.labels else None
     reports, predicted, kept = {}, {}, {}
     for kind in ("corpus labels", "all labels"):
@@ -436,6 +485,7 @@ def evaluate_predictions(
         for stamp in test_set.stamps:
             found = stamped(found, stamp)
         found = replace(found, warnings=(*test_set.warnings, *map(_reworded, found.warnings)))
+        found = with_dimensions(found, samples, said, scale=test_set.scale)
         reports[kind] = of_pictures(found, "") if is_picture(samples[0]) else found
         predicted[kind], kept[kind] = {s.id: label for s, label in zip(samples, given, strict=True)}, scores
     clips = [
@@ -443,6 +493,13 @@ def evaluate_predictions(
         for s, row in zip(samples, kept["corpus labels"], strict=True)
     ]
     return Evaluation(reports, predicted, clips=tuple(clips))
+
+
+def _dimensions_of(answer: Answer, scale: tuple[float, float]) -> dict[str, float]:
+    """The numbers of a row as -1 to 1; where it has none, those that follow from its probabilities."""
+    low, high = scale
+    given = {name: 2 * (x - low) / (high - low) - 1 for name, x in answer.numbers.items()}
+    return given or dimensions(answer.scores)
 
 
 def _reworded(sentence: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from affekt.errors import InputError
@@ -132,8 +132,7 @@ def draw_stress(stress: Stress, *, figure: Figure | None = None) -> Figure:
     order = sorted(range(len(labels)), key=lambda i: labels[i] not in (next(iter(stress.clean)), "clean", "chance"))
     figure.legend([handles[i] for i in order], [labels[i] for i in order], loc="outside right upper", fontsize=8,
                   frameon=False)  # fmt: skip
-    title = " \N{EN DASH} ".join([*(stamp.upper() for stamp in stress.stamps), f"{stress.model} under stress"])
-    figure.suptitle(title, fontsize=11, parse_math=False)
+    figure.suptitle(_stamped(stress, f"{stress.model} under stress"), fontsize=11, parse_math=False)
     return figure
 
 
@@ -154,15 +153,41 @@ def stress_page(stress: Stress) -> str:
     return page(f"{stress.model} under stress", sections)
 
 
-def _section(stress: Stress, curve: Curve) -> Section:
-    figure = blank_figure((12, 3.6), dpi=DPI)
+def stress_figures(stress: Stress) -> Iterator[tuple[str, Figure]]:
+    """Every figure of the page, with a name for its file: all conditions, then each."""
+    yield "stress", draw_stress(stress)
+    for curve in stress.curves:
+        yield curve.name, draw_curve(stress, curve)
+
+
+def draw_curve(stress: Stress, curve: Curve) -> Figure:
+    """Draw one condition: UAR, share of answers that change, change of confidence.
+
+    Raises
+    ------
+    MissingExtra
+        If matplotlib is not installed.
+    """
+    figure = blank_figure((12, 3.8), dpi=DPI)
     left, middle, right = figure.subplots(1, 3)
     draw_condition(stress, curve, ax=left).set_title("UAR", fontsize=10)
     draw_answers(curve, ax=middle).set_title("answers", fontsize=10)
     draw_confidence(curve, ax=right).set_title("confidence", fontsize=10)
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=8, frameon=False)
+    figure.suptitle(_stamped(stress, f"{stress.model}: {curve.title}"), fontsize=11, parse_math=False)
+    return figure
+
+
+def _stamped(stress: Stress, title: str) -> str:
+    """A title behind the stamps, which go wherever the figure goes."""
+    return " \N{EN DASH} ".join([*(stamp.upper() for stamp in stress.stamps), title])
+
+
+def _section(stress: Stress, curve: Curve) -> Section:
     caption = f"{curve.title}: UAR, share of answers that change, change of confidence."
-    return Section(curve.title[:1].upper() + curve.title[1:], pictures=[Picture(caption, png(figure))])
+    return Section(
+        curve.title[:1].upper() + curve.title[1:], pictures=[Picture(caption, png(draw_curve(stress, curve)))]
+    )
 
 
 def _axes(curve: Curve, ax: Axes | None) -> Axes:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from affekt.errors import InputError
+from affekt.timeline.shares import FEW
 
 #: The models of a server that is told of none.
 SHIPPED = ("voice", "face", "text", "fusion")
@@ -226,6 +227,7 @@ class Settings:
             "workers": self.workers,
             "limits": asdict(self.limits),
             "notice": STORED if self.store else NOT_STORED,
+            "few": FEW,
         }
 
 

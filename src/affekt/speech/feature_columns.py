@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from affekt._optional import require
-from affekt.speech.feature_sets import egemaps
+from affekt.speech.feature_sets import egemaps, smile, smiled
 from affekt.speech.functionals import (
     Matrix,
     Signal,
@@ -94,22 +91,14 @@ def _contrast_tracks(signal: Signal, sampling_rate: int) -> Matrix:
 
 def egemaps_frames(signal: Signal, sampling_rate: int) -> tuple[Matrix, Times]:
     """The 25 low-level descriptors of eGeMAPS v02, every 10 ms, computed by openSMILE; see :func:`egemaps`."""
-    table = _smile("LowLevelDescriptors").process_signal(signal, sampling_rate)
+    table = smiled(signal, sampling_rate, "LowLevelDescriptors")
     starts, ends = (table.index.get_level_values(name).total_seconds().to_numpy() for name in ("start", "end"))
     return table.to_numpy(np.float32), np.column_stack([starts, ends]).astype(np.float64)
 
 
-@functools.cache
-def _smile(level: str) -> Any:
-    opensmile = require("opensmile", extra="egemaps")
-    return opensmile.Smile(
-        feature_set=opensmile.FeatureSet.eGeMAPSv02, feature_level=getattr(opensmile.FeatureLevel, level)
-    )
-
-
 def egemaps_names(frames: bool) -> tuple[str, ...]:
     """The names that openSMILE gives its columns."""
-    return tuple(_smile("LowLevelDescriptors" if frames else "Functionals").feature_names)
+    return tuple(smile("LowLevelDescriptors" if frames else "Functionals").feature_names)
 
 
 def _numbered(name: str, count: int) -> list[str]:

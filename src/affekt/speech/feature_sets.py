@@ -22,6 +22,9 @@ from affekt.types import Sample
 #: Part of every cache file's name: another number when the values of a feature change.
 VERSION = 1
 
+#: Seconds of openSMILE's longest window.
+SHORTEST_SMILE = 0.06
+
 Tick = Callable[[], object]
 
 
@@ -45,17 +48,37 @@ def egemaps(signal: NDArray[np.floating], sampling_rate: int) -> NDArray[np.floa
     ------
     MissingExtra
         If the package ``opensmile`` is not installed.
+    InputError
+        If the signal is shorter than a window of openSMILE.
     """
-    found: NDArray[np.float32] = _smile().process_signal(signal, sampling_rate).to_numpy(np.float32)[0]
+    found: NDArray[np.float32] = smiled(signal, sampling_rate, "Functionals").to_numpy(np.float32)[0]
     return found
 
 
+def smiled(signal: NDArray[np.floating], sampling_rate: int, level: str) -> Any:
+    """What openSMILE makes of a signal, as its own data frame; see :func:`egemaps`.
+
+    Parameters
+    ----------
+    level : str
+        ``Functionals``, or ``LowLevelDescriptors`` every 10 ms.
+    """
+    seconds = len(signal) / sampling_rate
+    # It would warn, and give NaN.
+    if seconds < SHORTEST_SMILE:
+        raise InputError(
+            f"{seconds:.3f} s are too short for eGeMAPS, whose windows have {SHORTEST_SMILE:g} s; leave it out."
+        )
+    return smile(level).process_signal(signal, sampling_rate)
+
+
 @functools.cache
-def _smile() -> Any:
-    """The extractor; it takes a while to make."""
+def smile(level: str) -> Any:
+    """The extractor of a level; it takes a while to make."""
     opensmile = require("opensmile", extra="egemaps")
-    functionals = opensmile.FeatureLevel.Functionals
-    return opensmile.Smile(feature_set=opensmile.FeatureSet.eGeMAPSv02, feature_level=functionals)
+    return opensmile.Smile(
+        feature_set=opensmile.FeatureSet.eGeMAPSv02, feature_level=getattr(opensmile.FeatureLevel, level)
+    )
 
 
 #: Every kind of feature: name to signal (n,), sampling_rate -> (d,) or (t, d).

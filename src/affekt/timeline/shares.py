@@ -17,6 +17,8 @@ from affekt.types import Prediction
 MINUTES = (60, 120, 300, 600, 900, 1800, 3600, 7200)
 #: Bins at most, where nobody asks for a width.
 MOST_BINS = 60
+#: Segments that can be taken in at a glance; of more, shares lead: in the terminal, and on the page, which is told.
+FEW = 3
 #: By modality: what a share is one of, and what the time without it is called.
 JUDGED = {
     "speech": "speech",

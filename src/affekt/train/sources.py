@@ -14,6 +14,7 @@ import numpy as np
 
 from affekt.corpora import CORPORA, read_corpus
 from affekt.corpora.pictures import is_picture
+from affekt.data.numbers import numbers_instead
 from affekt.data.splits import Split, fixed_split, split_by_speaker
 from affekt.errors import InputError, UnknownName
 from affekt.types import Sample
@@ -83,9 +84,13 @@ def with_own(recipe: Any, corpora: Mapping[str, Path]) -> Any:
             raise UnknownName("corpus of this recipe", name, (*recipe.corpora, OWN))
     changes: dict[str, Any] = {"corpora": tuple(corpora)}
     if set(corpora) == {OWN} and hasattr(recipe, "labels"):
-        labels = tuple(sorted({str(s.label) for s in own_samples(corpora[OWN]) if s.label is not None}))
+        samples = own_samples(corpora[OWN])
+        labels = tuple(sorted({str(s.label) for s in samples if s.label is not None}))
         if len(labels) < 2:
-            raise InputError(f"{corpora[OWN]}: has the labels {', '.join(labels) or '-'}; at least two are needed.")
+            raise InputError(
+                f"{corpora[OWN]}: has the labels {', '.join(labels) or '-'}; at least two are needed."
+                f"{numbers_instead(samples)}"
+            )
         changes["labels"] = labels
     return replace(recipe, **changes)
 

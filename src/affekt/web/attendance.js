@@ -3,7 +3,9 @@
 import { Api } from "./api.js";
 import { RollView } from "./roll.js";
 import { RosterView } from "./roster.js";
-import { askToken, offerTheme } from "./top.js";
+import { translated } from "./said.js";
+import { write } from "./strings.js";
+import { askToken, offerLanguage, offerTheme } from "./top.js";
 
 const find = (id) => document.getElementById(id);
 
@@ -31,13 +33,21 @@ const page = {
 
 askToken(page.api);
 offerTheme()();
+let law = "";
+const drawLaw = () => write(find("law"), translated(law));
+offerLanguage(() => {
+  drawLaw();
+  roster.redraw();
+  roll.redraw();
+});
 const roster = new RosterView(page);
 const roll = new RollView(page);
 
 async function begin() {
-  const { rosters, statuses, law, photos } = await page.api.attendance("");
+  const { rosters, statuses, photos, ...told } = await page.api.attendance("");
   page.photos = photos;
-  find("law").textContent = law;
+  law = told.law;
+  drawLaw();
   find("classes").replaceChildren(...rosters.map((name) => new Option(name, name)));
   roll.offer(statuses);
   if (rosters.length === 1) {

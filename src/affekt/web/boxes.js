@@ -3,8 +3,9 @@
 import { paper } from "./canvas.js";
 import { ink } from "./colours.js";
 import { drawMap } from "./overlay.js";
+import { translated } from "./said.js";
 import { t } from "./strings.js";
-import { answer, best, capital, percent } from "./words.js";
+import { answer, best, capital, labelled, percent, whoever } from "./words.js";
 
 const UNKNOWN = "#8a8f98";
 const [SHOWN, ROW, BAR] = [3, 15, 54];
@@ -34,13 +35,13 @@ function drawFace({ context, width, height }, face, { palette, mirror, family, c
   const box = { x: (mirror ? 1 - left - wide : left) * width, y: top * height, w: wide * width, h: high * height };
   const colour = palette[best(face)] ?? UNKNOWN;
   outline(context, box, { colour, dashed: !face.label, strong: face.who === chosen });
-  const words = `${face.who ?? "face"}  ${answer(face, t("answer.none"))}${best(face) ? ` ${percent(face.confidence)}` : ""}`;
+  const words = `${whoever(face.who ?? "face")}  ${answer(face, t("answer.none"))}${best(face) ? ` ${percent(face.confidence)}` : ""}`;
   plate(context, { ...box, words, colour, font: `600 13px ${family}` }, { width });
   const rows = top3(face, palette);
   const small = `500 11px ${family}`;
   const bottom = box.y + box.h + 4;
   const room = height - bottom;
-  if (face.reason && room >= ROW + 4) note(context, { x: box.x, y: bottom, words: capital(face.reason), font: small }, { width });
+  if (face.reason && room >= ROW + 4) note(context, { x: box.x, y: bottom, words: capital(translated(face.reason)), font: small }, { width });
   const below = bottom + (face.reason ? ROW + 6 : 0);
   if (!rows.length) return;
   if (height - below >= ROW * rows.length + 6) bars(context, rows, { x: box.x, y: below, font: small }, { width });
@@ -99,7 +100,7 @@ function note(context, { x, y, words, font }, { width }) {
 
 function bars(context, rows, { x, y, font }, { width }) {
   context.font = font;
-  const names = Math.max(...rows.map(({ label }) => context.measureText(capital(label)).width));
+  const names = Math.max(...rows.map(({ label }) => context.measureText(labelled(label)).width));
   const wide = names + BAR + 50;
   const left = Math.max(0, Math.min(x, width - wide));
   context.fillStyle = PLATE;
@@ -111,7 +112,7 @@ function bars(context, rows, { x, y, font }, { width }) {
     const middle = y + 3 + ROW * (i + 0.5);
     context.fillStyle = "#ffffff";
     context.textAlign = "left";
-    context.fillText(capital(label), left + 6, middle + 0.5);
+    context.fillText(labelled(label), left + 6, middle + 0.5);
     context.textAlign = "right";
     context.fillText(percent(p), left + wide - 6, middle + 0.5);
     context.fillStyle = "rgb(255 255 255 / 22%)";

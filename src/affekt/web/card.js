@@ -1,5 +1,6 @@
 // The model's card, for people.
 
+import { isForeign, translated } from "./said.js";
 import { t } from "./strings.js";
 import { labelled } from "./words.js";
 
@@ -14,15 +15,15 @@ export function cardParts({ name, labels, card = {} }) {
   const data = Object.entries(card.data ?? {});
   const named = ([corpus, d]) => (d?.clips ? t("card.corpus", { corpus, ...d }) : corpus);
   if (data.length) parts.push(text(t("card.data", { data: data.map(named).join(", ") })));
-  for (const limit of card.limits ?? []) parts.push(english(limit));
+  for (const limit of card.limits ?? []) parts.push(limited(limit));
   if (card.licence) parts.push(text(t("card.licence", { licence: card.licence })));
   if (parts.length === 1) parts.push(text(t("card.nothing", { name })));
   return parts;
 }
 
-/** What the card says itself. */
-function english(words) {
-  return Object.assign(text(words), { lang: "en" });
+/** What the card says itself: in English, unless the table has it. */
+function limited(words) {
+  return Object.assign(text(translated(words)), isForeign(words) ? { lang: "en" } : {});
 }
 
 function text(words) {

@@ -13,9 +13,10 @@ export class Film extends EventTarget {
   #turn = 0; // which opening counts: whoever closes, or opens again, while the browser asks, does not want the older one
   #sheet = document.createElement("canvas");
 
-  constructor(video, { side, quality }) {
+  /** Of a picture that is taken `side` is the longer one in pixels, and `quality` that of the jpeg; `wish` is asked of the camera. */
+  constructor(video, { side, quality, wish = { width: { ideal: 1280 }, height: { ideal: 720 } } }) {
     super();
-    Object.assign(this, { video, side, quality });
+    Object.assign(this, { video, side, quality, wish });
   }
 
   get on() {
@@ -29,7 +30,7 @@ export class Film extends EventTarget {
     const turn = this.#turn;
     let media;
     try {
-      media = await navigator.mediaDevices.getUserMedia({ audio: false, video: { width: { ideal: 1280 }, height: { ideal: 720 } } });
+      media = await navigator.mediaDevices.getUserMedia({ audio: false, video: this.wish });
     } catch (problem) {
       throw new Error(said(problem), { cause: problem });
     }
@@ -40,6 +41,7 @@ export class Film extends EventTarget {
     this.#media = media;
     media.getVideoTracks()[0].addEventListener("ended", () => this.#media === media && this.dispatchEvent(new Event("gone")));
     this.video.srcObject = media;
+    this.video.muted = true;
     await this.video.play().catch(() => {}); // closed at once
     return this.#media === media;
   }
@@ -51,16 +53,21 @@ export class Film extends EventTarget {
     this.video.srcObject = null;
   }
 
-  /** Call `act` with each new picture while the camera is open. */
+  /** Call `act` with when each new picture was taken, in milliseconds, while the camera is open. */
   watch(act) {
     const media = this.#media;
-    const next = () => {
+    const next = (now, { captureTime } = {}) => {
       if (this.#media !== media) return;
-      act();
+      act(captureTime ?? now);
       wait();
     };
     const wait = () => (this.video.requestVideoFrameCallback ? this.video.requestVideoFrameCallback(next) : requestAnimationFrame(next));
     wait();
+  }
+
+  /** The picture that was taken last. */
+  get sheet() {
+    return this.#sheet;
   }
 
   /** The picture there is now, as a jpeg. */

@@ -6,15 +6,15 @@ const STILL = 5;
 const [SCROLLING, DRAGGED] = [350, 80];
 
 /**
- * Have `root` answer. Places are shares of its width. `acts` has zoom(factor, place, to), which brings what is at a place
+ * Have `root` answer. Places are shares of the width of `ruler`. `acts` has zoom(factor, place, to), which brings what is at a place
  * to another if that is given, and pan(by): both tell whether they changed anything; click(place, event), drag(from, to, began) for each move and, if wanted, dropped(began, to).
  */
-export function offerGestures(root, acts) {
+export function offerGestures(root, acts, { ruler = root } = {}) {
   const pointers = new Map(); // x by pointer
   let drag = null; // of one pointer: where it began and was last, and whether it moved
   let [scrolled, dropped] = [-Infinity, -Infinity];
   const place = (x) => {
-    const { left, width } = root.getBoundingClientRect();
+    const { left, width } = ruler.getBoundingClientRect();
     return (x - left) / width;
   };
 
@@ -29,7 +29,7 @@ export function offerGestures(root, acts) {
     if (performance.now() - scrolled < SCROLLING) return;
     const isSideways = event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY);
     const changed = isSideways
-      ? acts.pan(((event.deltaX || event.deltaY) * pixels) / root.clientWidth)
+      ? acts.pan(((event.deltaX || event.deltaY) * pixels) / ruler.clientWidth)
       : acts.zoom(Math.exp(Math.max(-0.7, Math.min(0.7, event.deltaY * pixels * 0.002))), place(event.clientX));
     if (changed) event.preventDefault();
   };

@@ -5,9 +5,6 @@ import { button, element } from "./elements.js";
 import { say, t, write } from "./strings.js";
 import { answer, best, long, percent, tintChip } from "./words.js";
 
-/** Segments up to which the mean of all says what a recording is; of more the most frequent label does. */
-export const FEW = 3;
-
 /** Draw the list; `acts` has choose(recording), retry(recording) and cancel(recording). */
 export function drawRecordings(list, recordings, { chosen, acts }) {
   const focused = list.contains(document.activeElement) ? document.activeElement.dataset.key : null;
@@ -40,7 +37,7 @@ export function standing({ state, reason, progress, summary, segments, duration,
   if (state === "running" && progress) return `${t("state.running")}, ${percent(progress)}`;
   if (state !== "done") return t(`state.${state}`);
   const sure = best(summary) ? ` ${percent(summary.confidence)}` : "";
-  const said = (nothing === "answer.none.speech" && lead(segments, FEW, { short: true })) || `${answer(summary, t(nothing))}${sure}`;
+  const said = (nothing === "answer.none.speech" && lead(segments, { short: true })) || `${answer(summary, t(nothing))}${sure}`;
   return `${said}${duration ? ` · ${long(duration)}` : ""}`;
 }
 

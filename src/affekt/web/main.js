@@ -2,23 +2,22 @@
 
 import { Api } from "./api.js";
 import { Bars } from "./bars.js";
-import { mostFrequent, shares } from "./bins.js";
 import { download, offerDownloads } from "./download.js";
-import { element } from "./elements.js";
-import { offerKeys, rememberKeys } from "./keys.js";
-import { FEW, drawFailures, drawRecordings } from "./list.js";
+import { offerKeys, rememberKeys, timeActs } from "./keys.js";
+import { drawFailures, drawRecordings } from "./list.js";
 import { Live } from "./live.js";
+import { setFew } from "./long.js";
 import { Player } from "./player.js";
 import { Reference } from "./reference.js";
 import { Segments } from "./segments.js";
 import { Settings } from "./settings.js";
-import { lead, shareParts } from "./shares.js";
 import { stick } from "./sticky.js";
-import { say, t, write } from "./strings.js";
+import { say, t } from "./strings.js";
 import { Timeline } from "./timeline.js";
 import { askToken, offerLanguage, offerTheme } from "./top.js";
 import { Uploads } from "./uploads.js";
-import { best, capital, clock, labelled, long, percent, strength, answer, tintChip, whoever, why } from "./words.js";
+import { drawCard, drawSummary, pointed, summed } from "./voice-card.js";
+import { answer, clock, long, percent, whoever } from "./words.js";
 
 const find = (id) => document.getElementById(id);
 const api = new Api();
@@ -55,7 +54,6 @@ function drawChosen() {
   find("view-name").textContent = chosen ? `${chosen.name}${chosen.duration ? `, ${long(chosen.duration)}` : ""}` : "";
   const still = chosen && chosen.state !== "live";
   player.load(still ? chosen.address : null);
-  for (const id of ["zoom-in", "zoom-out", "zoom-all"]) find(id).disabled = !still;
   timeline.draw();
   drawResults();
   drawNow();
@@ -67,10 +65,7 @@ function drawResults() {
   if (find("results").hidden) return;
   segments.show(chosen);
   segments.mark(timeline.time);
-  find("results-summary").textContent = chosen.summary ? summed(chosen) : "";
-  find("warnings").hidden = !chosen.warnings.length;
-  find("warnings").replaceChildren(...chosen.warnings.map((w) => Object.assign(document.createElement("li"), { textContent: w })));
-  drawShares();
+  drawSummary(chosen);
   const done = recordings.filter((r) => r.state === "done");
   find("scope-label").hidden = done.length < 2;
   if (done.length < 2) find("scope").checked = false;
@@ -80,77 +75,8 @@ function drawResults() {
   }
 }
 
-/** Of more than a few segments: how much of the speech each label has, by who. */
-function drawShares() {
-  const isLong = chosen.summary && chosen.segments.length > FEW;
-  find("shares").hidden = !isLong;
-  if (!isLong) return find("shares").replaceChildren();
-  const people = Object.keys(chosen.summaries).length > 1 ? Object.keys(chosen.summaries) : [null];
-  const parts = people.map((who) => {
-    const own = who === null ? chosen.segments : chosen.segments.filter((segment) => segment.who === who);
-    return element("div", { className: "share-person" }, who === null ? null : element("h3", {}, capital(whoever(who))), ...shareParts(own, chosen));
-  });
-  find("shares").replaceChildren(...parts);
-}
-
-function summed({ summary, summaries, segments }) {
-  if (!best(summary)) return t("summary.no.speech");
-  const people = Object.entries(summaries);
-  const said = (one) => answer(one, undefined, { within: true });
-  if (people.length > 1) return `${people.map(([who, one]) => `${capital(whoever(who))}: ${lead(segments.filter((s) => s.who === who), FEW) ?? `${said(one)}, ${percent(one.confidence)}`}`).join("; ")}.`;
-  const whole = lead(segments, FEW) ?? t("summary.all", { answer: said(summary), confidence: percent(summary.confidence) });
-  return `${whole}; ${t(segments.length === 1 ? "summary.segments.one" : "summary.segments.many", { n: segments.length })}.`;
-}
-
-/** What stands in "Now": while one speaks the newest window; later the segment at the playhead. */
-function pointed() {
-  if (!chosen) return null;
-  if (chosen.state === "live") return chosen.windows.at(-1) ?? null;
-  const at = chosen.segments.find((s) => s.start <= timeline.time && timeline.time < s.end);
-  return at ?? (timeline.time > 0 || player.playing ? null : chosen.summary);
-}
-
 function drawNow() {
-  const prediction = pointed();
-  const palette = chosen?.labels.length ? chosen.palette : settings.palette;
-  const isLive = chosen?.state === "live";
-  const silent = isLive && !chosen.speech.some((s) => s.end === undefined);
-  const isWhole = prediction && prediction === chosen?.summary;
-  say(find("now-title"), !chosen || isLive ? "now.title" : isWhole ? "now.all" : "now.here");
-  find("now").classList.toggle("silent", silent);
-  bars.name(palette);
-  // The mean of many different moods is none of them: of a long recording the shares are shown.
-  const isLong = isWhole && chosen.segments.length > FEW;
-  find("bars").setAttribute("aria-label", t(isLong ? "shares.bars" : "now.bars"));
-  find("bars-name").hidden = !isLong;
-  if (isLong) return drawWhole(palette);
-  bars.show(prediction?.scores ?? {}, { faded: !prediction || silent });
-  write(find("heard"), prediction ? answer(prediction) : waitingWords(isLive));
-  tintChip(find("heard-chip"), prediction, palette);
-  find("heard-confidence").textContent = best(prediction) ? percent(prediction.confidence) : "";
-  find("confidence").textContent = best(prediction) ? `${percent(prediction.confidence)}, ${strength(prediction.confidence)}` : "–";
-  find("quality").textContent = best(prediction) ? `${percent(prediction.quality)}` : "–";
-  const because = isLive || !prediction ? "" : why(prediction, chosen);
-  find("heard-why").textContent = because ? `${capital(because)}.` : "";
-}
-
-/** A long recording as a whole: what most of the speech is. */
-function drawWhole(palette) {
-  const { seconds, unsure, spoken } = shares(chosen.segments);
-  const most = mostFrequent({ seconds, spoken });
-  bars.show(Object.fromEntries(Object.entries(seconds).map(([label, time]) => [label, time / spoken])), { faded: !spoken });
-  write(find("heard"), most ? t("shares.often", { label: labelled(most.label, { within: true }) }) : t("answer.unsure"));
-  tintChip(find("heard-chip"), most, palette);
-  find("heard-confidence").textContent = most ? percent(most.share) : "";
-  find("heard-why").textContent = unsure ? t("shares.unsure.by.itself", { share: percent(unsure / spoken) }) : "";
-  find("confidence").textContent = "–";
-  find("quality").textContent = percent(chosen.summary.quality);
-}
-
-function waitingWords(isLive) {
-  if (isLive) return t("now.listening");
-  if (chosen?.state === "finishing" || chosen?.state === "running") return t("now.working");
-  return t(chosen ? "now.nobody" : "now.nothing");
+  drawCard(bars, pointed(chosen, { time: timeline.time, playing: player.playing }), { recording: chosen, palette: settings.palette });
 }
 
 /** Whether what is shown was heard with other settings, and can be heard again. */
@@ -427,32 +353,21 @@ const setSpeed = (index) => {
   player.rate = Number(find("speed").value);
 };
 find("speed").addEventListener("change", () => setSpeed(find("speed").selectedIndex));
+const acts = timeActs(timeline, {
+  play: () => player.toggle(),
+  lane: (number) => {
+    const name = timeline.choose(number);
+    if (name !== undefined) announce(name === null ? t("lanes.all") : t("lanes.only", { name: whoever(name) }));
+  },
+  speed: (direction) => setSpeed(find("speed").selectedIndex + direction),
+});
 offerKeys({
   dialog: find("keys-dialog"),
   opener: find("keys-open"),
   box: find("keys-on"),
-  slider: find("seek"),
-  active: () => find("main").dataset.tab === "speech",
-  acts: {
-    play: () => player.toggle(),
-    move: (seconds) => timeline.seekTo(timeline.time + seconds),
-    zoom: (factor) => timeline.zoom(factor),
-    all: () => timeline.all(),
-    segment: (direction) => {
-      const segment = timeline.neighbour(direction);
-      if (segment) timeline.seekTo(segment.start);
-    },
-    lane: (number) => {
-      const name = timeline.choose(number);
-      if (name !== undefined) announce(name === null ? t("lanes.all") : t("lanes.only", { name: whoever(name) }));
-    },
-    speed: (direction) => setSpeed(find("speed").selectedIndex + direction),
-  },
+  acts: () => (find("main").dataset.tab === "speech" ? acts : opened[find("main").dataset.tab]?.acts),
 });
 rememberKeys(find("keys-on"));
-find("zoom-in").addEventListener("click", () => timeline.zoom(0.5));
-find("zoom-out").addEventListener("click", () => timeline.zoom(2));
-find("zoom-all").addEventListener("click", () => timeline.all());
 
 offerDownloads(find("downloads"), async (format) => {
   const done = recordings.filter((r) => r.state === "done");
@@ -509,8 +424,9 @@ async function ask() {
   // Before anything is awaited: what is said meanwhile must stay.
   complain("");
   try {
-    const { notice, store, version } = await api.settings();
-    if (notice && store) write(find("notice"), notice);
+    const { notice, store, version, few } = await api.settings();
+    setFew(few);
+    if (notice && store) say(find("notice"), "said.notice.stored");
     find("notice").classList.toggle("stores", Boolean(store));
     find("consent-more").classList.toggle("stores", Boolean(store));
     if (store) say(find("consent-more"), "speech.consent.stored");

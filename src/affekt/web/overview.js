@@ -5,8 +5,8 @@ import { paper, tint } from "./canvas.js";
 import { offerGestures } from "./gestures.js";
 import { drawBins } from "./shares.js";
 
-/** Pixels of a bin at least. */
-const WIDE = 4;
+/** Pixels of a bin at least, and lanes at most: of more people all is shown together. */
+const [WIDE, MOST] = [4, 6];
 
 export class Overview {
   #recording = null;
@@ -74,7 +74,8 @@ export class Overview {
     const { from, to, length, whole } = this.#view;
     const { segments, labels, palette } = this.#recording;
     const step = stepFor(length / width, WIDE);
-    const table = [...lanes(segments).values()];
+    const apart = [...lanes(segments).values()];
+    const table = apart.length > MOST ? [segments] : apart;
     const high = (height - 4) / table.length;
     table.forEach((part, i) => drawBins(context, binned(part, step), { from: 0, to: length, top: 2 + i * high, width, height: high - (table.length > 1 ? 1 : 0), labels, palette }));
     const at = (time) => (time / length) * width;

@@ -6,10 +6,13 @@ import { answer, best, capital, clock, inside, labelled, percent, whoever } from
 
 /** Labels that are named of one place. */
 const MOST = 3;
+/** Lines from which those that say nothing are left out. */
+const MANY = 4;
 
 export class Readout {
-  constructor(root) {
-    this.root = root;
+  /** `nothing` is the key of what is said where nothing is. */
+  constructor(root, nothing) {
+    Object.assign(this, { root, nothing });
   }
 
   hide() {
@@ -20,8 +23,8 @@ export class Readout {
   segments(place, time, table) {
     const lines = [...table].map(([who, part]) => {
       const segment = part.find((s) => s.start <= time && time < s.end);
-      if (!best(segment) || segment.skipped) return [who, answer(segment), ""];
-      return [who, answer(segment), ranked(Object.entries(segment.scores))];
+      if (!best(segment) || segment.skipped) return [who, answer(segment, t(this.nothing)), ""];
+      return [who, answer(segment, t(this.nothing)), ranked(Object.entries(segment.scores))];
     });
     this.#show(place, clock(time), lines);
   }
@@ -31,7 +34,7 @@ export class Readout {
     const start = Math.floor(time / step) * step;
     const lines = [...table].map(([who, bins]) => {
       const bin = bins.find((one) => one.start <= time && time < one.end);
-      if (!bin) return [who, t("answer.none.speech"), ""];
+      if (!bin) return [who, t(this.nothing), ""];
       const parts = Object.entries(bin.seconds).map(([label, seconds]) => [label, seconds / bin.spoken]);
       const unsure = bin.unsure ? `${inside(t("answer.unsure"))} ${percent(bin.unsure / bin.spoken)}` : "";
       return [who, "", [ranked(parts), unsure].filter(Boolean).join(", ")];
@@ -40,7 +43,8 @@ export class Readout {
   }
 
   #show(place, when, lines) {
-    const rows = lines.map(([who, said, more]) =>
+    const kept = lines.length > MANY ? lines.filter(([, said, more]) => more || said !== t(this.nothing)) : lines;
+    const rows = (kept.length ? kept : [["", t(this.nothing), ""]]).map(([who, said, more]) =>
       element("span", { className: "readout-line" }, who ? `${capital(whoever(who))}: ` : "", said ? element("strong", {}, said) : null, said && more ? " " : "", more),
     );
     this.root.replaceChildren(element("span", { className: "readout-time" }, when), ...rows);

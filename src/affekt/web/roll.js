@@ -6,9 +6,11 @@ import { save } from "./download.js";
 import { ask, button, element, name } from "./elements.js";
 import { Film } from "./film.js";
 import { FrameStream } from "./frames.js";
+import { translated, windowed } from "./said.js";
+import { say, t } from "./strings.js";
 
 const find = (id) => document.getElementById(id);
-const FORMATS = { csv: "CSV", xlsx: "Excel (XLSX)", json: "JSON", html: "To print (HTML)" };
+const FORMATS = { csv: "CSV", xlsx: "Excel (XLSX)", json: "JSON", html: null };
 /** Colours that can be told apart with any colour vision; unknown faces are dashed besides. */
 const [KNOWN, UNKNOWN] = ["#0072b2", "#e69f00"];
 /** Milliseconds between two looks at the rows while the camera is on. */
@@ -17,6 +19,8 @@ const REFRESH = 5000;
 export class RollView {
   #roster = "";
   #shown = null;
+  #statuses = [];
+  #sessions = [];
   #stream = null;
   #faces = [];
   #timer = 0;
@@ -24,7 +28,7 @@ export class RollView {
   constructor(page) {
     this.page = page;
     this.film = new Film(find("video"), { side: 960, quality: 0.8 });
-    this.film.addEventListener("gone", () => this.#stop("The camera is gone: unplugged, or taken by another program."));
+    this.film.addEventListener("gone", () => this.#stop(t("camera.gone")));
     find("zone").value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "Europe/Berlin";
     find("session-form").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -34,15 +38,25 @@ export class RollView {
     find("camera").addEventListener("click", () => page.trying(() => (this.film.on ? this.#stop() : this.#start())));
     find("end").addEventListener("click", () => page.trying(() => this.#end()));
     for (const [format, words] of Object.entries(FORMATS)) {
-      const made = button(words, () => page.trying(async () => save(await page.api.attendanceFile(this.#shown.id, format), `attendance.${format}`)));
+      const made = button(words ?? "", () => page.trying(async () => save(await page.api.attendanceFile(this.#shown.id, format), `attendance.${format}`)));
       made.dataset.format = format;
+      if (!words) say(made, "attendance.print");
       find("export").append(made);
     }
     new ResizeObserver(() => this.#drawFaces()).observe(find("stage"));
   }
 
   offer(statuses) {
-    find("correct-status").replaceChildren(...statuses.map((status) => new Option(status, status)));
+    this.#statuses = statuses;
+    find("correct-status").replaceChildren(...statuses.map((status) => new Option(translated(status), status)));
+  }
+
+  /** What is known, in the language of the page. */
+  redraw() {
+    this.offer(this.#statuses);
+    this.#drawSessions();
+    if (this.#shown) this.#take(this.#shown);
+    this.#drawCamera();
   }
 
   async show(roster) {
@@ -58,12 +72,20 @@ export class RollView {
 
   async #list(wanted) {
     const { sessions } = await this.page.api.attendance(`/sessions?${new URLSearchParams({ roster: this.#roster })}`);
-    const options = sessions.map(({ id, window, running }) => new Option(`${window}${running ? " (running)" : ""}`, id));
-    find("sessions").replaceChildren(...(options.length ? options : [new Option("none yet", "")]));
-    find("sessions").disabled = !options.length;
+    this.#sessions = sessions;
+    this.#drawSessions();
     const id = wanted ?? sessions[0]?.id ?? null;
     if (id) find("sessions").value = id;
     await this.#choose(id);
+  }
+
+  #drawSessions() {
+    const chosen = find("sessions").value;
+    const named = ({ window, running }) => (running ? t("attendance.sessions.running", { window: windowed(window) }) : windowed(window));
+    const options = this.#sessions.map((session) => new Option(named(session), session.id));
+    find("sessions").replaceChildren(...(options.length ? options : [new Option(t("attendance.sessions.none"), "")]));
+    find("sessions").disabled = !options.length;
+    if (this.#sessions.some(({ id }) => id === chosen)) find("sessions").value = chosen;
   }
 
   async #choose(id) {
@@ -82,14 +104,14 @@ export class RollView {
     const body = { roster: this.#roster, start: find("from").value, end: find("to").value, zone: find("zone").value, late_after: `${find("late").valueAsNumber || 0.001}min` };
     const made = await this.page.api.attendance("/sessions", { method: "POST", body });
     await this.#list(made.id);
-    this.page.complain(made.notes.join(" "));
+    this.page.complain(made.notes.map(translated).join(" "));
   }
 
   async #end() {
     this.#stop();
     await this.page.api.attendance(`/sessions/${this.#shown.id}/close`, { method: "POST" });
     await this.#list(this.#shown.id);
-    this.page.announce("The session is over; everybody has a row.");
+    this.page.announce(t("attendance.over"));
   }
 
   // --- the camera ---
@@ -97,14 +119,14 @@ export class RollView {
   async #start() {
     await this.draw();
     const { opens, now, window, id } = this.#shown;
-    if (now < opens) throw new Error(`The window is ${window}; the camera stays off until it opens.`);
+    if (now < opens) throw new Error(t("attendance.stays.off", { window: windowed(window) }));
     if (!(await this.film.open())) return;
     const stream = new FrameStream(() => this.page.api.stream("v1/attendance/watch"), { session: id, camera: "page" });
     this.#stream = stream;
     stream.addEventListener("event", ({ detail }) => stream === this.#stream && this.#event(detail));
     stream.addEventListener("answered", () => this.#pump(stream));
     stream.addEventListener("ready", () => this.#pump(stream));
-    stream.addEventListener("gone", () => this.#said("The server is gone; trying again."));
+    stream.addEventListener("gone", () => this.#said(t("attendance.server.gone")));
     stream.addEventListener("failed", ({ detail }) => stream === this.#stream && this.#stop(detail));
     stream.open();
     this.film.watch(() => this.#pump(stream));
@@ -135,17 +157,17 @@ export class RollView {
       this.#faces = event.faces;
       const known = event.faces.filter((face) => face.name).map((face) => face.name);
       const others = event.faces.length - known.length;
-      this.#said([...known, others ? `${others} not known` : ""].filter(Boolean).join(", ") || "Nobody is seen.");
+      this.#said([...known, others ? t("attendance.unknown", { n: others }) : ""].filter(Boolean).join(", ") || t("attendance.nobody"));
       this.#drawFaces();
     } else if (event.type === "marked") {
-      this.page.announce(`${event.name} is marked.`);
+      this.page.announce(t("attendance.marked", { name: event.name }));
       this.draw().catch(() => {});
     } else if (event.type === "closed") {
       this.#stream.cancel();
-      this.#stop("The window is over: the session is closed.");
+      this.#stop(t("attendance.closed"));
       this.page.trying(() => this.#list(event.session));
-    } else if (event.type === "waiting" || event.type === "written") this.page.complain(event.reason);
-    else if (event.type === "frame_error") this.#said(event.reason);
+    } else if (event.type === "waiting" || event.type === "written") this.page.complain(translated(event.reason));
+    else if (event.type === "frame_error") this.#said(translated(event.reason));
   }
 
   #said(words) {
@@ -157,7 +179,7 @@ export class RollView {
   #take(session) {
     this.#shown = session;
     const { running, remarks, rows } = session;
-    find("session-state").textContent = remarks.join("; ") || (running ? "running" : "closed");
+    find("session-state").textContent = remarks.map(translated).join("; ") || t(running ? "attendance.running" : "attendance.not.running");
     [find("camera").hidden, find("end").hidden] = [!running, !running];
     find("rows").replaceChildren(...rows.map((row) => this.#row(row)));
   }
@@ -168,20 +190,20 @@ export class RollView {
       "tr",
       { data: { person: row.person } },
       element("th", { scope: "row" }, name(row.name)),
-      element("td", { className: "status", data: { status: row.status } }, row.status),
+      element("td", { className: "status", data: { status: row.status } }, translated(row.status)),
       element("td", { className: "time" }, row.first_clock || "–"),
       element("td", { className: "time" }, row.last_clock || "–"),
       element("td", {}, String(row.times)),
-      element("td", { className: "corrected" }, last ? `${last.before} to ${last.after}, ${last.by}: ${last.reason}` : ""),
-      element("td", {}, element("div", { className: "buttons" }, button("Correct", () => this.#correct(row), { about: row.name }))),
+      element("td", { className: "corrected" }, last ? corrected(last) : ""),
+      element("td", {}, element("div", { className: "buttons" }, button(t("attendance.correct"), () => this.#correct(row), { about: row.name }))),
     );
   }
 
   async #correct(row) {
     find("correct-form").reset();
-    find("correct-title").textContent = `Correct ${row.name}`;
-    find("correct-now").textContent = `Now: ${row.status}. What it says now stays on record.`;
-    find("correct-past").replaceChildren(...row.corrections.map((c) => element("li", {}, `${c.at.slice(0, 16).replace("T", " ")} UTC: ${c.before} to ${c.after}, ${c.by}: ${c.reason}`)));
+    say(find("correct-title"), "attendance.correct.who", { name: row.name });
+    say(find("correct-now"), "attendance.correct.now", { status: translated(row.status) });
+    find("correct-past").replaceChildren(...row.corrections.map((c) => element("li", {}, `${c.at.slice(0, 16).replace("T", " ")} UTC: ${corrected(c)}`)));
     const made = await ask(find("correct-dialog"), () =>
       this.page.api.attendance(`/sessions/${this.#shown.id}/corrections`, {
         method: "POST",
@@ -190,11 +212,11 @@ export class RollView {
     );
     if (!made) return;
     this.#take(made);
-    this.page.announce(`${row.name}: corrected.`);
+    this.page.announce(t("attendance.correct.done", { name: row.name }));
   }
 
   #drawCamera() {
-    find("camera-text").textContent = this.film.on ? "Stop camera" : "Start camera";
+    say(find("camera-text"), this.film.on ? "attendance.camera.stop" : "attendance.camera.start");
     find("camera").classList.toggle("on", this.film.on);
     find("stage").hidden = !this.film.on;
   }
@@ -209,7 +231,10 @@ export class RollView {
       const [x, y, w, h] = [box[0] * width, box[1] * height, box[2] * width, box[3] * height];
       const colour = who ? KNOWN : UNKNOWN;
       outline(context, { x, y, w, h }, { colour, dashed: !who, strong: Boolean(who) });
-      plate(context, { x, y, words: who ?? (reason || "looking"), colour, font }, { width });
+      plate(context, { x, y, words: who ?? (translated(reason) || t("attendance.looking")), colour, font }, { width });
     }
   }
 }
+
+/** A correction in a line. */
+const corrected = ({ before, after, by, reason }) => t("attendance.correction", { before: translated(before), after: translated(after), by, reason });

@@ -3,15 +3,18 @@
 import { save } from "./download.js";
 import { ask, button, element, name } from "./elements.js";
 import { Film } from "./film.js";
+import { translated } from "./said.js";
+import { say, t } from "./strings.js";
 
 const find = (id) => document.getElementById(id);
 const share = ({ value, low, high }) => `${(100 * value).toFixed(1)} % [${(100 * low).toFixed(1)}, ${(100 * high).toFixed(1)}]`;
-const photos = ({ photos: n }) => (n ? `${n} photo${n > 1 ? "s" : ""}` : "");
+const photos = ({ photos: n }) => (n ? t(n > 1 ? "attendance.photos.many" : "attendance.photos.one", { n }) : "");
 
 /** "changed" when somebody came, went, or got a face. */
 export class RosterView extends EventTarget {
   #roster = "";
   #receipt = null;
+  #known = null; // what the server said of the roster last
 
   constructor(page) {
     super();
@@ -31,9 +34,16 @@ export class RosterView extends EventTarget {
   }
 
   async draw() {
-    const { people, gallery } = await this.page.api.attendance(`/people?${this.#query}`);
+    this.#known = await this.page.api.attendance(`/people?${this.#query}`);
+    this.redraw();
+  }
+
+  /** The roster as it was asked last, in the language of the page. */
+  redraw() {
+    if (!this.#known) return;
+    const { people, gallery } = this.#known;
     const enrolled = people.filter((person) => person.photos).length;
-    find("roster-summary").textContent = people.length ? `${people.length} on it, ${enrolled} with a face` : "";
+    find("roster-summary").textContent = people.length ? t("attendance.roster.summary", { n: people.length, faces: enrolled }) : "";
     find("roster-empty").hidden = people.length > 0;
     find("people").replaceChildren(...people.map((person) => this.#row(person)));
     find("gallery").replaceChildren(...(gallery ? sentences(gallery) : []).map((words) => element("li", {}, words)));
@@ -46,17 +56,17 @@ export class RosterView extends EventTarget {
 
   #row(person) {
     const { consent } = person;
-    const about = `of ${person.name}`;
+    const about = t("attendance.of", { name: person.name });
     const acts = consent
-      ? [button("Enrol by camera", () => this.#enrol(person), { about }), this.#photos(person), button("Take back", () => this.#withdraw(person), { className: "quiet", about: `the consent ${about}` })]
-      : [button("Record a consent", () => this.#consent(person), { about })];
-    acts.push(button("Data", () => this.#data(person), { className: "quiet", about }), button("Forget", () => this.#forget(person), { className: "quiet", about: person.name }));
+      ? [button(t("attendance.enrol.camera"), () => this.#enrol(person), { about }), this.#photos(person), button(t("attendance.take.back"), () => this.#withdraw(person), { className: "quiet", about: t("attendance.take.back.about", { name: person.name }) })]
+      : [button(t("attendance.consent.record"), () => this.#consent(person), { about })];
+    acts.push(button(t("attendance.data"), () => this.#data(person), { className: "quiet", about }), button(t("attendance.forget"), () => this.#forget(person), { className: "quiet", about: person.name }));
     return element(
       "tr",
       { data: { person: person.id } },
-      element("th", { scope: "row" }, name(person.name), person.minor ? element("span", { className: "muted small" }, " (minor)") : null),
-      element("td", {}, consent ? said(consent) : "none: by hand only"),
-      element("td", { className: "time" }, photos(person) || "none"),
+      element("th", { scope: "row" }, name(person.name), person.minor ? element("span", { className: "muted small" }, ` ${t("attendance.minor")}`) : null),
+      element("td", {}, consent ? said(consent) : t("attendance.by.hand")),
+      element("td", { className: "time" }, photos(person) || t("attendance.none")),
       element("td", { className: "time" }, person.keep_until ? person.keep_until.slice(0, 10) : "–"),
       element("td", {}, element("div", { className: "buttons" }, ...acts)),
     );
@@ -64,9 +74,9 @@ export class RosterView extends EventTarget {
 
   #photos(person) {
     const input = element("input", { type: "file", accept: "image/*", multiple: true });
-    input.setAttribute("aria-label", `Photos of ${person.name}`);
+    input.setAttribute("aria-label", t("attendance.photos.of", { name: person.name }));
     input.addEventListener("change", () => this.page.trying(() => this.#send(person, [...input.files])));
-    return element("label", { className: "button" }, "Photos", input);
+    return element("label", { className: "button" }, t("attendance.photos"), input);
   }
 
   // --- consent ---
@@ -84,24 +94,24 @@ export class RosterView extends EventTarget {
         },
       }),
     );
-    if (made) await this.#changed(`${made.name}: consent recorded.`);
+    if (made) await this.#changed(t("attendance.said.consent", { name: made.name }));
   }
 
   async #add() {
     find("add-form").reset();
     const made = await ask(find("add-dialog"), () => this.page.api.attendance("/people", { method: "POST", body: { roster: this.#roster, name: find("add-name").value } }));
-    if (made) await this.#changed(`${made.name} is on the roster.`);
+    if (made) await this.#changed(t("attendance.said.added", { name: made.name }));
   }
 
   #withdraw(person) {
     return this.#delete(person, `/consent`, {
-      title: "Take the consent back?",
-      text: `The face of ${person.name} is deleted at once. The name stays on the roster; the camera does not know them any more.`,
+      title: t("attendance.withdraw.title"),
+      text: t("attendance.withdraw", { name: person.name }),
     });
   }
 
   #forget(person) {
-    return this.#delete(person, "", { title: "Forget this person?", text: `All about ${person.name} is deleted: face, consent, rows, corrections. It cannot be undone.` });
+    return this.#delete(person, "", { title: t("attendance.forget.title"), text: t("attendance.forget.text", { name: person.name }) });
   }
 
   async #delete(person, path, { title, text }) {
@@ -110,8 +120,8 @@ export class RosterView extends EventTarget {
     const receipt = await ask(find("sure-dialog"), () => this.page.api.attendance(`/people/${person.id}${path}?${this.#query}`, { method: "DELETE" }));
     if (!receipt) return;
     this.#receipt = receipt;
-    const deleted = Object.entries(receipt.removed).filter(([, count]) => count).map(([table, count]) => `${count} of ${table}`);
-    const lines = [`${receipt.name}, deleted: ${deleted.join(", ") || "nothing was there"}.`, ...receipt.verified.map((line) => `Verified: ${line}.`), ...receipt.remains.map((line) => `Not reached by this program: ${line}.`)];
+    const deleted = Object.entries(receipt.removed).filter(([, count]) => count).map(([table, count]) => t("attendance.receipt.part", { n: count, table }));
+    const lines = [t("attendance.receipt.deleted", { name: receipt.name, parts: deleted.join(", ") || t("attendance.receipt.nothing") }), ...receipt.verified.map((line) => t("attendance.receipt.verified", { what: translated(line) })), ...receipt.remains.map((line) => t("attendance.receipt.remains", { what: translated(line) }))];
     find("receipt-text").textContent = lines.join("\n");
     find("receipt").hidden = false;
     await this.#changed("");
@@ -127,18 +137,18 @@ export class RosterView extends EventTarget {
     const taken = [];
     const [agree, take, send, count] = ["enrol-agree", "enrol-take", "enrol-send", "enrol-count"].map(find);
     find("enrol-form").reset();
-    find("enrol-title").textContent = `Enrol ${person.name}`;
-    find("enrol-consent").textContent = `Consent: ${said(person.consent)}.`;
-    find("enrol-agree-text").textContent = `${person.name} is here, and agrees that pictures are taken now. Until then the camera is off.`;
-    count.textContent = "Three or more, from the front, in good light.";
+    say(find("enrol-title"), "attendance.enrol.who", { name: person.name });
+    find("enrol-consent").textContent = t("attendance.enrol.consent", { consent: said(person.consent) });
+    find("enrol-agree-text").textContent = t("attendance.enrol.agree", { name: person.name });
+    say(count, "attendance.take.three");
     [take.disabled, send.disabled] = [true, true];
     agree.onchange = () => this.#light(agree, take);
     take.onclick = async () => {
       taken.push(await this.film.take());
-      count.textContent = `${taken.length} taken${taken.length < 3 ? "; three or more are better" : ""}`;
+      say(count, taken.length < 3 ? "attendance.taken.few" : "attendance.taken", { n: taken.length });
       [send.disabled, take.disabled] = [false, taken.length >= this.page.photos];
     };
-    const made = await ask(find("enrol-dialog"), () => this.#upload(person, taken.map((jpeg, i) => new File([jpeg], `picture ${i + 1}`)), find("enrol-similar").checked));
+    const made = await ask(find("enrol-dialog"), () => this.#upload(person, taken.map((jpeg, i) => new File([jpeg], t("attendance.picture", { n: i + 1 }))), find("enrol-similar").checked));
     if (made) await this.#enrolled(made);
   }
 
@@ -168,9 +178,9 @@ export class RosterView extends EventTarget {
   }
 
   async #enrolled({ person, notes, failures }) {
-    const lines = [...failures.map(({ source, reason }) => `${source}: ${reason}`), ...notes];
-    this.page.complain(lines.length ? `${person.name} is enrolled. ${lines.join(" ")}` : "");
-    await this.#changed(`${person.name}: ${photos(person)} enrolled.`);
+    const lines = [...failures.map(({ source, reason }) => `${source}: ${translated(reason)}`), ...notes.map(translated)];
+    this.page.complain(lines.length ? `${t("attendance.enrolled", { name: person.name })} ${lines.join(" ")}` : "");
+    await this.#changed(t("attendance.enrolled.photos", { name: person.name, photos: photos(person) }));
   }
 
   async #changed(words) {
@@ -181,15 +191,15 @@ export class RosterView extends EventTarget {
 }
 
 function said({ given_on: day, given_by: by, guardian, notice }) {
-  return `${day}, ${by}${guardian ? " (guardian)" : ""}, notice ${notice}`;
+  return t("attendance.consent.line", { day, by: guardian ? t("attendance.guardian", { by }) : by, notice });
 }
 
 function sentences({ value, fitted, false_accepts: accepts, false_rejects: rejects, similar }) {
   const lines = fitted && accepts
-    ? [`One look of a stranger taken for somebody here: ${share(accepts)}, fitted to these faces (threshold ${value.toFixed(3)}).`]
-    : [`Too few people to say how often a stranger is taken for one of them (threshold ${value.toFixed(3)}, the usual one).`];
-  if (rejects) lines.push(`One look of somebody enrolled stays unknown: ${share(rejects)}.`);
-  for (const { people, similarity } of similar) lines.push(`Too much alike: ${people.join(" and ")} (${similarity.toFixed(3)}); check their rows.`);
+    ? [t("attendance.accepts", { share: share(accepts), value: value.toFixed(3) })]
+    : [t("attendance.too.few", { value: value.toFixed(3) })];
+  if (rejects) lines.push(t("attendance.rejects", { share: share(rejects) }));
+  for (const { people, similarity } of similar) lines.push(t("attendance.alike", { people: people.reduce((one, other) => t("attendance.and", { one, other })), similarity: similarity.toFixed(3) }));
   return lines;
 }
 

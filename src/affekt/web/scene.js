@@ -12,6 +12,7 @@ export class Scene extends Seen {
   everything = [];
   /** Live: what was answered about each moment, by strip: "modality\nwho". */
   newest = new Map();
+  #strips = null; // what is final by strip
   #reached = 0; // seconds of a live stream, of whichever has come further
 
   get duration() {
@@ -47,8 +48,10 @@ export class Scene extends Seen {
 
   /** The strip of a person and a modality. */
   strip(modality, who) {
-    if (this.state === "live") return this.newest.get(`${modality}\n${who ?? ""}`) ?? [];
-    return this.everything.filter((p) => p.modality === modality && (p.who ?? null) === who);
+    if (this.state === "live") return this.newest.get(key(modality, who)) ?? [];
+    // Kept: bins are counted once for an array.
+    this.#strips ??= byStrip(this.everything);
+    return this.#strips.get(key(modality, who)) ?? [];
   }
 
   /** What each modality says of a person at a time. */
@@ -76,15 +79,15 @@ export class Scene extends Seen {
   }
 
   #settle(segments) {
-    this.everything = segments;
+    [this.everything, this.#strips] = [segments, null];
     this.segments = segments.filter((p) => p.modality === "fusion");
   }
 
   /** Moments with the same answer become one. */
   #note(modality, fields) {
-    const key = `${modality}\n${fields.who ?? ""}`;
-    if (!this.newest.has(key)) this.newest.set(key, []);
-    const strip = this.newest.get(key);
+    const name = key(modality, fields.who);
+    if (!this.newest.has(name)) this.newest.set(name, []);
+    const strip = this.newest.get(name);
     const moment = { ...fields, modality, start: fields.start + this.before, end: fields.end + this.before };
     const last = strip.at(-1);
     const isSame = last && moment.start - last.end < RECENT / 2 && last.label === moment.label && (last.reason ?? "") === (moment.reason ?? "") && (last.label || last.best === moment.best);
@@ -92,4 +95,17 @@ export class Scene extends Seen {
     else strip.push(moment);
     while (strip.length && strip[0].end < moment.end - KEPT) strip.shift();
   }
+}
+
+/** What a strip is kept by. */
+const key = (modality, who) => `${modality}\n${who ?? ""}`;
+
+function byStrip(segments) {
+  const table = new Map();
+  for (const p of segments) {
+    const name = key(p.modality, p.who);
+    if (!table.has(name)) table.set(name, []);
+    table.get(name).push(p);
+  }
+  return table;
 }

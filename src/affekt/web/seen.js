@@ -1,5 +1,6 @@
 // What faces were looked for in: a picture, a video, or what the camera saw. And where they are at any time.
 
+import { lanes } from "./bins.js";
 import { Recording } from "./recording.js";
 
 /** Seconds between two moments of a live lane, how many are kept of a person, and how many people. */
@@ -80,7 +81,8 @@ export class Seen extends Recording {
 
   /** What is drawn in the lane of a person. */
   lane(who) {
-    return this.moments.get(who) ?? this.segments.filter((s) => (s.who ?? "face") === who);
+    const known = lanes(this.segments);
+    return this.moments.get(who) ?? known.get(who) ?? known.get("") ?? [];
   }
 
   #look(time, faces) {

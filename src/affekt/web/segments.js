@@ -2,6 +2,7 @@
 // Only what can be seen of it is made, and it is one stop of the Tab key; arrow keys move inside.
 
 import { element } from "./elements.js";
+import { isForeign } from "./said.js";
 import { t } from "./strings.js";
 import { best, clock, labelled, named, percent, strength, tintChip, why } from "./words.js";
 
@@ -175,7 +176,7 @@ export class Segments {
       element("span", { className: "segment-label" }, named(segment)),
       element("span", { className: "segment-sure" }, sure),
       element("span", { className: "segment-time" }, time),
-      because ? element("span", { className: "segment-why", ...(segment.reason ? { lang: "en" } : {}) }, because) : null,
+      because ? element("span", { className: "segment-why", ...(isForeign(segment.reason) ? { lang: "en" } : {}) }, because) : null,
     );
     row.setAttribute("aria-current", String(this.#marked.includes(i)));
     row.addEventListener("click", () => {

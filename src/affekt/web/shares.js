@@ -3,6 +3,7 @@
 import { element } from "./elements.js";
 import { tint } from "./canvas.js";
 import { mostFrequent, shares } from "./bins.js";
+import { isLong } from "./long.js";
 import { t } from "./strings.js";
 import { labelled, long, percent } from "./words.js";
 
@@ -62,8 +63,8 @@ export function legendItems(palette) {
 }
 
 /** What most of the speech is, and how much is not sure, without a point; null of few segments, or no speech. */
-export function lead(segments, few, { short = false } = {}) {
-  if (segments.length <= few) return null;
+export function lead(segments, { short = false } = {}) {
+  if (!isLong(segments)) return null;
   const all = shares(segments);
   if (!all.spoken) return null;
   const most = mostFrequent(all);

@@ -8,6 +8,7 @@ import { element } from "./elements.js";
 import { drawRecordings } from "./list.js";
 import { Recording } from "./recording.js";
 import { setName } from "./settings.js";
+import { translated } from "./said.js";
 import { say, t, write } from "./strings.js";
 import { Uploads } from "./uploads.js";
 import { answer, best, capital, clock, labelled, percent, strength, tintChip } from "./words.js";
@@ -192,7 +193,7 @@ export class Texts {
     find("sentences").replaceChildren(...(reading?.segments ?? []).slice(0, MOST).map((segment) => this.#sentence(segment)));
     const note = reading?.segments.find((segment) => segment.explanation)?.explanation.note;
     find("legend").hidden = !note;
-    find("legend").textContent = note ? `${t("text.legend")} ${note}` : "";
+    find("legend").textContent = note ? `${t("text.legend")} ${translated(note)}` : "";
     find("saving").hidden = !isDone;
     this.#drawNow();
   }
@@ -218,7 +219,7 @@ export class Texts {
       element("span", { className: "segment-sure" }, sure),
       element("span", { className: "segment-time" }, duration ? `${clock(segment.start)} – ${clock(segment.end)}` : ""),
       element("span", { className: "sentence-words" }, ...highlighted(segment)),
-      segment.reason ? element("span", { className: "segment-why" }, segment.reason) : null,
+      segment.reason ? element("span", { className: "segment-why" }, translated(segment.reason)) : null,
     );
     row.setAttribute("aria-current", String(segment === this.#chosen));
     row.addEventListener("click", () => {
@@ -239,8 +240,8 @@ export class Texts {
     write(find("heard"), told ? answer(told, t("answer.none.words")) : t(reading?.state === "running" || reading?.state === "waiting" ? "now.working" : "now.nothing"));
     tintChip(find("heard-chip"), told, palette);
     find("heard-confidence").textContent = best(told) ? percent(told.confidence) : "";
-    const rests = this.#chosen?.explanation?.text ?? "";
-    find("heard-why").textContent = capital([told?.reason ? `${told.reason}.` : "", rests].filter(Boolean).join(" "));
+    const rests = translated(this.#chosen?.explanation?.text ?? "");
+    find("heard-why").textContent = capital([told?.reason ? `${translated(told.reason)}.` : "", rests].filter(Boolean).join(" "));
   }
 }
 

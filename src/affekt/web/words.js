@@ -1,5 +1,6 @@
 // Numbers and names as people read them, in the language of the page.
 
+import { translated } from "./said.js";
 import { known, t } from "./strings.js";
 
 /** 75.24 -> "1:15.2"; with hours where there are some. */
@@ -43,8 +44,13 @@ export function answer(prediction, none = t("answer.none.speech"), { within = fa
   return within ? inside(words) : words;
 }
 
-/** Who it is: channels in the language of the page, names as they are. */
-export const whoever = (who) => (known(`who.${who}`) ? t(`who.${who}`) : who);
+/** Who it is: channels and faces by number in the language of the page, names as they are. */
+export function whoever(who) {
+  const [, number] = /^face (\d+)$/.exec(who) ?? [];
+  if (number) return t("who.face", { n: number });
+  if (who === "face") return t("who.some.face");
+  return known(`who.${who}`) ? t(`who.${who}`) : who;
+}
 
 /** The same, with the name of who it is before it. */
 export const named = (prediction) => (prediction.who ? `${whoever(prediction.who)}: ${answer(prediction)}` : answer(prediction));
@@ -75,6 +81,6 @@ export function strength(confidence) {
 /** Why an answer is weak: what the server says of it, and what only the page knows; an empty text where nothing is. */
 export function why(prediction, { lost = false } = {}) {
   if (prediction.skipped) return t("why.skipped");
-  const known = [prediction.reason, lost && best(prediction) ? t("why.lost") : ""];
-  return known.filter(Boolean).join("; ");
+  const reasons = [translated(prediction.reason), lost && best(prediction) ? t("why.lost") : ""];
+  return reasons.filter(Boolean).join("; ");
 }

@@ -21,6 +21,8 @@ SCHEMA = "affekt/evaluation-1"
 CORPUS_LABELS, ALL_LABELS = "corpus labels", "all labels"
 #: The metrics that a card lists.
 CARD_METRICS = ("UAR", "WA", "macro F1", "UAR, all labels")
+#: How the names of those begin that it lists of each dimension.
+CARD_DIMENSIONS = ("CCC, ", "RMSE, ", "pairs in order, ")
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class CorpusEvaluation:
     def report(self) -> Report:
         """The report among the corpus's labels, with the UAR among all of the model's beside it."""
         main, free = self.reports[CORPUS_LABELS], self.reports[ALL_LABELS]
+        if "UAR" not in free.metrics:  # numbers alone
+            return main
         return replace(main, metrics={**main.metrics, "UAR, all labels": free.metrics["UAR"]})
 
 
@@ -91,10 +95,12 @@ def summary_rows(evaluation: ModelEvaluation) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = [("corpus", "clips", "speakers", "UAR", "WA", "macro F1", "chance", "stamped")]
     for name, entry in evaluation.corpora.items():
         report = entry.report
-        metrics = [interval(report.metrics[metric]) for metric in ("UAR", "WA", "macro F1")]
+        known = [report.metrics.get(metric) for metric in ("UAR", "WA", "macro F1")]
+        metrics = [interval(estimate) if estimate else "-" for estimate in known]
         chance = "-" if report.chance is None else f"{report.chance:.2f}"
         stamps = ", ".join(stamp.upper() for stamp in report.stamps) or "-"
-        rows.append((name, report.metrics["UAR"].n, report.speakers or "unknown", *metrics, chance, stamps))
+        count = max(estimate.n for estimate in report.metrics.values())
+        rows.append((name, count, report.speakers or "unknown", *metrics, chance, stamps))
     return rows
 
 
@@ -171,8 +177,9 @@ def to_latex(evaluation: ModelEvaluation) -> str:
             head, *rows = class_rows(report)
             caption = f"{about} Recall with its 95 % interval."
             tables.append(latex_table(head, rows, caption=caption, label=f"{name}-labels", totals=TOTALS))
-        head, *rows = confusion_rows(report)
-        tables.append(latex_table(head, rows, caption=f"{about} Rows are the truth.", label=f"{name}-confusion"))
+        if report.labels:
+            head, *rows = confusion_rows(report)
+            tables.append(latex_table(head, rows, caption=f"{about} Rows are the truth.", label=f"{name}-confusion"))
     return latex_document(tables)
 
 
@@ -190,7 +197,7 @@ def with_scores(card: Card, reports: Mapping[str, Report]) -> Card:
         name: {
             metric: [round(e.value, 4), round(e.low, 4), round(e.high, 4), e.n]
             for metric, e in report.metrics.items()
-            if metric in CARD_METRICS
+            if metric in CARD_METRICS or metric.startswith(CARD_DIMENSIONS)
         }
         for name, report in reports.items()
     }

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from affekt.labels import DIMENSIONS
 from affekt.metrics.across import CrossCorpus, cross_corpus
 from affekt.types import Report
 from affekt.write.report import record as report_record
@@ -63,6 +64,19 @@ def pair_rows(run: MatrixRun) -> list[tuple[object, ...]]:
     return rows
 
 
+def number_rows(run: MatrixRun) -> list[tuple[object, ...]]:
+    """One row per pair and dimension with its head, where corpora have numbers; nothing where they have none."""
+    rows: list[tuple[object, ...]] = [
+        ("trained on", "tested on", "dimension", "CCC", "RMSE", "pairs in order", "clips")
+    ]
+    for (trained, tested), report in run.reports.items():
+        for name in DIMENSIONS:
+            if found := report.metrics.get(f"CCC, {name}"):
+                cells = [report.metrics.get(f"{metric}, {name}") for metric in ("CCC", "RMSE", "pairs in order")]
+                rows.append((trained, tested, name, *(interval(e) if e else "-" for e in cells), found.n))
+    return rows if len(rows) > 1 else []
+
+
 def sentences(run: MatrixRun) -> list[str]:
     """What was done, in words, and what has to be said."""
     labels = f"{len(run.labels)} labels that all corpora have: {', '.join(run.labels)}." if run.labels else ""
@@ -73,6 +87,8 @@ def sentences(run: MatrixRun) -> list[str]:
 def to_text(run: MatrixRun) -> str:
     """The table of UAR for a terminal; stamped pairs are named."""
     lines = [*(f"!! {stamp.upper()} !!" for stamp in run.matrix.stamps), *text_table(run.matrix.rows), ""]
+    if numbers := number_rows(run):
+        lines += [*text_table(numbers, numbers=False), ""]
     lines += sentences(run)
     for (trained, tested), report in run.reports.items():
         lines += [f"!! {trained} on {tested}: {stamp.upper()} !!" for stamp in report.stamps]
@@ -86,7 +102,10 @@ def to_markdown(run: MatrixRun) -> str:
         lines += [f"> **{escaped(stamp.upper())}**", ""]
     lines += [*markdown_table(run.matrix.rows[0], run.matrix.rows[1:]), ""]
     head, *rows = pair_rows(run)
-    lines += [*markdown_table(head, rows), "", *(f"- {escaped(line)}" for line in sentences(run))]
+    lines += [*markdown_table(head, rows), ""]
+    if numbers := number_rows(run):
+        lines += [*markdown_table(numbers[0], numbers[1:]), ""]
+    lines += [f"- {escaped(line)}" for line in sentences(run)]
     return "\n".join(lines) + "\n"
 
 
@@ -98,6 +117,9 @@ def to_latex(run: MatrixRun) -> str:
     tables = [latex_table(head, rows, caption=f"{caption} {run.title}.", label="matrix")]
     head_of_pairs, *pairs = pair_rows(run)
     tables.append(latex_table(head_of_pairs, pairs, caption=f"All pairs of corpora.{stamps}", label="matrix-pairs"))
+    if numbers := number_rows(run):
+        caption = f"Valence, arousal, dominance, on the scale of -1 to 1.{stamps}"
+        tables.append(latex_table(numbers[0], numbers[1:], caption=caption, label="matrix-numbers"))
     return latex_document(tables)
 
 

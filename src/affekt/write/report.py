@@ -92,8 +92,9 @@ def to_markdown(report: Report, *, slices: bool = True) -> str:
     if report.per_class:
         head, *rows = class_rows(report)
         lines += [*markdown_table(head, rows), ""]
-    head, *rows = confusion_rows(report)
-    lines += ["Confusion (rows are the truth):", "", *markdown_table(head, rows), ""]
+    if report.labels:
+        head, *rows = confusion_rows(report)
+        lines += ["Confusion (rows are the truth):", "", *markdown_table(head, rows), ""]
     if slices and report.slices:
         lines += [*markdown_table(("slice", "UAR", "95 % interval", "clips"), metric_rows(report.slices)), ""]
     lines += [f"- {escaped(sentence)}" for sentence in (*report.warnings, *finding_sentences(report))]

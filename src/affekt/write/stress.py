@@ -1,4 +1,4 @@
-"""A model under stress -> text, Markdown, JSON."""
+"""A model under stress -> text, Markdown, LaTeX, JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from affekt.metrics.paired import MEAN, Curve, Level, Point, Stress, main_of, main_of_chance
 from affekt.types import Estimate
 from affekt.write.report import estimate_record
-from affekt.write.tables import escaped, interval, markdown_table, text_table
+from affekt.write.tables import escaped, interval, latex_document, latex_table, markdown_table, text_table
 
 SCHEMA = "affekt/stress-1"
 HEAD = ("condition", "level", "UAR", "minus clean", "answers changed", "no speech", "confidence", "clips", "altered")
@@ -89,6 +89,18 @@ def to_markdown(stress: Stress) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def to_latex(stress: Stress) -> str:
+    """The same tables for LaTeX with booktabs; the stamps stand in the captions."""
+    stamps = "".join(f" {stamp.upper()}." for stamp in stress.stamps)
+    chance = f"Chance is a UAR of {main_of_chance(stress):.2f}."
+    about = f"{stress.model} under stress: {stress.protocol.rstrip('.')}.{stamps} {chance}"
+    tables = [latex_table(HEAD, stress_rows(stress), caption=f"{about} With 95 % intervals.", label="stress")]
+    if MEAN in stress.clean:
+        caption = f"{stress.model} under stress: UAR of each corpus.{stamps}"
+        tables.append(latex_table(*corpus_rows(stress), caption=caption, label="stress-corpora"))
+    return latex_document(tables)
+
+
 def to_json(stress: Stress) -> str:
     """The comparison as JSON text; :func:`record` is what is written."""
     return json.dumps(record(stress), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -130,4 +142,9 @@ def _point_record(point: Point) -> dict[str, object]:
     }
 
 
-FORMATS: dict[str, Callable[[Stress], str]] = {"text": to_text, "json": to_json, "markdown": to_markdown}
+FORMATS: dict[str, Callable[[Stress], str]] = {
+    "text": to_text,
+    "json": to_json,
+    "markdown": to_markdown,
+    "latex": to_latex,
+}

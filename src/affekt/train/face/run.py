@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from affekt.metrics.labels import accuracy, unweighted_recall
 from affekt.metrics.selective import ERROR, choose_threshold, conformal_quantiles, outcomes
 from affekt.models.card import Card
 from affekt.models.onnx import open_model, softmax
+from affekt.train.export import rewrite_card
 from affekt.train.face.export import export_faces
 from affekt.train.face.fer2013 import FaceSplit, split_fer2013
 from affekt.train.face.loop import FaceTrainer, face_logits, face_scores, train_network
@@ -129,14 +130,17 @@ def finish_faces(
         strength, worth = best_strength(logits, split.dev, prior)
         choices.append((worth, Choice(members, strength, logits + adjustment(strength, prior), votes)))
     choice = max(choices, key=lambda pair: pair[0])[1]
-    card = face_card(recipe, split, choice=choice)
     ensemble = FaceEnsemble(choice.networks, adjustment=torch.from_numpy(adjustment(choice.strength, prior)))
     path = output / f"{recipe.name}.onnx"
     rows = np.random.default_rng(recipe.seed).permutation(len(split.train))[:CALIBRATION]
+    card = face_card(recipe, split, choice=choice)
     difference = export_faces(ensemble, card, path, seen=split.train.images[rows])
     written = open_model(path)
     batches = np.array_split(split.dev.images.astype(np.float32), max(1, len(split.dev) // 64))
     logits, votes = (np.concatenate(parts) for parts in list(zip(*map(written.run, batches), strict=True))[:2])
+    # What is calibrated is what the file says, rounding and all.
+    card = face_card(recipe, split, choice=replace(choice, logits=logits, votes=votes))
+    rewrite_card(path, card)
     found = {
         "members": len(choice.networks),
         "strength": choice.strength,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from affekt._files import atomic_write
 from affekt.corpora import CORPORA, read_corpus
 from affekt.corpora.pictures import is_picture
+from affekt.data.numbers import numbers_instead
 from affekt.errors import AffektError, InputError, UnknownName
 from affekt.speech.augment import apply_steps, draw_step
 from affekt.speech.inputs import Inputs, input_of
@@ -104,6 +105,7 @@ def _chosen(experiment: Experiment, samples: Sequence[Sample]) -> tuple[Sample, 
         raise InputError(
             f"the recipe {experiment.name} keeps {len(kept)} of {len(samples)} clips, of the emotions "
             f"{', '.join(labels) or 'none'}; at least two emotions are needed. Check keep, merge and sex."
+            f"{numbers_instead(samples)}"
         )
     return tuple(kept)
 
