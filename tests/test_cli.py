@@ -130,7 +130,14 @@ def test_people_have_a_column_each(capsys):
     both = Result("call.wav", 1200.0, a.predictions + b.predictions, a.summary, "m", a.labels)
     print_timeline(both, NEXT_BEST)
     words = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert words[0] == ["call.wav:", "20:00.0", "long,", "10:00.0", "of", "speech"]  # while both speak, time passes once
+    assert words[0] == [
+        "call.wav:",
+        "20:00.0",
+        "long,",
+        "10:00.0",
+        "of",
+        "speech",
+    ]  # while both speak, time passes once
     assert ["emotion", "time", "share", "of", "speech", "left", "right"] in words
     assert ["each", "minute", "most", "often", "not", "sure", "silence", "left", "right"] in words
 

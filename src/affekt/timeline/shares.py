@@ -97,7 +97,9 @@ class Shares:
     def __repr__(self) -> str:
         """What somebody who prints it wants to know: each label's share of what could be judged, the largest first."""
         said = {**self.share, "not sure": self.unsure_share}
-        parts = [f"{name} {100 * share:.0f} %" for name, share in sorted(said.items(), key=lambda part: -part[1]) if share]
+        parts = [
+            f"{name} {100 * share:.0f} %" for name, share in sorted(said.items(), key=lambda part: -part[1]) if share
+        ]
         words = ", ".join(parts) or "nothing to judge"
         return f"<Shares {self.start:.1f}-{self.end:.1f} s: {words}; {self.silence:.1f} s of silence>"
 
