@@ -74,6 +74,15 @@ def test_a_name_in_parquet_is_one_of_parquet(affekt, clips, tmp_path):
     assert (tmp_path / "a.parquet").read_bytes().startswith(b"PAR1")
 
 
+@pytest.mark.parametrize(("form", "package"), [("parquet", "pyarrow"), ("audformat", "audformat")])
+def test_a_missing_package_is_told_before_anything_is_read(affekt, tmp_path, monkeypatch, form, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    (tmp_path / "broken.wav").write_bytes(b"no sound")
+    told = affekt("predict", tmp_path / "broken.wav", "-f", form, "-o", tmp_path / "out")
+    assert told.exit_code == 2 and f"pip install '.[{form}]'" in told.stderr
+    assert "broken.wav" not in told.stderr
+
+
 def test_recipes_are_listed_without_what_training_needs():
     code = "import sys; sys.modules['torch'] = None; from affekt.cli import main; main(['recipes'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -121,6 +130,14 @@ def test_people_have_a_column_each(capsys):
     both = Result("call.wav", 1200.0, a.predictions + b.predictions, a.summary, "m", a.labels)
     print_timeline(both, NEXT_BEST)
     words = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert words[0] == [
+        "call.wav:",
+        "20:00.0",
+        "long,",
+        "10:00.0",
+        "of",
+        "speech",
+    ]  # while both speak, time passes once
     assert ["emotion", "time", "share", "of", "speech", "left", "right"] in words
     assert ["each", "minute", "most", "often", "not", "sure", "silence", "left", "right"] in words
 

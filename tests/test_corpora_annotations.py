@@ -56,6 +56,8 @@ def test_what_is_written_is_read_back_as_truth(tmp_path, form, who):
     assert {s.speaker for s in reading.samples} == {who}
     assert {s.path for s in reading.samples} == {str(tmp_path / "a.wav")}
     assert len({s.id for s in reading.samples}) == 2
+    if form in ("elan", "textgrid"):  # the others have no mark of who wrote them
+        assert "look like predictions" in reading.warnings[0] and FORMS[form] in reading.warnings[0]
 
 
 @pytest.mark.usefixtures("packages")

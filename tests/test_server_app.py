@@ -577,6 +577,9 @@ def test_a_port_that_is_taken_is_told(server):
     assert told.exit_code == 2
     assert f"port {server.base_url.port} is taken" in told.output
     assert f"Use --port {server.base_url.port + 1}" in told.output
+    # Before models are opened, which takes longer than anybody likes to wait for that.
+    told = CliRunner().invoke(main, ["serve", "--port", str(server.base_url.port), "--model", "nothing"])
+    assert "is taken" in told.output
 
 
 def test_the_application_can_be_made_without_settings():

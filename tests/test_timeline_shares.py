@@ -32,6 +32,12 @@ def close(a, b):
         close(one, other)
 
 
+def test_printed_they_say_what_a_person_wants_to_know():
+    found = shares_of([said(0, 1, "happy"), said(1, 4, "sad"), doubtful(4, 5)], 8.0, labels=LABELS)
+    assert repr(found) == "<Shares 0.0-8.0 s: sad 60 %, happy 20 %, not sure 20 %; 3.0 s of silence>"
+    assert repr(shares_of([], 2.0, labels=LABELS)) == "<Shares 0.0-2.0 s: nothing to judge; 2.0 s of silence>"
+
+
 @st.composite
 def recordings(draw):
     """A duration, and segments of three people that may overlap and reach beyond the end."""

@@ -172,6 +172,9 @@ def test_a_long_recording_is_shares_until_one_comes_closer(tab, seconds):
     assert page.locator(".span").count() == 0 and page.locator("#bins").is_visible()
     assert "shares of" in tab.text("#spans-name")
     assert page.locator("#overview").is_visible()
+    # The swatch in the list is that of the words beside it, not of the mean of all segments.
+    colour = "e => [getComputedStyle(e).backgroundColor, e.className]"
+    assert page.locator(".recording .chip").evaluate(colour) == page.locator("#heard-chip").evaluate(colour)
     tab.point(0.5)
     assert re.search(r"\d+ %", tab.text("#readout"))
     for _ in range(12):

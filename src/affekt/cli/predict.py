@@ -22,7 +22,7 @@ from affekt.cli.terminal import SOME_FAILED, Target, percent, polite, progress, 
 from affekt.errors import AffektError, AudioError, InputError
 from affekt.labels import parse_labels
 from affekt.types import Result
-from affekt.write.binary import BINARY
+from affekt.write.binary import BINARY, NEEDED
 from affekt.write.predictions import ONE_RECORDING, SUFFIXES, WRITERS
 
 if TYPE_CHECKING:
@@ -369,6 +369,8 @@ def check(job: Job, count: int) -> None:
     into_folder = job.output is not None and job.output.is_dir()
     if job.form in BINARY and not job.output:
         raise InputError(f"{job.form} is no text for the screen; say where to write it: --output.")
+    if job.form in BINARY:
+        require(NEEDED[job.form], extra=job.form)  # now, not when all recordings are done
     if job.form in ONE_RECORDING and count > 1 and not into_folder:
         raise InputError(f"{job.form} holds one recording, and there are {count}: give --output FOLDER/.")
     _check_targets(job, count)

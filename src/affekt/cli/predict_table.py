@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from affekt.cli.shares_table import MOST_ROWS, in_short, is_long, more_than_listed, print_shares
 from affekt.cli.terminal import clock, console, in_all, percent, shown
 from affekt.labels import learned_dimensions
+from affekt.timeline.shares import shares_of
 from affekt.types import Prediction, Result
 
 NOTHING = Prediction(0.0, 0.0, {})
@@ -123,9 +124,15 @@ def _print_long(result: Result, table: Any) -> None:
 def _content(result: Result, is_face: bool) -> str:
     """How much there is to go by: seconds of speech, or faces."""
     if not is_face:
-        return f"{clock(sum(p.duration for p in result.predictions))} of speech"
+        return f"{clock(_spoken(result))} of speech"
     seen = len({p.who for p in result.predictions})
     return "no face" if not seen else "a face" if seen == 1 else f"{seen} faces"
+
+
+def _spoken(result: Result) -> float:
+    """Seconds in which somebody speaks: while two people speak at once, time passes once."""
+    speech = [p for p in result.predictions if p.modality == "speech"]
+    return shares_of(speech, result.duration, labels=result.labels).answered
 
 
 def print_overview(results: Sequence[Result], also: Also) -> None:
@@ -147,7 +154,7 @@ def print_overview(results: Sequence[Result], also: Also) -> None:
     if weak:
         table.add_column("weak because")
     for result in results:
-        spoken = clock(sum(p.duration for p in result.predictions if p.modality == "speech"))
+        spoken = clock(_spoken(result))
         seen = str(len({p.who for p in result.predictions})) if is_face else spoken
         counts = [seen] if pictures else [clock(result.duration), seen, str(len(result.predictions))]
         p = result.summary

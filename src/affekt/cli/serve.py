@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import socket
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -79,8 +81,25 @@ def serve(**options: Any) -> None:
     """
     for package in ("fastapi", "uvicorn", "websockets", "python_multipart", "prometheus_client"):
         require(package, extra="serve")
+    from affekt.server.serving import listen
+
+    try:
+        listening = listen(options["host"], options["port"])  # before the models are opened, which takes a while
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise InputError(
+            f"port {options['port']} is taken: another server may be running there. Use --port {options['port'] + 1}, "
+            "or --port 0 for any that is free."
+        ) from None
+    with closing(listening):
+        _serve(options, listening)
+
+
+def _serve(options: dict[str, Any], listening: socket.socket) -> None:
+    """Look the options through, say where the server is, and serve."""
     from affekt.server.database import Database
-    from affekt.server.serving import listen, serve, serve_many
+    from affekt.server.serving import serve, serve_many
     from affekt.server.settings import Attendance, Settings
     from affekt.server.store import Store
 
@@ -114,15 +133,6 @@ def serve(**options: Any) -> None:
 
         opened(kept)[0].close()
         open_embedder(kept.embedder)
-    try:
-        listening = listen(options["host"], options["port"])
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        raise InputError(
-            f"port {options['port']} is taken: another server may be running there. Use --port {options['port'] + 1}, "
-            "or --port 0 for any that is free."
-        ) from None
     host, port = listening.getsockname()[:2]
     click.echo(f"affekt serves at http://{f'[{host}]' if ':' in host else host}:{port} (Ctrl-C ends it)", err=True)
     if kept:

@@ -84,6 +84,7 @@ def read_annotated(corpus: Corpus, path: str | os.PathLike[str], suffixes: Seque
     files = annotation_files(corpus, given, suffixes)
     found: dict[str, Sample] = {}
     skipped: list[str] = []
+    predicted: list[str] = []
     for file in files:
         name = file.relative_to(given) if given.is_dir() else Path(file.name)
         try:
@@ -93,6 +94,8 @@ def read_annotated(corpus: Corpus, path: str | os.PathLike[str], suffixes: Seque
         except CorpusError as error:
             skipped.append(f"{name}: {error}")
             continue
+        if _is_predicted(said):
+            predicted.append(str(name))
         for tier_name in chosen:
             for one in said.tiers[tier_name]:
                 who = one.speaker or _person(tier_name, tier)
@@ -103,7 +106,18 @@ def read_annotated(corpus: Corpus, path: str | os.PathLike[str], suffixes: Seque
         raise CorpusError(f"{given}: none of {len(files)} annotation files can be used. The first: {skipped[0]}")
     if not found:
         raise CorpusError(f"{given}: no interval has a label. Write one into each, such as angry, or choose a tier.")
-    return doubted(reading_of(found.values(), skipped))
+    notes = [
+        f"{len(predicted)} of {len(files)} annotation files look like predictions ({predicted[0]}: its labels have a "
+        "confidence). What nobody corrected is no truth: a model agrees with itself."
+    ] if predicted else []  # fmt: skip
+    return doubted(reading_of(found.values(), skipped), notes)
+
+
+def _is_predicted(said: Annotated) -> bool:
+    """Whether a file has what affekt's own writers add: a confidence behind labels, or a tier of them."""
+    if any(tier.casefold().startswith("confidence") for tier in said.tiers):
+        return True
+    return any(_CONFIDENCE.search(one.text) for tier in said.tiers.values() for one in tier)
 
 
 def place_and_tier(path: str | os.PathLike[str]) -> tuple[Path, str]:

@@ -138,6 +138,10 @@ def _problems(card: Card) -> dict[str, bool]:
         return {"its names, labels and limits must be printable text, labels and limits in lists": True}
     if type(card.baseline) is not int or type(card.temperature) not in (int, float):
         return {"baseline must be a whole number, and its temperature a number": True}
+    told = {"clips", "speakers", "licence"}
+    lacking = ", ".join(
+        name for name, entry in card.data.items() if not (isinstance(entry, Mapping) and told <= set(entry))
+    )[:200]
     return {
         "a number is infinite or NaN, or a text has control characters": not all(
             _is_plain(value) for key, value in vars(card).items() if key != "recipe"
@@ -148,10 +152,7 @@ def _problems(card: Card) -> dict[str, bool]:
         f"temperature {card.temperature} is not between 0.01 and 100": not 0.01 <= card.temperature <= 100,
         f"baseline {card.baseline} is not between 0 and 65536": not 0 <= card.baseline <= 65_536,
         "input must be a table of what the model takes": not isinstance(card.input, Mapping),
-        "data must give clips, speakers and licence of each corpus": not all(
-            isinstance(entry, Mapping) and {"clips", "speakers", "licence"} <= set(entry)
-            for entry in card.data.values()
-        ),
+        f"data must give clips, speakers and licence of each corpus, and {lacking} does not": bool(lacking),
         "scores must give [value, low, high, n] of each metric of each corpus": not all(
             isinstance(entry, Mapping) and entry and all(_is_score(score) for score in entry.values())
             for entry in card.scores.values()

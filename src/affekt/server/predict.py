@@ -26,7 +26,7 @@ from affekt.server.films import film_length, recognise_film
 from affekt.server.refusals import Failure, Refusal, documented
 from affekt.server.service import Service
 from affekt.server.slots import client_of
-from affekt.server.uploads import Form, Upload, read_form, read_words
+from affekt.server.uploads import Form, Upload, read_form, read_words, stated_seconds
 from affekt.speech.audio import MIX
 from affekt.speech.channels import ReadOptions
 from affekt.text.captions import Text
@@ -41,6 +41,8 @@ PLAIN = "text/plain; charset=utf-8"
 Explanations = list[dict[str, Any]]
 #: Seconds between two boxes of a face, and how many are kept of a video.
 BOX_STEP, MOST_BOXES = 0.2, 100_000
+#: Seconds by which what a file says of its length may be off.
+TOLERANCE = 0.1
 #: For the OpenAPI description: what a success is, by format.
 CONTENT: dict[str, Any] = {media.split(";")[0]: {} for media in (*MEDIA.values(), PLAIN)}
 
@@ -248,14 +250,18 @@ class ProgressTrace(Trace):
 
     def _reach(self, piece: Any, stream: Any) -> None:
         """Tell how far it is."""
-        if stream.position > self._limit:
-            longer = f"{self._upload.source}: is longer than {self._limit:g} s, which is allowed here"
-            raise Refusal(413, f"{longer}{self._instead}.")
+        self.check(stream.position)
         self._reached[id(stream)] = stream.position
         slowest = min(self._reached.values())
         self._notify(min(1.0, slowest / self.length) if self.length else self._upload.share)
         for face in getattr(stream, "current", ()) if self._wanted else ():
             self._keep_box(face)
+
+    def check(self, seconds: float) -> None:
+        """Refuse a recording that lasts so long, or longer, with 413 where that is too long."""
+        if seconds > self._limit:
+            longer = f"{self._upload.source}: is longer than {self._limit:g} s, which is allowed here"
+            raise Refusal(413, f"{longer}{self._instead}.")
 
     def _keep_box(self, face: Prediction) -> None:
         if face.box is None or face.who is None or not self._room:
@@ -415,6 +421,8 @@ class RequestWork:
                 "are allowed here.",
             )  # fmt: skip
         watch.length = (film_length(upload) or 0.0) if is_media else 0.0
+        if recognizer.card.modality == "speech":  # now, not when half an hour of it has been heard
+            watch.check((stated_seconds(upload) or 0.0) - TOLERANCE)
         outcome = recognise(recognizer, upload, watch=watch, stop=self.stop, captions=self.form.captions)
         if isinstance(outcome, Result):
             self.explanations.append(self._weighed(recognizer, outcome) if self.ask.explain else [])

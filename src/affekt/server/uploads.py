@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -23,6 +23,7 @@ from starlette.exceptions import HTTPException
 
 from affekt.server.refusals import Refusal
 from affekt.server.settings import Limits
+from affekt.speech.decode import stated_length
 
 #: What decoders and their messages see instead of the client's name.
 NAME = "recording"
@@ -108,6 +109,18 @@ class Upload:
         """A message of the decoder, with the client's name for the recording."""
         start = f"{NAME}: "
         return f"{self.source}: {sentence[len(start) :]}" if sentence.startswith(start) else sentence
+
+
+def stated_seconds(upload: Upload) -> float | None:
+    """Seconds of a recording by its header or its packets, without decoding it; None where neither says."""
+    try:
+        with ExitStack() as stack:
+            found = stated_length(upload, stack)  # type: ignore[arg-type]
+    except Exception:  # whatever it is, whoever reads the file says what is wrong with it
+        found = None
+    finally:
+        upload.seek(0)
+    return found[0] if found else None
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ JUDGED = {
 NOTHING = {"speech": "silence", "face": "no face", "text": "no words", "fusion": "nobody"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Shares:
     """How the time of ``[start, end)`` is divided among the labels.
 
@@ -93,6 +93,15 @@ class Shares:
         """The label with the most seconds, however many are unsure; None where the model is never sure."""
         best = max(self.seconds, key=self.seconds.__getitem__, default=None)
         return best if best is not None and self.seconds[best] > 0 else None
+
+    def __repr__(self) -> str:
+        """What somebody who prints it wants to know: each label's share of what could be judged, the largest first."""
+        said = {**self.share, "not sure": self.unsure_share}
+        parts = [
+            f"{name} {100 * share:.0f} %" for name, share in sorted(said.items(), key=lambda part: -part[1]) if share
+        ]
+        words = ", ".join(parts) or "nothing to judge"
+        return f"<Shares {self.start:.1f}-{self.end:.1f} s: {words}; {self.silence:.1f} s of silence>"
 
 
 def shares_of(

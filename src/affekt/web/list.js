@@ -1,5 +1,6 @@
 // The recordings of this visit: which one is shown, where each one stands, and what failed.
 
+import { mostFrequent, shares } from "./bins.js";
 import { lead } from "./shares.js";
 import { button, element } from "./elements.js";
 import { say, t, write } from "./strings.js";
@@ -15,7 +16,7 @@ export function drawRecordings(list, recordings, { chosen, acts }) {
 function row(recording, index, isChosen, acts) {
   const { state, file } = recording;
   const chip = element("span", { className: "chip" });
-  tintChip(chip, recording.summary, recording.palette);
+  tintChip(chip, standsFor(recording), recording.palette);
   const reason = element("span", { className: "recording-state" }, standing(recording));
   const choose = element("button", { type: "button", className: "recording", data: { key: `choose-${index}` } }, chip, element("span", { className: "recording-name" }, recording.name), reason);
   choose.addEventListener("click", () => acts.choose(recording));
@@ -29,6 +30,12 @@ function row(recording, index, isChosen, acts) {
   const again = state === "failed" && file ? small("problem.retry", "retry", () => acts.retry(recording)) : null;
   const isGoing = file && (state === "waiting" || state === "running");
   return element("li", {}, choose, again, isGoing ? small("state.cancel", "cancel", () => acts.cancel(recording)) : null);
+}
+
+/** What the swatch of a recording shows: of a long one what is most of the speech, as its words say. */
+function standsFor({ summary, segments, nothing = "answer.none.speech" }) {
+  const isWhole = nothing === "answer.none.speech" && lead(segments, { short: true });
+  return (isWhole && mostFrequent(shares(segments))) || summary;
 }
 
 /** Where a recording stands, in words. */

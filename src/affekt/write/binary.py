@@ -100,6 +100,8 @@ def audformat(results: Iterable[Result], folder: Path) -> None:
 
 #: Format to what writes it; each takes results and a path.
 BINARY: dict[str, Callable[[Iterable[Result], Path], None]] = {"parquet": parquet, "audformat": audformat}
+#: The package without which a format cannot be written; the extra is called as the format.
+NEEDED = {"parquet": "pyarrow", "audformat": "audformat"}
 
 
 def _labels(results: Iterable[Result]) -> list[str]:
