@@ -33,6 +33,8 @@ from affekt.train.voice.perturb import spec_augment
 
 #: Frames of the network's features, and of the network, for each of the teacher's.
 FEATURES, FRAMES = 8, 2
+#: The teacher's frames up to which a longer clip is drawn more often.
+LONGEST = 150
 #: Clips whose frames the teacher's mean and deviation come from, steps between two checkpoints, decay of the average.
 MEASURED, EVERY, AVERAGING = 1_500, 500, 0.999
 
@@ -92,7 +94,7 @@ class Distillation:
             for one in self.optimisers
         ]
         self.epoch, self.step = 0, 0
-        lengths = [np.minimum(one.taught.lengths, given.frames).astype(float) for one in lessons]
+        lengths = [np.minimum(one.taught.lengths, LONGEST).astype(float) for one in lessons]
         self.chances = np.concatenate(lengths) / np.sum([part.sum() for part in lengths])
         self.clips = [(lesson, clip) for lesson in lessons for clip in range(len(lesson.taught))]
         rng, first = np.random.default_rng(recipe.seed), lessons[0].taught
