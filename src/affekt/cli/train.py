@@ -63,6 +63,12 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option(
     "--scale", metavar="LOW:HIGH", help="For dimensions: what the columns of numbers run from and to.  [default: -1:1]"
 )
+@click.option(
+    "--unlabelled",
+    multiple=True,
+    type=FOLDER,
+    help="For voice-small: recordings that its teacher hears with it, without labels; once for each folder.",
+)
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 @polite
 def train(
@@ -73,6 +79,7 @@ def train(
     start: Path | None,
     teachers: tuple[str, ...],
     scale: str | None,
+    unlabelled: tuple[Path, ...],
     **options: Any,
 ) -> int:
     """Train a model by a RECIPE: the name of one that ships with affekt, or FILE.toml.
@@ -86,7 +93,7 @@ def train(
     from affekt.train.face.yolo_recipe import YoloRecipe
     from affekt.train.lab.dimensions_recipe import DimensionRecipe
     from affekt.train.recipe import Recipe, WhisperRecipe, load_recipe
-    from affekt.train.sources import Sources, noise_paths, response_paths
+    from affekt.train.sources import Sources, noise_paths, recordings_in, response_paths
     from affekt.train.text.recipe import TextRecipe
     from affekt.train.voice.activity import ActivityRecipe, run_activity
     from affekt.train.voice.run import run
@@ -98,6 +105,7 @@ def train(
     _check_own(loaded, folders(options["corpora"]))
     is_voice = isinstance(loaded, (Recipe, WhisperRecipe))
     further = {"--sounds": sounds, "--responses": responses, "--start": start, "--teacher": teachers, "--scale": scale}
+    further["--unlabelled"] = unlabelled
     _check_given(recipe, loaded, {name: value for name, value in further.items() if value})
     if isinstance(loaded, DimensionRecipe):
         if options["sex"] or options["checkpoint"] or protocol != "honest":
@@ -127,7 +135,8 @@ def train(
         click.echo(run_text(loaded, texts, options["output"], report=report))
         return 0
     recorded = noise_paths(sounds), response_paths(responses)
-    sources = Sources(folders(options["corpora"]), *recorded, tuple(map(Path, teachers)))
+    heard = tuple(path for folder in unlabelled for path in recordings_in(folder))
+    sources = Sources(folders(options["corpora"]), *recorded, tuple(map(Path, teachers)), heard)
     output = options["output"]
     if isinstance(loaded, ActivityRecipe):
         if start:
@@ -152,8 +161,11 @@ def _check_given(name: str, recipe: Any, given: Mapping[str, Any]) -> None:
         raise InputError(f"--sounds, --responses and --start are for voice; {name} takes none.")
     if "--scale" in given and not isinstance(recipe, DimensionRecipe):
         raise InputError(f"--scale is for dimensions; {name} learns from labels.")
-    if "--teacher" in given and not is_detector and not isinstance(recipe, WhisperRecipe):
+    is_distilled = isinstance(recipe, Recipe) and recipe.distillation.steps > 0
+    if "--teacher" in given and not is_detector and not is_distilled and not isinstance(recipe, WhisperRecipe):
         raise InputError(f"--teacher is for detector and voice; {name} learns from labels.")
+    if "--unlabelled" in given and not is_distilled:
+        raise InputError(f"--unlabelled is for voices that learn from a teacher first; {name} does not.")
     if is_detector and len(given.get("--teacher", ())) > 1:
         raise InputError(f"--teacher is given {len(given['--teacher'])} times; detector has one.")
 

@@ -114,6 +114,48 @@ class Objective:
 
 
 @dataclass(frozen=True)
+class WhisperSizes:
+    """Sizes of the network; see ``affekt.speech.whisper.network.WhisperShape``."""
+
+    layers: int = 3
+    levels: int = 2
+    channels: int = 512
+    attention_heads: int = 8
+    block_frames: int = 40
+    dropout: float = 0.2
+    heads: int = 8
+    embedding: int = 256
+    hidden: int = 128
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """A stage before the labels, in which a teacher's frames are learned; see ``affekt.train.voice.distil``.
+
+    Parameters
+    ----------
+    steps, batch : int
+        0 steps: there is no such stage.
+    frames : int
+        Longest stretch of a clip, in frames of the teacher (80 ms).
+    ways : int
+        In how many ways each clip is changed, besides as recorded.
+    encoder_rate, learning_rate : float
+        Of Muon and of AdamW, as in :class:`Schedule`.
+    teacher : WhisperSizes
+        Of its layers, whose frames it gives; the heads play no part.
+    """
+
+    steps: int = 0
+    batch: int = 64
+    frames: int = 36
+    ways: int = 2
+    encoder_rate: float = 0.02
+    learning_rate: float = 2e-3
+    teacher: WhisperSizes = field(default_factory=WhisperSizes)
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything a run depends on but the recordings.
 
@@ -132,24 +174,10 @@ class Recipe:
     balance: float = 0.5
     seed: int = 1
     network: Network = field(default_factory=Network)
+    distillation: Teaching = field(default_factory=Teaching)
     schedule: Schedule = field(default_factory=Schedule)
     objective: Objective = field(default_factory=Objective)
     augment: Chances = field(default_factory=Chances)
-
-
-@dataclass(frozen=True)
-class WhisperSizes:
-    """Sizes of the network; see ``affekt.speech.whisper.network.WhisperShape``."""
-
-    layers: int = 3
-    levels: int = 2
-    channels: int = 512
-    attention_heads: int = 8
-    block_frames: int = 40
-    dropout: float = 0.2
-    heads: int = 8
-    embedding: int = 256
-    hidden: int = 128
 
 
 @dataclass(frozen=True)
@@ -335,6 +363,8 @@ def recipe_digest(recipe: AnyVoice) -> str:
     table = as_table(recipe)
     table["schedule"] = {key: getattr(recipe.schedule, key) for key in ("group", "seconds", "ways", "unchanged")}
     kept = {key: table[key] for key in ("balance", "network", "schedule", "objective", "augment")}
+    if table.get("distillation", {}).get("steps"):
+        kept["distillation"] = table["distillation"]
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -36,32 +36,39 @@ class Sources:
     sounds, responses : sequences of paths
         Recorded noises and impulse responses for augmentation; may be empty.
     teacher : sequence of paths
-        Of a recipe that starts from Whisper: its weights, as for :func:`affekt.train.voice.teacher.load_teacher`.
+        Of a recipe that starts from Whisper, or learns from it: its weights, as for
+        :func:`affekt.train.voice.teacher.load_teacher`.
+    unlabelled : sequence of str
+        Recordings without labels, which a recipe that learns from a teacher hears, too.
     """
 
     corpora: Mapping[str, Path]
     sounds: Sequence[str] = ()
     responses: Sequence[str] = ()
     teacher: Sequence[Path] = ()
+    unlabelled: Sequence[str] = ()
 
 
 def noise_paths(folder: Path | None, folds: Sequence[str] = ("1", "2", "3", "4")) -> list[str]:
     """Sounds in a folder. Those named as in ESC-10 (``5-186924-A``) only of some folds: fold 5 is left for judging."""
     esc = re.compile(r"([1-5])-\d+-[A-Z]")
-    found = [(path, esc.match(Path(path).name)) for path in _audio(folder)]
+    found = [(path, esc.match(Path(path).name)) for path in recordings_in(folder)]
     return [path for path, named in found if named is None or named[1] in folds]
 
 
 def response_paths(folder: Path | None, held_out: str = "rir4.wav") -> list[str]:
     """Mono impulse responses in a folder, but one that is left for judging."""
-    names = [(path, Path(path).name) for path in _audio(folder)]
+    names = [(path, Path(path).name) for path in recordings_in(folder)]
     return [path for path, name in names if "stereo" not in name and "48000" not in name and name != held_out]
 
 
-def _audio(folder: Path | None) -> list[str]:
+def recordings_in(folder: Path | None) -> list[str]:
+    """Recordings in a folder and its subfolders, in order; none of None."""
     if folder is None:
         return []
-    return sorted(str(path) for path in folder.rglob("*") if path.suffix.lower() in (".wav", ".opus", ".ogg", ".flac"))
+    return sorted(
+        str(path) for path in folder.rglob("*") if path.suffix.lower() in (".wav", ".opus", ".ogg", ".flac", ".mp3")
+    )
 
 
 def with_own(recipe: Any, corpora: Mapping[str, Path]) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from affekt.speech.network import PooledNetwork, VoiceNetwork, VoiceShape
 from affekt.speech.whisper.network import EncodedVoice, WhisperShape, WhisperVoice
-from affekt.train.recipe import AnyVoice, WhisperRecipe
+from affekt.train.recipe import AnyVoice, Recipe, WhisperRecipe
 from affekt.train.voice.features import Measure, log_mel_and_pitch
 from affekt.train.voice.teacher import encoded, load_teacher, whisper_mel
 
@@ -22,6 +22,12 @@ def network_of(recipe: AnyVoice) -> PooledNetwork:
 def shape_of(recipe: WhisperRecipe) -> WhisperShape:
     """Sizes of the network of a recipe."""
     return WhisperShape(recipe.labels, recipe.corpora, **vars(recipe.network))
+
+
+def teacher_frames(recipe: Recipe, teacher: Sequence[Path]) -> Measure:
+    """Frames of Whisper's layers, from which a network of our own learns."""
+    shape = WhisperShape(recipe.labels, **vars(recipe.distillation.teacher))
+    return encoded(load_teacher(teacher, shape))
 
 
 def measure_of(recipe: AnyVoice, teacher: Sequence[Path]) -> Measure:

@@ -33,6 +33,7 @@ from affekt.train.quantise import quantise
 from affekt.train.recipe import AnyVoice, WhisperRecipe, as_table, save_recipe
 from affekt.train.sources import LICENCE, Sources, read_split, split_hash, training_data, with_own
 from affekt.train.voice.clips import Clips, load_clips
+from affekt.train.voice.distil import distil
 from affekt.train.voice.features import Changes, Measure, features_of_clips
 from affekt.train.voice.heads import taught
 from affekt.train.voice.loop import Material, Trainer, clip_logits, corpus_recalls, kept_epoch, train
@@ -52,6 +53,12 @@ LIMITS = (
 WHISPER = (
     "Its encoder starts from OpenAI's Whisper (MIT licence). What Whisper learned from is not published: that clips of "
     "the corpora it is tested on were among it cannot be excluded."
+)
+#: Of a model that learned from Whisper before it learned from labels.
+TAUGHT = (
+    "Before it learned from labels it learned the frames of OpenAI's Whisper (MIT licence), from the same clips and from {} "
+    "without labels. What Whisper learned from is not published: that clips of the corpora it is tested on were among it "
+    "cannot be excluded."
 )
 #: Clips that the scales of activations in int8 come from, and that the file is compared with float32 on.
 CALIBRATION = 300
@@ -110,7 +117,16 @@ def run(recipe: AnyVoice, sources: Sources, output: Path, *, report: Report, sta
         return taught(trainer.averaged, material, recipe, folder), dev
 
     if not isinstance(recipe, WhisperRecipe):
-        network, dev = stage(recipe, output, started(start, output) if start else None)
+        state = started(start, output) if start else None
+        if recipe.distillation.steps and not start:
+            report("the network learns a teacher's frames first")
+            heard = [load_clips(split.train, cache, trim=speech_only)]
+            if sources.unlabelled:
+                heard.append(load_clips(sources.unlabelled, cache, trim=speech_only, unread=report))
+            changes = changes_of(recipe, sources, cache)
+            (output / "unlabelled.json").write_text(json.dumps(len(sources.unlabelled)), encoding="utf-8")
+            state = distil(recipe, (heard, changes, sources.teacher), output, report=report)
+        network, dev = stage(recipe, output, state)
         return finish(recipe, network, (split, dev), output, report=report)
     network, dev = stage(recipe, output / "frozen", started(start, output) if start else None)
     network = thawed(network, recipe, sources.teacher)
@@ -170,6 +186,9 @@ def finish(
     card = make_card(recipe, network, split, temperature)
     if not len(dev.labels):
         card = replace(card, limits=(*card.limits, UNCALIBRATED))
+    if (output / "unlabelled.json").exists():
+        count = json.loads((output / "unlabelled.json").read_text(encoding="utf-8"))
+        card = replace(card, limits=(*card.limits, TAUGHT.format(f"{count:,}")))
     folder = next((output / stage for stage in ("tuned", "frozen") if (output / stage).exists()), output)
     start = output / "start.json"
     begun = json.loads(start.read_text(encoding="utf-8")) if start.exists() else {}
