@@ -104,8 +104,14 @@ def train(
     loaded = ActivityRecipe() if recipe == "activity" else load_recipe(recipe)
     _check_own(loaded, folders(options["corpora"]))
     is_voice = isinstance(loaded, (Recipe, WhisperRecipe))
-    further = {"--sounds": sounds, "--responses": responses, "--start": start, "--teacher": teachers, "--scale": scale}
-    further["--unlabelled"] = unlabelled
+    further: dict[str, Any] = {
+        "--sounds": sounds,
+        "--responses": responses,
+        "--start": start,
+        "--teacher": teachers,
+        "--scale": scale,
+    }
+    further |= {"--unlabelled": unlabelled}
     _check_given(recipe, loaded, {name: value for name, value in further.items() if value})
     if isinstance(loaded, DimensionRecipe):
         if options["sex"] or options["checkpoint"] or protocol != "honest":
