@@ -56,9 +56,9 @@ WHISPER = (
 )
 #: Of a model that learned from Whisper before it learned from labels.
 TAUGHT = (
-    "Before it learned from labels it learned the frames of OpenAI's Whisper (MIT licence), from the same clips and from "
-    "{} recordings without labels. What Whisper learned from is not published: that clips of the corpora it is tested "
-    "on were among it cannot be excluded."
+    "Before it learned from labels it learned the frames of OpenAI's Whisper (MIT licence), from the same clips and "
+    "from {} recordings without labels. What Whisper learned from is not published: that clips of the corpora it is "
+    "tested on were among it cannot be excluded."
 )
 #: Clips that the scales of activations in int8 come from, and that the file is compared with float32 on.
 CALIBRATION = 300
