@@ -104,15 +104,9 @@ def train(
     loaded = ActivityRecipe() if recipe == "activity" else load_recipe(recipe)
     _check_own(loaded, folders(options["corpora"]))
     is_voice = isinstance(loaded, (Recipe, WhisperRecipe))
-    further: dict[str, Any] = {
-        "--sounds": sounds,
-        "--responses": responses,
-        "--start": start,
-        "--teacher": teachers,
-        "--scale": scale,
-    }
-    further |= {"--unlabelled": unlabelled}
-    _check_given(recipe, loaded, {name: value for name, value in further.items() if value})
+    given: dict[str, Any] = {"sounds": sounds, "responses": responses, "start": start, "teacher": teachers}
+    given |= {"scale": scale, "unlabelled": unlabelled}
+    _check_given(recipe, loaded, {f"--{name}": value for name, value in given.items() if value})
     if isinstance(loaded, DimensionRecipe):
         if options["sex"] or options["checkpoint"] or protocol != "honest":
             raise InputError(
@@ -130,9 +124,9 @@ def train(
     if isinstance(loaded, FaceRecipe):
         from affekt.train.face.run import run_faces
 
-        if set(given := folders(options["corpora"])) != {FER2013}:
+        if set(faces := folders(options["corpora"])) != {FER2013}:
             raise InputError(f"{recipe} learns from one corpus: give --corpus {FER2013}=FILE.npz and no other.")
-        click.echo(run_faces(loaded, given[FER2013], options["output"], report=report))
+        click.echo(run_faces(loaded, faces[FER2013], options["output"], report=report))
         return 0
     if isinstance(loaded, TextRecipe):
         from affekt.train.text.run import run_text, sources_of
