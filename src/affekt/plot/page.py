@@ -63,6 +63,7 @@ td audio { width: 15rem; max-width: 100%; height: 2rem; vertical-align: middle; 
   h1, h2 { break-after: avoid; }
   figure img { max-height: 18cm; }
   details > summary { list-style: none; }
+  details.cut > summary { display: none; }
   details::details-content { content-visibility: visible; block-size: auto; }
 }
 """
@@ -286,7 +287,9 @@ def _cell(cell: object) -> str:
     if isinstance(cell, Sound):
         return f'<audio controls preload="none" src="{escape(cell.address)}"></audio>'
     if isinstance(cell, Folded):
-        return f"<details><summary>{escape(cell.text)}</summary><p>{escape(cell.more)}</p></details>"
+        # On paper, where all is unfolded, the beginning of what follows would stand there twice.
+        cut = ' class="cut"' if cell.more.startswith(cell.text.removesuffix("…").removesuffix("...").rstrip()) else ""
+        return f"<details{cut}><summary>{escape(cell.text)}</summary><p>{escape(cell.more)}</p></details>"
     if isinstance(cell, Word):
         return f'<span class="word{" severe" if cell.severe else ""}">{escape(cell.text)}</span>'
     return escape(str(cell))
