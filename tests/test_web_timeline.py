@@ -69,10 +69,18 @@ class TimelineVisit(Visit):
         return x
 
     def wheel(self, pixels):
-        """Turn the wheel once the page has come to rest: until then it scrolls that."""
+        """Turn the wheel once the page has come to rest: until then it scrolls that, and the pointer is elsewhere."""
         before = self.seen
+        self.page.evaluate(
+            """() => new Promise((done) => {
+              let timer;
+              const wait = () => { clearTimeout(timer); timer = setTimeout(done, 400); };
+              addEventListener("scroll", wait);
+              wait();
+            })"""
+        )
+        self.page.mouse.wheel(0, pixels)
         for _ in range(50):
-            self.page.mouse.wheel(0, pixels)
             if self.settled != before:
                 return
         raise AssertionError("the wheel does nothing")
