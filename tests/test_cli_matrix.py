@@ -1,7 +1,9 @@
 """``affekt matrix`` and ``affekt recipes`` as a user types them."""
 
 import csv
+import dataclasses
 import json
+import shutil
 
 import pytest
 from click.testing import CliRunner
@@ -13,6 +15,9 @@ pytest.importorskip("matplotlib")
 from affekt.cli import main
 from affekt.corpora.synthetic import write_synthetic
 from affekt.errors import InputError
+from affekt.models.onnx import read_card
+from affekt.models.zoo import model_path
+from affekt.train.export import rewrite_card
 from affekt.train.lab.across import common_labels
 from affekt.train.recipe import recipe_names
 from affekt.types import Sample
@@ -92,6 +97,13 @@ def test_models_are_taken_instead(clips, tmp_path):
     found = affekt("matrix", "--corpus", f"ravdess={folder}", "--model", "voice-small", "-o", tmp_path / "run")
     assert found.exit_code == 0, found.output
     assert "voice-small" in found.stdout
+    # What a finished model learned from stands on its card, or nobody knows whether the tested were among it.
+    own = tmp_path / "own.onnx"
+    shutil.copy(model_path("voice-small"), own)
+    rewrite_card(own, dataclasses.replace(read_card(own), data={}))
+    found = affekt("matrix", "--corpus", f"ravdess={folder}", "--model", own, "-o", tmp_path / "other")
+    assert "own on ravdess: whether the model learned from these recordings" in found.stdout
+    assert "diagonal" not in found.stdout
 
 
 def test_corpora_without_common_labels_are_refused():

@@ -125,6 +125,8 @@ def _taken(models: tuple[str, ...], readings: Readings, jobs: int, scale: str | 
             if test_set is None:
                 warnings.append(f"{corpus}: has no test speakers; left empty.")
                 continue
+            if not test_set.held_out:
+                warnings += [f"{Path(name).stem} on {corpus}: {sentence}" for sentence in test_set.warnings]
             with progress(len(test_set.samples), f"{name} on {corpus}") as tick:
                 found = evaluate(recognizer, replace(test_set, scale=limits), jobs=jobs, tick=tick)
             reports[Path(name).stem, corpus] = found.reports[CORPUS_LABELS]

@@ -80,7 +80,9 @@ def number_rows(run: MatrixRun) -> list[tuple[object, ...]]:
 def sentences(run: MatrixRun) -> list[str]:
     """What was done, in words, and what has to be said."""
     labels = f"{len(run.labels)} labels that all corpora have: {', '.join(run.labels)}." if run.labels else ""
-    how = "UAR with 95 % intervals over speakers, where they are known. On the diagonal other speakers are tested."
+    how = "UAR with 95 % intervals over speakers, where they are known."
+    if run.labels:  # of models that are finished nobody knows what a diagonal would be
+        how += " On the diagonal other speakers are tested."
     return [line for line in (f"{run.title}.", labels, how, *run.warnings) if line]
 
 
