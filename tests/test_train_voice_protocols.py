@@ -10,7 +10,16 @@ import soundfile
 torch = pytest.importorskip("torch")
 
 from affekt.errors import InputError, UnknownName
-from affekt.train.recipe import Network, Recipe, Schedule, WhisperRecipe, WhisperSizes, load_recipe, recipe_digest
+from affekt.train.recipe import (
+    Network,
+    Recipe,
+    Schedule,
+    Teaching,
+    WhisperRecipe,
+    WhisperSizes,
+    load_recipe,
+    recipe_digest,
+)
 from affekt.train.sources import Sources
 from affekt.train.voice.networks import shape_of
 from affekt.train.voice.protocols import (
@@ -106,6 +115,12 @@ def test_a_protocol_reports_all_ways_to_know_the_speaker(job):
     # The network that the folds start from never met SAVEE, and the folds' never the tested speaker.
     recipe = (job.output / LEFT_OUT / "without-savee" / "recipe.toml").read_text()
     assert "savee" not in recipe.replace("without-savee", "")
+
+
+def test_figures_of_a_taught_voice_are_of_the_recipe_without_its_teacher(job, tmp_path):
+    taught = dataclasses.replace(TINY, distillation=Teaching(steps=5))
+    rows = run_protocol("savee", dataclasses.replace(job, recipe=taught, output=tmp_path))
+    assert {row["recipe"] for row in rows} == {recipe_digest(TINY)}
 
 
 def test_how_far_to_go_is_chosen_by_training_speakers_of_each_fold(job):

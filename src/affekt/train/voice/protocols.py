@@ -28,7 +28,7 @@ from affekt.metrics.calibration import fit_temperature
 from affekt.metrics.report import report
 from affekt.models.onnx import softmax
 from affekt.speech.network import BASELINES, PooledNetwork
-from affekt.train.recipe import AnyVoice, WhisperRecipe, recipe_digest, save_recipe
+from affekt.train.recipe import AnyVoice, Recipe, Teaching, WhisperRecipe, recipe_digest, save_recipe
 from affekt.train.sources import Sources
 from affekt.train.voice.heads import taught
 from affekt.train.voice.loop import Material, Trainer, clip_embeddings, clip_logits, corpus_recalls, train
@@ -192,6 +192,9 @@ def run_protocol(name: str, job: Job) -> list[dict[str, Any]]:
         raise InputError(f"protocol is {name!r}; allowed: {', '.join((*PLANS, LEFT_OUT))}.")
     if name != LEFT_OUT and not PLANS[name].start:
         job = replace(job, recipe=replace(job.recipe, corpora=(PLANS[name].corpus,)))
+    if isinstance(job.recipe, Recipe) and job.recipe.distillation.steps:
+        job.tell("protocols learn from labels alone: a teacher would have to be heard anew without each tested corpus")
+        job = replace(job, recipe=replace(job.recipe, distillation=Teaching()))
     missing = [corpus for corpus in job.recipe.corpora if corpus not in job.sources.corpora]
     if missing:
         raise InputError(f"the protocol {name} needs {', '.join(missing)}: add --corpus NAME=PATH for each.")
@@ -257,7 +260,7 @@ def _learned(
             recipe, state = _tuned(job, replace(plan, start=False), clips=len(learned), seed=seed), None
         else:
             way = found
-    network = _trained(recipe, job, learned, output, state=state, way=way or 1.0)
+    network = _trained(recipe, job, learned, output, state=state, way=way)
     if not isinstance(recipe, WhisperRecipe) or not job.budget.tuned:
         return network, job.material
     tuning = second_stage(recipe)
