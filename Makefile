@@ -24,7 +24,7 @@ check: .venv/test.done
 
 # The tests on the real corpora: make test-corpora CORPORA=/data/speech
 test-corpora: .venv/test.done
-	AFFEKT_CORPORA=$(CORPORA) $(BIN)/python -m pytest -m corpora
+	AFFEKT_CORPORA=$(CORPORA) $(BIN)/python -m pytest -m corpora --timeout 3600
 
 # Thousands of damaged recordings, pictures, videos and model files; what fails is kept in tests/hostile.
 fuzz: .venv/test.done

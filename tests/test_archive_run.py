@@ -330,6 +330,7 @@ def test_an_output_may_lie_in_an_object_store(tmp_path):
     assert len(records(tmp_path / "out")) == 60 and status(address).records == 60
 
 
+@pytest.mark.timeout(240 + 60 * KILLS)
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_killed_at_random_points_it_goes_on_without_repeats_or_loss(tmp_path):
     rng, count = random.Random(7), 60

@@ -20,6 +20,7 @@ from affekt.recognize.recognizer import Recognizer
 from affekt.server.serving import running
 from affekt.server.settings import Limits, Settings
 from tests.test_server_pictures import filmed, scene
+from tests.waiting import until
 
 pytestmark = pytest.mark.filterwarnings("ignore::affekt.errors.LossWarning")
 DOCS = (Path(__file__).parent.parent / "docs" / "serve.md").read_text(encoding="utf-8")
@@ -70,8 +71,7 @@ def test_labels_models_settings_and_jobs(url, clips):
     assert client.models()[0]["default"] and "valence" in client.labels("voice")["maps"]
     assert client.settings()["token_required"] is False
     name = client.start_job([clips[4]])
-    while (job := client.job(name))["state"] in ("waiting", "running"):
-        pass
+    job = until(lambda: (seen := client.job(name))["state"] not in ("waiting", "running") and seen)
     assert results_of(job)[0].summary.label == client.predict(clips[4])[0].summary.label
     client.stop_job(name)
     with pytest.raises(ServerError, match="no such job") as caught:

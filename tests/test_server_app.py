@@ -36,6 +36,7 @@ from affekt.server.serving import running
 from affekt.server.settings import Limits, Settings
 from affekt.speech.audio import read
 from affekt.write.predictions import ONE_RECORDING, WRITERS
+from tests.waiting import until
 
 pytestmark = pytest.mark.filterwarnings("ignore::affekt.errors.AudioWarning", "ignore::affekt.errors.LossWarning")
 
@@ -245,11 +246,14 @@ def read_all(connection):
 def test_whoever_comes_when_all_places_are_taken_is_told_to_come_back(clips):
     with serving(limits=Limits(queue=1)) as server:
         connection, rest = half_a_request(server.base_url, clips[0])
-        codes = set()
-        while 429 not in codes:  # until the server has begun to read the half one
+        codes = []
+
+        def refused():  # as soon as the server has begun to read the half one
             answer = server.post("/v1/predict", files=parts(clips[0]))
-            codes.add(answer.status_code)
-        assert int(answer.headers["Retry-After"]) > 0 and codes <= {200, 429}
+            codes.append(answer.status_code)
+            return answer.status_code == 429 and answer
+
+        assert int(until(refused).headers["Retry-After"]) > 0 and set(codes) <= {200, 429}
         connection.sendall(rest)
         assert read_all(connection).startswith(b"HTTP/1.1 200")
         assert server.post("/v1/predict", files=parts(clips[0])).status_code == 200
@@ -292,8 +296,15 @@ def test_pages_of_other_sites_are_refused_unless_allowed(clips):
 
 def finished(server, name):
     seen = []
-    while (job := server.get(f"/v1/jobs/{name}").json())["state"] in ("waiting", "running"):
+
+    def over():
+        job = server.get(f"/v1/jobs/{name}").json()
+        if job["state"] not in ("waiting", "running"):
+            return job
         seen.append(job["progress"])
+        return None
+
+    job = until(over)
     assert seen == sorted(seen) and all(0 <= share < 1 for share in seen)
     return job
 
@@ -536,8 +547,7 @@ def test_a_server_that_is_told_to_go_answers_what_it_has_begun(clips):
         assert json.loads(stream.recv())["type"] == "ready"
         assert json.loads(stream.recv())["type"] == "level"
         connection, rest = half_a_request(server.url, clips[0])
-        while "affekt_requests" not in httpx.get(server.url.join("/metrics")).text:
-            pass  # until it has taken the half request, too
+        until(lambda: "affekt_requests" in httpx.get(server.url.join("/metrics")).text)  # it has the half request, too
         server.process.terminate()
         events = [json.loads(message)["type"] for message in stream]
         assert events[-1] == "summary" and stream.protocol.close_code == 1001
@@ -633,9 +643,8 @@ def test_a_body_that_comes_in_drops_is_a_408_long_before_the_time_for_an_upload(
 def test_one_client_that_uploads_in_drops_leaves_places_for_others(clips):
     with serving(limits=Limits(queue=4)) as server:
         held = [half_a_request(server.base_url, clips[0])[0] for _ in range(4)]
-        codes = set()
-        while 429 not in codes:  # until the server has begun to read the half ones
-            codes.add(server.post("/v1/predict", files=parts(clips[0])).status_code)
+        # The server has begun to read the half ones.
+        until(lambda: server.post("/v1/predict", files=parts(clips[0])).status_code == 429)
         with another_client(server.base_url) as other:
             assert other.post("/v1/predict", files=parts(clips[0])).status_code == 200
         for connection in held:
@@ -740,9 +749,7 @@ def test_converting_has_places_a_size_and_a_thread_of_its_own(clips):
         assert answer.status_code == 413 and "0.1 MB" in answer.json()["reason"]
         head = b"POST /v1/convert?format=csv HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\n{"
         held = [sent(server.base_url, head) for _ in range(2)]
-        codes = set()
-        while 429 not in codes:
-            codes.add(server.post("/v1/convert?format=csv", json={"results": []}).status_code)
+        until(lambda: server.post("/v1/convert?format=csv", json={"results": []}).status_code == 429)
         for connection in held:
             connection.close()
 
@@ -817,8 +824,7 @@ def test_a_client_that_hangs_up_is_not_logged_as_an_exception(clips, caplog):
     with caplog.at_level(logging.WARNING), serving() as server:
         connection, _ = half_a_request(server.base_url, clips[0])
         connection.close()
-        while 'status="499"' not in server.get("/metrics").text:
-            pass
+        until(lambda: 'status="499"' in server.get("/metrics").text)
     assert [record.getMessage() for record in caplog.records] == []
 
 

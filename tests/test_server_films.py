@@ -21,6 +21,7 @@ from affekt.server.serving import running
 from affekt.server.settings import Limits, Settings
 from affekt.server.uploads import Upload
 from affekt.speech.audio import read
+from tests.test_server_jobs import finished
 from tests.test_server_pictures import scene
 
 pytestmark = pytest.mark.filterwarnings(
@@ -100,8 +101,7 @@ def test_a_video_in_a_job_with_captions_too(server, film, tmp_path):
     with running(stored) as url, httpx.Client(base_url=url, timeout=60) as keeping:
         for client in (server, keeping):
             job = posted(client, ("a.mp4", film), captions=("a.srt", WORDS), path="/v1/jobs").json()["job"]
-            while (found := client.get(f"/v1/jobs/{job}").json())["state"] in ("waiting", "running"):
-                pass
+            found = finished(client, job)
             assert found["results"] == expected
 
 

@@ -28,6 +28,7 @@ from affekt.server.refusals import Refusal
 from affekt.server.serving import running
 from affekt.server.settings import Limits, Settings
 from affekt.server.uploads import Upload
+from tests.waiting import until
 
 pytestmark = pytest.mark.filterwarnings("ignore::affekt.errors.AudioWarning", "ignore::affekt.errors.LossWarning")
 
@@ -53,9 +54,8 @@ def neutral(clips):
 
 
 def finished(server, name):
-    while (job := server.get(f"/v1/jobs/{name}").json())["state"] in ("waiting", "running"):
-        pass
-    return job
+    """The job that is over."""
+    return until(lambda: (job := server.get(f"/v1/jobs/{name}").json())["state"] not in ("waiting", "running") and job)
 
 
 def waiting(database, *paths, client="a", **fields):
@@ -135,8 +135,7 @@ def test_what_a_dead_process_worked_on_is_begun_again_and_ends_with_the_same_res
 def test_a_server_that_is_stopped_puts_its_job_back_and_this_is_no_attempt(tmp_path, conversation):
     with serving(tmp_path, threads=1) as server:
         name = server.post("/v1/jobs", files={"files": ("long.wav", sound(np.tile(conversation, 20)))}).json()["job"]
-        while server.get(f"/v1/jobs/{name}").json()["progress"] == 0:
-            pass
+        until(lambda: server.get(f"/v1/jobs/{name}").json()["progress"])
     with sqlite3.connect(tmp_path / NAME) as database:
         assert database.execute("SELECT name, state, attempts FROM jobs").fetchall() == [(name, "waiting", 0)]
     database.close()
@@ -197,8 +196,7 @@ def test_a_job_that_another_server_works_on_can_be_stopped(tmp_path, conversatio
     long = {"files": ("long.wav", sound(np.tile(conversation, 20)))}
     with serving(tmp_path, threads=1, limits=Limits(jobs=2)) as one, opened(tmp_path) as other:
         name = one.post("/v1/jobs", files=long).json()["job"]
-        while other.job(name, kept=60).progress == 0:
-            pass
+        until(lambda: other.job(name, kept=60).progress)
         assert other.remove_job(name)
         assert files(tmp_path) == []
         assert one.get(f"/v1/jobs/{name}").status_code == 404
@@ -355,19 +353,19 @@ def started(folder, log):
     command = [sys.executable, "-m", "affekt", "serve", "--port", "0", "--threads", "1", "--store", str(folder)]
     with log.open("w") as file:
         process = subprocess.Popen(command, stderr=file)
-    while not (line := log.read_text()).endswith("\n"):
-        assert process.poll() is None, line
-    return process, httpx.URL(line.split()[3])
+    until(lambda: log.read_text().endswith("\n") or process.poll() is not None)
+    assert process.poll() is None, log.read_text()
+    return process, httpx.URL(log.read_text().split()[3])
 
 
 def test_a_job_survives_kill_9(tmp_path, conversation):
     (store := tmp_path / "store").mkdir()
-    long = {"files": ("long.wav", sound(np.tile(conversation, 8)))}
+    long = {"files": ("long.wav", sound(np.tile(conversation, 20)))}
     process, url = started(store, tmp_path / "log")
     with httpx.Client(base_url=url, timeout=60) as server:
         name = server.post("/v1/jobs", files=long).json()["job"]
-        while not 0 < server.get(f"/v1/jobs/{name}").json()["progress"] < 1:
-            pass
+        job = until(lambda: (seen := server.get(f"/v1/jobs/{name}").json())["progress"] and seen)
+        assert job["state"] == "running"
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert files(store) == [f"job-{name}-0.waiting"]

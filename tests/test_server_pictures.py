@@ -23,6 +23,7 @@ from affekt.server.serving import running
 from affekt.server.settings import Limits, Settings
 from affekt.server.uploads import Upload
 from tests.conftest import drawn_face
+from tests.test_server_jobs import finished
 
 pytestmark = pytest.mark.filterwarnings("ignore::affekt.errors.LossWarning")
 SCHEMA = json.loads((Path(__file__).parent.parent / "docs" / "predictions-2.schema.json").read_text(encoding="utf-8"))
@@ -146,8 +147,7 @@ def test_videos_have_a_bound_of_their_own(video, picture):
         assert answer.status_code == 413 and "a.mp4: is longer than 1 s" in answer.json()["reason"]
         assert posted(client, ("a.png", picture)).status_code == 200
         job = posted(client, ("a.mp4", video), model="face", path="/v1/jobs").json()["job"]
-        while (found := client.get(f"/v1/jobs/{job}").json())["state"] in ("waiting", "running"):
-            pass
+        found = finished(client, job)
         assert found["state"] == "failed" and "longer than 1.5 s" in found["reason"]
 
 

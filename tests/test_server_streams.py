@@ -27,6 +27,7 @@ from affekt.server.serving import running
 from affekt.server.settings import Limits, Settings
 from affekt.speech.audio import read
 from affekt.speech.stream import LIVE
+from tests.waiting import until
 
 pytestmark = pytest.mark.filterwarnings("ignore::affekt.errors.LossWarning")
 HELLO = {"type": "hello", "sampling_rate": 16_000, "format": "float32"}
@@ -219,8 +220,7 @@ def test_what_is_far_too_large_is_not_even_read(speech):
     with running() as url:
         with suppress(ConnectionClosed), greeted(url) as (stream, _):
             stream.send(bytes(64 << 20))
-        while 'affekt_streams_closed_total{code="1009"} 1.0' not in httpx.get(f"{url}/metrics").text:
-            pass
+        until(lambda: 'affekt_streams_closed_total{code="1009"} 1.0' in httpx.get(f"{url}/metrics").text)
         assert streams(url) == 0 and spoken(url, [speech[:1600].tobytes()])[-1]["type"] == "summary"
 
 
@@ -307,8 +307,7 @@ def test_a_broken_stream_is_forgotten_in_time_and_makes_room(speech):
                 ((error,), code) = rest_of(second)
                 assert code == 1013 and error["code"] == "busy"
             stream.socket.shutdown(socket.SHUT_RDWR)
-        while streams(url):
-            pass
+        until(lambda: streams(url) == 0)
         with opened(url) as late:
             late.send(json.dumps({"type": "resume", "session": ready["session"], "received": 0}))
             assert rest_of(late)[1] == 1008
@@ -362,8 +361,7 @@ def test_a_reader_that_reads_nothing_is_hung_up_on(monkeypatch):
 
         talker = threading.Thread(target=talk)
         talker.start()
-        while 'affekt_streams_closed_total{code="1013"}' not in httpx.get(f"{url}/metrics").text:
-            pass
+        until(lambda: 'affekt_streams_closed_total{code="1013"}' in httpx.get(f"{url}/metrics").text)
         assert streams(url) == 0
         narrow.shutdown(socket.SHUT_RDWR)
         talker.join()

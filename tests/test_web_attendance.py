@@ -18,6 +18,7 @@ from tests.drawn_faces import colour_embedder, drawn_face, write_pictures
 from tests.test_server_attendance import TOKEN, Room, Wall
 from tests.test_web_faces import SIZE, y4m
 from tests.test_web_page import CHROMIUM, CONTRAST, NAMELESS, PATIENCE, QUIET, Line, Visit, sync_api
+from tests.waiting import until
 
 #: Markup, a formula and a path: text, wherever it is shown.
 NASTY = "<img src=x onerror=alert(1)> =1+1 ../é"
@@ -197,8 +198,7 @@ def test_the_buttons_of_a_session_are_there_when_the_session_is(tab, enrolled):
     tab.press("#session-form [type=submit]")
     sync_api.expect(tab.page.locator("#sessions option")).to_contain_text("running")
     assert tab.page.locator("#session").is_hidden()
-    while not held:
-        tab.page.wait_for_timeout(10)
+    until(lambda: held, waiting=lambda _: tab.page.wait_for_timeout(10))
     held[0].continue_()
     tab.page.locator("#session").wait_for()
 

@@ -11,6 +11,7 @@ from PIL import Image
 import affekt
 from tests.conftest import drawn_face
 from tests.test_web_page import CHROMIUM, CONTRAST, NAMELESS, PATIENCE, QUIET, Line, Server, Visit, sync_api
+from tests.waiting import until
 
 SIZE = (320, 240)
 
@@ -179,8 +180,7 @@ def test_what_the_network_looks_at_lies_over_the_face_only_when_asked_for(tab):
     page.locator("#faces-map").check()
     tab.film()
     sync_api.expect(page.locator("#faces-legend-text")).to_contain_text("Covering this changes the answer most: happy")
-    while not (mirrored := page.evaluate(BLUE)):
-        page.wait_for_timeout(20)
+    mirrored = until(lambda: page.evaluate(BLUE), waiting=lambda _: page.wait_for_timeout(20))
     page.locator("#faces-map").uncheck()
     assert page.locator("#faces-legend").is_hidden()
     page.locator("#faces-camera").click()
@@ -190,11 +190,14 @@ def test_what_the_network_looks_at_lies_over_the_face_only_when_asked_for(tab):
     assert found and all(event["label"] == "happy" for event in found)
     assert mirrored[1] > 0.5, "the mouth of the drawn face is in the lower half of the picture"
     page.locator("#faces-camera").click()
-    page.locator("#faces-lanes .lane").first.wait_for()
+
+    def hellos():
+        return [json.loads(data) for data in tab.sent if isinstance(data, str) and "hello" in data]
+
+    until(lambda: len(hellos()) > 1, waiting=lambda _: page.wait_for_timeout(20))
     page.locator("#faces-map").check()
     sync_api.expect(page.locator("#faces-map-note")).to_have_text("From the next start of the camera on.")
-    hellos = [json.loads(data) for data in tab.sent if isinstance(data, str) and "hello" in data]
-    assert "map" not in hellos[-1]
+    assert "map" not in hellos()[1]
 
 
 def test_the_map_is_where_the_crop_is_also_in_the_mirror(tab):
@@ -283,8 +286,10 @@ def test_a_broken_line_is_mended_with_a_new_stream(browser, server):
     before = len([event for event in tab.received if event["type"] == "ready"])
     line.cut()
     sync_api.expect(tab.page.locator("#faces-heard")).to_have_text("Happy")
-    while len([event for event in tab.received if event["type"] == "ready"]) == before:
-        tab.page.wait_for_timeout(20)
+    until(
+        lambda: len([event for event in tab.received if event["type"] == "ready"]) > before,
+        waiting=lambda _: tab.page.wait_for_timeout(20),
+    )
     sync_api.expect(tab.page.locator("#faces-heard")).to_have_text("Happy")
     tab.page.locator("#faces-camera").click()
     sync_api.expect(tab.page.locator("#faces-results-summary")).not_to_be_empty()

@@ -9,6 +9,7 @@ from tests.test_server_films import sounding
 from tests.test_server_pictures import scene
 from tests.test_web_faces import y4m
 from tests.test_web_page import CHROMIUM, CONTRAST, NAMELESS, PATIENCE, QUIET, Line, Server, Visit, sync_api
+from tests.waiting import until
 
 #: The strips of the lanes.
 STRIP = "#video-tracks .strip canvas"
@@ -187,8 +188,10 @@ def test_a_broken_line_is_mended_with_a_new_stream(browser, server):
     tab.open()
     tab.film()
     line.cut()
-    while sum(event["type"] == "ready" for event in tab.received) < 2:
-        tab.page.wait_for_timeout(20)
+    until(
+        lambda: sum(event["type"] == "ready" for event in tab.received) > 1,
+        waiting=lambda _: tab.page.wait_for_timeout(20),
+    )
     sync_api.expect(tab.page.locator("#video-now-title")).to_have_text("Now: face 1")
     tab.page.locator("#video-camera").click()
     sync_api.expect(tab.page.locator("#video-results-summary")).not_to_be_empty()
