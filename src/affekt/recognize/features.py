@@ -31,6 +31,8 @@ VERSION = 1
 #: Hertz that librosa brings every recording to, and with it most published features.
 USUAL_RATE = 22_050
 EMBEDDING = "embedding"
+#: What cards and recipes call a set.
+ALSO = {"mfcc-40-mean": "mfcc", "mfcc-40": "mfcc"}
 #: What ``all`` stands for: per clip, and frame-wise nothing, as frames of different lengths make no table.
 ALL = ("usual-180", "usual-162", "mfcc", "egemaps", EMBEDDING)
 #: Seconds of which the spectrum is held in memory; an embedding takes any length.
@@ -47,7 +49,8 @@ class FeatureOptions:
     Parameters
     ----------
     sets : tuple of str
-        Names in ``affekt.speech.feature_columns.SETS``, ``embedding``, or ``all`` alone.
+        Names in ``affekt.speech.feature_columns.SETS``, ``embedding``, or ``all`` alone; ``mfcc-40-mean`` and
+        ``mfcc-40``, as cards call it, are ``mfcc``.
     frames : bool
         A row per frame (of an embedding: per window of speech) instead of one per clip.
     sampling_rate : int
@@ -76,6 +79,7 @@ class FeatureOptions:
     cache: Path | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "sets", tuple(ALSO.get(name, name) for name in self.sets))
         known = [*SETS, EMBEDDING, "all"]
         for name in self.sets:
             if name not in known:
