@@ -123,6 +123,28 @@ def test_figures_of_a_taught_voice_are_of_the_recipe_without_its_teacher(job, tm
     assert {row["recipe"] for row in rows} == {recipe_digest(TINY)}
 
 
+TAUGHT = dataclasses.replace(
+    TINY, distillation=Teaching(steps=2, batch=4, frames=6, ways=1, teacher=WhisperSizes(1, 1, 16, 2, heads=2))
+)
+
+
+def test_a_teacher_is_heard_with_recordings_of_no_corpus_tested(job, tmp_path):
+    elsewhere = tmp_path / "speech" / "a.wav"
+    elsewhere.parent.mkdir()
+    soundfile.write(elsewhere, speech_like(2.0, np.random.default_rng(1)), 16_000)
+    teacher = (safetensors(random_weights(), tmp_path / "model.safetensors"),)
+    sources = dataclasses.replace(job.sources, teacher=teacher, unlabelled=(str(elsewhere),))
+    asked = dataclasses.replace(job, recipe=TAUGHT, sources=sources, output=tmp_path / "run")
+    rows = run_protocol("savee", asked)
+    assert {row["recipe"] for row in rows} == {recipe_digest(TAUGHT)}
+    assert all(row["words"].endswith("the frames of a teacher, of recordings of no corpus tested") for row in rows)
+    start = torch.load(tmp_path / "run" / "taught" / "distilled.pt", weights_only=True)
+    assert all(torch.equal(start[name], value) for name, value in asked.begun.items())
+    tested = str(next((job.sources.corpora["savee"]).glob("*.wav")))
+    with pytest.raises(InputError, match="is of savee, which is tested; leave it out"):
+        run_protocol("savee", dataclasses.replace(asked, sources=dataclasses.replace(sources, unlabelled=(tested,))))
+
+
 def test_how_far_to_go_is_chosen_by_training_speakers_of_each_fold(job):
     run_protocol("savee", job)
     told = [line for line in job.tell.__self__ if ", by UAR of 1 training speakers" in line]

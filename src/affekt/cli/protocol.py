@@ -26,7 +26,14 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     multiple=True,
     metavar="FILE",
     type=click.Path(exists=True, path_type=Path),
-    help="Whisper's weights, for a recipe that starts from them; once for each file.",
+    help="Whisper's weights, for a recipe that starts or learns from them; once for each file.",
+)
+@click.option(
+    "--unlabelled",
+    multiple=True,
+    type=FOLDER,
+    help="For voice-small: recordings of no corpus here, of which it learns the teacher's frames first; once for each "
+    "folder.",
 )
 @click.option("--only", multiple=True, metavar="CORPUS", help="Of left-out: this corpus; once for each.")
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Times each fold is trained.")
@@ -63,6 +70,7 @@ def protocol(
     sounds: Path | None,
     responses: Path | None,
     teachers: tuple[Path, ...],
+    unlabelled: tuple[Path, ...],
     only: tuple[str, ...],
     seeds: int,
     others: int,
@@ -84,13 +92,14 @@ def protocol(
     """
     require("torch", extra="train").set_num_threads(threads)
     from affekt.train.recipe import Recipe, WhisperRecipe, load_recipe
-    from affekt.train.sources import Sources, noise_paths, response_paths
+    from affekt.train.sources import Sources, noise_paths, recordings_in, response_paths
     from affekt.train.voice.protocols import LEFT_OUT, Budget, Job, run_protocol
 
     loaded = load_recipe(recipe)
     if not isinstance(loaded, (Recipe, WhisperRecipe)):
         raise InputError(f"{recipe} is no recipe of a voice model; its protocols are run by affekt reproduce.")
-    sources = Sources(folders(corpora), noise_paths(sounds), response_paths(responses), teachers)
+    heard = tuple(path for folder in unlabelled for path in recordings_in(folder))
+    sources = Sources(folders(corpora), noise_paths(sounds), response_paths(responses), teachers, heard)
     budget = Budget(seeds=seeds, others=others, folds=epochs, tuned=tuned)
     output.mkdir(parents=True, exist_ok=True)
     if only and name != LEFT_OUT:

@@ -30,10 +30,12 @@ from affekt.models.onnx import softmax
 from affekt.speech.network import BASELINES, PooledNetwork
 from affekt.train.recipe import AnyVoice, Recipe, Teaching, WhisperRecipe, recipe_digest, save_recipe
 from affekt.train.sources import Sources
+from affekt.train.voice.clips import load_clips
+from affekt.train.voice.distil import distil
 from affekt.train.voice.heads import taught
 from affekt.train.voice.loop import Material, Trainer, clip_embeddings, clip_logits, corpus_recalls, train
 from affekt.train.voice.networks import measure_of
-from affekt.train.voice.run import changes_of, material_of, second_stage, thawed
+from affekt.train.voice.run import changes_of, material_of, second_stage, speech_only, thawed
 from affekt.types import Report, Sample
 from affekt.write.report import estimate_record, worst_speaker
 
@@ -77,6 +79,7 @@ PLANS: Mapping[str, Plan] = {
 LEFT_OUT = "left-out"
 #: Of a recipe over Whisper's layers, whose second stage costs as much for each fold as the model itself.
 FROZEN = "; heads only, the encoder as Whisper left it"
+TAUGHT = "; first, without labels, the frames of a teacher, of recordings of no corpus tested"
 TUNED = "; heads first, then {epochs} epochs of the encoder, too"
 #: Shares of the way that are tried, and one training speaker of how many evaluates them.
 WAYS, ONE_OF = (0.0, 0.25, 0.5, 0.7, 0.85, 1.0), 5
@@ -161,6 +164,22 @@ class Job:
         changes = changes_of(recipe, self.sources, cache)
         return material_of(self.samples, recipe, cache, changes, measure=measure_of(recipe, self.sources.teacher))
 
+    @cached_property
+    def begun(self) -> Mapping[str, torch.Tensor] | None:
+        """What a network that has a teacher starts from: it heard recordings of none of the recipe's corpora."""
+        if not isinstance(self.recipe, Recipe) or not self.recipe.distillation.steps:
+            return None
+        tested = {Path(folder).resolve(): name for name, folder in self.sources.corpora.items()}
+        for path in self.sources.unlabelled:
+            if found := next((folder for folder in Path(path).resolve().parents if folder in tested), None):
+                raise InputError(f"--unlabelled: {path} is of {tested[found]}, which is tested; leave it out.")
+        # One corpus, whichever: its head starts anew wherever this is the start.
+        recipe, output = replace(self.recipe, corpora=self.recipe.corpora[:1]), self.output / "taught"
+        save_recipe(recipe, output)
+        heard = load_clips(self.sources.unlabelled, output / "cache", trim=speech_only, unread=self.tell)
+        changes = changes_of(recipe, self.sources, output / "cache")
+        return distil(recipe, ([heard], changes, self.sources.teacher), output, report=self.tell)
+
     def rows(self, samples: Sequence[Sample]) -> NDArray[np.int64]:
         """Where samples stand in the material."""
         place = {sample.id: i for i, sample in enumerate(self.samples)}
@@ -192,8 +211,8 @@ def run_protocol(name: str, job: Job) -> list[dict[str, Any]]:
         raise InputError(f"protocol is {name!r}; allowed: {', '.join((*PLANS, LEFT_OUT))}.")
     if name != LEFT_OUT and not PLANS[name].start:
         job = replace(job, recipe=replace(job.recipe, corpora=(PLANS[name].corpus,)))
-    if isinstance(job.recipe, Recipe) and job.recipe.distillation.steps:
-        job.tell("protocols learn from labels alone: a teacher would have to be heard anew without each tested corpus")
+    if isinstance(job.recipe, Recipe) and job.recipe.distillation.steps and not job.sources.unlabelled:
+        job.tell("without --unlabelled nothing is learned from a teacher: the tested corpora may not be heard for it")
         job = replace(job, recipe=replace(job.recipe, distillation=Teaching()))
     missing = [corpus for corpus in job.recipe.corpora if corpus not in job.sources.corpora]
     if missing:
@@ -239,7 +258,7 @@ def _fold_rows(name: str, plan: Plan, job: Job) -> list[dict[str, Any]]:
 
 def _frozen(recipe: AnyVoice, epochs: int = 0) -> str:
     if not isinstance(recipe, WhisperRecipe):
-        return ""
+        return TAUGHT if recipe.distillation.steps else ""
     return TUNED.format(epochs=epochs) if epochs else FROZEN
 
 
@@ -339,7 +358,7 @@ def _trained(
     save_recipe(recipe, output)
     is_tuning = isinstance(recipe, WhisperRecipe) and not recipe.frozen
     material = _of_corpora(job.tuning_material if is_tuning else job.material, job.recipe, recipe)
-    trainer = Trainer(recipe, material.take(learned), state=state)
+    trainer = Trainer(recipe, material.take(learned), state=job.begun if state is None else state)
     train(trainer, None if dev is None else material.take(dev), output, report=job.tell)
     if teach:
         return taught(trainer.averaged, trainer.material, recipe, output)
