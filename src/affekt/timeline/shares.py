@@ -98,7 +98,9 @@ class Shares:
         """What somebody who prints it wants to know: each label's share of what could be judged, the largest first."""
         said = {**self.share, "not sure": self.unsure_share}
         parts = [
-            f"{name} {100 * share:.0f} %" for name, share in sorted(said.items(), key=lambda part: -part[1]) if share
+            f"{name} {'< 1' if share < 0.005 else round(100 * share)} %"
+            for name, share in sorted(said.items(), key=lambda part: -part[1])
+            if share
         ]
         words = ", ".join(parts) or "nothing to judge"
         return f"<Shares {self.start:.1f}-{self.end:.1f} s: {words}; {self.silence:.1f} s of silence>"

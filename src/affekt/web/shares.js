@@ -5,7 +5,7 @@ import { tint } from "./canvas.js";
 import { mostFrequent, shares } from "./bins.js";
 import { isLong } from "./long.js";
 import { t } from "./strings.js";
-import { labelled, long, percent } from "./words.js";
+import { labelled, long, percent, sharePercent } from "./words.js";
 
 /** Columns of bins: each label's share of the time from below, then what is not sure, striped; silence stays empty. */
 export function drawBins(context, bins, { from, to, left = 0, top, width, height, labels, palette }) {
@@ -68,7 +68,7 @@ export function lead(segments, { short = false } = {}) {
   const all = shares(segments);
   if (!all.spoken) return null;
   const most = mostFrequent(all);
-  const unsure = percent(all.unsure / all.spoken);
+  const unsure = sharePercent(all.unsure / all.spoken);
   if (!most) return `${t("answer.unsure")} ${unsure}`;
   if (short) return `${labelled(most.label)} ${percent(most.share)}`;
   const said = t("shares.most", { label: labelled(most.label, { within: true }), share: percent(most.share) });
@@ -93,7 +93,7 @@ export function shareParts(segments, { duration, labels, palette }) {
   const body = rows.map(({ chip, colour, words, time, share }) => {
     const swatch = element("span", { className: chip });
     swatch.style.backgroundColor = colour;
-    return element("tr", {}, element("td", {}, swatch, words), element("td", {}, long(time)), element("td", {}, share < 0.005 ? "< 1 %" : percent(share)));
+    return element("tr", {}, element("td", {}, swatch, words), element("td", {}, long(time)), element("td", {}, sharePercent(share)));
   });
   const rest = element("tr", { className: "muted" }, element("td", {}, t("shares.silence")), element("td", {}, long(silent)), element("td", {}, "–"));
   const table = element("table", { className: "share-table" }, element("caption", { className: "hidden" }, t("shares.caption")), element("thead", {}, head), element("tbody", {}, ...body, rest));

@@ -473,7 +473,7 @@ export const STRINGS = {
   "attendance.status": { en: "Status", de: "Status", fr: "Statut", es: "Estado" },
   "attendance.first": { en: "First seen", de: "Zuerst gesehen", fr: "Vu d’abord", es: "Visto primero" },
   "attendance.last": { en: "Last seen", de: "Zuletzt gesehen", fr: "Vu en dernier", es: "Visto por última vez" },
-  "attendance.times": { en: "Times", de: "Male", fr: "Fois", es: "Veces" },
+  "attendance.times": { en: "Times", de: "Wie oft", fr: "Fois", es: "Veces" },
   "attendance.corrected": { en: "Corrected", de: "Berichtigt", fr: "Corrigé", es: "Corregido" },
   "attendance.marked.by": { en: "Marked by a camera: a person may have been missed or mistaken for another.", de: "Von einer Kamera vermerkt: Eine Person kann übersehen oder verwechselt worden sein.", fr: "Marqué par une caméra : une personne a pu être manquée ou prise pour une autre.", es: "Marcado por una cámara: puede que se pasara por alto a una persona o se la confundiera con otra." },
   "attendance.export": { en: "Export", de: "Export", fr: "Export", es: "Exportar" },

@@ -5,7 +5,7 @@ import { isLong } from "./long.js";
 import { element } from "./elements.js";
 import { lead, shareParts } from "./shares.js";
 import { say, t, write } from "./strings.js";
-import { answer, best, capital, labelled, percent, strength, tintChip, whoever, why } from "./words.js";
+import { answer, best, capital, labelled, percent, sharePercent, strength, tintChip, whoever, why } from "./words.js";
 
 const find = (id) => document.getElementById(id);
 
@@ -50,7 +50,7 @@ function drawWhole(bars, { segments, summary }, palette) {
   write(find("heard"), most ? t("shares.often", { label: labelled(most.label, { within: true }) }) : t("answer.unsure"));
   tintChip(find("heard-chip"), most, palette);
   find("heard-confidence").textContent = most ? percent(most.share) : "";
-  find("heard-why").textContent = unsure ? t("shares.unsure.by.itself", { share: percent(unsure / spoken) }) : "";
+  find("heard-why").textContent = unsure ? t("shares.unsure.by.itself", { share: sharePercent(unsure / spoken) }) : "";
   find("confidence").textContent = "–";
   find("quality").textContent = percent(summary.quality);
 }
