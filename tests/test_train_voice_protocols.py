@@ -21,6 +21,7 @@ from affekt.train.recipe import (
     recipe_digest,
 )
 from affekt.train.sources import Sources
+from affekt.train.voice import protocols
 from affekt.train.voice.networks import shape_of
 from affekt.train.voice.protocols import (
     LEFT_OUT,
@@ -29,9 +30,11 @@ from affekt.train.voice.protocols import (
     Job,
     Plan,
     _chosen_way,
+    _learned,
     between,
     fold_rows,
     run_protocol,
+    without,
 )  # fmt: skip
 from affekt.train.voice.teacher import load_teacher
 from affekt.types import Sample
@@ -181,6 +184,16 @@ def test_in_the_second_stage_the_encoder_learns_inside_of_each_fold(job, tmp_pat
     assert not torch.equal(before["first.weight"], after["encoder.first.weight"])
     # The heads of the second stage are those that the first one left, tuned.
     assert load_recipe(tmp_path / "savee" / "fold1-seed1" / "tuned" / "recipe.toml").frozen is False
+
+
+def test_none_of_the_way_is_none_of_it(job, tmp_path, monkeypatch):
+    monkeypatch.setattr(protocols, "_chosen_way", lambda *_: 0.0)
+    start = {name: value.clone() for name, value in without("savee", job)[0].state_dict().items()}
+    learned = np.flatnonzero([sample.corpus == "savee" for sample in job.samples])
+    network, _ = _learned(PLANS["savee"], job, (learned, tmp_path / "fold"), start, seed=1)
+    kept = {name: value for name, value in network.state_dict().items() if value.is_floating_point() and name in start}
+    assert all(torch.equal(kept[name], start[name]) for name in kept if not name.startswith("head."))
+    assert not torch.equal(kept["head.weight"], start["head.weight"])
 
 
 def test_with_one_training_speaker_it_is_all_of_the_way(job, tmp_path):
