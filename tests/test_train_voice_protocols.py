@@ -30,6 +30,7 @@ from affekt.train.voice.protocols import (
     Job,
     Plan,
     _chosen_way,
+    _Fold,
     _learned,
     between,
     fold_rows,
@@ -190,7 +191,7 @@ def test_none_of_the_way_is_none_of_it(job, tmp_path, monkeypatch):
     monkeypatch.setattr(protocols, "_chosen_way", lambda *_: 0.0)
     start = {name: value.clone() for name, value in without("savee", job)[0].state_dict().items()}
     learned = np.flatnonzero([sample.corpus == "savee" for sample in job.samples])
-    network, _ = _learned(PLANS["savee"], job, (learned, tmp_path / "fold"), start, seed=1)
+    network, _ = _learned(_Fold(PLANS["savee"], 1, learned, tmp_path / "fold"), job, start)
     kept = {name: value for name, value in network.state_dict().items() if value.is_floating_point() and name in start}
     assert all(torch.equal(kept[name], start[name]) for name in kept if not name.startswith("head."))
     assert not torch.equal(kept["head.weight"], start["head.weight"])
@@ -198,7 +199,7 @@ def test_none_of_the_way_is_none_of_it(job, tmp_path, monkeypatch):
 
 def test_with_one_training_speaker_it_is_all_of_the_way(job, tmp_path):
     one = np.flatnonzero(job.material.speakers == job.material.speakers[0])
-    assert _chosen_way((TINY, PLANS["tess"], 1), job, (one, tmp_path / "foldOAF-seed1"), {}) == 1.0
+    assert _chosen_way(_Fold(PLANS["tess"], 1, one, tmp_path / "foldOAF-seed1"), job, {}) == 1.0
     assert job.tell.__self__[-1].startswith("foldOAF-seed1: all of the way")
 
 

@@ -246,8 +246,8 @@ def _fold_rows(name: str, plan: Plan, job: Job) -> list[dict[str, Any]]:
     tested = []
     for seed in range(1, job.budget.seeds + 1):
         for fold, (learned, held) in fold_rows(plan, job.samples).items():
-            output = job.output / name / f"{fold}-seed{seed}"
-            network, material = _learned(plan, job, (learned, output), state, seed=seed)
+            part = _Fold(plan, seed, learned, job.output / name / f"{fold}-seed{seed}")
+            network, material = _learned(part, job, state)
             tested.append(_TestedFold(job, network, held, 1.0, material))
             job.tell(f"{name} {fold} seed {seed}: {_told(_rows(name, plan.corpus, tested[-1:]))}")
     words = f"{plan.words}{_frozen(job.recipe, job.budget.tuned)}"
@@ -262,21 +262,34 @@ def _frozen(recipe: AnyVoice, epochs: int = 0) -> str:
     return TUNED.format(epochs=epochs) if epochs else FROZEN
 
 
-def _learned(
-    plan: Plan,
-    job: Job,
-    fold: tuple[NDArray[np.int64], Path],
-    state: Mapping[str, torch.Tensor] | None,
-    *,
-    seed: int,
-) -> tuple[PooledNetwork, Material]:
-    """The network of a fold, and the material that it takes; ``fold`` are the rows to learn from and its folder."""
-    (learned, output), way = fold, job.budget.way
-    recipe = _tuned(job, plan, clips=len(learned), seed=seed)
+@dataclass(frozen=True)
+class _Fold:
+    """One fold of a plan, trained once: its seed, the rows that it learns from, and its folder."""
+
+    plan: Plan
+    seed: int
+    learned: NDArray[np.int64]
+    output: Path
+
+    def recipe(self, job: Job, *, clips: int, start: bool) -> AnyVoice:
+        """What is trained for the training folds: from what other corpora left, or from scratch."""
+        schedule, share = job.recipe.schedule, job.budget.rate if start else 1.0
+        # A short run must not be averaged over all of itself.
+        averaging = 0.98 if start else 0.99
+        schedule = replace(schedule, epochs=job.budget.folds, clips=clips, batch=job.budget.batch)
+        schedule = replace(schedule, averaging=averaging, learning_rate=share * schedule.learning_rate)
+        schedule = replace(schedule, encoder_rate=share * schedule.encoder_rate)
+        return replace(job.recipe, corpora=(self.plan.corpus,), schedule=schedule, seed=self.seed)
+
+
+def _learned(fold: _Fold, job: Job, state: Mapping[str, torch.Tensor] | None) -> tuple[PooledNetwork, Material]:
+    """The network of a fold, and the material that it takes."""
+    learned, output, way = fold.learned, fold.output, job.budget.way
+    recipe = fold.recipe(job, clips=len(learned), start=fold.plan.start)
     if state is not None and not way:
-        found = _chosen_way((recipe, plan, seed), job, fold, state)
+        found = _chosen_way(fold, job, state)
         if found is SCRATCH:
-            recipe, state = _tuned(job, replace(plan, start=False), clips=len(learned), seed=seed), None
+            recipe, state = fold.recipe(job, clips=len(learned), start=False), None
         else:
             way = found
     network = _trained(recipe, job, learned, output, state=state, way=way)
@@ -331,18 +344,6 @@ def fold_rows(plan: Plan, samples: Sequence[Sample]) -> dict[str, tuple[NDArray[
     return found
 
 
-def _tuned(job: Job, plan: Plan, *, clips: int, seed: int) -> AnyVoice:
-    """The recipe for the training folds of one corpus."""
-    schedule = job.recipe.schedule
-    share = job.budget.rate if plan.start else 1.0
-    # A short run must not be averaged over all of itself.
-    averaging = 0.98 if plan.start else 0.99
-    schedule = replace(schedule, epochs=job.budget.folds, clips=clips, batch=job.budget.batch)
-    schedule = replace(schedule, averaging=averaging, learning_rate=share * schedule.learning_rate)
-    schedule = replace(schedule, encoder_rate=share * schedule.encoder_rate)
-    return replace(job.recipe, corpora=(plan.corpus,), schedule=schedule, seed=seed)
-
-
 def _trained(
     recipe: AnyVoice,
     job: Job,
@@ -367,36 +368,30 @@ def _trained(
     return trainer.averaged.eval()
 
 
-def _chosen_way(
-    given: tuple[AnyVoice, Plan, int],
-    job: Job,
-    fold: tuple[NDArray[np.int64], Path],
-    state: Mapping[str, torch.Tensor],
-) -> float | None:
+def _chosen_way(fold: _Fold, job: Job, state: Mapping[str, torch.Tensor]) -> float | None:
     """What is best for one in five of the training speakers, after training on the others.
 
     A share of the way from what the other corpora left, or ``SCRATCH``: they are of no use. With one training
-    speaker, as across the actresses of TESS, it is all of the way. ``given`` are the recipe of the fold, its plan and
-    its seed, ``fold`` the rows of its training speakers and its folder.
+    speaker, as across the actresses of TESS, it is all of the way.
     """
-    (recipe, plan, seed), (learned, output) = given, fold
+    learned, output = fold.learned, fold.output
     speakers = job.material.speakers[learned]
     if len(np.unique(speakers)) < 2:
         job.tell(f"{output.name}: all of the way, for there is one training speaker and nobody to choose by")
         return 1.0
     judges = np.isin(speakers, np.unique(speakers)[::ONE_OF])
     clips = int((~judges).sum())
-    inner = replace(recipe, schedule=replace(recipe.schedule, clips=clips))
+    inner = fold.recipe(job, clips=clips, start=True)
     network = _trained(inner, job, learned[~judges], output / "inner", state=state)
     end = {name: value.clone() for name, value in network.state_dict().items()}
-    material = _of_corpora(job.material, job.recipe, recipe).take(learned[judges])
+    material = _of_corpora(job.material, job.recipe, inner).take(learned[judges])
     recalls: dict[float | None, float] = {}
     for way in WAYS:
         network.load_state_dict(between(state, end, way))
-        (recalls[way],) = corpus_recalls(clip_logits(network, material), material, recipe.corpora).values()
-    anew = _tuned(job, replace(plan, start=False), clips=clips, seed=seed)
+        (recalls[way],) = corpus_recalls(clip_logits(network, material), material, inner.corpora).values()
+    anew = fold.recipe(job, clips=clips, start=False)
     network = _trained(anew, job, learned[~judges], output / "inner-scratch")
-    (recalls[SCRATCH],) = corpus_recalls(clip_logits(network, material), material, recipe.corpora).values()
+    (recalls[SCRATCH],) = corpus_recalls(clip_logits(network, material), material, inner.corpora).values()
     best = max((*WAYS, SCRATCH), key=lambda way: (recalls[way], -1 if way is SCRATCH else way))
     words = {way: "from scratch" if way is SCRATCH else f"{way:g} of the way" for way in recalls}
     told = ", ".join(f"{words[way]}: {recall:.3f}" for way, recall in recalls.items())
