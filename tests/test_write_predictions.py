@@ -204,15 +204,21 @@ def test_an_interrupted_jsonl_holds_only_complete_records():
 
 def test_csv_rows_and_columns():
     rows = list(csv.DictReader(io.StringIO(written("csv", result(), silent()))))
-    assert list(rows[0]) == ["source", "start", "end", "who", "label", "confidence", "quality", *LABELS]
-    assert list(rows[1].values()) == ["a.wav", "2.0", "3.25", "", "sad", "0.6", "1.0", "0.2", "0.2", "0.6"]
-    assert list(rows[2].values()) == ["quiet.wav", "0.0", "4.0", "", "", "0.0", "1.0", "", "", ""]
+    assert list(rows[0]) == ["source", "start", "end", "who", "label", "best", "confidence", "quality", "reason", *LABELS]
+    assert list(rows[1].values()) == ["a.wav", "2.0", "3.25", "", "sad", "sad", "0.6", "1.0", "", "0.2", "0.2", "0.6"]
+    assert list(rows[2].values()) == ["quiet.wav", "0.0", "4.0", "", "", "", "0.0", "1.0", "", "", "", ""]
+
+
+def test_csv_says_what_a_model_that_is_not_sure_would_guess_and_why():
+    weak = Prediction(0, 1, {"angry": 0.4, "happy": 0.3, "sad": 0.3}, threshold=0.5, reason="noisy")
+    (row,) = csv.DictReader(io.StringIO(written("csv", result("b.wav", [weak]))))
+    assert (row["label"], row["best"], row["confidence"], row["reason"]) == ("unsure", "angry", "0.4", "noisy")
 
 
 def test_csv_of_two_models_has_the_labels_of_both():
     other = result("b.wav", [Prediction(0, 1, {"calm": 1.0})], labels=("calm", "sad"))
     rows = list(csv.DictReader(io.StringIO(written("csv", result(), other))))
-    assert list(rows[0])[7:] == ["angry", "happy", "sad", "calm"]
+    assert list(rows[0])[9:] == ["angry", "happy", "sad", "calm"]
     assert rows[-1]["calm"] == "1.0" and rows[-1]["angry"] == ""
 
 

@@ -23,7 +23,7 @@ from affekt.write.fields import rounded, table_of, thousandths, utf8, whole_tabl
 
 SCHEMA = "affekt.predictions/2"
 
-_CSV_COLUMNS = ("source", "start", "end", "who", "label", "confidence", "quality")
+_CSV_COLUMNS = ("source", "start", "end", "who", "label", "best", "confidence", "quality", "reason")
 _BOX_COLUMNS = ("left", "top", "width", "height")
 #: What stands for the label where a format has no place for "not sure" and the best guess.
 UNSURE = "unsure"
@@ -68,8 +68,8 @@ def csv(results: Iterable[Result], file: IO[str]) -> None:
     their column comes behind ``who``.
 
     A recording without segments gets one row with an empty label, so that no
-    source is lost; where the model is not sure the label is ``unsure``.
-    Quoting follows RFC 4180; lines end in a bare newline. A name or label
+    source is lost; where the model is not sure the label is ``unsure``, and
+    ``best`` and ``reason`` say what it would guess and why it is weak. Quoting follows RFC 4180; lines end in a bare newline. A name or label
     that a spreadsheet would run as a formula gets a leading ``'``.
     """
     results = list(results)
@@ -357,8 +357,10 @@ def _csv_values(prediction: Prediction, box: int, labels: Iterable[str]) -> list
         fields["end"],
         _cell(prediction.who or ""),
         _cell(_word(prediction)),
+        _cell(prediction.best or ""),
         fields["confidence"],
         fields["quality"],
+        _cell(prediction.reason or ""),
         *fields.get("box", [""] * box),
         *(scores.get(label, "") for label in labels),
     ]
