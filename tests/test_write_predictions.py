@@ -204,7 +204,8 @@ def test_an_interrupted_jsonl_holds_only_complete_records():
 
 def test_csv_rows_and_columns():
     rows = list(csv.DictReader(io.StringIO(written("csv", result(), silent()))))
-    assert list(rows[0]) == ["source", "start", "end", "who", "label", "best", "confidence", "quality", "reason", *LABELS]
+    fixed = ["source", "start", "end", "who", "label", "best", "confidence", "quality", "reason"]
+    assert list(rows[0]) == [*fixed, *LABELS]
     assert list(rows[1].values()) == ["a.wav", "2.0", "3.25", "", "sad", "sad", "0.6", "1.0", "", "0.2", "0.2", "0.6"]
     assert list(rows[2].values()) == ["quiet.wav", "0.0", "4.0", "", "", "", "0.0", "1.0", "", "", "", ""]
 

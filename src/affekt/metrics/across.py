@@ -11,18 +11,20 @@ from affekt.types import Estimate, Report
 
 @dataclass(frozen=True)
 class CrossCorpus:
-    """UAR of each pair of corpora.
+    """UAR of models, each on some corpora.
 
     Parameters
     ----------
     trained, tested : tuple of str
-        The corpora, in the order of rows and of columns.
+        What rows stand for, by default the corpus that a model learned from, and the corpora of the columns.
     recalls : mapping of (trained, tested) to Estimate
         Pairs that were not tested are missing.
     stamps : tuple of str
         Of all the reports.
     chance : mapping of str to float
         UAR of guessing, of each tested corpus.
+    row : str
+        What a row is: ``trained on``, or ``model`` of models that were taken as they are.
     """
 
     trained: tuple[str, ...]
@@ -30,22 +32,35 @@ class CrossCorpus:
     recalls: Mapping[tuple[str, str], Estimate]
     stamps: tuple[str, ...] = ()
     chance: Mapping[str, float] | None = None
+    row: str = "trained on"
+
+    @property
+    def caption(self) -> str:
+        """What the numbers are."""
+        rows = (
+            "models (rows) on corpora"
+            if self.row == "model"
+            else "training on one corpus (rows) and testing on another"
+        )
+        return f"UAR of {rows} (columns), with 95 % intervals."
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
         """A table as text, its head first."""
         texts = {pair: f"{e.value:.2f} [{e.low:.2f}, {e.high:.2f}]" for pair, e in self.recalls.items()}
         body = [(a, *(texts.get((a, b), "-") for b in self.tested)) for a in self.trained]
-        return [("trained on / tested on", *self.tested), *body]
+        return [(f"{self.row} / tested on", *self.tested), *body]
 
 
-def cross_corpus(reports: Mapping[tuple[str, str], Report]) -> CrossCorpus:
+def cross_corpus(reports: Mapping[tuple[str, str], Report], row: str = "trained on") -> CrossCorpus:
     """Put the reports of models trained on one corpus and tested on another into a matrix of UAR.
 
     Parameters
     ----------
     reports : mapping of (trained, tested) to Report
         Where the two are the same, on other speakers of that corpus.
+    row : str
+        What a row is, ``trained on`` or ``model``.
 
     Returns
     -------
@@ -71,4 +86,5 @@ def cross_corpus(reports: Mapping[tuple[str, str], Report]) -> CrossCorpus:
         {pair: report.metrics["UAR"] for pair, report in reports.items()},
         tuple(dict.fromkeys(stamp for report in reports.values() for stamp in report.stamps)),
         {tested: report.chance for (_, tested), report in reports.items() if report.chance is not None},
+        row,
     )

@@ -171,7 +171,7 @@ def draw_slices(report: Report, *, ax: Axes | None = None) -> Axes:
 
 
 def draw_cross_corpus(data: CrossCorpus, *, ax: Axes | None = None) -> Axes:
-    """Draw UAR of models trained on one corpus (rows) and tested on another (columns)."""
+    """Draw UAR of models (rows) on corpora (columns)."""
     size = (0.95 * max(3, len(data.tested)) + 2.6, 0.62 * max(3, len(data.trained)) + 1.8)
     ax = _axes("across corpora", data.stamps, ax, size)
     table = [[e.value if (e := data.recalls.get((a, b))) else math.nan for b in data.tested] for a in data.trained]
@@ -180,7 +180,7 @@ def draw_cross_corpus(data: CrossCorpus, *, ax: Axes | None = None) -> Axes:
     ax.set_xticks(range(len(tested)), tested, rotation=45, ha="right", rotation_mode="anchor", parse_math=False)
     ax.set_yticks(range(len(data.trained)), [_name(name) for name in data.trained], parse_math=False)
     ax.set_xlabel("tested on")
-    ax.set_ylabel("trained on")
+    ax.set_ylabel(data.row)
     for (a, b), e in data.recalls.items():
         words = f"{e.value:.2f}\n[{e.low:.2f}, {e.high:.2f}]"
         where = (data.tested.index(b), data.trained.index(a))
@@ -389,8 +389,7 @@ def evaluation_figures(evaluation: ModelEvaluation) -> Iterator[tuple[str, Figur
 
 def matrix_section(matrix: CrossCorpus) -> Section:
     """The matrix of training and test corpora: heat map and table."""
-    caption = "UAR of training on one corpus (rows) and testing on another (columns), with 95 % intervals."
-    pictures = [Picture(caption, png(figure_of(draw_cross_corpus(matrix))))]
+    pictures = [Picture(matrix.caption, png(figure_of(draw_cross_corpus(matrix))))]
     return Section("Across corpora", tables=[Table(matrix.rows[0], matrix.rows[1:])], pictures=pictures)
 
 

@@ -23,7 +23,7 @@ from affekt.write.tables import (
 )
 
 SCHEMA = "affekt/matrix-1"
-PAIR_HEAD = ("trained on", "tested on", "clips", "speakers", "UAR", "WA", "macro F1", "chance", "p", "stamped")
+PAIR_HEAD = ("tested on", "clips", "speakers", "UAR", "WA", "macro F1", "chance", "p", "stamped")
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,19 @@ class MatrixRun:
     warnings: tuple[str, ...] = ()
 
     @property
+    def row(self) -> str:
+        """What a row is: the corpus that a model learned from, or a model that is finished."""
+        return "trained on" if self.labels else "model"
+
+    @property
     def matrix(self) -> CrossCorpus:
         """The table of UAR."""
-        return cross_corpus(self.reports)
+        return cross_corpus(self.reports, self.row)
 
 
 def pair_rows(run: MatrixRun) -> list[tuple[object, ...]]:
     """One row per pair with its head."""
-    rows: list[tuple[object, ...]] = [PAIR_HEAD]
+    rows: list[tuple[object, ...]] = [(run.row, *PAIR_HEAD)]
     for (trained, tested), report in run.reports.items():
         metrics = [interval(report.metrics[name]) for name in ("UAR", "WA", "macro F1")]
         chance = "-" if report.chance is None else f"{report.chance:.2f}"
@@ -66,9 +71,7 @@ def pair_rows(run: MatrixRun) -> list[tuple[object, ...]]:
 
 def number_rows(run: MatrixRun) -> list[tuple[object, ...]]:
     """One row per pair and dimension with its head, where corpora have numbers; nothing where they have none."""
-    rows: list[tuple[object, ...]] = [
-        ("trained on", "tested on", "dimension", "CCC", "RMSE", "pairs in order", "clips")
-    ]
+    rows: list[tuple[object, ...]] = [(run.row, "tested on", "dimension", "CCC", "RMSE", "pairs in order", "clips")]
     for (trained, tested), report in run.reports.items():
         for name in DIMENSIONS:
             if found := report.metrics.get(f"CCC, {name}"):
@@ -115,8 +118,7 @@ def to_latex(run: MatrixRun) -> str:
     """Both tables for LaTeX with booktabs; the stamps stand in the caption."""
     stamps = "".join(f" {stamp.upper()}." for stamp in run.matrix.stamps)
     head, *rows = run.matrix.rows
-    caption = f"UAR of training on one corpus (rows) and testing on another (columns), with 95 % intervals.{stamps}"
-    tables = [latex_table(head, rows, caption=f"{caption} {run.title}.", label="matrix")]
+    tables = [latex_table(head, rows, caption=f"{run.matrix.caption}{stamps} {run.title}.", label="matrix")]
     head_of_pairs, *pairs = pair_rows(run)
     tables.append(latex_table(head_of_pairs, pairs, caption=f"All pairs of corpora.{stamps}", label="matrix-pairs"))
     if numbers := number_rows(run):

@@ -67,10 +67,10 @@ def csv(results: Iterable[Result], file: IO[str]) -> None:
     Where there are boxes of faces, their four columns come before the labels; where there are several modalities,
     their column comes behind ``who``.
 
-    A recording without segments gets one row with an empty label, so that no
-    source is lost; where the model is not sure the label is ``unsure``, and
-    ``best`` and ``reason`` say what it would guess and why it is weak. Quoting follows RFC 4180; lines end in a bare newline. A name or label
-    that a spreadsheet would run as a formula gets a leading ``'``.
+    A recording without segments gets one row with an empty label, so that no source is lost. Where the model is not
+    sure the label is ``unsure``; ``best`` is what it would guess, ``reason`` why the answer is weak. Quoting follows RFC
+    4180; lines end in a bare newline. A name or label that a spreadsheet would run as a formula gets a leading
+    ``'``.
     """
     results = list(results)
     labels = list(dict.fromkeys(label for result in results for label in result.labels))
