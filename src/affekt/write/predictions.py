@@ -68,8 +68,8 @@ def csv(results: Iterable[Result], file: IO[str]) -> None:
     their column comes behind ``who``.
 
     A recording without segments gets one row with an empty label, so that no source is lost. Where the model is not
-    sure the label is ``unsure``; ``best`` is what it would guess, ``reason`` why the answer is weak. Quoting follows RFC
-    4180; lines end in a bare newline. A name or label that a spreadsheet would run as a formula gets a leading
+    sure the label is ``unsure``; ``best`` is what it would guess, ``reason`` why the answer is weak. Quoting follows
+    RFC 4180; lines end in a bare newline. A name or label that a spreadsheet would run as a formula gets a leading
     ``'``.
     """
     results = list(results)
