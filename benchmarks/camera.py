@@ -59,6 +59,7 @@ def main(quick: bool, streams: str, seconds: float, picture: Path | None, output
     report |= {"load_before": os.getloadavg()[0], "seconds": seconds, "aims": {"late": LATE, "rate": LEAST}}
     with server(max(counts) + 10, 1) as (url, process):
         report["page"] = on_the_page(url, film, seconds)
+        report["page, with maps"] = on_the_page(url, film, seconds, maps=True)
         report["rounds"] = []
         asyncio.run(play(url, film, 1, 2.0))
         for count in counts:
@@ -100,8 +101,8 @@ def y4m(film: list[Image.Image]) -> bytes:
     return file.getvalue()
 
 
-def on_the_page(url: str, film: list[Image.Image], seconds: float) -> dict[str, Any] | None:
-    """The whole way: camera, page, server, page; None without a browser."""
+def on_the_page(url: str, film: list[Image.Image], seconds: float, *, maps: bool = False) -> dict[str, Any] | None:
+    """The whole way: camera, page, server, page; None without a browser. With maps or without."""
     chromium = os.environ.get("AFFEKT_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     try:
         from playwright.sync_api import sync_playwright
@@ -119,6 +120,7 @@ def on_the_page(url: str, film: list[Image.Image], seconds: float) -> dict[str, 
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto(url.replace("ws", "http", 1).removesuffix("/v1/stream"))
         page.locator("input[name=tab][value=face]").check()
+        page.locator("#faces-map").set_checked(maps)
         page.locator("#faces-consent").check()
         page.locator("#faces-camera").click()
         page.locator("#faces-lanes .lane").first.wait_for()
@@ -194,9 +196,12 @@ async def client(url: str, order: list[int], frames: list[bytes], seconds: float
 
 def show(report: dict[str, Any], console: Console) -> None:
     """The tables."""
-    if page := report["page"]:
-        words = " / ".join(f"{1000 * page['drawn'][p]:.0f}" for p in ("p50", "p95", "p99"))
-        console.print(f"on the page: {page['rate']:.1f} frames a second; camera to box {words} ms (p50 / p95 / p99)")
+    for name in ("page", "page, with maps"):
+        if page := report[name]:
+            words = " / ".join(f"{1000 * page['drawn'][p]:.0f}" for p in ("p50", "p95", "p99"))
+            console.print(
+                f"on the {name}: {page['rate']:.1f} frames a second; camera to box {words} ms (p50 / p95 / p99)"
+            )
     table = Table("cameras", "frame to answer (ms)", "answered a second, each", "dropped", "server cores",
                   "server's ms a frame", "memory MB", "holds", box=None)  # fmt: skip
     for entry in report["rounds"]:

@@ -62,16 +62,19 @@ class Heard:
 @click.option("--quick", is_flag=True, help="Few streams, few seconds: to see that it works, not to measure.")
 @click.option("--streams", default=COUNTS, show_default=True, help="How many at a time, one round for each.")
 @click.option("--seconds", default=30.0, show_default=True, help="Of speech per round.")
+@click.option("--model", default="voice", show_default=True, help="Name or FILE.onnx.")
 @click.option("--workers", default=1, show_default=True, help="Processes of the server.")
-@click.option("--output", type=click.Path(path_type=Path), help="JSON file.  [default: results/serve-DATE.json here]")
-def main(quick: bool, streams: str, seconds: float, workers: int, output: Path | None) -> None:
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="JSON file.  [default: results/serve-MODEL-DATE.json here]"
+)
+def main(quick: bool, streams: str, seconds: float, model: str, workers: int, output: Path | None) -> None:
     """Measure the latency and the capacity of live streams on this machine."""
     counts = [1, 4] if quick else [int(number) for number in streams.split(",")]
     seconds = 8.0 if quick else seconds
     date = datetime.now(UTC).isoformat(timespec="seconds")
     report: dict[str, Any] = {"date": date, "quick": quick, "machine": machine(), "packages": packages()}
-    report |= {"seconds": seconds, "workers": workers, "limits": {"behind": BEHIND, "first": FIRST}}
-    with server(max(counts) + 10, workers) as (url, process):
+    report |= {"seconds": seconds, "model": model, "workers": workers, "limits": {"behind": BEHIND, "first": FIRST}}
+    with server(max(counts) + 10, workers, model) as (url, process):
         report["rounds"] = list(rounds(url, process, counts, seconds))
     held = [entry["streams"] for entry in report["rounds"] if entry["holds"]]
     report["holds"] = max(held, default=0)
@@ -81,16 +84,17 @@ def main(quick: bool, streams: str, seconds: float, workers: int, output: Path |
     if quick and not output:
         click.echo("\nquick: to see that it works, not to measure; nothing is written without --output.")
         return
-    output = output or HERE / "results" / f"serve-{date[:10]}.json"
+    output = output or HERE / "results" / f"serve-{model}-{date[:10]}.json"
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps(report, indent=2) + "\n")
     click.echo(f"\nwritten to {output}")
 
 
 @contextmanager
-def server(streams: int, workers: int) -> Any:
+def server(streams: int, workers: int, *models: str) -> Any:
     """`affekt serve` as people start it; yields its address and process."""
     arguments = ["--port", "0", "--limit", f"streams={streams}", "--limit", "share=1", "--workers", str(workers)]
+    arguments += [word for model in models for word in ("--model", model)]
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen([sys.executable, "-m", "affekt", "serve", *arguments], stderr=log)
         try:
