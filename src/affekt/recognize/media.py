@@ -323,7 +323,8 @@ class Lanes:
         except BaseException as error:
             if isinstance(error, (AudioError, ImageError)) and not has_begun:
                 self.missing[name] = error
-                self._said[name].append(f"{WORDS[name]}: nothing to hear or see in it.")
+                what = "pictures" if name == "face" else "sound"
+                self._said[name].append(f"{WORDS[name]}: it has no {what} that can be read.")
                 return
             self._failed.set()
             raise
