@@ -302,6 +302,20 @@ def test_speakers_nobody_vouches_for_may_have_been_trained_on():
     assert "may have been trained on these speakers" in found.warnings[0]
 
 
+def test_speakers_that_a_card_names_are_looked_for_among_those_tested():
+    def named(*who):
+        data = {"ravdess": {"clips": 9, "speakers": len(who), "licence": "CC", "learned_from": list(who)}}
+        return select_test_set("ravdess", make_samples(speakers=24), Card("m", "speech", ("a", "b"), data=data))
+
+    found = named("01", "02")
+    assert found.held_out and not found.warnings and "learned from other speakers" in found.protocol
+    found = named("01", "23")
+    assert found.stamps == ("trained on these clips",) and not found.held_out
+    assert "learned from 1 of the speakers tested: 23" in found.warnings[0]
+    found = named("Actor_01")  # as the corpus does not call them: that none of them is tested says nothing
+    assert not found.held_out and "Actor_01" in found.warnings[0]
+
+
 def test_everybody_of_a_corpus_the_model_learned_from_is_stamped():
     found = select_test_set("ravdess", make_samples(), card(split=next(iter(COMMITTED))), side="all")
     assert found.stamps == ("trained on these clips",)

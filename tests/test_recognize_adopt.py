@@ -142,6 +142,12 @@ def test_an_adopted_model_works_in_the_engine_and_evaluation_does_not_call_its_s
     adopt(tmp_path / "theirs.onnx", learned, tmp_path / "mine.onnx")
     chosen = select_test_set("ravdess", samples, Recognizer(tmp_path / "mine.onnx").card, side="all")
     assert chosen.stamps == ("trained on these clips",)
+    named = replace(MFCC, data={"ravdess": {"clips": 9, "speakers": ["01", "02", "01"], "licence": "CC"}})
+    card = adopt(tmp_path / "theirs.onnx", named, tmp_path / "mine.onnx").card
+    assert card.data["ravdess"]["speakers"] == 2 and card.data["ravdess"]["learned_from"] == ["01", "02"]
+    wrong = replace(named, data={"ravdess": {"clips": "9", "speakers": 3, "licence": "CC"}})
+    with pytest.raises(ModelError, match="clips and speakers of data must be whole numbers"):
+        adopt(tmp_path / "theirs.onnx", wrong, tmp_path / "mine.onnx")
 
 
 def ints(name, size):

@@ -38,7 +38,7 @@ class Card:
     temperature : float
         What the logits are divided by before the softmax; fitted on dev speakers.
     data : mapping
-        Corpus name to its licence, clips and speakers used for training.
+        Corpus name to its licence, clips and speakers used for training, and of some ``learned_from``, their names.
     split : str
         SHA-256 of the list of training, dev and test samples.
     scores : mapping
@@ -153,12 +153,20 @@ def _problems(card: Card) -> dict[str, bool]:
         f"baseline {card.baseline} is not between 0 and 65536": not 0 <= card.baseline <= 65_536,
         "input must be a table of what the model takes": not isinstance(card.input, Mapping),
         f"data must give clips, speakers and licence of each corpus, and {lacking} does not": bool(lacking),
+        "clips and speakers of data must be whole numbers, and learned_from the names of the speakers": not lacking
+        and not all(_is_material(entry) for entry in card.data.values()),
         "scores must give [value, low, high, n] of each metric of each corpus": not all(
             isinstance(entry, Mapping) and entry and all(_is_score(score) for score in entry.values())
             for entry in card.scores.values()
         ),
         **_selective_problems(card),
     }
+
+
+def _is_material(entry: Mapping[str, Any]) -> bool:
+    who = entry.get("learned_from", [])
+    counts = (entry["clips"], entry["speakers"])
+    return all(type(n) is int and n >= 0 for n in counts) and _are_texts(who) and len(who) in (0, entry["speakers"])
 
 
 def _selective_problems(card: Card) -> dict[str, bool]:

@@ -112,10 +112,18 @@ class Adoption:
             input={**sizes, "features": asdict(inputs)},
             temperature=self.temperature,
             threshold=self.threshold,
-            data=self.data,
+            data={name: _material(entry) for name, entry in self.data.items()},
             licence=self.licence,
             limits=(*self.limits, *ADOPTED),
         )
+
+
+def _material(entry: Any) -> Any:
+    """What is known of a corpus that a model learned from; its speakers may be counted, or named."""
+    if not isinstance(entry, Mapping) or not isinstance(who := entry.get("speakers"), list):
+        return entry
+    names = list(dict.fromkeys(map(str, who)))
+    return {**entry, "speakers": len(names), "learned_from": names}
 
 
 @dataclass(frozen=True)
