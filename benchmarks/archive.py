@@ -192,7 +192,7 @@ def simulate(place: Path, rows: int) -> None:
     soundfile.write(sound, np.zeros(RATE, np.float32), RATE)
     with manifest.open("w") as file:
         file.write("uri,start,end\n")
-        file.writelines(f"{sound.name},{ROW * i:g},{ROW * (i + 1):g}\n" for i in range(rows))
+        file.writelines(f"{sound.name},{ROW * i:.0f},{ROW * (i + 1):.0f}\n" for i in range(rows))
     options, out = RunOptions(model="voice-small"), str(place / f"sim{rows}")
     laps, begun = [processor()], perf_counter()
 

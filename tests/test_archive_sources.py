@@ -61,7 +61,7 @@ def test_a_manifest_may_be_parquet(folder):
         ("uri,start\nb.wav\n", InputError, "line 2: has another number of values"),
         ("uri,start\n,1\n", InputError, "line 2: uri is empty"),
         ("uri,start\nb.wav,soon\n", InputError, "line 2: start is 'soon'; give seconds"),
-        ("uri,start,end\nb.wav,3,2\n", InputError, "line 2: start 3 and end 2.0 are not an interval"),
+        ("uri,start,end\nb.wav,3,2\n", InputError, "line 2: start 3, end 2.0 is no interval"),
         ("uri,channel\nb.wav,up\n", InputError, "line 2: channel is 'up'; allowed: mix, left"),
         ("uri\nb.wav\na.mp3\n./b.wav\n", InputError, "1 row names what an earlier row named .line 4: .*b.wav"),
         (

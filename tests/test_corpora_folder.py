@@ -253,6 +253,13 @@ def test_stretches_of_one_recording_are_different_clips(tmp_path):
     assert reading.skipped == ("a.wav: the same clip as in line 2 (line 4)",)
 
 
+def test_stretches_late_in_a_long_recording_keep_their_names(tmp_path):
+    table(make(tmp_path, "a.wav"), "path,label,start,end", "a.wav,sad,12345.67,12346", "a.wav,angry,12345.71,12346")
+    assert [s.id for s in read_corpus("folder", tmp_path).samples] == [
+        "folder/a@12345.67-12346", "folder/a@12345.71-12346",
+    ]  # fmt: skip
+
+
 def test_one_clip_under_two_labels_is_refused(tmp_path):
     table(make(tmp_path, "a.wav"), "path,label", "a.wav,sad", "./a.wav,angry")
     with pytest.raises(CorpusError, match="a.wav is sad in line 2 and angry in line 3"):

@@ -71,7 +71,7 @@ class Input:
     @property
     def name(self) -> str:
         """What to call it in a message: its address, and its stretch."""
-        stretch = "" if not self.start and self.end is None else f" [{self.start:g}, {self.end or 'end'})"
+        stretch = "" if not self.start and self.end is None else f" [{self.start:.10g}, {self.end or 'end'})"
         return f"{self.uri}{stretch}"
 
     def seconds(self, longest: float) -> float:
@@ -344,7 +344,7 @@ def _input(row: Mapping[str, Any], where: str, folder: str) -> Input:
     start = _number(row, "start", where) or 0.0
     end = _number(row, "end", where)
     if start < 0 or (end is not None and end <= start):
-        raise InputError(f"{where}: start {start:g} and end {end} are not an interval; give seconds, 0 <= start < end.")
+        raise InputError(f"{where}: start {start:.10g}, end {end} is no interval; give seconds, 0 <= start < end.")
     channel = _text(row, "channel")
     if channel is not None:
         try:

@@ -93,7 +93,8 @@ def _sounds(output: Path, *, embed: bool) -> Sounds:
             where = os.path.relpath(Path(clip.path).resolve(), output.resolve().parent)
         except ValueError:  # another drive
             where = str(Path(clip.path).resolve())
-        stretch = f"#t={clip.start:g}{'' if clip.end is None else f',{clip.end:g}'}" if clip.start or clip.end else ""
+        end = "" if clip.end is None else f",{clip.end:.10g}"
+        stretch = f"#t={clip.start:.10g}{end}" if clip.start or clip.end else ""
         return quote(where.replace(os.sep, "/")) + stretch
 
     return address

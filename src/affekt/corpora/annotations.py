@@ -218,7 +218,7 @@ def sample_of(corpus: Corpus, name: str, recording: Path, one: Annotation) -> Sa
         return None
     who = f",{one.speaker}" if one.speaker else ""
     return Sample(
-        id=f"{corpus.name}/{name}@{one.start:g}-{one.end:g}{who}",
+        id=f"{corpus.name}/{name}@{one.start:.10g}-{one.end:.10g}{who}",
         path=str(recording),
         label=label_of(word),
         speaker=one.speaker,

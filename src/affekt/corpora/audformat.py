@@ -201,7 +201,7 @@ def _sexes(database: Any) -> dict[str, str]:
 
 def _sample(folder: Path, row: Mapping[str, Any], usage: str) -> Sample:
     start, end = float(row.get("start") or 0.0), row.get("end")
-    stretch = f"@{start:g}-{'' if end is None else f'{end:g}'}" if start or end is not None else ""
+    stretch = f"@{start:.10g}-{'' if end is None else f'{end:.10g}'}" if start or end is not None else ""
     return Sample(
         id=f"{CORPUS.name}/{Path(row['file']).with_suffix('').as_posix()}{stretch}",
         path=str(folder / row["file"]),

@@ -314,7 +314,7 @@ class _ClipReader:
         """What it was; ``rate`` is what the header says."""
         sample, seconds = self.sample, self.length / self.rate
         if not self.length:
-            return _ClipFacts(sample, failure=f"starts at {sample.start:g} s, after the end of the recording.")
+            return _ClipFacts(sample, failure=f"starts at {sample.start:.10g} s, after the end of the recording.")
         ends = sample.start + seconds
         cut = sample.end is not None and sample.end - ends > LATE
         return _ClipFacts(
@@ -322,7 +322,7 @@ class _ClipReader:
             self.digest.hexdigest(),
             seconds,
             rate,
-            cut=(f"should end at {sample.end:g} s, and the recording ends at {ends:.2f} s.",) if cut else (),
+            cut=(f"should end at {sample.end:.10g} s, and the recording ends at {ends:.2f} s.",) if cut else (),
             odd=("is silent.",) if self.peak < SILENT else (),
         )
 

@@ -262,7 +262,7 @@ def _place(folder: Path, text: str, *, absolute: bool) -> tuple[Path, str]:
 def _sample(folder: Path, where: Path, row: Mapping[str, str]) -> Sample:
     start, end = _seconds(row.get("start"), 0.0), _seconds(row.get("end"), math.inf)
     name = where.relative_to(folder) if where.is_relative_to(folder) else where.relative_to(where.anchor)
-    stretch = f"@{start:g}-{'' if math.isinf(end) else f'{end:g}'}" if start or not math.isinf(end) else ""
+    stretch = f"@{start:.10g}-{'' if math.isinf(end) else f'{end:.10g}'}" if start or not math.isinf(end) else ""
     return Sample(
         id=f"{CORPUS.name}/{name.with_suffix('').as_posix()}{stretch}",
         path=str(where),

@@ -334,7 +334,7 @@ class FaceStream:
         if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
             raise InputError(f"a frame of shape {pixels.shape} and type {pixels.dtype}; allowed: uint8 (h, w, 3), RGB.")
         if self._times and frame.time <= self._times[-1]:
-            raise InputError(f"a frame at {frame.time:g} s after one at {self._times[-1]:g} s; give them in order.")
+            raise InputError(f"a frame at {frame.time:.9g} s after one at {self._times[-1]:.9g} s; give them in order.")
         self._times, self._count = [*self._times[-30:], frame.time], self._count + 1
         faces = self.look(frame) if faces is None else faces
         faces = faces.take(np.argsort(-faces.boxes[:, 3], kind="stable"))  # the largest is face 1

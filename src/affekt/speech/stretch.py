@@ -29,7 +29,7 @@ def bounds(sample: Sample, sampling_rate: int) -> tuple[int, int | None]:
 def starts_too_late(sample: Sample, seconds: float) -> AudioError:
     """What is wrong with a sample that starts where its recording, so many seconds long, ends, or behind that."""
     return AudioError(
-        f"{sample.path}: is {seconds:.2f} s long and ends before {sample.id} starts, at {sample.start:g} s."
+        f"{sample.path}: is {seconds:.2f} s long and ends before {sample.id} starts, at {sample.start:.10g} s."
     )
 
 
