@@ -302,12 +302,12 @@ def main(
             "scale": lambda: [simulated(place, rows)],
         }
         for part in parts or PARTS:
-            found[part] = measured[part]()
-            tell(PARTS[part], found[part])
+            about = {"date": datetime.now(UTC).isoformat(timespec="seconds"), **machine(), "packages": packages()}
+            rows_of_part = measured[part]()
+            tell(PARTS[part], rows_of_part)
+            found[part] = {"about": about, "rows": rows_of_part}
             if output:
-                when = datetime.now(UTC).isoformat(timespec="seconds")
-                about = {"date": when, **machine(), "packages": packages()}
-                output.write_text(json.dumps({**found, **about}, indent=2) + "\n")
+                output.write_text(json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":

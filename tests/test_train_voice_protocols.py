@@ -141,12 +141,27 @@ def test_a_teacher_is_heard_with_recordings_of_no_corpus_tested(job, tmp_path):
     asked = dataclasses.replace(job, recipe=TAUGHT, sources=sources, output=tmp_path / "run")
     rows = run_protocol("savee", asked)
     assert {row["recipe"] for row in rows} == {recipe_digest(TAUGHT)}
-    assert all(row["words"].endswith("the frames of a teacher, of recordings of no corpus tested") for row in rows)
-    start = torch.load(tmp_path / "run" / "taught" / "distilled.pt", weights_only=True)
-    assert all(torch.equal(start[name], value) for name, value in asked.begun.items())
+    assert all(row["words"].endswith("on recordings of none of the tested corpora") for row in rows)
+    (kept,) = (tmp_path / "run").glob("distilled-*/distilled.pt")
+    start = torch.load(kept, weights_only=True)
+    assert all(torch.equal(start[name], value) for name, value in asked.distilled.items())
+    assert not any(name.startswith("corpus_heads.savee") for name in start)
+
+    def with_sources(**changes):
+        return dataclasses.replace(asked, sources=dataclasses.replace(sources, **changes))
+
     tested = str(next((job.sources.corpora["savee"]).glob("*.wav")))
-    with pytest.raises(InputError, match="is of savee, which is tested; leave it out"):
-        run_protocol("savee", dataclasses.replace(asked, sources=dataclasses.replace(sources, unlabelled=(tested,))))
+    linked = tmp_path / "speech" / "linked.wav"
+    linked.symlink_to(tested)
+    for path in (tested, str(linked)):
+        with pytest.raises(InputError, match="is of savee, which is tested; leave it out"):
+            run_protocol("savee", with_sources(unlabelled=(path,)))
+    with pytest.raises(InputError, match="add --teacher FILE"):
+        run_protocol("savee", with_sources(teacher=()))
+    # Other recordings are another start, never the one that is there.
+    other = tmp_path / "speech" / "b.wav"
+    soundfile.write(other, speech_like(2.0, np.random.default_rng(2)), 16_000)
+    assert with_sources(unlabelled=(str(other),)).distilled and len(list((tmp_path / "run").glob("distilled-*"))) == 2
 
 
 def test_how_far_to_go_is_chosen_by_training_speakers_of_each_fold(job):

@@ -98,8 +98,12 @@ def protocol(
     loaded = load_recipe(recipe)
     if not isinstance(loaded, (Recipe, WhisperRecipe)):
         raise InputError(f"{recipe} is no recipe of a voice model; its protocols are run by affekt reproduce.")
-    heard = tuple(path for folder in unlabelled for path in recordings_in(folder))
-    sources = Sources(folders(corpora), noise_paths(sounds), response_paths(responses), teachers, heard)
+    if unlabelled and not (isinstance(loaded, Recipe) and loaded.distillation.steps):
+        raise InputError(f"--unlabelled is for voices that learn from a teacher first; {recipe} does not.")
+    recordings = tuple(path for folder in unlabelled for path in recordings_in(folder))
+    if unlabelled and not recordings:
+        raise InputError(f"--unlabelled {unlabelled[0]}: holds no recordings.")
+    sources = Sources(folders(corpora), noise_paths(sounds), response_paths(responses), teachers, recordings)
     budget = Budget(seeds=seeds, others=others, folds=epochs, tuned=tuned)
     output.mkdir(parents=True, exist_ok=True)
     if only and name != LEFT_OUT:

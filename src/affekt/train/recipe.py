@@ -239,7 +239,6 @@ MODALITIES = {
 TIMES = {
     "detector": "about 35 min of one core",
     "dimensions": "about 3 min of one core for 1,935 clips",
-    "fer2013-cnn": "about 3 h of one core",
     "fer2013-cnn-quick": "about 8 min of one core",
     "ravdess-dnn180": "about 1 min of two cores",
     "tess-conv1d": "about 4 min of two cores",

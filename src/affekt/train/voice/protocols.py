@@ -7,6 +7,7 @@ RAVDESS start from.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -79,7 +80,9 @@ PLANS: Mapping[str, Plan] = {
 LEFT_OUT = "left-out"
 #: Of a recipe over Whisper's layers, whose second stage costs as much for each fold as the model itself.
 FROZEN = "; heads only, the encoder as Whisper left it"
-TAUGHT = "; first, without labels, the frames of a teacher, of recordings of no corpus tested"
+DISTILLED = "; before that, distilled without labels from a teacher, on recordings of none of the tested corpora"
+#: In place of a corpus.
+UNLABELLED = "unlabelled"
 TUNED = "; heads first, then {epochs} epochs of the encoder, too"
 #: Shares of the way that are tried, and one training speaker of how many evaluates them.
 WAYS, ONE_OF = (0.0, 0.25, 0.5, 0.7, 0.85, 1.0), 5
@@ -165,20 +168,18 @@ class Job:
         return material_of(self.samples, recipe, cache, changes, measure=measure_of(recipe, self.sources.teacher))
 
     @cached_property
-    def begun(self) -> Mapping[str, torch.Tensor] | None:
-        """What a network that has a teacher starts from: it heard recordings of none of the recipe's corpora."""
+    def distilled(self) -> Mapping[str, torch.Tensor] | None:
+        """What a network that has a teacher starts from; another list of recordings is another folder."""
         if not isinstance(self.recipe, Recipe) or not self.recipe.distillation.steps:
             return None
-        tested = {Path(folder).resolve(): name for name, folder in self.sources.corpora.items()}
-        for path in self.sources.unlabelled:
-            if found := next((folder for folder in Path(path).resolve().parents if folder in tested), None):
-                raise InputError(f"--unlabelled: {path} is of {tested[found]}, which is tested; leave it out.")
-        # One corpus, whichever: its head starts anew wherever this is the start.
-        recipe, output = replace(self.recipe, corpora=self.recipe.corpora[:1]), self.output / "taught"
+        listed = json.dumps(sorted(map(str, self.sources.unlabelled)))
+        output = self.output / f"distilled-{hashlib.sha256(listed.encode()).hexdigest()[:12]}"
+        # Of no corpus, so that every head starts anew wherever this is the start.
+        recipe = replace(self.recipe, corpora=(UNLABELLED,))
         save_recipe(recipe, output)
-        heard = load_clips(self.sources.unlabelled, output / "cache", trim=speech_only, unread=self.tell)
+        clips = load_clips(self.sources.unlabelled, output / "cache", trim=speech_only, unread=self.tell)
         changes = changes_of(recipe, self.sources, output / "cache")
-        return distil(recipe, ([heard], changes, self.sources.teacher), output, report=self.tell)
+        return distil(recipe, ([clips], changes, self.sources.teacher), output, report=self.tell)
 
     def rows(self, samples: Sequence[Sample]) -> NDArray[np.int64]:
         """Where samples stand in the material."""
@@ -217,10 +218,27 @@ def run_protocol(name: str, job: Job) -> list[dict[str, Any]]:
     missing = [corpus for corpus in job.recipe.corpora if corpus not in job.sources.corpora]
     if missing:
         raise InputError(f"the protocol {name} needs {', '.join(missing)}: add --corpus NAME=PATH for each.")
+    if isinstance(job.recipe, Recipe) and job.recipe.distillation.steps:
+        _check_unlabelled(job)
     rows = _left_out_rows(job) if name == LEFT_OUT else _fold_rows(name, PLANS[name], job)
     with atomic_write(job.output / f"{name}.json") as file:
         file.write(json.dumps(rows, indent=1) + "\n")
     return rows
+
+
+def _check_unlabelled(job: Job) -> None:
+    """Refuse to hear, without labels, what is tested; before anything is computed."""
+    if not job.sources.teacher:
+        raise InputError(
+            f"{job.recipe.name} learns from a teacher first: add --teacher FILE, or leave --unlabelled out."
+        )
+    folders = {Path(folder).resolve(): name for name, folder in job.sources.corpora.items()}
+    tested = {Path(sample.path).resolve(): sample.corpus for sample in job.samples}
+    for path in map(Path, job.sources.unlabelled):
+        where = path.resolve()
+        found = tested.get(where) or next((folders[folder] for folder in where.parents if folder in folders), None)
+        if found:
+            raise InputError(f"--unlabelled: {path} is of {found}, which is tested; leave it out.")
 
 
 def _left_out_rows(job: Job) -> list[dict[str, Any]]:
@@ -234,7 +252,7 @@ def _left_out_rows(job: Job) -> list[dict[str, Any]]:
     for corpus in chosen:
         network, temperature = without(corpus, job)
         tested = np.array([i for i, sample in enumerate(job.samples) if sample.corpus == corpus])
-        words = f"a corpus never met{_frozen(job.recipe)}"
+        words = f"a corpus never met{_stages(job.recipe)}"
         fold = _TestedFold(job, network, tested, temperature, job.material)
         rows += _rows(LEFT_OUT, corpus, [fold], words=words)
         job.tell(_told(rows[-6:] if rows[-1]["labels"] == "four" else rows[-3:]))
@@ -250,15 +268,15 @@ def _fold_rows(name: str, plan: Plan, job: Job) -> list[dict[str, Any]]:
             network, material = _learned(part, job, state)
             tested.append(_TestedFold(job, network, held, 1.0, material))
             job.tell(f"{name} {fold} seed {seed}: {_told(_rows(name, plan.corpus, tested[-1:]))}")
-    words = f"{plan.words}{_frozen(job.recipe, job.budget.tuned)}"
+    words = f"{plan.words}{_stages(job.recipe, job.budget.tuned)}"
     rows = _rows(name, plan.corpus, tested, words=words, seeds=job.budget.seeds)
     job.tell(_told(rows))
     return rows
 
 
-def _frozen(recipe: AnyVoice, epochs: int = 0) -> str:
+def _stages(recipe: AnyVoice, epochs: int = 0) -> str:
     if not isinstance(recipe, WhisperRecipe):
-        return TAUGHT if recipe.distillation.steps else ""
+        return DISTILLED if recipe.distillation.steps else ""
     return TUNED.format(epochs=epochs) if epochs else FROZEN
 
 
@@ -359,7 +377,7 @@ def _trained(
     save_recipe(recipe, output)
     is_tuning = isinstance(recipe, WhisperRecipe) and not recipe.frozen
     material = _of_corpora(job.tuning_material if is_tuning else job.material, job.recipe, recipe)
-    trainer = Trainer(recipe, material.take(learned), state=job.begun if state is None else state)
+    trainer = Trainer(recipe, material.take(learned), state=job.distilled if state is None else state)
     train(trainer, None if dev is None else material.take(dev), output, report=job.tell)
     if teach:
         return taught(trainer.averaged, trainer.material, recipe, output)
