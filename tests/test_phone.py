@@ -335,8 +335,12 @@ def test_a_new_version_comes_when_the_page_is_opened_again(browser, site, tmp_pa
         def reopened():
             phone.page.close()
             phone.page = phone.context.new_page()
-            phone.open()
-            return phone.text("#source-title")
+            phone.page.set_default_timeout(PATIENCE / 4)
+            # Seen once: a page opened just while the new version takes over never loads; who sees that closes it again.
+            with contextlib.suppress(sync_api.TimeoutError):
+                phone.open()
+                return phone.text("#source-title")
+            return "not loaded"
 
         # The browser lets go of the old version a moment after its last page.
         assert "Anew" in (reopened() for _ in range(20))
