@@ -255,7 +255,7 @@ def test_words_for_people():
         "1:00:00.0",
         "1:02:05.5",
     ]
-    assert percent(0.756) == "76 %"
+    assert [percent(share) for share in (0.756, 0.0051, 0.005, 0)] == ["76 %", "1 %", "< 1 %", "0 %"]
     assert shown("a\nb\x1b[31m\udce9 ü") == "a\\nb\\x1b[31m\\udce9 ü"
     assert parse_labels("bad=angry+sad,good=happy") == {"bad": ["angry", "sad"], "good": ["happy"]}
     assert parse_labels("angry,sad") == "angry,sad"

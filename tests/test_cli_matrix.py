@@ -98,6 +98,8 @@ def test_models_are_taken_instead(clips, tmp_path):
     assert found.exit_code == 0, found.output
     assert found.stdout.startswith("model / tested on") and "voice-small" in found.stdout
     assert "trained on" not in (tmp_path / "run" / "matrix.tex").read_text()
+    assert (tmp_path / "run" / "matrix.csv").read_text().startswith("model,tested,")
+    assert json.loads((tmp_path / "run" / "matrix.json").read_text())["pairs"][0]["model"] == "voice-small"
     # What a finished model learned from stands on its card, or nobody knows whether the tested were among it.
     own = tmp_path / "own.onnx"
     shutil.copy(model_path("voice-small"), own)

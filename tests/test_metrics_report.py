@@ -313,7 +313,33 @@ def test_speakers_that_a_card_names_are_looked_for_among_those_tested():
     assert found.stamps == ("trained on these clips",) and not found.held_out
     assert "learned from 1 of the speakers tested: 23" in found.warnings[0]
     found = named("Actor_01")  # as the corpus does not call them: that none of them is tested says nothing
-    assert not found.held_out and "Actor_01" in found.warnings[0]
+    assert not found.held_out and "Actor_01; it has speakers such as 00, 01, 02" in found.warnings[0]
+
+
+def test_speakers_that_a_card_names_are_looked_for_under_the_name_of_their_corpus_too():
+    def found(data, **fields):
+        samples = [replace(sample, **fields) for sample in make_samples(corpus="savee", speakers=4)]
+        return select_test_set("folder", samples, Card("m", "speech", ("a", "b"), data=data))
+
+    savee = {"clips": 9, "speakers": 1, "licence": "CC", "learned_from": ["01"]}
+    assert found({"savee": savee}).stamps == ("trained on these clips",)
+    assert found({"savee": savee | {"learned_from": ["09"]}}, speaker="1").held_out is False
+    # Of another corpus in the same folder nobody knows who: that the names are not among those tested says nothing.
+    other = {"clips": 9, "speakers": 1, "licence": "CC"}
+    assert not found({"savee": savee, "folder": other}, speaker="02").held_out
+    nobody = found({"savee": savee}, speaker=None)
+    assert not nobody.held_out and "it has no speakers" in nobody.warnings[0]
+
+
+def test_clips_without_a_speaker_are_not_vouched_for_by_names():
+    data = {"folder": {"clips": 9, "speakers": 1, "licence": "CC", "learned_from": ["01"]}}
+    card = Card("m", "speech", ("a", "b"), data=data)
+    made = make_samples(corpus="folder", speakers=2)
+    split = [replace(s, meta={"usage": "train" if s.speaker == "01" else "test"}) for s in made]
+    assert select_test_set("folder", split, card).held_out
+    nameless = [replace(s, speaker=s.speaker if s.speaker == "01" else None) for s in split]
+    found = select_test_set("folder", nameless, card)
+    assert not found.held_out and "20 clips have no speaker: whether" in found.warnings[0]
 
 
 def test_everybody_of_a_corpus_the_model_learned_from_is_stamped():

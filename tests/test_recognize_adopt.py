@@ -145,6 +145,9 @@ def test_an_adopted_model_works_in_the_engine_and_evaluation_does_not_call_its_s
     named = replace(MFCC, data={"ravdess": {"clips": 9, "speakers": ["01", "02", "01"], "licence": "CC"}})
     card = adopt(tmp_path / "theirs.onnx", named, tmp_path / "mine.onnx").card
     assert card.data["ravdess"]["speakers"] == 2 and card.data["ravdess"]["learned_from"] == ["01", "02"]
+    wrong = replace(named, data={"ravdess": {"clips": 9, "speakers": 3, "licence": "CC", "learned_from": ["01"]}})
+    with pytest.raises(ModelError, match="as many names as there are speakers; those of ravdess are not"):
+        adopt(tmp_path / "theirs.onnx", wrong, tmp_path / "other.onnx")
     wrong = replace(named, data={"ravdess": {"clips": "9", "speakers": 3, "licence": "CC"}})
     with pytest.raises(ModelError, match="clips and speakers of data must be whole numbers"):
         adopt(tmp_path / "theirs.onnx", wrong, tmp_path / "mine.onnx")

@@ -62,6 +62,17 @@ def test_columns_are_what_librosa_computes_under_these_names(signal):
     np.testing.assert_allclose(column["mel_17"], mel[17], rtol=1e-3, atol=1e-6)
 
 
+def test_a_set_may_be_called_as_cards_call_it_and_means_what_they_mean(signal):
+    per_clip = features((signal, 16_000), "mfcc-40-mean")
+    assert per_clip.columns == features((signal, 16_000), "mfcc").columns
+    frames = features((signal, 16_000), "mfcc-40", frames=True)
+    np.testing.assert_array_equal(frames.values, features((signal, 16_000), "mfcc", frames=True).values)
+    with pytest.raises(InputError, match="mfcc-40 is frame-wise; ask for frames"):
+        features((signal, 16_000), "mfcc-40")
+    with pytest.raises(InputError, match="mfcc-40-mean is of whole clips"):
+        features((signal, 16_000), "mfcc-40-mean", frames=True)
+
+
 def test_frames_are_512_samples_apart(signal):
     table = features((signal, 16_000), "mfcc", frames=True, sampling_rate=16_000)
     assert np.array_equal(np.column_stack([table.start, table.end]), hop_times(len(table), 16_000))

@@ -129,7 +129,7 @@ def test_a_video_without_sound_or_without_a_picture_says_what_is_missing(tmp_pat
     for sound, picture, missing in ((True, False, "face"), (False, True, "voice"), (True, True, None)):
         path = film(tmp_path / f"{sound}{picture}.mp4", sound=sound, picture=picture)
         if missing:
-            with pytest.warns(UserWarning, match=f"{missing}: it has no (sound|pictures) that can be read"):
+            with pytest.warns(UserWarning, match=f"{missing}: the file has no (sound|pictures) that can be read"):
                 result = recognizer.analyse(path)
         else:
             result = recognizer.analyse(path)

@@ -104,7 +104,7 @@ def test_a_video_has_segments_and_where_it_is_asked_for_boxes(server, video):
 def test_a_video_without_sound_has_faces_and_says_that_nothing_is_heard(server, video):
     (result,) = posted(server, ("a.mp4", video)).json()["results"]
     assert {s["modality"] for s in result["segments"]} == {"face", "fusion"}
-    assert result["warnings"] == ["voice: it has no sound that can be read."]
+    assert result["warnings"] == ["voice: the file has no sound that can be read."]
     assert posted(server, ("a.mp4", video), modality="speech").status_code == 415
 
 

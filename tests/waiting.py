@@ -4,7 +4,7 @@ import time
 
 
 def until(met, *, seconds=90.0, pause=0.005, waiting=time.sleep):
-    """What ``met()`` answers as soon as it is true; ``waiting`` passes the time, for a page by its own clock."""
+    """What ``met()`` answers as soon as it is true; between two looks ``waiting`` passes time, in a page its own."""
     deadline = time.monotonic() + seconds
     while not (found := met()):
         assert time.monotonic() < deadline, f"not met within {seconds:g} s"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 from textwrap import wrap
@@ -17,7 +17,7 @@ from affekt.corpora import CORPORA
 from affekt.metrics.intervals import FEWEST_SPEAKERS
 from affekt.metrics.paired import Curve, Level, Point, Stress, main_of, main_of_chance
 from affekt.metrics.selective import lower_bound
-from affekt.train.recipe import load_recipe, recipe_digest
+from affekt.train.recipe import Recipe, Teaching, load_recipe, recipe_digest
 from affekt.types import Estimate
 from affekt.write.stress import condition_name, level_name
 from affekt.write.tables import interval
@@ -64,6 +64,7 @@ PROTOCOL_WAYS = ("none", "any", "neutral")
 MEASURES = ("UAR", "difference", "changed", "silent")
 EARLIER = "† By an earlier recipe than that of the model today."
 NINE = "--corpus NAME=PATH ..."
+TAUGHT = " --teacher WHISPER --unlabelled SPEECH"
 #: How it was, or is, chosen how far folds go from what the other corpora taught.
 HOW_FAR = {
     "voice": "how far is chosen inside of each fold, by one in five of its training speakers",
@@ -394,16 +395,25 @@ def paragraph(text: str) -> str:
 
 
 def command(kept: Kept, name: str) -> str:
-    """The command behind the figures of a file: a protocol's as often as it was repeated."""
+    """The command behind the figures of a file: a protocol's as often as it was repeated, and with its teacher."""
     rows = kept.get(name) if name.startswith("protocol-") else None
     seeds = max((row["seeds"] for row in rows), default=1) if isinstance(rows, list) else 1
-    return commands(model_of(kept))[name] + (f" --seeds {seeds}" if seeds > 1 else "")
+    recipe = load_recipe(model_of(kept))
+    is_taught = isinstance(recipe, Recipe) and recipe.distillation.steps > 0
+    taught = is_taught and rows and not earlier(kept, name.removeprefix("protocol-"))
+    words = commands(model_of(kept))[name].replace(" -o RUN", f"{TAUGHT if taught else ''} -o RUN")
+    return words + (f" --seeds {seeds}" if seeds > 1 else "")
 
 
-def earlier(kept: Kept, name: str) -> bool:
-    """Whether a protocol was run by another recipe than that of the model today."""
-    today = recipe_digest(load_recipe(model_of(kept)))
-    return any(row.get("recipe") != today for row in protocol_rows(kept, name))
+def earlier(kept: Kept, name: str) -> str:
+    """What to say of a protocol that was run by another recipe than that of the model today; nothing of today's."""
+    recipe = load_recipe(model_of(kept))
+    digests = {row.get("recipe") for row in protocol_rows(kept, name)}
+    if digests <= {recipe_digest(recipe)}:
+        return ""
+    if isinstance(recipe, Recipe) and digests == {recipe_digest(replace(recipe, distillation=Teaching()))}:
+        return "† without the teacher: "
+    return "† gives other figures today: "
 
 
 def made(kept: Kept, *names: str) -> list[str]:
@@ -415,8 +425,8 @@ def made(kept: Kept, *names: str) -> list[str]:
             remark = "not run: "
         elif other_model(kept, name):
             remark = "**of another model file than the card's; to be run again:** "
-        elif name.startswith("protocol-") and earlier(kept, name.removeprefix("protocol-")):
-            remark = "† gives other figures today: "
+        elif name.startswith("protocol-"):
+            remark = earlier(kept, name.removeprefix("protocol-"))
         lines[f"- {remark}`{command(kept, name)}`"] = None
     return list(lines)
 

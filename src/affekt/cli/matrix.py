@@ -131,7 +131,7 @@ def _taken(models: tuple[str, ...], readings: Readings, jobs: int, scale: str | 
                 found = evaluate(recognizer, replace(test_set, scale=limits), jobs=jobs, tick=tick)
             reports[Path(name).stem, corpus] = found.reports[CORPUS_LABELS]
             warnings += [f"left out: {failure.source}: {failure.reason}" for failure in found.failures]
-    return MatrixRun(f"Models: {', '.join(models)}", reports, (), tuple(dict.fromkeys(warnings)))
+    return MatrixRun(f"Models: {', '.join(models)}", reports, (), tuple(dict.fromkeys(warnings)), finished=True)
 
 
 def _page(run: MatrixRun) -> str:

@@ -94,7 +94,7 @@ def _bar(share: float, block: str) -> str:
 
 
 def _share(share: float) -> str:
-    return percent(share) if share >= 0.005 else ""
+    return percent(share) if share > 0.005 else ""
 
 
 def _most(part: Shares) -> Any:

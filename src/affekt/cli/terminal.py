@@ -110,7 +110,7 @@ def in_all(summary: Prediction, said: str) -> str:
 
 def percent(share: float) -> str:
     """A share of 1 as whole per cent; what there is a little of is not nothing."""
-    return "< 1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
+    return "< 1 %" if 0 < share <= 0.005 else f"{100 * share:.0f} %"
 
 
 def read_all(pairs: Sequence[str]) -> dict[str, tuple[Sample, ...]]:

@@ -181,8 +181,9 @@ def select_test_set(
         return replace(warned(found, NOT_KNOWN), held_out=False)
     if not learned:
         return replace(found, protocol=f"{found.protocol}; the model did not learn from {name}")
-    if names := set(card.data.get(name, {}).get("learned_from", ())):
-        return _beside(found, name, names, {sample.speaker for sample in samples})
+    named = [set(card.data[corpus].get("learned_from", ())) for corpus in learned if corpus]
+    if all(named):
+        return _beside(found, name, set().union(*named), {sample.speaker for sample in samples})
     if whole:
         sentence = f"the model learned from {name}, and all speakers are tested: those it was trained on, too."
         return replace(warned(found, sentence), stamps=("trained on these clips",), held_out=False)
@@ -201,14 +202,18 @@ def select_test_set(
 def _beside(found: TestSet, name: str, who: set[str], everybody: set[str | None]) -> TestSet:
     """The test set of a corpus of which a card names the speakers that the model learned from."""
     if strangers := sorted(who - everybody):
+        there = ", ".join(sorted(speaker for speaker in everybody if speaker is not None)[:3])
         sentence = (
-            f"the model's card names speakers that {name} does not have ({', '.join(strangers[:3])}; there are "
-            f"{', '.join(sorted(map(str, everybody))[:3])}): it may have been trained on the speakers tested."
+            f"the model's card names speakers that {name} does not have ({', '.join(strangers[:3])}; it has "
+            f"{f'speakers such as {there}' if there else 'no speakers'}): it may have been trained on the speakers "
+            "tested."
         )
         return replace(warned(found, sentence), held_out=False)
     if met := sorted(who & {str(sample.speaker) for sample in found.samples}):
         sentence = f"the model learned from {len(met)} of the speakers tested: {', '.join(met[:5])}."
         return replace(warned(found, sentence), stamps=("trained on these clips",), held_out=False)
+    if nobody := sum(sample.speaker is None for sample in found.samples):
+        return replace(warned(found, f"{nobody} clips have no speaker: {NOT_KNOWN}"), held_out=False)
     return replace(found, protocol=f"{found.protocol}; by its card the model learned from other speakers")
 
 

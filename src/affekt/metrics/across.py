@@ -23,8 +23,8 @@ class CrossCorpus:
         Of all the reports.
     chance : mapping of str to float
         UAR of guessing, of each tested corpus.
-    row : str
-        What a row is: ``trained on``, or ``model`` of models that were taken as they are.
+    finished : bool
+        Whether rows stand for models that were taken as they are.
     """
 
     trained: tuple[str, ...]
@@ -32,16 +32,17 @@ class CrossCorpus:
     recalls: Mapping[tuple[str, str], Estimate]
     stamps: tuple[str, ...] = ()
     chance: Mapping[str, float] | None = None
-    row: str = "trained on"
+    finished: bool = False
+
+    @property
+    def row(self) -> str:
+        """What a row is: the corpus that a model learned from, or a model that is finished."""
+        return "model" if self.finished else "trained on"
 
     @property
     def caption(self) -> str:
         """What the numbers are."""
-        rows = (
-            "models (rows) on corpora"
-            if self.row == "model"
-            else "training on one corpus (rows) and testing on another"
-        )
+        rows = "models (rows) on corpora" if self.finished else "training on one corpus (rows) and testing on another"
         return f"UAR of {rows} (columns), with 95 % intervals."
 
     @property
@@ -52,15 +53,15 @@ class CrossCorpus:
         return [(f"{self.row} / tested on", *self.tested), *body]
 
 
-def cross_corpus(reports: Mapping[tuple[str, str], Report], row: str = "trained on") -> CrossCorpus:
+def cross_corpus(reports: Mapping[tuple[str, str], Report], *, finished: bool = False) -> CrossCorpus:
     """Put the reports of models trained on one corpus and tested on another into a matrix of UAR.
 
     Parameters
     ----------
     reports : mapping of (trained, tested) to Report
         Where the two are the same, on other speakers of that corpus.
-    row : str
-        What a row is, ``trained on`` or ``model``.
+    finished : bool
+        Whether rows stand for models that were taken as they are.
 
     Returns
     -------
@@ -86,5 +87,5 @@ def cross_corpus(reports: Mapping[tuple[str, str], Report], row: str = "trained 
         {pair: report.metrics["UAR"] for pair, report in reports.items()},
         tuple(dict.fromkeys(stamp for report in reports.values() for stamp in report.stamps)),
         {tested: report.chance for (_, tested), report in reports.items() if report.chance is not None},
-        row,
+        finished,
     )

@@ -142,6 +142,7 @@ def _problems(card: Card) -> dict[str, bool]:
     lacking = ", ".join(
         name for name, entry in card.data.items() if not (isinstance(entry, Mapping) and told <= set(entry))
     )[:200]
+    wrong = "" if lacking else ", ".join(n for n, entry in card.data.items() if not _is_data_entry(entry))[:200]
     return {
         "a number is infinite or NaN, or a text has control characters": not all(
             _is_plain(value) for key, value in vars(card).items() if key != "recipe"
@@ -153,8 +154,8 @@ def _problems(card: Card) -> dict[str, bool]:
         f"baseline {card.baseline} is not between 0 and 65536": not 0 <= card.baseline <= 65_536,
         "input must be a table of what the model takes": not isinstance(card.input, Mapping),
         f"data must give clips, speakers and licence of each corpus, and {lacking} does not": bool(lacking),
-        "clips and speakers of data must be whole numbers, and learned_from the names of the speakers": not lacking
-        and not all(_is_material(entry) for entry in card.data.values()),
+        "clips and speakers of data must be whole numbers, and learned_from as many names as there are speakers; those "
+        f"of {wrong} are not": bool(wrong),
         "scores must give [value, low, high, n] of each metric of each corpus": not all(
             isinstance(entry, Mapping) and entry and all(_is_score(score) for score in entry.values())
             for entry in card.scores.values()
@@ -163,7 +164,7 @@ def _problems(card: Card) -> dict[str, bool]:
     }
 
 
-def _is_material(entry: Mapping[str, Any]) -> bool:
+def _is_data_entry(entry: Mapping[str, Any]) -> bool:
     who = entry.get("learned_from", [])
     counts = (entry["clips"], entry["speakers"])
     return all(type(n) is int and n >= 0 for n in counts) and _are_texts(who) and len(who) in (0, entry["speakers"])

@@ -48,7 +48,7 @@ def prediction_html(prediction: Prediction) -> str:
         bars.append(_bar((left, 0, share, 1), f'fill="{colour_of[label]}"', f"{label} {_percent(share)}"))
         left += share
     shown = sorted(p.scores.items(), key=lambda item: -item[1])
-    chips = [(label, _percent(share), f"color:{colour_of[label]}") for label, share in shown if share >= 0.005]
+    chips = [(label, _percent(share), f"color:{colour_of[label]}") for label, share in shown if share > 0.005]
     return f"<div>{head}{_svg(bars, LANE // 2) if bars else ''}{_chips(chips)}</div>"
 
 
@@ -195,7 +195,7 @@ def _text(text: str) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    return "< 1 %" if 0 < share <= 0.005 else f"{100 * share:.0f} %"
 
 
 def _clock(seconds: float, longest: float = 60.0) -> str:

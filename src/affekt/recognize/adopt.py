@@ -112,13 +112,13 @@ class Adoption:
             input={**sizes, "features": asdict(inputs)},
             temperature=self.temperature,
             threshold=self.threshold,
-            data={name: _material(entry) for name, entry in self.data.items()},
+            data={name: _data_entry(entry) for name, entry in self.data.items()},
             licence=self.licence,
             limits=(*self.limits, *ADOPTED),
         )
 
 
-def _material(entry: Any) -> Any:
+def _data_entry(entry: Any) -> Any:
     """What is known of a corpus that a model learned from; its speakers may be counted, or named."""
     if not isinstance(entry, Mapping) or not isinstance(who := entry.get("speakers"), list):
         return entry

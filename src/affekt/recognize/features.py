@@ -31,8 +31,13 @@ VERSION = 1
 #: Hertz that librosa brings every recording to, and with it most published features.
 USUAL_RATE = 22_050
 EMBEDDING = "embedding"
-#: What cards and recipes call a set.
-ALSO = {"mfcc-40-mean": "mfcc", "mfcc-40": "mfcc"}
+#: What cards and recipes call a set, and whether they mean it frame-wise.
+ALSO = {"mfcc-40-mean": ("mfcc", False), "mfcc-40": ("mfcc", True)}
+#: Why a set is refused, by whether frames were asked for.
+_OTHER_WAY = {
+    True: "{} is of whole clips; it has no frames.",
+    False: "{} is frame-wise; ask for frames (--frames, frames=True).",
+}
 #: What ``all`` stands for: per clip, and frame-wise nothing, as frames of different lengths make no table.
 ALL = ("usual-180", "usual-162", "mfcc", "egemaps", EMBEDDING)
 #: Seconds of which the spectrum is held in memory; an embedding takes any length.
@@ -49,8 +54,8 @@ class FeatureOptions:
     Parameters
     ----------
     sets : tuple of str
-        Names in ``affekt.speech.feature_columns.SETS``, ``embedding``, or ``all`` alone; ``mfcc-40-mean`` and
-        ``mfcc-40``, as cards call it, are ``mfcc``.
+        Names in ``affekt.speech.feature_columns.SETS``, ``embedding``, or ``all`` alone; ``mfcc-40-mean``, as
+        cards call it, is ``mfcc``, and ``mfcc-40`` is that with ``frames``.
     frames : bool
         A row per frame (of an embedding: per window of speech) instead of one per clip.
     sampling_rate : int
@@ -79,7 +84,10 @@ class FeatureOptions:
     cache: Path | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "sets", tuple(ALSO.get(name, name) for name in self.sets))
+        for name in self.sets:
+            if name in ALSO and ALSO[name][1] is not self.frames:
+                raise InputError(_OTHER_WAY[self.frames].format(name))
+        object.__setattr__(self, "sets", tuple(ALSO[name][0] if name in ALSO else name for name in self.sets))
         known = [*SETS, EMBEDDING, "all"]
         for name in self.sets:
             if name not in known:
@@ -94,9 +102,9 @@ class FeatureOptions:
         for name in self.sets:
             chosen = SETS.get(name)
             if chosen and self.frames and chosen.frames is None:
-                raise InputError(f"{name} is of whole clips; it has no frames.")
+                raise InputError(_OTHER_WAY[True].format(name))
             if chosen and not self.frames and chosen.clip is None:
-                raise InputError(f"{name} is frame-wise; ask for frames (--frames, frames=True).")
+                raise InputError(_OTHER_WAY[False].format(name))
         check_sampling_rate(self.sampling_rate)
         ReadOptions(self.channel, self.track)
 

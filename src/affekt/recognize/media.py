@@ -324,7 +324,7 @@ class Lanes:
             if isinstance(error, (AudioError, ImageError)) and not has_begun:
                 self.missing[name] = error
                 what = "pictures" if name == "face" else "sound"
-                self._said[name].append(f"{WORDS[name]}: it has no {what} that can be read.")
+                self._said[name].append(f"{WORDS[name]}: the file has no {what} that can be read.")
                 return
             self._failed.set()
             raise

@@ -98,7 +98,7 @@ class Shares:
         """What somebody who prints it wants to know: each label's share of what could be judged, the largest first."""
         said = {**self.share, "not sure": self.unsure_share}
         parts = [
-            f"{name} {'< 1' if share < 0.005 else round(100 * share)} %"
+            f"{name} {'< 1' if share <= 0.005 else round(100 * share)} %"
             for name, share in sorted(said.items(), key=lambda part: -part[1])
             if share
         ]

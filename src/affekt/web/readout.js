@@ -2,7 +2,7 @@
 
 import { element } from "./elements.js";
 import { t } from "./strings.js";
-import { answer, best, capital, clock, inside, labelled, percent, whoever } from "./words.js";
+import { answer, best, capital, clock, inside, labelled, percent, sharePercent, whoever } from "./words.js";
 
 /** Labels that are named of one place. */
 const MOST = 3;
@@ -36,7 +36,7 @@ export class Readout {
       const bin = bins.find((one) => one.start <= time && time < one.end);
       if (!bin) return [who, t(this.nothing), ""];
       const parts = Object.entries(bin.seconds).map(([label, seconds]) => [label, seconds / bin.spoken]);
-      const unsure = bin.unsure ? `${inside(t("answer.unsure"))} ${percent(bin.unsure / bin.spoken)}` : "";
+      const unsure = bin.unsure ? `${inside(t("answer.unsure"))} ${sharePercent(bin.unsure / bin.spoken)}` : "";
       return [who, "", [ranked(parts), unsure].filter(Boolean).join(", ")];
     });
     this.#show(place, t("time.span", { from: clock(start, 0), to: clock(start + step, 0) }), lines);
@@ -57,6 +57,6 @@ export class Readout {
 }
 
 function ranked(parts) {
-  const most = parts.filter(([, p]) => p >= 0.005).sort((a, b) => b[1] - a[1]);
+  const most = parts.filter(([, p]) => p > 0.005).sort((a, b) => b[1] - a[1]);
   return most.slice(0, MOST).map(([label, p]) => `${labelled(label, { within: true })} ${percent(p)}`).join(", ");
 }

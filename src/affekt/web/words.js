@@ -16,7 +16,7 @@ export function clock(seconds, digits = 1) {
 export const percent = (p) => `${Math.round(100 * p)} %`;
 
 /** Of a share: what there is a little of is not nothing. */
-export const sharePercent = (p) => (p > 0 && p < 0.005 ? "< 1 %" : percent(p));
+export const sharePercent = (p) => (p > 0 && p <= 0.005 ? "< 1 %" : percent(p));
 
 /** Words of a label or an answer as they stand inside a sentence. */
 export const inside = (words) => words.charAt(0).toLowerCase() + words.slice(1);

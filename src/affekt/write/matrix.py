@@ -38,27 +38,25 @@ class MatrixRun:
     labels : tuple of str
         Of all cells; empty where each corpus has its own.
     warnings : tuple of str
+    finished : bool
+        Whether models were taken as they are, not trained.
     """
 
     title: str
     reports: Mapping[tuple[str, str], Report]
     labels: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-
-    @property
-    def row(self) -> str:
-        """What a row is: the corpus that a model learned from, or a model that is finished."""
-        return "trained on" if self.labels else "model"
+    finished: bool = False
 
     @property
     def matrix(self) -> CrossCorpus:
         """The table of UAR."""
-        return cross_corpus(self.reports, self.row)
+        return cross_corpus(self.reports, finished=self.finished)
 
 
 def pair_rows(run: MatrixRun) -> list[tuple[object, ...]]:
     """One row per pair with its head."""
-    rows: list[tuple[object, ...]] = [(run.row, *PAIR_HEAD)]
+    rows: list[tuple[object, ...]] = [(run.matrix.row, *PAIR_HEAD)]
     for (trained, tested), report in run.reports.items():
         metrics = [interval(report.metrics[name]) for name in ("UAR", "WA", "macro F1")]
         chance = "-" if report.chance is None else f"{report.chance:.2f}"
@@ -71,7 +69,9 @@ def pair_rows(run: MatrixRun) -> list[tuple[object, ...]]:
 
 def number_rows(run: MatrixRun) -> list[tuple[object, ...]]:
     """One row per pair and dimension with its head, where corpora have numbers; nothing where they have none."""
-    rows: list[tuple[object, ...]] = [(run.row, "tested on", "dimension", "CCC", "RMSE", "pairs in order", "clips")]
+    rows: list[tuple[object, ...]] = [
+        (run.matrix.row, "tested on", "dimension", "CCC", "RMSE", "pairs in order", "clips")
+    ]
     for (trained, tested), report in run.reports.items():
         for name in DIMENSIONS:
             if found := report.metrics.get(f"CCC, {name}"):
@@ -84,7 +84,7 @@ def sentences(run: MatrixRun) -> list[str]:
     """What was done, in words, and what has to be said."""
     labels = f"{len(run.labels)} labels that all corpora have: {', '.join(run.labels)}." if run.labels else ""
     how = "UAR with 95 % intervals over speakers, where they are known."
-    if run.labels:  # of models that are finished nobody knows what a diagonal would be
+    if not run.finished:  # of models that are finished nobody knows what a diagonal would be
         how += " On the diagonal other speakers are tested."
     return [line for line in (f"{run.title}.", labels, how, *run.warnings) if line]
 
@@ -129,7 +129,8 @@ def to_latex(run: MatrixRun) -> str:
 
 def to_json(run: MatrixRun) -> str:
     """Everything as JSON text, with the whole report of each pair."""
-    pairs = [{"trained": a, "tested": b, "report": report_record(report)} for (a, b), report in run.reports.items()]
+    row = "model" if run.finished else "trained"
+    pairs = [{row: a, "tested": b, "report": report_record(report)} for (a, b), report in run.reports.items()]
     table: dict[str, Any] = {"schema": SCHEMA, "title": run.title, "labels": list(run.labels)}
     table |= {"warnings": list(run.warnings), "pairs": pairs}
     return json.dumps(table, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -141,7 +142,9 @@ def to_csv(run: MatrixRun) -> str:
     writer = csv.writer(file, lineterminator="\n")
     metrics = ("UAR", "WA", "macro F1")
     ends = [f"{name}{end}" for name in metrics for end in ("", " low", " high")]
-    writer.writerow(["trained", "tested", "clips", "speakers", *ends, "chance", "p", "stamps"])
+    writer.writerow(
+        ["model" if run.finished else "trained", "tested", "clips", "speakers", *ends, "chance", "p", "stamps"]
+    )
     for (trained, tested), report in run.reports.items():
         values = [round(x, 4) for name in metrics for e in [report.metrics[name]] for x in (e.value, e.low, e.high)]
         last = [report.chance, report.p_value, "; ".join(report.stamps)]
