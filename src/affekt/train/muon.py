@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from affekt.train.precision import is_bfloat16_fast
+
 #: Of the quintic iteration that carries all singular values near 1 (Jordan et al., Muon, 2024).
 QUINTIC = (3.4445, -4.7750, 2.0315)
 
@@ -74,7 +76,8 @@ def orthogonal(matrix: Tensor, iterations: int = 5) -> Tensor:
     one, three, five = QUINTIC
     tall = matrix.shape[0] > matrix.shape[1]
     x = (matrix.T if tall else matrix) / (matrix.norm() + 1e-7)
-    x = x.bfloat16()
+    if is_bfloat16_fast():
+        x = x.bfloat16()
     for _ in range(iterations):
         square = x @ x.T
         x = one * x + (three * square + five * square @ square) @ x

@@ -22,6 +22,7 @@ from affekt.train.face.detector_teacher import Taught
 from affekt.train.face.yolo_recipe import YoloRecipe
 from affekt.train.muon import Muon
 from affekt.train.pace import Pace
+from affekt.train.precision import half_precision
 from affekt.train.resumable import average
 
 #: Steps between two checkpoints, and between two lines of progress.
@@ -75,7 +76,7 @@ class DetectorRun:
                 group["lr"] = share * highest
         pictures = torch.stack([mosaic.picture for mosaic in mosaics])[:, None]
         self.network.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=schedule.bfloat16):
+        with half_precision(schedule.bfloat16):
             maps = self.network(normalised(pictures).to(memory_format=torch.channels_last))
         parts, loss = self.losses(flattened(maps), mosaics)
         for optimiser in self.optimisers:

@@ -24,6 +24,7 @@ from affekt.train.face.fer2013 import label_given_votes
 from affekt.train.face.recipe import FaceObjective, FaceRecipe, FaceSchedule
 from affekt.train.muon import Muon
 from affekt.train.pace import Pace
+from affekt.train.precision import half_precision
 from affekt.train.resumable import average, load_checkpoint, save_checkpoint
 
 
@@ -145,7 +146,7 @@ class FaceTrainer:
             level = (faces - faces.mean((1, 2), True)) / (faces.std((1, 2), keepdim=True) + 1)
             faces = 128 + 50 * (weight * level + (1 - weight) * level[partner])
             targets = targets.mixed(partner, share[:, None])
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.part.schedule.bfloat16):
+        with half_precision(self.part.schedule.bfloat16):
             logits, votes = self.network(faces)
         loss = face_loss((logits.float(), votes.float()), targets, self.part.objective.votes)
         self.network.zero_grad()

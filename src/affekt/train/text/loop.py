@@ -20,6 +20,7 @@ from affekt.text.network import TextNetwork
 from affekt.text.shape import DAIR
 from affekt.text.tokens import Vocabulary, first_tokens, grams_of
 from affekt.train.pace import Pace
+from affekt.train.precision import half_precision
 from affekt.train.resumable import average, load_checkpoint, save_checkpoint
 from affekt.train.text.recipe import TextRecipe
 from affekt.train.text.texts import Texts
@@ -230,7 +231,7 @@ class TextTrainer:
             average(self.averaged, self.network, step=step, decay=decay)
 
     def _answers(self, rows: Tensor) -> tuple[Tensor, ...]:
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.schedule.bfloat16):
+        with half_precision(self.schedule.bfloat16):
             found = answers(self.network, rows, unknown=self.recipe.network.unknown)
         return tuple(one.float() for one in found)
 

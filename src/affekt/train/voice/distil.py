@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from affekt.errors import InputError
 from affekt.train.muon import Muon
 from affekt.train.pace import Pace
+from affekt.train.precision import half_precision
 from affekt.train.recipe import Recipe
 from affekt.train.resumable import average, load_checkpoint, save_checkpoint
 from affekt.train.voice.clips import Clips
@@ -64,7 +65,7 @@ class Distiller(nn.Module):
 
     def forward(self, *sound: Tensor, mask: Tensor) -> Tensor:
         """Features, each (b, c, t), to the teacher's frames (b, values, t / 8)."""
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision():
             frames = self.network.encode(*sound, mask=mask)
         found: Tensor = self.translate(F.avg_pool1d(frames.float(), FRAMES))
         return found

@@ -20,6 +20,7 @@ from affekt.metrics.labels import unweighted_recall
 from affekt.speech.network import BASELINES, PooledNetwork
 from affekt.train.muon import Muon
 from affekt.train.pace import Pace
+from affekt.train.precision import half_precision
 from affekt.train.recipe import AnyVoice
 from affekt.train.resumable import average, load_checkpoint, save_checkpoint
 from affekt.train.voice.features import Features
@@ -302,7 +303,7 @@ class Trainer:
         """Loss of a batch, with other voices, masking, mixing of embeddings and the per-corpus heads."""
         objective, network = self.recipe.objective, self.network
         sound = changed((batch.sound, batch.mask), batch.speakers, self.recipe, rng)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.schedule.bfloat16):
+        with half_precision(self.recipe.schedule.bfloat16):
             frames = network.encode(*sound, mask=batch.mask)
         embedding = network.embed(frames.float(), batch.mask)
         allowed = self.allowed[batch.corpora]

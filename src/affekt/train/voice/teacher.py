@@ -21,6 +21,7 @@ from torch import Tensor
 
 from affekt.errors import InputError
 from affekt.speech.whisper.network import WHISPER_FRONT, WhisperFeatures, WhisperLayers, WhisperShape
+from affekt.train.precision import half_precision
 from affekt.train.voice.features import Measure
 
 Weights = Mapping[str, NDArray[np.floating]]
@@ -104,7 +105,7 @@ def encoded(layers: WhisperLayers) -> Measure:
     features, shape = WhisperFeatures(), layers.shape
 
     def run(signal: Tensor) -> tuple[Tensor]:
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision():
             return (layers(features(signal)).float(),)
 
     facts = {"encoder": digest(layers), "levels": shape.levels, "block": shape.block_frames}
