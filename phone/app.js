@@ -19,7 +19,7 @@ import { say, t } from "./strings.js";
 import { Timeline } from "./timeline.js";
 import { offerLanguage, offerTheme } from "./top.js";
 import { drawCard, drawSummary, pointed, summed } from "./voice-card.js";
-import { capital, clock, long } from "./words.js";
+import { clock, failure, long } from "./words.js";
 
 const find = (id) => document.getElementById(id);
 /** Hertz at which the browser decodes: then the resampling is ours, and the scores are those of Python. */
@@ -88,10 +88,10 @@ function finish(recording, { result, hops, seconds }) {
 
 function fail(recording, reason) {
   asked.delete(recording.number);
-  Object.assign(recording, { state: "failed", reason: capital(reason) });
+  Object.assign(recording, { state: "failed", reason });
   if (recorder?.recording === recording) stop();
   recording.over?.();
-  announce(`${recording.name}: ${recording.reason}`);
+  announce(`${recording.name}: ${failure(reason)}`);
 }
 
 // --- what is shown -------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ function announce(words) {
 
 function complain(words) {
   find("problem").hidden = !words;
-  find("problem-text").textContent = words;
+  find("problem-text").textContent = failure(words);
 }
 
 // --- speaking ------------------------------------------------------------------------------------
@@ -292,7 +292,7 @@ function lengthOf(address) {
 
 function cancel(recording) {
   if (asked.has(recording.number)) return worker.postMessage({ id: recording.number, type: "cancel" });
-  fail(recording, t("state.cancelled"));
+  fail(recording, "cancelled");
   drawChosen();
 }
 

@@ -308,6 +308,12 @@ def test_a_file_that_is_none_says_so_and_the_others_go_on(visit, clips, tmp_path
     assert "broken.wav" in rows.nth(0).inner_text()
     # The answers come in any order.
     tab.page.get_by_role("button", name="Try again").wait_for()
+    tab.page.locator("#failures-count").click()
+    assert "Is not a recording that can be read" in tab.text("#failures-list")
+    tab.page.select_option("#language", "de")
+    assert "Ist keine lesbare Aufnahme" in tab.text("#failures-list")
+    assert rows.nth(0).inner_text().count("Ist keine lesbare Aufnahme") == 1
+    assert tab.page.locator("#failures-list [lang=en]").count() == 0
     assert all("415" in said for said in tab.errors)
 
 

@@ -1,23 +1,36 @@
 """What the server says of answers, models and sessions, in the languages of the page: each sentence is in its table."""
 
 import ast
+import contextlib
+import io
 import itertools
+import re
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 import affekt
 from affekt.attendance import LAW
 from affekt.attendance.liveness import Liveness
 from affekt.attendance.session import STATUSES
+from affekt.errors import AudioError, ImageError
 from affekt.explain.attribution import Attribution
+from affekt.face.image import read_picture
 from affekt.face.quality import RATING as FACES
 from affekt.face.sightings import ENROLMENT, LOOK, gate_problems
+from affekt.face.video import Video
 from affekt.models.onnx import read_card
 from affekt.plot.colours import LABEL_COLOURS
 from affekt.recognize.fusion import disagreement
+from affekt.server.predict import ProgressTrace
+from affekt.server.refusals import Refusal
 from affekt.server.settings import STORED
+from affekt.server.slots import Slots
+from affekt.server.uploads import Upload
+from affekt.speech.audio import read
 from affekt.speech.quality import RATING as VOICES
 from affekt.text.stream import RATING as WORDS
 from affekt.timeline.quality import Rating
@@ -26,6 +39,8 @@ from tests.test_web_page import CHROMIUM, PATIENCE, QUIET, sync_api
 
 SOURCE = Path(affekt.__file__).parent
 LANGUAGES = ("de", "fr", "es")
+#: Sentences of which the code has the parts in another order, or which are the page's own.
+SAID_IN_PARTS = ("refused.cancelled", "warning.cut.promised", "warning.cut", "warning.silent", "warning.blind")
 #: Where models get what they are not for; found in the source, as training needs torch.
 CARDS = {
     "recognize/adopt.py": ("ADOPTED",),
@@ -89,9 +104,49 @@ def attendance():
         yield from (*problems, "; ".join(problems))
 
 
+def failures():
+    """Why a file cannot be read, as the page gets it: without the name, which stands before it."""
+    sound = io.BytesIO()
+    soundfile.write(sound, np.zeros(16_000, np.float32), 16_000, "PCM_16", format="WAV")
+    whole = sound.getvalue()
+    contents = {
+        "empty": b"", "garbage": b"garbage" * 99, "playlist": b"#EXTM3U\nx.wav\n", "head": whole[:30],
+        "none": whole[:44], "heic": b"\0\0\0\x18ftypheic" + bytes(40), "sound": whole,
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        for (name, content), reader in itertools.product(contents.items(), (read, read_picture, list_frames)):
+            path = Path(folder) / name
+            path.write_bytes(content)
+            try:
+                reader(path)
+            except (AudioError, ImageError) as error:
+                yield str(error).removeprefix(f"{path}: ")
+
+
+def list_frames(path):
+    with contextlib.ExitStack() as stack:
+        return list(Video(path, stack).frames())
+
+
+def refusals():
+    """What a server says that has no room, and in which a request is too long."""
+    for share, client in ((0.5, "me"), (1.0, "you")):
+        slots = Slots(2, "requests", share=share)
+        with slots.one("me"), contextlib.ExitStack() as stack:
+            if share == 1.0:
+                stack.enter_context(slots.one("me"))
+            with pytest.raises(Refusal) as found:
+                slots.check(client)
+            yield found.value.reason
+    for instead in ("", "; POST /v1/jobs takes up to 21600 s"):
+        with pytest.raises(Refusal) as found:
+            ProgressTrace(Upload("a.wav", io.BytesIO(), 0), 60.0, lambda share: None, instead=instead).check(61.0)
+        yield found.value.reason.removeprefix("a.wav: ")
+
+
 SENTENCES = {
     "reasons": reasons, "contradictions": contradictions, "limits": limits, "maps": maps, "attendance": attendance,
-    "notice": lambda: [STORED],
+    "notice": lambda: [STORED], "failures": failures, "refusals": refusals,
 }  # fmt: skip
 
 
@@ -129,6 +184,17 @@ def test_whatever_the_server_says_is_said_in_the_language_of_the_page(page, kind
     told = page.evaluate(TRANSLATED, [language, sentences])
     assert [words for words, (_, foreign) in zip(sentences, told, strict=True) if foreign] == []
     assert not [words for words, _ in told if "{" in words or "undefined" in words]
+
+
+def test_failures_refusals_and_warnings_of_the_table_are_those_of_the_code():
+    table = (SOURCE / "web" / "strings.js").read_text(encoding="utf-8")
+    source = "".join(path.read_text(encoding="utf-8") for path in sorted(SOURCE.rglob("*.py")))
+    source = re.sub(r'"\s+f?"', "", source)  # one sentence, over several lines
+    for key, words in re.findall(r'"said\.((?:file|refused|warning)\.[\w.]+)": \{ en: "(.+?)", de:', table):
+        if key in SAID_IN_PARTS:
+            continue
+        parts = [part.rstrip(" (.") for part in re.split(r"\{\w+\}|\. |[:;] ", words)]
+        assert all(part in source for part in parts), key
 
 
 def test_what_is_filled_in_is_kept_and_labels_are_translated(page):

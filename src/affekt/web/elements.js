@@ -1,5 +1,7 @@
 // Elements made in scripts. Names are text: they go into text nodes, never into markup.
 
+import { failure } from "./words.js";
+
 /** An element with properties and children; a string is text, what is null is left out. */
 export function element(tag, properties = {}, ...children) {
   const { data = {}, ...rest } = properties;
@@ -40,7 +42,7 @@ export function ask(dialog, act) {
           dialog.close();
           done(made ?? true);
         } catch (problem) {
-          wrong.textContent = problem.message;
+          wrong.textContent = failure(problem.message);
         } finally {
           sender.disabled = false;
         }

@@ -4,7 +4,8 @@ import { mostFrequent, shares } from "./bins.js";
 import { lead } from "./shares.js";
 import { button, element } from "./elements.js";
 import { say, t, write } from "./strings.js";
-import { answer, best, long, percent, tintChip } from "./words.js";
+import { isForeign } from "./said.js";
+import { answer, best, failure, long, percent, tintChip } from "./words.js";
 
 /** Draw the list; `acts` has choose(recording), retry(recording) and cancel(recording). */
 export function drawRecordings(list, recordings, { chosen, acts }) {
@@ -40,7 +41,7 @@ function standsFor({ summary, segments, nothing = "answer.none.speech" }) {
 
 /** Where a recording stands, in words. */
 export function standing({ state, reason, progress, summary, segments, duration, nothing = "answer.none.speech" }) {
-  if (state === "failed") return reason;
+  if (state === "failed") return failure(reason);
   if (state === "running" && progress) return `${t("state.running")}, ${percent(progress)}`;
   if (state !== "done") return t(`state.${state}`);
   const sure = best(summary) ? ` ${percent(summary.confidence)}` : "";
@@ -59,7 +60,7 @@ export function drawFailures(recordings, { count, failures, summary, list, all }
   failures.hidden = !failed.length;
   if (!failed.length) return;
   say(summary, failed.length === 1 ? "failures.one" : "failures.many", { n: failed.length });
-  list.replaceChildren(...failed.map(({ name, reason }) => element("li", {}, element("strong", {}, name), element("span", { lang: "en" }, reason))));
+  list.replaceChildren(...failed.map(({ name, reason }) => element("li", {}, element("strong", {}, name), element("span", isForeign(reason) ? { lang: "en" } : {}, failure(reason)))));
   const again = failed.filter(({ file }) => file);
   all.hidden = !again.length;
   all.onclick = () => again.forEach(retry);

@@ -17,7 +17,7 @@ import { Timeline } from "./timeline.js";
 import { askToken, offerLanguage, offerTheme } from "./top.js";
 import { Uploads } from "./uploads.js";
 import { drawCard, drawSummary, pointed, summed } from "./voice-card.js";
-import { answer, clock, long, percent, whoever } from "./words.js";
+import { answer, clock, failure, long, percent, whoever } from "./words.js";
 
 const find = (id) => document.getElementById(id);
 const api = new Api();
@@ -94,7 +94,7 @@ function announce(words) {
 
 function complain(words, retry = null) {
   find("problem").hidden = !words;
-  find("problem-text").textContent = words;
+  find("problem-text").textContent = failure(words);
   find("problem-retry").hidden = !retry;
   find("problem-retry").onclick = retry;
 }
@@ -240,7 +240,7 @@ uploads.addEventListener("changed", ({ detail: recording }) => {
   if (recording === chosen && recording.state !== "waiting") timeline.show(recording);
   if (recordings.includes(recording)) drawChosen();
   if (recording.state === "done") announce(`${recording.name}: ${summed(recording)}`);
-  if (recording.state === "failed") announce(`${recording.name}: ${recording.reason}`);
+  if (recording.state === "failed") announce(`${recording.name}: ${failure(recording.reason)}`);
 });
 find("files").addEventListener("change", ({ target }) => {
   sort([...target.files]);

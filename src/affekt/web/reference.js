@@ -4,6 +4,7 @@ import { Recorder } from "./recorder.js";
 import { Samples } from "./samples.js";
 import { say, t, write } from "./strings.js";
 import { wav } from "./wav.js";
+import { failure } from "./words.js";
 
 const SECONDS = 10;
 
@@ -66,7 +67,7 @@ export class Reference {
       await recorder.start();
     } catch (problem) {
       this.#idle();
-      write(this.#find("state"), problem.message);
+      write(this.#find("state"), failure(problem.message));
     }
   }
 
@@ -87,7 +88,7 @@ export class Reference {
       this.#say("reference.used", { model: this.model(), seconds: seconds.toFixed(1), minutes: Math.round(expires / 60) });
       this.changed();
     } catch (problem) {
-      write(this.#find("state"), problem.message);
+      write(this.#find("state"), failure(problem.message));
     }
   }
 

@@ -4,6 +4,7 @@ import { save } from "./download.js";
 import { ask, button, element, name } from "./elements.js";
 import { Film } from "./film.js";
 import { translated } from "./said.js";
+import { failure } from "./words.js";
 import { say, t } from "./strings.js";
 
 const find = (id) => document.getElementById(id);
@@ -162,7 +163,7 @@ export class RosterView extends EventTarget {
       take.disabled = !(await this.film.open());
     } catch (problem) {
       agree.checked = false;
-      find("enrol-form").querySelector(".wrong").textContent = problem.message;
+      find("enrol-form").querySelector(".wrong").textContent = failure(problem.message);
     }
   }
 

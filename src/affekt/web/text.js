@@ -11,7 +11,7 @@ import { setName } from "./settings.js";
 import { translated } from "./said.js";
 import { say, t, write } from "./strings.js";
 import { Uploads } from "./uploads.js";
-import { answer, best, capital, clock, labelled, percent, strength, tintChip } from "./words.js";
+import { answer, best, capital, clock, failure, labelled, percent, strength, tintChip } from "./words.js";
 
 const SETS = ["goemotions", "four", "ekman", "valence"];
 /** Sentences that are shown of one text; files hold them all. */
@@ -106,7 +106,7 @@ export class Texts {
     this.uploads.addEventListener("changed", ({ detail }) => {
       if (detail === this.#shown) this.#choose(detail);
       else this.#drawList();
-      if (detail.state === "failed") this.page.announce(`${detail.name}: ${detail.reason}`);
+      if (detail.state === "failed") this.page.announce(`${detail.name}: ${failure(detail.reason)}`);
     });
     find("files").addEventListener("change", ({ target }) => {
       this.take(target.files);
@@ -160,7 +160,7 @@ export class Texts {
       reading.take(results[0]);
       this.page.announce(summed(reading));
     } catch (problem) {
-      Object.assign(reading, { state: "failed", reason: capital(problem.message) });
+      Object.assign(reading, { state: "failed", reason: problem.message });
       this.page.complain(problem.message);
     }
     if (reading === this.#shown) this.#choose(reading);
@@ -186,10 +186,10 @@ export class Texts {
     find("empty").hidden = isDone && reading.segments.length > 0;
     if (reading) say(find("empty"), isDone ? "text.none" : reading.state === "failed" ? "text.unreadable" : "now.working");
     find("summary").textContent = isDone ? summed(reading) : "";
-    const remarks = [...(reading?.warnings ?? []), ...(reading?.unweighed ? [t("text.unweighed", { reason: reading.unweighed })] : [])];
+    const remarks = [...(reading?.warnings ?? []), ...(reading?.unweighed ? [t("text.unweighed", { reason: translated(reading.unweighed) })] : [])];
     if (reading?.segments.length > MOST) remarks.push(t("text.first", { most: MOST, n: reading.segments.length }));
     find("warnings").hidden = !remarks.length;
-    find("warnings").replaceChildren(...remarks.map((words) => element("li", {}, words)));
+    find("warnings").replaceChildren(...remarks.map((words) => element("li", {}, translated(words))));
     find("sentences").replaceChildren(...(reading?.segments ?? []).slice(0, MOST).map((segment) => this.#sentence(segment)));
     const note = reading?.segments.find((segment) => segment.explanation)?.explanation.note;
     find("legend").hidden = !note;

@@ -5,10 +5,11 @@ import { download, offerDownloads } from "./download.js";
 import { element } from "./elements.js";
 import { videoActs } from "./keys.js";
 import { drawRecordings } from "./list.js";
+import { translated } from "./said.js";
 import { Segments } from "./segments.js";
 import { say, t, write } from "./strings.js";
 import { Uploads } from "./uploads.js";
-import { whoever } from "./words.js";
+import { failure, whoever } from "./words.js";
 
 /** People who can be chosen at a time. */
 const MOST = 24;
@@ -171,7 +172,7 @@ export class Visual {
     this.segments.mark(one.still ? -1 : this.time);
     this.find("results-summary").textContent = one.summary ? this.summed(one) : "";
     this.find("warnings").hidden = !one.warnings.length;
-    this.find("warnings").replaceChildren(...one.warnings.map((words) => element("li", {}, words)));
+    this.find("warnings").replaceChildren(...one.warnings.map((words) => element("li", {}, translated(words))));
     for (const button of this.find("downloads").children) button.disabled = one.state !== "done";
   }
 
@@ -240,7 +241,7 @@ export class Visual {
       if (one === this.shown) this.choose(one);
       else this.drawList();
       if (one.state === "done") page.announce(`${one.name}: ${this.summed(one)}`);
-      if (one.state === "failed") page.announce(`${one.name}: ${one.reason}`);
+      if (one.state === "failed") page.announce(`${one.name}: ${failure(one.reason)}`);
     });
     this.find("files").addEventListener("change", ({ target }) => {
       this.take([...target.files]);

@@ -3,6 +3,7 @@
 import { mostFrequent, shares } from "./bins.js";
 import { isLong } from "./long.js";
 import { element } from "./elements.js";
+import { translated } from "./said.js";
 import { lead, shareParts } from "./shares.js";
 import { say, t, write } from "./strings.js";
 import { answer, best, capital, labelled, percent, sharePercent, strength, tintChip, whoever, why } from "./words.js";
@@ -88,6 +89,6 @@ export function drawShares(root, recording) {
 export function drawSummary(recording) {
   find("results-summary").textContent = recording.summary ? summed(recording) : "";
   find("warnings").hidden = !recording.warnings.length;
-  find("warnings").replaceChildren(...recording.warnings.map((words) => element("li", {}, words)));
+  find("warnings").replaceChildren(...recording.warnings.map((words) => element("li", {}, translated(words))));
   drawShares(find("shares"), recording);
 }

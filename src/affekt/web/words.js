@@ -18,6 +18,9 @@ export const percent = (p) => `${Math.round(100 * p)} %`;
 /** Of a share: what there is a little of is not nothing. */
 export const sharePercent = (p) => (p > 0 && p <= 0.005 ? "< 1 %" : percent(p));
 
+/** Why something failed, as a sentence of the page: what the server said, or what the page says itself. */
+export const failure = (reason) => capital(translated(reason));
+
 /** Words of a label or an answer as they stand inside a sentence. */
 export const inside = (words) => words.charAt(0).toLowerCase() + words.slice(1);
 
