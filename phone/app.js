@@ -292,7 +292,7 @@ function lengthOf(address) {
 
 function cancel(recording) {
   if (asked.has(recording.number)) return worker.postMessage({ id: recording.number, type: "cancel" });
-  fail(recording, "cancelled");
+  fail(recording, "cancelled.");
   drawChosen();
 }
 

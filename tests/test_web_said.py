@@ -40,7 +40,14 @@ from tests.test_web_page import CHROMIUM, PATIENCE, QUIET, sync_api
 SOURCE = Path(affekt.__file__).parent
 LANGUAGES = ("de", "fr", "es")
 #: Sentences of which the code has the parts in another order, or which are the page's own.
-SAID_IN_PARTS = ("refused.cancelled", "warning.cut.promised", "warning.cut", "warning.silent", "warning.blind")
+SAID_IN_PARTS = (
+    "refused.cancelled",
+    *(f"refused.busy.{what}{whose}" for what in ("requests", "jobs", "streams") for whose in ("", ".yours")),
+    "warning.cut.promised",
+    "warning.cut",
+    "warning.silent",
+    "warning.blind",
+)
 #: Where models get what they are not for; found in the source, as training needs torch.
 CARDS = {
     "recognize/adopt.py": ("ADOPTED",),

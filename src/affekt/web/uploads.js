@@ -2,7 +2,7 @@
 
 import { Recording } from "./recording.js";
 import { t } from "./strings.js";
-import { translated } from "./said.js";
+import { failure } from "./words.js";
 
 const AT_ONCE = 2;
 /** Bytes from which a file is a job. */
@@ -46,7 +46,7 @@ export class Uploads extends EventTarget {
   cancel(recording) {
     this.#waiting = this.#waiting.filter((r) => r !== recording);
     this.#running.get(recording)?.abort();
-    if (recording.state === "waiting") this.#fail(recording, "cancelled");
+    if (recording.state === "waiting") this.#fail(recording, "cancelled.");
   }
 
   #queue(recording, fields) {
@@ -84,7 +84,7 @@ export class Uploads extends EventTarget {
       this.#tell(recording);
     } catch (problem) {
       const reason = problem.message.replace(`${recording.name}: `, "");
-      this.#fail(recording, problem.name === "AbortError" ? "cancelled" : reason);
+      this.#fail(recording, problem.name === "AbortError" ? "cancelled." : reason);
     }
   }
 
@@ -111,7 +111,7 @@ export class Uploads extends EventTarget {
     const { earlier } = recording;
     Object.assign(recording, earlier ? { ...earlier, earlier: null, state: "done" } : { state: "failed", reason });
     this.#tell(recording);
-    if (earlier) this.dispatchEvent(new CustomEvent("refused", { detail: `${recording.name}: ${translated(reason)}` }));
+    if (earlier) this.dispatchEvent(new CustomEvent("refused", { detail: `${recording.name}: ${failure(reason)}` }));
   }
 
   #tell(recording) {
