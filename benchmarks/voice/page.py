@@ -193,6 +193,7 @@ def commands(model: str) -> dict[str, str]:
         **{f"protocol-{name}": f"affekt protocol {name} --recipe {model} {NINE} {noises}" for name in PLANS},
         "calibrate": calibrate,
         "fairness": calibrate,
+        "daily": f"affekt evaluate {model} --corpus emospeech=PATH --format json",
         "stress": f"affekt stress {model} {NINE} --sounds ESC-10 --format json",
         "out-of-domain": f"python benchmarks/out_of_domain.py --sounds ESC-10 --model {model} --output FILE.json",
         "reference": f"python benchmarks/reference.py --corpora SPEECH --model {model} --output FILE.json",

@@ -1,7 +1,7 @@
 """The evaluation of `voice` and `voice-small`: measures one, keeps the figures, and writes its card page from them.
 
     python benchmarks/voice/run.py run --model MODEL --corpora SPEECH [--sounds ESC-10] [--old BEFORE.onnx]
-        [--protocols RUN] [--only STEP]
+        [--daily EMOSPEECH] [--protocols RUN] [--only STEP]
     python benchmarks/voice/run.py write --model MODEL
 
 SPEECH holds the folders of the corpora by name. BEFORE.onnx is the model that it stands beside: of `voice` it is
@@ -61,6 +61,7 @@ class Job:
     clips: int | None
     jobs: int
     keep: Path
+    daily: Path | None = None
 
     def pairs(self) -> list[str]:
         """The options --corpus of all nine corpora."""
@@ -103,6 +104,12 @@ def step_old(job: Job) -> dict[str, Any]:
     """The model before on the same clips, and how much better this one is, in pairs."""
     words = ["evaluate", str(_needed(job.old)), *job.pairs(), "--compare", job.model, "--format", "json"]
     return {"evaluate-old": evaluation(affekt_json([*words, "--jobs", str(job.jobs)]))}
+
+
+def step_daily(job: Job) -> dict[str, Any]:
+    """Commands that people called at home, in streets and over the web: a corpus that nothing was learned from."""
+    words = ["evaluate", job.model, "--corpus", f"emospeech={_needed(job.daily)}", "--format", "json"]
+    return {"daily": evaluation(affekt_json([*words, "--jobs", str(job.jobs)]))}
 
 
 def step_stress(job: Job) -> dict[str, Any]:
@@ -156,6 +163,7 @@ STEPS: Mapping[str, Callable[[Job], dict[str, Any]]] = {
     **{f"evaluate-{way}": lambda job, way=way: step_evaluate(job, way) for way in WAYS},
     "evaluate-old": step_old,
     "calibrate": step_selective,
+    "daily": step_daily,
     "stress": step_stress,
     "out-of-domain": step_out_of_domain,
     "reference": step_reference,
@@ -460,6 +468,7 @@ def main() -> None:
 @click.option("--sounds", type=click.Path(exists=True, path_type=Path), help="Folder of ESC-10.")
 @click.option("--model", default="voice", show_default=True, help="With --keep also a FILE.onnx that may follow it.")
 @click.option("--old", type=click.Path(exists=True, path_type=Path), help="ONNX file of the model before.")
+@click.option("--daily", type=click.Path(exists=True, path_type=Path), help="Folder of EmoSpeech.")
 @click.option("--protocols", type=click.Path(exists=True, path_type=Path), help="Where affekt protocol wrote its JSON.")
 @click.option("--only", multiple=True, type=click.Choice([*STEPS, "protocols"]), help="By default all that can be run.")
 @click.option("--clips", type=int, help="Of each corpus, for stress, reference, calibrate: to try them.")
