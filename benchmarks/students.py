@@ -144,20 +144,31 @@ def draw(rows: Sequence[dict[str, Any]], file: Path) -> None:
             chosen = [row for row in rows if row["kind"] == kind]
             where, found = [row["products, M"] for row in chosen], [row["UAR"][name] for row in chosen]
             ends = np.abs(np.array([[e[0] - e[1], e[2] - e[0]] for e in found]).T)
-            words = {"student": "taught network", "layer": "Whisper's layers", "untaught": "the same, untaught"}[kind]
+            words = {"student": "taught network", "layer": "Whisper, layers 1 to 3", "untaught": "the same, untaught"}[
+                kind
+            ]
             ax.errorbar(where, [e[0] for e in found], ends, color=colour, marker=mark, capsize=3, lw=1.2, label=words)
             for x, e, row in zip(where, found, chosen, strict=True):
-                text = row["name"].removesuffix(", untaught").replace("Whisper, ", "")
-                ax.annotate(text, (x, e[0]), (5, -11), textcoords="offset points", fontsize=8, color=colour)
+                text = row["name"].removesuffix(", untaught").removeprefix("Whisper, layer ")
+                ax.annotate(
+                    text,
+                    (x, e[0]),
+                    (5, -12),
+                    textcoords="offset points",
+                    fontsize=8,
+                    color=colour,
+                )
         ax.set(xscale="log", xlabel="million products for a second of sound", xlim=(4, 1500))
         ax.set_title(
             {"left out, mean": "Corpora never met, four labels"}.get(name, f"{name}, eight labels"), fontsize=10
         )
         ax.grid(alpha=0.3)
         ax.axhline(0.25 if "left" in name else 0.125, color="#999999", lw=0.8, ls=":")
-    figure.axes[0].set_ylabel("UAR of a logistic regression, 95 % intervals over speakers")
+    figure.axes[0].set_ylabel("UAR; 95 % intervals over speakers")
     figure.axes[0].legend(fontsize=8, loc="lower right")
-    figure.suptitle(f"What {rows[0]['steps']} steps under Whisper's layers carry over, without a label", fontsize=11)
+    figure.suptitle(
+        f"Logistic regression on frozen frames, taught by Whisper's layers for {rows[0]['steps']} steps", fontsize=11
+    )
     figure.savefig(file, dpi=150)
 
 
