@@ -167,7 +167,8 @@ def draw(rows: Sequence[dict[str, Any]], file: Path) -> None:
     figure.axes[0].set_ylabel("UAR; 95 % intervals over speakers")
     figure.axes[0].legend(fontsize=8, loc="lower right")
     figure.suptitle(
-        f"Logistic regression on frozen frames, taught by Whisper's layers for {rows[0]['steps']} steps", fontsize=11
+        f"Logistic regression on frozen frames, taught by Whisper's layers for {max(row['steps'] for row in rows)} steps",
+        fontsize=11,
     )
     figure.savefig(file, dpi=150)
 
@@ -227,11 +228,12 @@ def measured(
             cost["products, M"] /= 3.2
             columns = np.arange((layer - 1) * shape.channels, layer * shape.channels)
             values = frames[:, np.concatenate([columns, columns + LAYERS * shape.channels])]
-            row = {"name": f"Whisper, layer {layer}", "kind": "layer", "steps": steps, **cost}
+            row = {"name": f"Whisper, layer {layer}", "kind": "layer", "steps": 0, **cost}
             yield row | {"UAR": figures(values, samples)}
         return
     taught = size != UNTAUGHT
     recipe = recipe_of(size, steps)
+    torch.manual_seed(recipe.seed)
     network, told = network_of(recipe), list[str]()
     if taught:
         folder = output / f"{size.split()[0]}-{steps}"
@@ -249,7 +251,7 @@ def measured(
     network.eval()
     cost = cost_of(lambda: network.encode(torch.zeros(1, 64, 300), torch.zeros(1, 48, 300)), network)
     cost["products, M"] /= 3
-    row = {"name": size, "kind": "student" if taught else "untaught", "steps": steps, **cost}
+    row = {"name": size, "kind": "student" if taught else "untaught", "steps": steps if taught else 0, **cost}
     row["told"] = next((line for line in reversed(told) if "unexplained" in line), "")
     yield row | {"UAR": figures(pooled(student_frames(network, clips, cache)), samples)}
 

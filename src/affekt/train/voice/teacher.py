@@ -101,7 +101,7 @@ def digest(layers: WhisperLayers) -> str:
 
 
 def encoded(layers: WhisperLayers) -> Measure:
-    """Frames of a frozen encoder, the mean over four of them, computed in bfloat16."""
+    """Frames of a frozen encoder, the mean over four of them, in half precision where that is fast."""
     features, shape = WhisperFeatures(), layers.shape
 
     def run(signal: Tensor) -> tuple[Tensor]:
