@@ -166,8 +166,9 @@ def draw(rows: Sequence[dict[str, Any]], file: Path) -> None:
         ax.axhline(0.25 if "left" in name else 0.125, color="#999999", lw=0.8, ls=":")
     figure.axes[0].set_ylabel("UAR; 95 % intervals over speakers")
     figure.axes[0].legend(fontsize=8, loc="lower right")
+    steps = max(row["steps"] for row in rows)
     figure.suptitle(
-        f"Logistic regression on frozen frames, taught by Whisper's layers for {max(row['steps'] for row in rows)} steps",
+        f"Logistic regression on frozen frames, taught by Whisper's layers for {steps} steps",
         fontsize=11,
     )
     figure.savefig(file, dpi=150)
