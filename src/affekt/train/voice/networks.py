@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from affekt.speech.network import PooledNetwork, VoiceNetwork, VoiceShape
 from affekt.speech.whisper.network import EncodedVoice, WhisperShape, WhisperVoice
 from affekt.train.recipe import AnyVoice, Recipe, WhisperRecipe
@@ -16,7 +18,10 @@ def network_of(recipe: AnyVoice) -> PooledNetwork:
     """The network of a recipe, its weights as they are at random."""
     if isinstance(recipe, WhisperRecipe):
         return (EncodedVoice if recipe.frozen else WhisperVoice)(shape_of(recipe))
-    return VoiceNetwork(VoiceShape(recipe.labels, recipe.corpora, **vars(recipe.network)))
+    network = VoiceNetwork(VoiceShape(recipe.labels, recipe.corpora, **vars(recipe.network)))
+    # Channels last in memory: a training step in float32 takes a sixth less.
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stubs lack that form
+    return network
 
 
 def shape_of(recipe: WhisperRecipe) -> WhisperShape:
