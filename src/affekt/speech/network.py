@@ -7,6 +7,7 @@ cutting a long signal with enough context on both sides gives the same numbers.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import gcd
 
 import numpy as np
 import torch
@@ -314,7 +315,8 @@ class PooledNetwork(nn.Module):
         weights = self.weights(frames)
         weighted = frames * weights.repeat_interleave(frames.shape[1] // weights.shape[1], dim=1)
         stack = F.pad(torch.cat([weighted, weighted * frames, weights], dim=1), (0, size - 1))
-        pooled = F.avg_pool1d(stack, size, hop).transpose(1, 2)
+        step = gcd(size, hop)  # what windows share is added up once
+        pooled = F.avg_pool1d(F.avg_pool1d(stack, step), size // step, hop // step).transpose(1, 2)
         sums, totals = pooled.split([2 * frames.shape[1], weights.shape[1]], dim=-1)
         flat = self._embedding(sums.flatten(0, 1), totals.flatten(0, 1))
         found: Tensor = flat.unflatten(0, pooled.shape[:2])

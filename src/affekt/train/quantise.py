@@ -12,7 +12,7 @@ GPTQ, 2023).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from affekt._files import atomic_write
 from affekt._optional import require
 
 #: Smallest matrix that is worth it, in weights.
@@ -59,13 +58,13 @@ class Product:
     seen: Seen
 
 
-def quantise(path: Path, part: str, recordings: Sequence[tuple[NDArray[np.float32], ...]]) -> int:
-    """Rewrite a model file with its large matrix products in int8.
+def quantise_products(model: Any, part: str, recordings: Sequence[tuple[NDArray[np.float32], ...]]) -> Any:
+    """A graph with its large matrix products in int8.
 
     Parameters
     ----------
-    path : Path
-        An ONNX file in float32; replaced.
+    model : onnx.ModelProto
+        In float32; changed.
     part : str
         Of the network: the name of the module whose products are rewritten.
     recordings : sequence of tuples of float32 arrays
@@ -73,11 +72,9 @@ def quantise(path: Path, part: str, recordings: Sequence[tuple[NDArray[np.float3
 
     Returns
     -------
-    int
-        How many products were rewritten.
+    onnx.ModelProto
     """
     onnx = require("onnx", extra="train")
-    model = onnx.load_from_string(path.read_bytes())
     products = _products(onnx, model, part, recordings)
     replaced: list[Any] = []
     for node in model.graph.node:
@@ -89,12 +86,10 @@ def quantise(path: Path, part: str, recordings: Sequence[tuple[NDArray[np.float3
     kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
     del model.graph.initializer[:]
     model.graph.initializer.extend(kept)
-    with atomic_write(path, "wb") as file:
-        file.write(model.SerializeToString())
-    return len(products)
+    return model
 
 
-def quantise_convolutions(model: Any, recordings: Iterable[Mapping[str, NDArray[np.float32]]]) -> Any:
+def quantise_convolutions(model: Any, recordings: Iterable[tuple[NDArray[np.float32], ...]]) -> Any:
     """A graph with its large convolutions in int8, by ONNX Runtime's static quantisation.
 
     Each output channel of a convolution has a scale of its own. Depthwise
@@ -104,8 +99,8 @@ def quantise_convolutions(model: Any, recordings: Iterable[Mapping[str, NDArray[
     ----------
     model : onnx.ModelProto
         In float32.
-    recordings : iterable of mappings
-        Inputs of the graph, by name, to see the ranges of activations on.
+    recordings : iterable of tuples of float32 arrays
+        Inputs of the graph to see the ranges of activations on; each is run by itself.
 
     Returns
     -------
@@ -121,19 +116,25 @@ def quantise_convolutions(model: Any, recordings: Iterable[Mapping[str, NDArray[
 
         def get_next(self) -> dict[str, NDArray[np.float32]] | None:
             found = next(self.left, None)
-            return None if found is None else dict(found)
+            return None if found is None else dict(zip(inputs, found, strict=True))
 
+    inputs, card = [entry.name for entry in model.graph.input], list(model.metadata_props)
     _name_copies(model.graph)
     add_pre_process_metadata(model)  # the exporter folded what could be folded; else it is advised to
     sizes = {tensor.name: int(np.prod(tensor.dims)) for tensor in model.graph.initializer}
     large = [n.name for n in model.graph.node if n.op_type == "Conv" and sizes.get(n.input[1], 0) >= LEAST_FILTERS]
+    if not large:  # which the runtime would take for all of them
+        return model
     with TemporaryDirectory() as folder:
         path = Path(folder) / "int8.onnx"
         # Weights of seven bits, as LARGEST says; activations without a sign, for with one it is slower than float32.
         options = {"per_channel": True, "reduce_range": True, "weight_type": QuantType.QInt8}
         options["activation_type"] = QuantType.QUInt8
         quantize_static(model, path, Reader(), quant_format=QuantFormat.QDQ, nodes_to_quantize=large, **options)
-        return require("onnx", extra="train").load_from_string(path.read_bytes())
+        found = require("onnx", extra="train").load_from_string(path.read_bytes())
+    del found.metadata_props[:]
+    found.metadata_props.extend(card)
+    return found
 
 
 def _name_copies(graph: Any) -> None:

@@ -63,7 +63,7 @@ def export_faces(ensemble: FaceEnsemble, card: Card, path: Path, *, seen: NDArra
         raise ModelError(f"{path}: the file and the networks differ by {difference:.1e}; allowed: {TOLERANCE:.0e}.")
     if seen is not None:
         batches = np.array_split(seen.astype(np.float32), max(1, len(seen) // 16))
-        _write(quantise_convolutions(plain, ({"faces": batch} for batch in batches)), card, part)
+        _write(quantise_convolutions(plain, ((batch,) for batch in batches)), card, part)
     part.replace(path)
     return difference
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from affekt._files import atomic_write
+from affekt._optional import require
 from affekt.corpora import CORPORA
 from affekt.data.splits import Split
 from affekt.errors import InputError
@@ -29,7 +30,7 @@ from affekt.speech.network import PooledNetwork
 from affekt.speech.waveform import SHORTEST, ActivityModel
 from affekt.speech.whisper.network import WhisperShape, WhisperVoice
 from affekt.train.export import export
-from affekt.train.quantise import quantise
+from affekt.train.quantise import quantise_convolutions, quantise_products
 from affekt.train.recipe import AnyVoice, WhisperRecipe, as_table, save_recipe
 from affekt.train.sources import LICENCE, Sources, read_split, split_hash, training_data, with_own
 from affekt.train.voice.clips import Clips, load_clips
@@ -127,7 +128,7 @@ def run(recipe: AnyVoice, sources: Sources, output: Path, *, report: Report, sta
             (output / "unlabelled.json").write_text(json.dumps(len(sources.unlabelled)), encoding="utf-8")
             state = distil(recipe, (heard, changes, sources.teacher), output, report=report)
         network, dev = stage(recipe, output, state)
-        return finish(recipe, network, (split, dev), output, report=report)
+        return in_int8(finish(recipe, network, (split, dev), output, report=report), split, cache, report=report)
     network, dev = stage(recipe, output / "frozen", started(start, output) if start else None)
     network = thawed(network, recipe, sources.teacher)
     if recipe.tuning.epochs:
@@ -200,7 +201,7 @@ def finish(
 
 
 def in_int8(path: Path, split: Split, cache: Path, *, report: Report) -> Path:
-    """The encoder of a model file in int8; its scales come from clips that were learned from.
+    """The large products and convolutions of a model file in int8; scales come from clips that were learned from.
 
     How far its answers to the clips of dev speakers are from those in float32 is reported.
     """
@@ -211,9 +212,14 @@ def in_int8(path: Path, split: Split, cache: Path, *, report: Report) -> Path:
         signal = np.pad(clips[row], (0, max(0, SHORTEST - clips.lengths[row])))
         return signal[None], np.zeros((1, 1 + card.baseline), np.float32)
 
-    plain = open_model(path)
-    rows = rng.permutation(len(learned))[:CALIBRATION]
-    quantise(path, "encoder", [given(learned, int(row)) for row in rows])
+    plain, model = open_model(path), require("onnx", extra="train").load_from_string(path.read_bytes())
+    recordings = [given(learned, int(row)) for row in rng.permutation(len(learned))[:CALIBRATION]]
+    if "block" in card.input:  # Whisper's layers
+        model = quantise_products(model, "encoder", recordings)
+    else:
+        model = quantise_convolutions(model, recordings)
+    with atomic_write(path, "wb") as file:
+        file.write(model.SerializeToString())
     rounded = open_model(path)
     differences, same = [], []
     for row in rng.permutation(len(dev))[:CALIBRATION]:
