@@ -119,7 +119,7 @@ def quantise_convolutions(model: Any, recordings: Iterable[tuple[NDArray[np.floa
             return None if found is None else dict(zip(inputs, found, strict=True))
 
     inputs, card = [entry.name for entry in model.graph.input], list(model.metadata_props)
-    _name_copies(model.graph)
+    _name_once(model.graph)
     add_pre_process_metadata(model)  # the exporter folded what could be folded; else it is advised to
     sizes = {tensor.name: int(np.prod(tensor.dims)) for tensor in model.graph.initializer}
     large = [n.name for n in model.graph.node if n.op_type == "Conv" and sizes.get(n.input[1], 0) >= LEAST_FILTERS]
@@ -137,16 +137,16 @@ def quantise_convolutions(model: Any, recordings: Iterable[tuple[NDArray[np.floa
     return found
 
 
-def _name_copies(graph: Any) -> None:
-    """Constants in place of the nodes that give another constant's value under a second name."""
-    constants, kept = {tensor.name: tensor for tensor in graph.initializer}, []
+def _name_once(graph: Any) -> None:
+    """One name for each constant, in place of the nodes that give its value a second one."""
+    constants, names, kept = {tensor.name for tensor in graph.initializer}, dict[str, str](), []
     for node in graph.node:
         if node.op_type == "Identity" and node.input[0] in constants:
-            copied = graph.initializer.add()
-            copied.CopyFrom(constants[node.input[0]])
-            copied.name = node.output[0]
+            names[node.output[0]] = node.input[0]
         else:
             kept.append(node)
+    for node in kept:
+        node.input[:] = [names.get(name, name) for name in node.input]
     del graph.node[:]
     graph.node.extend(kept)
 
