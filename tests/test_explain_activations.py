@@ -142,12 +142,12 @@ class TestTrouble:
 
 class TestRebuilt:
     def test_the_logits_are_those_of_the_file(self, network, voice, face, signal):
-        # Its convolutions are in int8.
+        # Convolutions of both are in int8.
         wanted = load_model("face").run(face[None])[0][0]
         assert network.logits(*network.prepare(face))[0].detach().numpy() == pytest.approx(wanted, abs=0.2)
         zeros = np.zeros((1, 1 + voice.card.baseline), np.float32)
         wanted = load_model("voice-small").run(signal[None], zeros)[0][0]
-        assert voice.logits(*voice.prepare(signal))[0].detach().numpy() == pytest.approx(wanted, abs=1e-3)
+        assert voice.logits(*voice.prepare(signal))[0].detach().numpy() == pytest.approx(wanted, abs=0.2)
 
     def test_the_voice_in_int8_is_rebuilt_but_for_its_rounding(self, signal):
         voice = rebuild("voice")

@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 torch = pytest.importorskip("torch")
+onnx = pytest.importorskip("onnx")
 
 from affekt.data.splits import fixed_speakers
 from affekt.errors import InputError, UnknownName
@@ -237,6 +238,27 @@ def test_a_whole_run_from_folders_to_a_model_that_predicts(corpora, tmp_path):
 
     signal = speech_like(4, np.random.default_rng(1))
     assert {p.label for p in Recognizer(path).predict((signal, 16_000))} <= set(TINY.labels)
+
+
+def test_the_convolutions_of_a_voice_are_in_int8_where_that_is_worth_it(corpora, tmp_path, monkeypatch):
+    recipe, lines = dataclasses.replace(TINY, schedule=dataclasses.replace(TINY.schedule, epochs=1)), []
+    monkeypatch.setattr("affekt.train.quantise.LEAST_FILTERS", 100_000)
+    plain = run(recipe, Sources(corpora), tmp_path / "plain", report=lines.append)
+    assert not any(node.op_type == "QuantizeLinear" for node in onnx.load(plain).graph.node)
+    assert '"same answer": 1.0' in lines[-1]
+    monkeypatch.setattr("affekt.train.quantise.LEAST_FILTERS", 200)
+    rounded = run(recipe, Sources(corpora), tmp_path / "rounded", report=lines.append)
+    graph = onnx.load(rounded).graph
+    assert sum(t.data_type == onnx.TensorProto.INT8 and len(t.dims) > 2 for t in graph.initializer) == 13
+    tensors = [t.raw_data for t in graph.initializer if np.prod(t.dims) > 100]
+    assert len(tensors) == len(set(tensors))
+    one, other = open_model(plain), open_model(rounded)
+    assert other.card == one.card
+    signal, known = np.stack([speech_like(3, np.random.default_rng(i)) for i in range(2)]), np.zeros((2, 13), np.float32)
+    together, wanted = other.run(signal, known), one.run(signal, known)
+    assert 0 < np.abs(together[2] - wanted[2]).max() < 0.2 * np.abs(wanted[2]).max()
+    for alone, rows in zip(other.run(signal[1:], known[1:]), together, strict=True):
+        np.testing.assert_array_equal(alone[0], rows[1])
 
 
 @pytest.mark.parametrize("epochs", [0, 1])
