@@ -27,10 +27,11 @@ if not shutil.which("npm"):
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 60_000  # milliseconds; an idle machine needs a few thousand for the longest recording
-#: How far scores may be from Python's, and quality.
+#: How far a score may be from Python's, and all of a recording's in the mean: networks in 8 bits may round a hair to
+#: the other side. What a microphone heard is saved in 16 bits besides.
+EIGHT_BITS, MICROPHONE, MEAN = 0.03, 0.06, 0.005
+#: How far the quality may be.
 NEAR = 1e-3
-#: The network in 8 bits may round a hair to the other side; what a microphone heard is saved in 16 bits besides.
-EIGHT_BITS, MICROPHONE = 0.03, 0.06
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync", "--use-fake-ui-for-media-stream",
          "--use-fake-device-for-media-stream"]  # fmt: skip
@@ -148,8 +149,9 @@ def recognizer():
     return affekt.Recognizer("voice-small")
 
 
-def same(found, expected, near=NEAR):
+def same(found, expected, near=EIGHT_BITS, quality=NEAR):
     """Fail unless a result of the page says what one of Python does: times to the millisecond, scores to ``near``."""
+    differences = []
     assert [(s["start"], s["end"]) for s in found["segments"]] == [
         (pytest.approx(p.start, abs=5e-4), pytest.approx(p.end, abs=5e-4)) for p in expected.predictions
     ]
@@ -157,7 +159,8 @@ def same(found, expected, near=NEAR):
         [*found["segments"], found["summary"]], [*expected.predictions, expected.summary], strict=True
     ):
         assert segment["scores"] == pytest.approx(dict(prediction.scores), abs=near)
-        assert segment["quality"] == pytest.approx(prediction.quality, abs=near)
+        differences += [abs(segment["scores"][label] - score) for label, score in prediction.scores.items()]
+        assert segment["quality"] == pytest.approx(prediction.quality, abs=quality)
         assert segment["threshold"] == prediction.threshold
         # What hangs on a hair may fall to either side.
         first, second = sorted(prediction.scores.values(), reverse=True)[:2]
@@ -165,6 +168,7 @@ def same(found, expected, near=NEAR):
             assert segment["best"] == prediction.best
         if abs(prediction.confidence - prediction.threshold) > near and first - second > 2 * near:
             assert (segment["label"], segment["reason"]) == (prediction.label, prediction.reason)
+    assert np.mean(differences) < MEAN
     assert found["duration"] == pytest.approx(expected.duration, abs=6e-4)
     assert (found["model"], tuple(found["labels"])) == (expected.model, expected.labels)
 
@@ -199,12 +203,11 @@ def test_other_rates_and_forms_are_resampled_as_python_does(phone, clips, recogn
         same(phone.result(index), recognizer.analyse(path))
 
 
-def test_the_larger_model_is_fetched_when_chosen_and_agrees_but_for_its_8_bits(phone, recordings, clips):
-    """A gain of a millionth moves Python's own scores of this model by 0.007: rounding to 8 bits magnifies it."""
+def test_the_larger_model_is_fetched_when_chosen_and_agrees(phone, recordings, clips):
     assert not any("voice.onnx" in url for url in phone.asked)
     phone.page.select_option("#model", "voice")
     phone.choose(recordings / clips[0].name)
-    same(phone.result(), affekt.Recognizer("voice").analyse(recordings / clips[0].name), near=EIGHT_BITS)
+    same(phone.result(), affekt.Recognizer("voice").analyse(recordings / clips[0].name))
 
 
 def test_what_is_spoken_is_shown_and_found_again(phone):
@@ -217,7 +220,12 @@ def test_what_is_spoken_is_shown_and_found_again(phone):
     sync_api.expect(phone.page.locator("#now-title")).to_have_text("All in all")
     with phone.page.expect_download() as saving:
         phone.page.locator('[data-format="wav"]').click()
-    same(phone.result(), affekt.Recognizer("voice-small").analyse(saving.value.path()), near=MICROPHONE)
+    same(
+        phone.result(),
+        affekt.Recognizer("voice-small").analyse(saving.value.path()),
+        near=MICROPHONE,
+        quality=MICROPHONE,
+    )
 
 
 def test_one_recording_may_follow_another_at_once(phone):
@@ -233,7 +241,7 @@ def test_one_recording_may_follow_another_at_once(phone):
         found = phone.result(index)
         with phone.page.expect_download() as saving:
             phone.page.locator('[data-format="wav"]').click()
-        same(found, affekt.Recognizer("voice-small").analyse(saving.value.path()), near=MICROPHONE)
+        same(found, affekt.Recognizer("voice-small").analyse(saving.value.path()), near=MICROPHONE, quality=MICROPHONE)
 
 
 def test_what_takes_long_can_be_cancelled(phone, recordings, tmp_path):

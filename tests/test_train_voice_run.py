@@ -254,7 +254,10 @@ def test_the_convolutions_of_a_voice_are_in_int8_where_that_is_worth_it(corpora,
     assert len(tensors) == len(set(tensors))
     one, other = open_model(plain), open_model(rounded)
     assert other.card == one.card
-    signal, known = np.stack([speech_like(3, np.random.default_rng(i)) for i in range(2)]), np.zeros((2, 13), np.float32)
+    signal, known = (
+        np.stack([speech_like(3, np.random.default_rng(i)) for i in range(2)]),
+        np.zeros((2, 13), np.float32),
+    )
     together, wanted = other.run(signal, known), one.run(signal, known)
     assert 0 < np.abs(together[2] - wanted[2]).max() < 0.2 * np.abs(wanted[2]).max()
     for alone, rows in zip(other.run(signal[1:], known[1:]), together, strict=True):
