@@ -22,7 +22,8 @@ from affekt.train.recipe import (
 )
 from affekt.train.sources import Sources
 from affekt.train.voice import protocols
-from affekt.train.voice.networks import shape_of
+from affekt.train.voice.clips import load_clips
+from affekt.train.voice.networks import network_of, shape_of
 from affekt.train.voice.protocols import (
     LEFT_OUT,
     PLANS,
@@ -34,9 +35,11 @@ from affekt.train.voice.protocols import (
     _learned,
     between,
     fold_rows,
+    frozen,
     run_protocol,
     without,
 )  # fmt: skip
+from affekt.train.voice.run import speech_only
 from affekt.train.voice.teacher import load_teacher
 from affekt.types import Sample
 
@@ -132,23 +135,29 @@ TAUGHT = dataclasses.replace(
 )
 
 
-def test_a_teacher_is_heard_with_recordings_of_no_corpus_tested(job, tmp_path):
-    elsewhere = tmp_path / "speech" / "a.wav"
+def with_teacher(job, recipe, folder):
+    """The job with weights of a teacher, and a recording that both hear."""
+    elsewhere = folder / "speech" / "a.wav"
     elsewhere.parent.mkdir()
     soundfile.write(elsewhere, speech_like(2.0, np.random.default_rng(1)), 16_000)
-    teacher = (safetensors(random_weights(), tmp_path / "model.safetensors"),)
+    teacher = (safetensors(random_weights(), folder / "model.safetensors"),)
     sources = dataclasses.replace(job.sources, teacher=teacher, unlabelled=(str(elsewhere),))
-    asked = dataclasses.replace(job, recipe=TAUGHT, sources=sources, output=tmp_path / "run")
+    return dataclasses.replace(job, recipe=recipe, sources=sources, output=folder / "run")
+
+
+def test_a_teacher_is_heard_with_recordings_of_no_corpus_tested(job, tmp_path):
+    asked = with_teacher(job, TAUGHT, tmp_path)
     rows = run_protocol("savee", asked)
     assert {row["recipe"] for row in rows} == {recipe_digest(TAUGHT)}
     assert all(row["words"].endswith("on recordings of none of the tested corpora") for row in rows)
+    assert all("2 steps of distillation" in row["words"] for row in rows)
     (kept,) = (tmp_path / "run").glob("distilled-*/distilled.pt")
     start = torch.load(kept, weights_only=True)
     assert all(torch.equal(start[name], value) for name, value in asked.distilled.items())
     assert not any(name.startswith("corpus_heads.savee") for name in start)
 
     def with_sources(**changes):
-        return dataclasses.replace(asked, sources=dataclasses.replace(sources, **changes))
+        return dataclasses.replace(asked, sources=dataclasses.replace(asked.sources, **changes))
 
     tested = str(next((job.sources.corpora["savee"]).glob("*.wav")))
     linked = tmp_path / "speech" / "linked.wav"
@@ -162,6 +171,24 @@ def test_a_teacher_is_heard_with_recordings_of_no_corpus_tested(job, tmp_path):
     other = tmp_path / "speech" / "b.wav"
     soundfile.write(other, speech_like(2.0, np.random.default_rng(2)), 16_000)
     assert with_sources(unlabelled=(str(other),)).distilled and len(list((tmp_path / "run").glob("distilled-*"))) == 2
+
+
+def test_of_a_taught_voice_the_heads_alone_may_learn(job, tmp_path):
+    asked = with_teacher(job, frozen(TAUGHT), tmp_path)
+    rows = run_protocol("savee", asked)
+    assert all(row["words"].endswith("; heads only, the encoder as its teacher taught it") for row in rows)
+    assert {row["recipe"] for row in rows} == {recipe_digest(frozen(TAUGHT))} != {recipe_digest(TAUGHT)}
+    learned = torch.load(tmp_path / "run" / "savee" / "fold1-seed1" / "best.pt", weights_only=True)
+    assert "frame_norm.weight" in learned and not any(name.startswith("stem.") for name in learned)
+    # What they hear of a clip is what the taught network makes of its speech.
+    taught = network_of(dataclasses.replace(TAUGHT, corpora=("unlabelled",))).eval()
+    taught.load_state_dict(asked.distilled)
+    (signal,) = (speech_only(load_clips([sample], tmp_path / "clips")[0]) for sample in asked.samples[:1])
+    with torch.no_grad():
+        frames = taught.encode(*taught.features(torch.from_numpy(signal)[None]))[0].T.numpy()
+    np.testing.assert_allclose(asked.material.features.get(0), frames, atol=0.02)
+    with pytest.raises(InputError, match="voice has none"):
+        frozen(TINY)
 
 
 def test_how_far_to_go_is_chosen_by_training_speakers_of_each_fold(job):

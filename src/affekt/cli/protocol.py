@@ -47,6 +47,12 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     help="Of voice: epochs over the folds in which the encoder learns, too; 0: heads only.",
 )
 @click.option(
+    "--frozen",
+    "is_frozen",
+    is_flag=True,
+    help="Of voice-small: heads only, the encoder as its teacher taught it; minutes instead of hours.",
+)
+@click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
@@ -76,6 +82,7 @@ def protocol(
     others: int,
     epochs: int,
     tuned: int,
+    is_frozen: bool,
     output: Path,
     form: str,
     threads: int,
@@ -93,7 +100,7 @@ def protocol(
     require("torch", extra="train").set_num_threads(threads)
     from affekt.train.recipe import Recipe, WhisperRecipe, load_recipe
     from affekt.train.sources import Sources, noise_paths, recordings_in, response_paths
-    from affekt.train.voice.protocols import LEFT_OUT, Budget, Job, run_protocol
+    from affekt.train.voice.protocols import LEFT_OUT, Budget, Job, frozen, run_protocol
 
     loaded = load_recipe(recipe)
     if not isinstance(loaded, (Recipe, WhisperRecipe)):
@@ -103,6 +110,12 @@ def protocol(
     recordings = tuple(path for folder in unlabelled for path in recordings_in(folder))
     if unlabelled and not recordings:
         raise InputError(f"--unlabelled {unlabelled[0]}: holds no recordings.")
+    if is_frozen:
+        if not isinstance(loaded, Recipe) or not unlabelled:
+            raise InputError(
+                "--frozen is for voice-small, with --teacher and --unlabelled, which its encoder learns from."
+            )
+        loaded = frozen(loaded)
     sources = Sources(folders(corpora), noise_paths(sounds), response_paths(responses), teachers, recordings)
     budget = Budget(seeds=seeds, others=others, folds=epochs, tuned=tuned)
     output.mkdir(parents=True, exist_ok=True)

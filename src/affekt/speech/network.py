@@ -349,6 +349,19 @@ class PooledNetwork(nn.Module):
         return self.evaluate(self.embed(frames)[:, None], baseline)[:, 0], self.evaluate(windows, baseline), windows
 
 
+class EncodedVoice(PooledNetwork):
+    """Emotions from what an encoder gave before: the heads are trained so while it is frozen."""
+
+    def __init__(self, shape: PooledShape) -> None:
+        super().__init__(shape)
+        self.frame_norm = nn.BatchNorm1d(shape.levels * shape.channels)
+
+    def encode(self, *sound: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Frames of the encoder (b, levels * channels, t), each channel about its mean in units of its deviation."""
+        (frames,) = sound
+        return masked(self.frame_norm(frames), mask)
+
+
 class VoiceNetwork(PooledNetwork):
     """Log-mel planes, then dilated convolutions over time, then the pooling of several stages.
 

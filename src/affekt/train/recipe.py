@@ -181,6 +181,19 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class FrozenRecipe(Recipe):
+    """A recipe of which the heads alone learn, over what the encoder gives as its teacher taught it; for protocols.
+
+    Hearing a clip costs no more than its frames were computed for once, so folds take minutes instead of hours.
+    """
+
+    @property
+    def whole(self) -> Recipe:
+        """The recipe of the network that is taught."""
+        return Recipe(**vars(self))
+
+
+@dataclass(frozen=True)
 class WhisperRecipe:
     """The first layers of Whisper under our heads: these alone first, over what the frozen layers give, then both.
 
@@ -366,7 +379,9 @@ def recipe_digest(recipe: AnyVoice) -> str:
     table["schedule"] = {key: getattr(recipe.schedule, key) for key in ("group", "seconds", "ways", "unchanged")}
     kept = {key: table[key] for key in ("balance", "network", "schedule", "objective", "augment")}
     if table.get("distillation", {}).get("steps"):
-        kept["distillation"] = table["distillation"]
+        kept["distillation"] = {key: table["distillation"][key] for key in ("frames", "ways", "teacher")}
+    if isinstance(recipe, FrozenRecipe):
+        kept["frozen"] = True
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from affekt.errors import InputError
 from affekt.speech.frontend import FrontEnd, mel_edges, mel_filters
-from affekt.speech.network import PooledNetwork, PooledShape, Spectrum, constant, masked
+from affekt.speech.network import EncodedVoice, PooledShape, Spectrum, constant
 from affekt.speech.spectral import mel_to_hertz
 
 #: Whisper's front end. Its filters have an area of 1, not a peak of 1, which :class:`WhisperFeatures` makes good.
@@ -191,23 +191,10 @@ def normalised(log_mel: Tensor, real: Tensor) -> Tensor:
     return ((log_mel - loudest).clamp(min=-RANGE) + LOUDEST + 4) / 4
 
 
-class EncodedVoice(PooledNetwork):
-    """Emotions from what :class:`WhisperLayers` gave before: the heads are trained so while the encoder is frozen."""
-
-    shape: WhisperShape
-
-    def __init__(self, shape: WhisperShape) -> None:
-        super().__init__(shape)
-        self.frame_norm = nn.BatchNorm1d(shape.levels * shape.channels)
-
-    def encode(self, *sound: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Frames of the encoder (b, levels * channels, t), each channel about its mean in units of its deviation."""
-        (frames,) = sound
-        return masked(self.frame_norm(frames), mask)
-
-
 class WhisperVoice(EncodedVoice):
     """Emotions from the waveform by the first layers of Whisper."""
+
+    shape: WhisperShape
 
     def __init__(self, shape: WhisperShape) -> None:
         super().__init__(shape)

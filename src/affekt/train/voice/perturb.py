@@ -10,7 +10,7 @@ from torch import Tensor
 from affekt.speech.frontend import FrontEnd, mel_edges, pitch_lags
 from affekt.speech.spectral import hertz_to_mel, mel_to_hertz
 from affekt.speech.whisper.network import WHISPER_FRONT
-from affekt.train.recipe import AnyVoice, Objective, WhisperRecipe
+from affekt.train.recipe import AnyVoice, FrozenRecipe, Objective, WhisperRecipe
 
 
 def changed(
@@ -21,6 +21,8 @@ def changed(
     ``given`` are the features and their mask (b, 1, t).
     """
     (sound, mask), objective = given, recipe.objective
+    if isinstance(recipe, FrozenRecipe):
+        return sound
     if isinstance(recipe, WhisperRecipe):
         if recipe.frozen:
             return sound

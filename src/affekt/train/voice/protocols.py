@@ -29,13 +29,21 @@ from affekt.metrics.calibration import fit_temperature
 from affekt.metrics.report import report
 from affekt.models.onnx import softmax
 from affekt.speech.network import BASELINES, PooledNetwork
-from affekt.train.recipe import AnyVoice, Recipe, Teaching, WhisperRecipe, recipe_digest, save_recipe
+from affekt.train.recipe import (
+    AnyVoice,
+    FrozenRecipe,
+    Recipe,
+    Teaching,
+    WhisperRecipe,
+    recipe_digest,
+    save_recipe,
+)
 from affekt.train.sources import Sources
 from affekt.train.voice.clips import load_clips
 from affekt.train.voice.distil import distil
 from affekt.train.voice.heads import taught
 from affekt.train.voice.loop import Material, Trainer, clip_embeddings, clip_logits, corpus_recalls, train
-from affekt.train.voice.networks import measure_of
+from affekt.train.voice.networks import measure_of, taught_frames
 from affekt.train.voice.run import changes_of, material_of, second_stage, speech_only, thawed
 from affekt.types import Report, Sample
 from affekt.write.report import estimate_record, worst_speaker
@@ -80,12 +88,19 @@ PLANS: Mapping[str, Plan] = {
 LEFT_OUT = "left-out"
 #: Of a recipe over Whisper's layers, whose second stage costs as much for each fold as the model itself.
 FROZEN = "; heads only, the encoder as Whisper left it"
-DISTILLED = "; before that, distilled without labels from a teacher, on recordings of none of the tested corpora"
+#: Of one that learned from Whisper.
+TAUGHT = "; heads only, the encoder as its teacher taught it"
+DISTILLED = (
+    "; before that, {steps:,} steps of distillation from a teacher, without labels, "
+    "on recordings of none of the tested corpora"
+)
 #: In place of a corpus.
 UNLABELLED = "unlabelled"
 TUNED = "; heads first, then {epochs} epochs of the encoder, too"
 #: Shares of the way that are tried, and one training speaker of how many evaluates them.
 WAYS, ONE_OF = (0.0, 0.25, 0.5, 0.7, 0.85, 1.0), 5
+#: In how many ways a clip is changed whose frames are kept: these take six times the room of its features.
+KEPT_WAYS = 2
 #: In place of a share: the fold is trained from scratch.
 SCRATCH = None
 
@@ -155,7 +170,11 @@ class Job:
     def material(self) -> Material:
         """The same clips, their features."""
         cache = self.output / "cache"
-        changes, measure = changes_of(self.recipe, self.sources, cache), measure_of(self.recipe, self.sources.teacher)
+        changes, recipe = changes_of(self.recipe, self.sources, cache), self.recipe
+        if isinstance(recipe, FrozenRecipe):
+            measure = taught_frames(recipe, self.distilled or {})
+        else:
+            measure = measure_of(recipe, self.sources.teacher)
         return material_of(self.samples, self.recipe, cache, changes, measure=measure)
 
     @cached_property
@@ -175,7 +194,8 @@ class Job:
         listed = json.dumps(sorted(map(str, self.sources.unlabelled)))
         output = self.output / f"distilled-{hashlib.sha256(listed.encode()).hexdigest()[:12]}"
         # Of no corpus, so that every head starts anew wherever this is the start.
-        recipe = replace(self.recipe, corpora=(UNLABELLED,))
+        recipe = self.recipe.whole if isinstance(self.recipe, FrozenRecipe) else self.recipe
+        recipe = replace(recipe, corpora=(UNLABELLED,))
         save_recipe(recipe, output)
         clips = load_clips(self.sources.unlabelled, output / "cache", trim=speech_only, unread=self.tell)
         changes = changes_of(recipe, self.sources, output / "cache")
@@ -185,6 +205,19 @@ class Job:
         """Where samples stand in the material."""
         place = {sample.id: i for i, sample in enumerate(self.samples)}
         return np.array([place[sample.id] for sample in samples], np.int64)
+
+
+def frozen(recipe: Recipe) -> FrozenRecipe:
+    """The recipe of which the heads alone learn.
+
+    Raises
+    ------
+    InputError
+        If its encoder has no teacher.
+    """
+    if not recipe.distillation.steps:
+        raise InputError(f"--frozen is for a network that a teacher taught before; {recipe.name} has none.")
+    return FrozenRecipe(**{**vars(recipe), "schedule": replace(recipe.schedule, ways=KEPT_WAYS)})
 
 
 def run_protocol(name: str, job: Job) -> list[dict[str, Any]]:
@@ -276,7 +309,8 @@ def _fold_rows(name: str, plan: Plan, job: Job) -> list[dict[str, Any]]:
 
 def _stages(recipe: AnyVoice, epochs: int = 0) -> str:
     if not isinstance(recipe, WhisperRecipe):
-        return DISTILLED if recipe.distillation.steps else ""
+        words = DISTILLED.format(steps=recipe.distillation.steps) if recipe.distillation.steps else ""
+        return words + TAUGHT if isinstance(recipe, FrozenRecipe) else words
     return TUNED.format(epochs=epochs) if epochs else FROZEN
 
 

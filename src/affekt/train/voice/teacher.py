@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from affekt.errors import InputError
 from affekt.speech.whisper.network import WHISPER_FRONT, WhisperFeatures, WhisperLayers, WhisperShape
@@ -92,7 +92,7 @@ def load_teacher(paths: Sequence[Path], shape: WhisperShape) -> WhisperLayers:
     return layers.eval()
 
 
-def digest(layers: WhisperLayers) -> str:
+def digest(layers: nn.Module) -> str:
     """SHA-256 of the weights, as it stands on the card."""
     found = hashlib.sha256()
     for name, value in sorted(layers.state_dict().items()):
