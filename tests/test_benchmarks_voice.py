@@ -3,7 +3,7 @@
 import json
 import re
 import shlex
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from affekt.metrics.paired import Curve, Stress, compared
 from affekt.models.onnx import read_card
 from affekt.models.zoo import model_path
 from affekt.plot.card import draw_reference, draw_speakers, draw_ways
+from affekt.train import recipe as recipes
 from affekt.types import Estimate, Sample
 from affekt.write.stress import record
 
@@ -154,6 +155,24 @@ class TestThePage:
         assert "- † gives other figures today: `affekt protocol savee" in text
         command = page.command({"card": kept["card"], "protocol-savee": rows}, "protocol-savee")
         assert command.startswith("affekt protocol savee") and command.endswith(" --seeds 3")
+
+    @pytest.mark.parametrize(
+        ("learned", "remark", "options"),
+        [
+            (lambda recipe: recipe, "", "--teacher WHISPER --unlabelled SPEECH"),
+            (recipes.frozen, "† heads only, ", "--teacher WHISPER --unlabelled SPEECH --frozen"),
+            (lambda recipe: replace(recipe, distillation=recipes.Teaching()), "† without the teacher: ", ""),
+        ],
+    )
+    def test_names_the_command_of_the_recipe_that_figures_are_of(self, page, kept, learned, remark, options):
+        digest = recipes.recipe_digest(learned(recipes.load_recipe("voice-small")))
+        rows = [{**row, "recipe": digest, "seeds": 1} for row in kept["protocol-savee"]]
+        changed = {**kept, "protocol-savee": rows}
+        assert page.command(changed, "protocol-savee").endswith(
+            f"--responses ROOMS {options} -o RUN".replace("  ", " ")
+        )
+        (line,) = page.made(changed, "protocol-savee")
+        assert line.startswith(f"- {remark}") and line[2] == (remark or "`")[0]
 
     @pytest.mark.parametrize("model", MODELS)
     def test_names_commands_with_options_that_exist(self, page, model):

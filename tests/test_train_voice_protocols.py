@@ -17,6 +17,7 @@ from affekt.train.recipe import (
     Teaching,
     WhisperRecipe,
     WhisperSizes,
+    frozen,
     load_recipe,
     recipe_digest,
 )
@@ -35,7 +36,6 @@ from affekt.train.voice.protocols import (
     _learned,
     between,
     fold_rows,
-    frozen,
     run_protocol,
     without,
 )  # fmt: skip

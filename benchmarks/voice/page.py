@@ -17,7 +17,7 @@ from affekt.corpora import CORPORA
 from affekt.metrics.intervals import FEWEST_SPEAKERS
 from affekt.metrics.paired import Curve, Level, Point, Stress, main_of, main_of_chance
 from affekt.metrics.selective import lower_bound
-from affekt.train.recipe import Recipe, Teaching, load_recipe, recipe_digest
+from affekt.train.recipe import Recipe, Teaching, frozen, load_recipe, recipe_digest
 from affekt.types import Estimate
 from affekt.write.stress import condition_name, level_name
 from affekt.write.tables import interval
@@ -62,7 +62,8 @@ SEXES = {"female": "a woman", "male": "a man"}
 PROTOCOL_WAYS = ("none", "any", "neutral")
 #: What is kept of the mean under a condition.
 MEASURES = ("UAR", "difference", "changed", "silent")
-EARLIER = "† By an earlier recipe than that of the model today."
+EARLIER = "† Not by the recipe of the model today, but as is said before the command."
+HEADS = "† heads only, the encoder as its teacher taught it: "
 NINE = "--corpus NAME=PATH ..."
 TAUGHT = " --teacher WHISPER --unlabelled SPEECH"
 #: How it was, or is, chosen how far folds go from what the other corpora taught.
@@ -399,10 +400,10 @@ def command(kept: Kept, name: str) -> str:
     """The command behind the figures of a file: a protocol's as often as it was repeated, and with its teacher."""
     rows = kept.get(name) if name.startswith("protocol-") else None
     seeds = max((row["seeds"] for row in rows), default=1) if isinstance(rows, list) else 1
-    recipe = load_recipe(model_of(kept))
-    is_taught = isinstance(recipe, Recipe) and recipe.distillation.steps > 0
-    taught = is_taught and rows and not earlier(kept, name.removeprefix("protocol-"))
-    words = commands(model_of(kept))[name].replace(" -o RUN", f"{TAUGHT if taught else ''} -o RUN")
+    recipe, remark = load_recipe(model_of(kept)), earlier(kept, name.removeprefix("protocol-"))
+    is_taught = isinstance(recipe, Recipe) and recipe.distillation.steps > 0 and rows and remark in ("", HEADS)
+    options = (TAUGHT if is_taught else "") + (" --frozen" if remark == HEADS else "")
+    words = commands(model_of(kept))[name].replace(" -o RUN", f"{options} -o RUN")
     return words + (f" --seeds {seeds}" if seeds > 1 else "")
 
 
@@ -412,8 +413,11 @@ def earlier(kept: Kept, name: str) -> str:
     digests = {row.get("recipe") for row in protocol_rows(kept, name)}
     if digests <= {recipe_digest(recipe)}:
         return ""
-    if isinstance(recipe, Recipe) and digests == {recipe_digest(replace(recipe, distillation=Teaching()))}:
-        return "† without the teacher: "
+    if isinstance(recipe, Recipe) and recipe.distillation.steps:
+        if digests == {recipe_digest(frozen(recipe))}:
+            return HEADS
+        if digests == {recipe_digest(replace(recipe, distillation=Teaching()))}:
+            return "† without the teacher: "
     return "† gives other figures today: "
 
 

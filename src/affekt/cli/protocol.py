@@ -98,9 +98,9 @@ def protocol(
     left-out           every corpus of the recipe, by a model that never met it
     """
     require("torch", extra="train").set_num_threads(threads)
-    from affekt.train.recipe import Recipe, WhisperRecipe, load_recipe
+    from affekt.train.recipe import Recipe, WhisperRecipe, frozen, load_recipe
     from affekt.train.sources import Sources, noise_paths, recordings_in, response_paths
-    from affekt.train.voice.protocols import LEFT_OUT, Budget, Job, frozen, run_protocol
+    from affekt.train.voice.protocols import LEFT_OUT, Budget, Job, run_protocol
 
     loaded = load_recipe(recipe)
     if not isinstance(loaded, (Recipe, WhisperRecipe)):

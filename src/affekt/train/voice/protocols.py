@@ -99,8 +99,6 @@ UNLABELLED = "unlabelled"
 TUNED = "; heads first, then {epochs} epochs of the encoder, too"
 #: Shares of the way that are tried, and one training speaker of how many evaluates them.
 WAYS, ONE_OF = (0.0, 0.25, 0.5, 0.7, 0.85, 1.0), 5
-#: In how many ways a clip is changed whose frames are kept: these take six times the room of its features.
-KEPT_WAYS = 2
 #: In place of a share: the fold is trained from scratch.
 SCRATCH = None
 
@@ -205,19 +203,6 @@ class Job:
         """Where samples stand in the material."""
         place = {sample.id: i for i, sample in enumerate(self.samples)}
         return np.array([place[sample.id] for sample in samples], np.int64)
-
-
-def frozen(recipe: Recipe) -> FrozenRecipe:
-    """The recipe of which the heads alone learn.
-
-    Raises
-    ------
-    InputError
-        If its encoder has no teacher.
-    """
-    if not recipe.distillation.steps:
-        raise InputError(f"--frozen is for a network that a teacher taught before; {recipe.name} has none.")
-    return FrozenRecipe(**{**vars(recipe), "schedule": replace(recipe.schedule, ways=KEPT_WAYS)})
 
 
 def run_protocol(name: str, job: Job) -> list[dict[str, Any]]:
