@@ -439,9 +439,9 @@ def made(kept: Kept, *names: str) -> list[str]:
 def other_model(kept: Kept, name: str) -> bool:
     """Whether figures are of another network than the one that the page is about."""
     found = kept.get(name)
-    if name == "evaluate-old" or not isinstance(found, dict) or "card" not in kept:
+    if not isinstance(found, dict) or "card" not in kept:
         return False
-    return found["of"] != kept["card"]["of"]
+    return found["beside" if name == "evaluate-old" else "of"] != kept["card"]["of"]
 
 
 def aim_row(kept: Kept, aim: Aim, old: Kept | None) -> dict[str, Any]:

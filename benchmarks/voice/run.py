@@ -498,8 +498,10 @@ def _run_step(name: str, step: Callable[[Job], dict[str, Any]], job: Job) -> Non
         click.echo(f"{name}: {error.message}; left out.", err=True)
         return
     for file, table in tables.items():
-        of = job.old if name == "evaluate-old" else job.model
-        _write(job.keep / f"{file}.json", {"of": graph_hash(str(of)), **table})
+        of = {"of": graph_hash(job.model)}
+        if name == "evaluate-old":  # of the model before, and of how much the model is better
+            of = {"of": graph_hash(str(job.old)), "beside": graph_hash(job.model)}
+        _write(job.keep / f"{file}.json", {**of, **table})
         click.echo(f"kept {job.keep / file}.json")
 
 
