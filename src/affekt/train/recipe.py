@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from importlib.resources import files
 from itertools import takewhile
 from pathlib import Path
@@ -231,14 +231,12 @@ def frozen(recipe: Recipe) -> FrozenRecipe:
     """
     if not recipe.distillation.steps:
         raise InputError(f"--frozen is for a network that a teacher taught before; {recipe.name} has none.")
-    return FrozenRecipe(**{**vars(recipe), "schedule": replace(recipe.schedule, ways=KEPT_WAYS)})
+    return FrozenRecipe(**vars(recipe))
 
 
 #: Recipes of the model `voice`, by a network of our own or over Whisper's layers.
 AnyVoice = Recipe | WhisperRecipe
 
-#: In how many ways a clip is changed whose frames are kept: these take six times the room of its features.
-KEPT_WAYS = 2
 #: What kinds of recipe there are: the key ``kind`` of a file to what it is read into.
 KINDS: dict[str, type] = {
     "voice": Recipe,

@@ -99,6 +99,8 @@ UNLABELLED = "unlabelled"
 TUNED = "; heads first, then {epochs} epochs of the encoder, too"
 #: Shares of the way that are tried, and one training speaker of how many evaluates them.
 WAYS, ONE_OF = (0.0, 0.25, 0.5, 0.7, 0.85, 1.0), 5
+#: In how many ways a clip is changed whose frames are kept: these take six times the room of its features.
+KEPT_WAYS = 2
 #: In place of a share: the fold is trained from scratch.
 SCRATCH = None
 
@@ -171,6 +173,7 @@ class Job:
         changes, recipe = changes_of(self.recipe, self.sources, cache), self.recipe
         if isinstance(recipe, FrozenRecipe):
             measure = taught_frames(recipe, self.distilled or {})
+            changes = replace(changes, ways=min(changes.ways, KEPT_WAYS))
         else:
             measure = measure_of(recipe, self.sources.teacher)
         return material_of(self.samples, self.recipe, cache, changes, measure=measure)
