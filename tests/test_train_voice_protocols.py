@@ -187,6 +187,8 @@ def test_of_a_taught_voice_the_heads_alone_may_learn(job, tmp_path):
     with torch.no_grad():
         frames = taught.encode(*taught.features(torch.from_numpy(signal)[None]))[0].T.numpy()
     np.testing.assert_allclose(asked.material.features.get(0), frames, atol=0.02)
+    with pytest.raises(InputError, match="holds a run with another recipe"):
+        run_protocol("savee", dataclasses.replace(asked, recipe=TAUGHT))
     with pytest.raises(InputError, match="voice has none"):
         frozen(TINY)
 

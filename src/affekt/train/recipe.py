@@ -187,10 +187,12 @@ class FrozenRecipe(Recipe):
     Hearing a clip costs no more than its frames were computed for once, so folds take minutes instead of hours.
     """
 
+    frozen: bool = True
+
     @property
     def whole(self) -> Recipe:
         """The recipe of the network that is taught."""
-        return Recipe(**vars(self))
+        return Recipe(**{f.name: getattr(self, f.name) for f in fields(Recipe)})
 
 
 @dataclass(frozen=True)
