@@ -166,10 +166,10 @@ class TestThePage:
     )
     def test_names_the_command_of_the_recipe_that_figures_are_of(self, page, kept, learned, remark, options):
         digest = recipes.recipe_digest(learned(recipes.load_recipe("voice-small")))
-        rows = [{**row, "recipe": digest, "seeds": 1} for row in kept["protocol-savee"]]
+        rows = [{**row, "recipe": digest, "seeds": 1, "others": 10, "epochs": 20} for row in kept["protocol-savee"]]
         changed = {**kept, "protocol-savee": rows}
         assert page.command(changed, "protocol-savee").endswith(
-            f"--responses ROOMS {options} -o RUN".replace("  ", " ")
+            f"--responses ROOMS {options} --epochs 20 -o RUN".replace("  ", " ")
         )
         (line,) = page.made(changed, "protocol-savee")
         assert line.startswith(f"- {remark}") and line[2] == (remark or "`")[0]

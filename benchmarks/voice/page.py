@@ -403,6 +403,9 @@ def command(kept: Kept, name: str) -> str:
     recipe, remark = load_recipe(model_of(kept)), earlier(kept, name.removeprefix("protocol-"))
     is_taught = isinstance(recipe, Recipe) and recipe.distillation.steps > 0 and rows and remark in ("", HEADS)
     options = (TAUGHT if is_taught else "") + (" --frozen" if remark == HEADS else "")
+    usual = {"others": 10, "epochs": 30}
+    own = rows[0] if isinstance(rows, list) and rows else {}
+    options += "".join(f" --{key} {own[key]}" for key in usual if own.get(key, usual[key]) != usual[key])
     words = commands(model_of(kept))[name].replace(" -o RUN", f"{options} -o RUN")
     return words + (f" --seeds {seeds}" if seeds > 1 else "")
 

@@ -514,7 +514,8 @@ def _rows(
             found_report = _report(samples, scores, labels, protocol=f"{corpus}: {words}")
             row = {"protocol": protocol, "corpus": corpus, "baseline": baseline or "none", "labels": name}
             facts = {"classes": list(labels), "seeds": seeds, "words": words, "recipe": recipe_digest(job.recipe)}
-            found.append({**row, **facts, **_numbers(found_report)})
+            epochs = {"others": job.budget.others, "epochs": job.budget.folds}
+            found.append({**row, **facts, **epochs, **_numbers(found_report)})
     return found
 
 
