@@ -99,7 +99,7 @@ UNLABELLED = "unlabelled"
 TUNED = "; heads first, then {epochs} epochs of the encoder, too"
 #: Shares of the way that are tried, and one training speaker of how many evaluates them.
 WAYS, ONE_OF = (0.0, 0.25, 0.5, 0.7, 0.85, 1.0), 5
-#: In how many ways a clip is changed whose frames are kept: these take six times the room of its features.
+#: In how many ways a clip is changed under a frozen encoder, which has to hear each of them.
 KEPT_WAYS = 2
 #: In place of a share: the fold is trained from scratch.
 SCRATCH = None
