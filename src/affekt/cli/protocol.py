@@ -50,7 +50,7 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     "--frozen",
     "is_frozen",
     is_flag=True,
-    help="Of voice-small: heads only, the encoder as its teacher taught it; minutes instead of hours.",
+    help="Of voice-small: heads only, the encoder as its teacher taught it; far quicker.",
 )
 @click.option(
     "-o",

@@ -120,11 +120,11 @@ def quantise_convolutions(model: Any, recordings: Iterable[tuple[NDArray[np.floa
 
     inputs, card = [entry.name for entry in model.graph.input], list(model.metadata_props)
     _name_once(model.graph)
-    add_pre_process_metadata(model)  # the exporter folded what could be folded; else it is advised to
     sizes = {tensor.name: int(np.prod(tensor.dims)) for tensor in model.graph.initializer}
     large = [n.name for n in model.graph.node if n.op_type == "Conv" and sizes.get(n.input[1], 0) >= LEAST_FILTERS]
     if not large:  # which the runtime would take for all of them
         return model
+    add_pre_process_metadata(model)  # the exporter folded what could be folded; else it is advised to
     with TemporaryDirectory() as folder:
         path = Path(folder) / "int8.onnx"
         # Weights of seven bits, as LARGEST says; activations without a sign, for with one it is slower than float32.

@@ -184,7 +184,7 @@ class Recipe:
 class FrozenRecipe(Recipe):
     """A recipe of which the heads alone learn, over what the encoder gives as its teacher taught it; for protocols.
 
-    Hearing a clip costs no more than its frames were computed for once, so folds take minutes instead of hours.
+    Hearing a clip costs no more than its frames were computed for once, so a fold takes minutes instead of an hour.
     """
 
     frozen: bool = True
