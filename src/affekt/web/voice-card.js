@@ -14,8 +14,9 @@ const find = (id) => document.getElementById(id);
 export function pointed(recording, { time, playing }) {
   if (!recording) return null;
   if (recording.state === "live") return recording.windows.at(-1) ?? null;
-  const at = recording.segments.find((s) => s.start <= time && time < s.end);
-  return at ?? (time > 0 || playing ? null : recording.summary);
+  // Even where the first segment starts at 0.
+  if (time === 0 && !playing) return recording.summary;
+  return recording.segments.find((s) => s.start <= time && time < s.end) ?? null;
 }
 
 /** Draw the card of a prediction of `recording`, null where there is none; `palette` where that has no labels yet. */
