@@ -321,7 +321,7 @@ def _span(kind: str, now: float, **times: float) -> Event:
 
 def _level(signal: NDArray[np.float32], now: float) -> Event:
     wide = signal.astype(np.float64)
-    rms, peak = math.sqrt(float(np.mean(wide**2))), float(np.abs(wide).max())
+    rms, peak = math.sqrt(float(wide @ wide) / len(wide)), max(float(signal.max()), -float(signal.min()))
     return Event("level", {"time": thousandths(now), "rms": _decibels(rms), "peak": _decibels(peak)})
 
 

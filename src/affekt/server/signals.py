@@ -28,6 +28,8 @@ SAMPLES = {"pcm16": (2, "<i2", 32768.0), "float32": (4, "<f4", 1.0)}
 #: Each costs as much as a stream.
 MOST_CHANNELS = 2
 VOICES = ("all", "low", "high")
+#: Of events.
+TEXT = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,7 @@ class SignalWorker:
         if last:
             events += self._live.flush()
         tables = [self._voices.marked(event) if self._voices else event.as_table() for event in events]
-        texts = [json.dumps(table, ensure_ascii=False, allow_nan=False) for table in tables]
+        texts = [TEXT.encode(table) for table in tables]
         if self._tape:
             self._tape.add(piece, texts, last)
         return texts
