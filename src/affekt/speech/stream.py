@@ -30,9 +30,8 @@ from affekt.speech.waveform import RATE, SHORTEST, ActivityModel, VoiceModel
 from affekt.timeline.segments import Decision, Listener, Region
 from affekt.types import Prediction
 
-#: Seconds of what sounds like speech that it takes to say so before it is certain. With 0.1 one start in twenty is told
-#: 30 ms later, and a sixth fewer sounds that are no speech are announced and given up.
-HINT = 0.08
+#: Seconds of what sounds like speech that it takes to say so before it is certain.
+HINT = 0.1
 
 
 @dataclass(frozen=True)
