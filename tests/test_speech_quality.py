@@ -19,7 +19,7 @@ from affekt.evaluate.stress import cut
 from affekt.recognize.recognizer import Recognizer
 from affekt.speech.audio import read
 from affekt.speech.augment import Step, apply_steps
-from affekt.speech.quality import MEASURES, NAMES, RATING, measure, quality, window_measures
+from affekt.speech.quality import MEASURES, NAMES, RATING, Meter, measure, quality, window_measures
 from affekt.speech.stream import LIVE
 from affekt.types import Prediction, Result
 from affekt.write.predictions import WRITERS
@@ -131,6 +131,18 @@ def test_windows_are_measured_as_if_each_were_alone(conversation):
     assert table.shape == (25, 6)
     alone = [list(asdict(measure(signal[i * 6_400 : i * 6_400 + 48_000])).values()) for i in range(25)]
     np.testing.assert_allclose(table, alone, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("hop", [6_400, 640, 1_000])
+def test_stretches_that_overlap_measure_as_each_alone(conversation, hop):
+    rng, meter, start = np.random.default_rng(1), Meter(), 0
+    for i in range(60):
+        # On, on the spot, and now and then back, where the next region of a stream may begin.
+        start = start + int(rng.integers(0, 4)) * hop if i % 20 else 0
+        signal = conversation[start : start + int(rng.integers(0, 90_000))]
+        count = 1 + max(0, len(signal) - 48_000) // hop
+        alone = window_measures(signal, 48_000, hop, count)
+        np.testing.assert_array_equal(meter.measures(signal, start, 48_000, hop, count), alone)
 
 
 @pytest.mark.parametrize("n", [0, 1, 319, 320, 511, 512, 700])

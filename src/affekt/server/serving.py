@@ -31,8 +31,8 @@ SEND_BUFFER, GIVE_UP_MS = 256 << 10, 60_000
 WAITING = 512
 #: Seconds between pings of a stream, and until it counts as lost.
 PING = 20.0
-#: Seconds after which a thread gives way to others. A model runs for a fraction of a millisecond outside Python and then
-#: wants back in: with Python's own 5 ms it mostly waits, and half as many streams are borne.
+#: Seconds after which a thread gives way to others. A model runs outside Python, for a fraction of a millisecond,
+#: and then wants back in: with Python's own 5 ms it mostly waits.
 GIVE_WAY = 0.0005
 
 

@@ -14,6 +14,7 @@ RATE = 16_000
 FRAME = 320
 #: Every fifth frame has its spectrum taken, over this many samples.
 SPARSE, WIDE = 5, 512
+TAPER = np.hanning(WIDE + 1)[:WIDE].astype(np.float32)
 #: Width of the bands in which the highest frequency is looked for: 4 bins of the spectrum, 125 Hz.
 BAND = 4
 #: Decibels below the strongest band at which a band holds nothing.
@@ -26,6 +27,11 @@ RANGE = 60.0
 #: Reverberation is looked for where speech ends: from frames this many decibels below the loudest twentieth or less, in
 #: how far the level falls over the next frames (80 ms). Where pauses are not that far below, it cannot fall so far.
 LOUD, FALL = 20.0, 4
+#: Of no frames: levels, lowest and highest samples (t,), and of every fifth the bands (t / 5, 64).
+NOTHING: tuple[NDArray[np.float32], ...] = (
+    *[np.zeros(0, np.float32)] * 3,
+    np.zeros((0, WIDE // 2 // BAND), np.float32),
+)
 #: What is measured, in the order of the columns of :func:`window_measures`; of equally poor ones the first is named.
 #: Each costs most clean clips little, and more the poorer the signal is (``benchmarks/quality.py``).
 MEASURES: dict[str, Measure] = {
@@ -108,32 +114,52 @@ def window_measures(signal: NDArray[np.float32], window: int, hop: int, count: i
     float64 array, shape (count, 6)
         Columns as in :data:`NAMES`; to a frame what :func:`measure` gives for each.
     """
-    frames = _Frames(signal)
-    starts, size = np.arange(count) * hop // FRAME, max(1, window // FRAME)
-    whole = int(np.searchsorted(starts + size, len(frames.levels), side="right"))
-    table = np.zeros((count, len(NAMES)))
-    if whole:
-        table[:whole] = frames.measured(starts[:whole], size)
-    for i in range(whole, count):
-        left = (min(len(signal), i * hop + window) - i * hop) // FRAME
-        if left > 0:
-            table[i] = frames.measured(starts[i : i + 1], min(left, len(frames.levels) - int(starts[i])))[0]
-    return table
+    return Meter().measures(signal, 0, window, hop, count)
+
+
+class Meter:
+    """:func:`window_measures` of a signal that is read in stretches: what two of them share is looked at once."""
+
+    def __init__(self) -> None:
+        self._start, self._known = 0, NOTHING
+
+    def measures(
+        self, signal: NDArray[np.float32], start: int, window: int, hop: int, count: int
+    ) -> NDArray[np.float64]:
+        """Of windows from ``start`` on, the sample of the whole signal that this stretch of it begins with."""
+        skipped, off_grid = divmod(start - self._start, FRAME * SPARSE)
+        is_behind = skipped >= 0 and not off_grid
+        known = tuple(x[skipped * (SPARSE if x.ndim == 1 else 1) :] for x in self._known) if is_behind else NOTHING
+        frames = _Frames(signal, known)
+        self._start, self._known = start, frames.known
+        starts, size = np.arange(count) * hop // FRAME, max(1, window // FRAME)
+        whole = int(np.searchsorted(starts + size, len(frames.levels), side="right"))
+        table = np.zeros((count, len(NAMES)))
+        if whole:
+            table[:whole] = frames.measured(starts[:whole], size)
+        for i in range(whole, count):
+            left = (min(len(signal), i * hop + window) - i * hop) // FRAME
+            if left > 0:
+                table[i] = frames.measured(starts[i : i + 1], min(left, len(frames.levels) - int(starts[i])))[0]
+        return table
 
 
 class _Frames:
     """Levels, peaks and spectra of a signal, once for all the windows that share them."""
 
-    def __init__(self, signal: NDArray[np.float32]) -> None:
+    def __init__(self, signal: NDArray[np.float32], known: tuple[NDArray[np.float32], ...]) -> None:
         self._frames = frames = signal[: len(signal) // FRAME * FRAME].reshape(-1, FRAME)
-        means = frames.mean(axis=1)
-        powers = np.einsum("tn,tn->t", frames, frames) / FRAME - means * means
-        self.levels = 10 * np.log10(np.maximum(powers, 1e-20))  # (t,)
-        self._low, self._high = (frames.min(axis=1), frames.max(axis=1)) if len(frames) else (means, means)
-        rows = np.zeros((0, WIDE), np.float32)
-        if len(signal) >= WIDE:
-            rows = np.lib.stride_tricks.sliding_window_view(signal, WIDE)[:: FRAME * SPARSE]
-        self._bands = _bands(rows)  # (t / 5, 64)
+        wide = 1 + (len(signal) - WIDE) // (FRAME * SPARSE) if len(signal) >= WIDE else 0
+        fresh = frames[len(known[0]) :]
+        means = fresh.mean(axis=1)
+        powers = np.einsum("tn,tn->t", fresh, fresh) / FRAME - means * means
+        rows = np.arange(len(known[3]), wide)[:, None] * FRAME * SPARSE + np.arange(WIDE)
+        found = 10 * np.log10(np.maximum(powers, 1e-20)), fresh.min(axis=1), fresh.max(axis=1), _bands(signal[rows])
+        counts = len(frames), len(frames), len(frames), wide
+        self.known = tuple(
+            np.concatenate([old[:count], new]) for old, new, count in zip(known, found, counts, strict=True)
+        )
+        self.levels, self._low, self._high, self._bands = self.known
 
     def measured(self, starts: NDArray[np.int64], size: int) -> NDArray[np.float64]:
         """Of the windows (w,) of ``size`` frames that begin at these: (w, 6)."""
@@ -173,7 +199,8 @@ class _Frames:
         taken = np.minimum(firsts[:, None] + np.arange(count), max(0, len(self._bands) - 1))
         if not len(self._bands):
             return np.zeros(len(starts))
-        weights = np.take_along_axis(spoken, np.minimum(taken * SPARSE - starts[:, None], spoken.shape[1] - 1), axis=1)
+        places = np.minimum(taken * SPARSE - starts[:, None], spoken.shape[1] - 1)
+        weights = spoken[np.arange(len(starts))[:, None], places]
         power = np.einsum("wt,wtb->wb", weights.astype(np.float32), self._bands[taken])
         holds = power > power.max(axis=1, keepdims=True) * 10 ** (-DEPTH / 10)
         highest = power.shape[1] - holds[:, ::-1].argmax(axis=1)
@@ -182,8 +209,7 @@ class _Frames:
 
 def _bands(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """Power in bands of 125 Hz of stretches (t, 512): (t, 64)."""
-    taper = np.hanning(WIDE + 1)[:WIDE].astype(np.float32)
-    spectra = np.fft.rfft((rows - rows.mean(axis=1, keepdims=True)) * taper, axis=1)[:, 1:]
+    spectra = np.fft.rfft((rows - rows.mean(axis=1, keepdims=True)) * TAPER, axis=1)[:, 1:]
     powers = (spectra.real**2 + spectra.imag**2).astype(np.float32)
     found: NDArray[np.float32] = powers.reshape(len(rows), WIDE // 2 // BAND, BAND).sum(axis=2)
     return found
@@ -206,7 +232,7 @@ def _decay(levels: NDArray[np.float64], top: NDArray[np.float64], floor: NDArray
     # Frames that are not loud sort to the front.
     falls = np.sort(np.where(loud, levels[:, :-FALL] - levels[:, FALL:], -np.inf), axis=1)
     place = falls.shape[1] - count + (0.95 * (count - 1)).astype(int)
-    fall = np.take_along_axis(falls, np.minimum(place, falls.shape[1] - 1)[:, None], axis=1)[:, 0]
+    fall = falls[np.arange(len(falls)), np.minimum(place, falls.shape[1] - 1)]
     # As if there were room enough: noise shortens falls, and is measured already.
     fall = np.maximum(fall, 0) / np.clip((top - floor) / LOUD, 0.1, 1)
     found: NDArray[np.float64] = np.where(count > 0, fall / (FALL * FRAME / RATE), 0.0)

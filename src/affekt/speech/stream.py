@@ -25,7 +25,7 @@ from affekt.speech.baseline import Accumulator, Baseline
 from affekt.speech.decode import check_sampling_rate
 from affekt.speech.feature_model import FeatureModel
 from affekt.speech.frames import Buffer
-from affekt.speech.quality import RATING, window_measures
+from affekt.speech.quality import RATING, Meter
 from affekt.speech.waveform import RATE, SHORTEST, ActivityModel, VoiceModel
 from affekt.timeline.segments import Decision, Listener, Region
 from affekt.types import Prediction
@@ -324,6 +324,7 @@ class _RegionReader:
         self._shortest = max(1, math.ceil(setup.options.shortest * RATE / self._hop))
         self._region: Region | None = None
         self._embeddings: list[NDArray[np.floating]] = []
+        self._meter = Meter()
         self.accumulator, self.speaker_known = Accumulator(), False
 
     @property
@@ -356,7 +357,7 @@ class _RegionReader:
         if len(signal) < SHORTEST:
             return None
         logits = self._run(signal)[1][0, (first - begin) // self._hop]
-        (row,) = self._rows(logits[None], signal[first - begin :])
+        (row,) = self._rows(logits[None], signal[first - begin :], first)
         return self._decision.prediction(first, end, row)
 
     def so_far(self, region: tuple[int, int], buffer: Buffer) -> tuple[Prediction, Prediction] | None:
@@ -430,14 +431,14 @@ class _RegionReader:
                 self._listener.embeddings(times, self._embeddings[-1])
         if final and self._listener.logits:
             self._listener.logits(logits)
-        return state.add(self._rows(logits, signal[first - start :]), end)
+        return state.add(self._rows(logits, signal[first - start :], first), end)
 
-    def _rows(self, logits: NDArray[np.floating], signal: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Scores, quality and measures of windows: (w, k + 1 + m)."""
+    def _rows(self, logits: NDArray[np.floating], signal: NDArray[np.float32], start: int) -> NDArray[np.float64]:
+        """Scores, quality and measures of windows: (w, k + 1 + m), of the signal from a sample on."""
         probabilities = softmax(logits, self._card.temperature)
         mapped = [
             self._setup.labels.apply(dict(zip(self._card.labels, p, strict=True))) for p in probabilities.tolist()
         ]
         scores = np.array([list(row.values()) for row in mapped])
-        measures = window_measures(signal, self._window, self._hop, len(logits))
+        measures = self._meter.measures(signal, start, self._window, self._hop, len(logits))
         return np.column_stack([scores, RATING.qualities(measures), measures])
