@@ -33,7 +33,7 @@ WAITING = 512
 PING = 20.0
 #: Seconds after which a thread gives way to others. A model runs outside Python, for a fraction of a millisecond,
 #: and then wants back in: with Python's own 5 ms it mostly waits.
-GIVE_WAY = 0.0005
+GIVE_WAY = 0.0001
 
 
 class JsonFormatter(logging.Formatter):
