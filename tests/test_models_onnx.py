@@ -194,8 +194,12 @@ def test_a_second_graph_behind_the_first_is_refused(save):
         open_model(save(loop.SerializeToString() + tiny().SerializeToString()))
 
 
-def test_operators_from_elsewhere_are_refused(save):
-    node = helper.make_node("PyOp", ["signal"], ["logits"], domain="com.evil")
+@pytest.mark.parametrize(
+    ("operator", "domain"),
+    [("PyOp", "com.evil"), ("Inverse", "com.microsoft"), ("MatMulIntegerToFloat", "com.evil")],
+)
+def test_operators_from_elsewhere_are_refused(save, operator, domain):
+    node = helper.make_node(operator, ["signal"], ["logits"], domain=domain)
     with pytest.raises(ModelError, match="outside the ONNX standard"):
         open_model(save(tiny(nodes=[node])))
 

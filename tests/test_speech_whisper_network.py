@@ -187,7 +187,7 @@ def in_int8(model_file, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("affekt.train.quantise.LEAST", 100)
         model = quantise_products(onnx.load(model_file), "encoder", recordings)
-    assert sum(node.op_type == "MatMulInteger" for node in model.graph.node) == 2 + 4 * TINY.layers
+    assert sum(node.op_type == "MatMulIntegerToFloat" for node in model.graph.node) == 2 + 4 * TINY.layers
     path.write_bytes(model.SerializeToString())
     return path
 

@@ -86,6 +86,7 @@ def quantise_products(model: Any, part: str, recordings: Sequence[tuple[NDArray[
     kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
     del model.graph.initializer[:]
     model.graph.initializer.extend(kept)
+    model.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
     return model
 
 
@@ -163,11 +164,11 @@ def dequantised(model: Any) -> None:
             weights = (rounded.astype(np.float32) - zero.reshape(shape)) * scale.reshape(shape)
             model.graph.initializer.append(onnx.numpy_helper.from_array(weights.astype(np.float32), node.output[0]))
             continue
-        if len(replaced) > 3 and replaced[-2].op_type == "MatMulInteger":
-            evened, rounded, product, _ = replaced[-4:]
-            columns = constants[node.input[1]] / constants[rounded.input[1]]
-            weights = constants[product.input[1]] * columns * constants[evened.input[1]][:, None]
-            del replaced[-4:]
+        if node.op_type == "MatMulIntegerToFloat":
+            evened, rounded = replaced[-2:]
+            columns = constants[node.input[3]] / constants[rounded.input[1]]
+            weights = constants[node.input[1]] * columns * constants[evened.input[1]][:, None]
+            del replaced[-2:]
             name = f"{node.output[0]}_float"
             model.graph.initializer.append(onnx.numpy_helper.from_array(weights.astype(np.float32), name))
             node = onnx.helper.make_node("MatMul", [evened.input[0], name], list(node.output))
@@ -241,16 +242,21 @@ def _in_int8(onnx: Any, graph: Any, product: Product) -> list[Any]:
         "zero": np.uint8(zero),
         "weights": rounded(weights, columns, product.seen.moments / np.outer(share, share)),
         "columns": (scale * columns).astype(np.float32),
+        "one": np.float32(1),  # the scale is in the columns
     }
     graph.initializer.extend(
         onnx.numpy_helper.from_array(np.asarray(value), f"{name}_{key}") for key, value in constants.items()
     )
     make = onnx.helper.make_node
-    names = {key: f"{name}_{key}" for key in (*constants, "evened", "rounded", "sums", "real")}
+    names = {key: f"{name}_{key}" for key in (*constants, "evened", "rounded")}
     return [
         make("Mul", [node.input[0], names["divisor"]], [names["evened"]]),
         make("QuantizeLinear", [names["evened"], names["scale"], names["zero"]], [names["rounded"]]),
-        make("MatMulInteger", [names["rounded"], names["weights"], names["zero"]], [names["sums"]]),
-        make("Cast", [names["sums"]], [names["real"]], to=onnx.TensorProto.FLOAT),
-        make("Mul", [names["real"], names["columns"]], [name]),
+        # ONNX Runtime's own: the standard's MatMulInteger leaves its sums to two more operations, and takes a sixth longer.
+        make(
+            "MatMulIntegerToFloat",
+            [names[key] for key in ("rounded", "weights", "one", "columns", "zero")],
+            [name],
+            domain="com.microsoft",
+        ),
     ]
