@@ -124,7 +124,7 @@ function drawResults() {
 }
 
 function drawNow() {
-  drawCard(bars, pointed(chosen, { time: timeline.time, playing: player.playing }), { recording: chosen, palette: colours(cards[find("model").value]?.labels ?? []) });
+  drawCard(bars, pointed(chosen, { time: timeline.time, playing: player.playing, placed: timeline.placed }), { recording: chosen, palette: colours(cards[find("model").value]?.labels ?? []) });
 }
 
 function announce(words) {
@@ -321,7 +321,7 @@ addEventListener("drop", (event) => {
 // --- hearing, saving -----------------------------------------------------------------------------
 
 function hear(segment) {
-  timeline.at(segment.start);
+  timeline.place(segment.start);
   showTime(segment.start);
   player.playSpan(segment.start, segment.end);
 }

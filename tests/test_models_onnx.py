@@ -204,6 +204,13 @@ def test_operators_from_elsewhere_are_refused(save, operator, domain):
         open_model(save(tiny(nodes=[node])))
 
 
+def test_the_operator_of_the_runtime_is_opened_with_the_inputs_that_are_checked_alone(save):
+    """A bias that is too short is read beyond its end by ONNX Runtime 1.20."""
+    node = helper.make_node("MatMulIntegerToFloat", [*["signal"] * 5, "", "signal"], ["logits"], domain="com.microsoft")
+    with pytest.raises(ModelError, match="outside the ONNX standard"):
+        open_model(save(tiny(nodes=[node])))
+
+
 def test_weights_in_another_file_are_refused(save, tmp_path):
     (tmp_path / "secret").write_bytes(b"x" * 64)
     tensor = onnx.TensorProto(name="w", data_type=FLOAT, dims=[16], data_location=onnx.TensorProto.EXTERNAL)

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import signal as scipy_signal
 
+import affekt.speech.quality as quality_module
 from affekt.evaluate.stress import cut
 from affekt.recognize.recognizer import Recognizer
 from affekt.speech.audio import read
@@ -133,9 +134,16 @@ def test_windows_are_measured_as_if_each_were_alone(conversation):
     np.testing.assert_allclose(table, alone, rtol=1e-3, atol=1e-6)
 
 
-@pytest.mark.parametrize("hop", [6_400, 640, 1_000])
-def test_stretches_that_overlap_measure_as_each_alone(conversation, hop):
-    rng, meter, start = np.random.default_rng(1), Meter(), 0
+@pytest.mark.parametrize(("hop", "shares"), [(6_400, True), (1_600, True), (1_000, False)])
+def test_stretches_that_overlap_measure_as_each_alone(conversation, hop, shares):
+    rng, meter, start, bands = np.random.default_rng(1), Meter(), 0, []
+    with pytest.MonkeyPatch.context() as patch:
+        real = quality_module._bands
+        patch.setattr(quality_module, "_bands", lambda rows: bands.append(len(rows)) or real(rows))
+        for first in range(0, 320_000, hop):
+            meter.measures(conversation[first : first + 80_000], first, 48_000, hop, 1)
+    # Each spectrum once where windows lie on the grid of frames.
+    assert (sum(bands) < 320_000 / 1_600 + 60) == shares
     for i in range(60):
         # On, on the spot, and now and then back, where the next region of a stream may begin.
         start = start + int(rng.integers(0, 4)) * hop if i % 20 else 0

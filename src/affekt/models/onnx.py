@@ -36,7 +36,7 @@ SAME_EMOTION = {
 }
 #: The ONNX standard: its operators for networks, and those for classical classifiers.
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
-#: The one operator beyond it, which ``affekt.train.quantise`` writes: every build of ONNX Runtime has it.
+#: The one operator beyond it, which ``affekt.train.quantise`` writes with five inputs: ONNX Runtime's own.
 OWN = ("com.microsoft", "MatMulIntegerToFloat")
 
 
@@ -92,8 +92,8 @@ def open_model(path: str | os.PathLike[str], *, threads: int = 1) -> Model:
     """Open a model file.
 
     The file is looked through before anything in it runs: no operator that
-    loops, none from outside the ONNX standard but :data:`OWN`, no reference to another file,
-    little to be computed of its constants. How much its operators take once it
+    loops, none from outside the ONNX standard except :data:`OWN`, no reference to
+    another file, little to be computed of its constants. How much its operators take once it
     is given something is not looked at.
 
     Parameters
@@ -311,7 +311,8 @@ def _check_node(node: memoryview, work: ConstantWork, known: set[str]) -> None:
             tensors += _attribute(value)
     inputs, outputs, operator = texts[1], texts[2], "".join(texts[4][-1:])
     for domain in texts[7]:
-        if domain not in DOMAINS and (domain, operator) != OWN:
+        # Of a sixth and a seventh input older versions of ONNX Runtime do not check the size.
+        if domain not in DOMAINS and ((domain, operator) != OWN or len(inputs) > 5):
             raise ModelError(f"uses operators of {domain!r}, outside the ONNX standard; it is not opened.")
     if unknown := [name for name in inputs if name not in known]:
         raise ModelError(f"is damaged: {operator} takes {unknown[0][:100]!r}, which nothing before it gives.")

@@ -81,7 +81,7 @@ def listen(host: str, port: int) -> socket.socket:
         If the address is taken or not allowed.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns Nagle's algorithm off where a socket says that it is TCP, and only there.
+    # Where there is no uvloop: asyncio turns Nagle's algorithm off where a socket says that it is TCP, and only there.
     found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)

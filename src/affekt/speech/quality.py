@@ -118,7 +118,7 @@ def window_measures(signal: NDArray[np.float32], window: int, hop: int, count: i
 
 
 class Meter:
-    """:func:`window_measures` of a signal that is read in stretches: what two of them share is looked at once."""
+    """:func:`window_measures` of a signal that is read in stretches: what two of them share is measured only once."""
 
     def __init__(self) -> None:
         self._start, self._known = 0, NOTHING
@@ -126,7 +126,7 @@ class Meter:
     def measures(
         self, signal: NDArray[np.float32], start: int, window: int, hop: int, count: int
     ) -> NDArray[np.float64]:
-        """Of windows from ``start`` on, the sample of the whole signal that this stretch of it begins with."""
+        """As :func:`window_measures`; ``start`` is where in the whole signal this stretch begins, in samples."""
         skipped, off_grid = divmod(start - self._start, FRAME * SPARSE)
         is_behind = skipped >= 0 and not off_grid
         known = tuple(x[skipped * (SPARSE if x.ndim == 1 else 1) :] for x in self._known) if is_behind else NOTHING

@@ -76,7 +76,7 @@ function drawResults() {
 }
 
 function drawNow() {
-  drawCard(bars, pointed(chosen, { time: timeline.time, playing: player.playing }), { recording: chosen, palette: settings.palette });
+  drawCard(bars, pointed(chosen, { time: timeline.time, playing: player.playing, placed: timeline.placed }), { recording: chosen, palette: settings.palette });
 }
 
 /** Whether what is shown was heard with other settings, and can be heard again. */
@@ -320,7 +320,7 @@ for (const radio of document.getElementsByName("tab")) radio.addEventListener("c
 // --- hearing -------------------------------------------------------------------------------------
 
 function hear(segment) {
-  timeline.at(segment.start);
+  timeline.place(segment.start);
   find("position").textContent = clock(segment.start);
   segments.mark(segment.start);
   drawNow();

@@ -25,6 +25,8 @@ const OWN = "button, .strip-name, .person-name";
 export class OverTime extends EventTarget {
   view = new View();
   time = 0;
+  /** Whether somebody chose the place. */
+  placed = false;
   recording = null;
   #asked = false;
   #calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -70,6 +72,7 @@ export class OverTime extends EventTarget {
     if (!same) {
       this.readout.hide();
       this.time = 0;
+      this.placed = false;
       this.all();
     }
     this.draw();
@@ -101,11 +104,17 @@ export class OverTime extends EventTarget {
     this.overview.mark(time);
   }
 
+  /** The same, where somebody asked for it. */
+  place(time) {
+    this.placed = true;
+    this.at(time);
+  }
+
   /** Go to a place: as if it had been clicked. */
   seekTo(time) {
     if (!this.usable) return;
     const detail = Math.max(0, Math.min(this.length, time));
-    this.at(detail);
+    this.place(detail);
     this.#tellSlider();
     this.dispatchEvent(new CustomEvent("seek", { detail }));
   }

@@ -10,13 +10,13 @@ import { answer, best, capital, labelled, percent, sharePercent, strength, tintC
 
 const find = (id) => document.getElementById(id);
 
-/** What the card is about: while one speaks the newest window; later the segment at a time, or before it plays the whole. */
-export function pointed(recording, { time, playing }) {
+/** What the card is about: while one speaks the newest window; later the segment at a place that was chosen or is heard, before that the whole. */
+export function pointed(recording, { time, playing, placed }) {
   if (!recording) return null;
   if (recording.state === "live") return recording.windows.at(-1) ?? null;
-  // Even where the first segment starts at 0.
-  if (time === 0 && !playing) return recording.summary;
-  return recording.segments.find((s) => s.start <= time && time < s.end) ?? null;
+  const here = recording.segments.find((s) => s.start <= time && time < s.end) ?? null;
+  // The first segment may start at 0, where a recording stands when it is opened.
+  return time > 0 || playing ? here : (placed && here) || recording.summary;
 }
 
 /** Draw the card of a prediction of `recording`, null where there is none; `palette` where that has no labels yet. */
