@@ -114,31 +114,30 @@ def window_measures(signal: NDArray[np.float32], window: int, hop: int, count: i
     float64 array, shape (count, 6)
         Columns as in :data:`NAMES`; to a frame what :func:`measure` gives for each.
     """
-    return Meter().measures(signal, 0, window, hop, count)
+    return Meter(window, hop).measures(signal, 0, count)
 
 
 class Meter:
     """:func:`window_measures` of a signal that is read in stretches: what two of them share is measured only once."""
 
-    def __init__(self) -> None:
+    def __init__(self, window: int, hop: int) -> None:
+        self._window, self._hop = window, hop
         self._start, self._known = 0, NOTHING
 
-    def measures(
-        self, signal: NDArray[np.float32], start: int, window: int, hop: int, count: int
-    ) -> NDArray[np.float64]:
+    def measures(self, signal: NDArray[np.float32], start: int, count: int) -> NDArray[np.float64]:
         """As :func:`window_measures`; ``start`` is where in the whole signal this stretch begins, in samples."""
         skipped, off_grid = divmod(start - self._start, FRAME * SPARSE)
         is_behind = skipped >= 0 and not off_grid
         known = tuple(x[skipped * (SPARSE if x.ndim == 1 else 1) :] for x in self._known) if is_behind else NOTHING
         frames = _Frames(signal, known)
         self._start, self._known = start, frames.known
-        starts, size = np.arange(count) * hop // FRAME, max(1, window // FRAME)
+        starts, size = np.arange(count) * self._hop // FRAME, max(1, self._window // FRAME)
         whole = int(np.searchsorted(starts + size, len(frames.levels), side="right"))
         table = np.zeros((count, len(NAMES)))
         if whole:
             table[:whole] = frames.measured(starts[:whole], size)
         for i in range(whole, count):
-            left = (min(len(signal), i * hop + window) - i * hop) // FRAME
+            left = (min(len(signal), i * self._hop + self._window) - i * self._hop) // FRAME
             if left > 0:
                 table[i] = frames.measured(starts[i : i + 1], min(left, len(frames.levels) - int(starts[i])))[0]
         return table

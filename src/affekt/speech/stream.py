@@ -324,7 +324,7 @@ class _RegionReader:
         self._shortest = max(1, math.ceil(setup.options.shortest * RATE / self._hop))
         self._region: Region | None = None
         self._embeddings: list[NDArray[np.floating]] = []
-        self._meter = Meter()
+        self._meter = Meter(self._window, self._hop)
         self.accumulator, self.speaker_known = Accumulator(), False
 
     @property
@@ -440,5 +440,5 @@ class _RegionReader:
             self._setup.labels.apply(dict(zip(self._card.labels, p, strict=True))) for p in probabilities.tolist()
         ]
         scores = np.array([list(row.values()) for row in mapped])
-        measures = self._meter.measures(signal, start, self._window, self._hop, len(logits))
+        measures = self._meter.measures(signal, start, len(logits))
         return np.column_stack([scores, RATING.qualities(measures), measures])
