@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -68,3 +69,17 @@ def test_one_client_never_has_all_threads():
                 assert began.acquire(timeout=5)
 
     asyncio.run(go())
+
+
+@pytest.mark.parametrize(("patience", "is_one"), [(10.0, True), (0.0, False)])
+def test_outcomes_wait_for_one_another_while_there_is_more_to_do(monkeypatch, patience, is_one):
+    deliveries, real = [], FairQueue._deliver
+
+    def deliver(self):
+        deliveries.append(len(self._done))
+        real(self)
+
+    monkeypatch.setattr(FairQueue, "_deliver", deliver)
+    # Each takes long enough for the event loop to be there before the next is done.
+    assert run(1, [("a", lambda i=i: time.sleep(0.02) or i) for i in range(1, 6)], patience=patience) == [1, 2, 3, 4, 5]
+    assert (len(deliveries) == 1) == is_one and sum(deliveries) == 6

@@ -20,6 +20,8 @@ from affekt.server.settings import Settings
 
 #: Recognisers held open: one per model and choice of labels, some 10 MB each.
 OPEN = 16
+#: Seconds that events of one stream may wait for those of others; they come as one.
+TOGETHER = 0.003
 
 
 class Engine:
@@ -36,7 +38,7 @@ class Engine:
         self._lock = threading.Lock()
         # One more than feed streams, for opening them.
         self.live = ThreadPoolExecutor(settings.cores + 1, "live")
-        self.queue = FairQueue(self.live, settings.cores)
+        self.queue = FairQueue(self.live, settings.cores, patience=TOGETHER)
         # One more than one client may have, so that nobody waits until another's long recordings are done.
         self._files = ThreadPoolExecutor(settings.cores + 1, "files")
         self.files = FairQueue(self._files, settings.cores + 1, most=settings.cores)

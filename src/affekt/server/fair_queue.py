@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -30,16 +31,24 @@ class FairQueue:
         How many of the pool's to use.
     most : int, optional
         How many of them one client may have at a time; by default all.
+    patience : float
+        Seconds that an outcome may wait for others while a thread has more to do; waking the event loop costs as much
+        as a step of a stream. Only where all work is short: it is not interrupted.
     """
 
-    def __init__(self, pool: ThreadPoolExecutor, threads: int, *, most: int | None = None) -> None:
-        self._pool, self._idle, self._most = pool, threads, most or threads
+    def __init__(
+        self, pool: ThreadPoolExecutor, threads: int, *, most: int | None = None, patience: float = 0.0
+    ) -> None:
+        self._pool, self._idle, self._most, self._patience = pool, threads, most or threads, patience
         self._lock = threading.Lock()
         #: By client, whoever is next first.
-        self._line: OrderedDict[str, deque[tuple[asyncio.AbstractEventLoop, Work, Take]]] = OrderedDict()
+        self._line: OrderedDict[str, deque[tuple[Work, Take]]] = OrderedDict()
         self._busy: Counter[str] = Counter()
         self._done: deque[tuple[Take, Any, BaseException | None]] = deque()
         self._notified = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        #: When the first of those that are done was.
+        self._since = 0.0
 
     @property
     def is_free(self) -> bool:
@@ -49,7 +58,8 @@ class FairQueue:
     def submit(self, work: Work, take: Take, *, client: str = "") -> None:
         """Stand in line; call it on the event loop, where ``take`` will be called, too."""
         with self._lock:
-            self._line.setdefault(client, deque()).append((asyncio.get_running_loop(), work, take))
+            self._loop = asyncio.get_running_loop()
+            self._line.setdefault(client, deque()).append((work, take))
             if not self._idle or self._busy[client] >= self._most:
                 return
             self._idle -= 1
@@ -66,7 +76,7 @@ class FairQueue:
         self.submit(work, take, client=client)
         return found
 
-    def _next(self) -> tuple[str, asyncio.AbstractEventLoop, Work, Take] | None:
+    def _next(self) -> tuple[str, Work, Take] | None:
         """Whose turn it is; they go to the end of the line."""
         client = next((client for client in self._line if self._busy[client] < self._most), None)
         if client is None:
@@ -81,10 +91,16 @@ class FairQueue:
     def _work_off(self) -> None:
         while True:
             with self._lock:
-                if (found := self._next()) is None:
-                    self._idle += 1
-                    return
-            client, loop, work, take = found
+                found = self._next()
+                self._idle += found is None
+                is_due = found is None or time.monotonic() - self._since >= self._patience
+                tell = is_due and bool(self._done) and not self._notified
+                self._notified = self._notified or tell
+            if tell and self._loop:
+                self._loop.call_soon_threadsafe(self._deliver)
+            if found is None:
+                return
+            client, work, take = found
             outcome: Any = None
             trouble: BaseException | None = None
             try:
@@ -95,10 +111,9 @@ class FairQueue:
                 self._busy[client] -= 1
                 if not self._busy[client]:
                     del self._busy[client]
+                if not self._done:
+                    self._since = time.monotonic()
                 self._done.append((take, outcome, trouble))
-                tell, self._notified = not self._notified, True
-            if tell:
-                loop.call_soon_threadsafe(self._deliver)
 
     def _deliver(self) -> None:
         with self._lock:
