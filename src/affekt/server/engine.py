@@ -21,7 +21,7 @@ from affekt.server.settings import Settings
 #: Recognisers held open: one per model and choice of labels, some 10 MB each.
 OPEN = 16
 #: Seconds that events of one stream may wait for those of others; they come as one.
-TOGETHER = 0.003
+TOGETHER = 0.01
 
 
 class Engine:
