@@ -198,14 +198,14 @@ def test_how_far_to_go_is_chosen_by_training_speakers_of_each_fold(job):
     told = [line for line in job.tell.__self__ if ", by UAR of 1 training speakers" in line]
     chosen = dict(line.split(", by UAR")[0].split(": ") for line in told)
     assert len(chosen) == 4
-    assert all("0.25 of the way: 0." in line and "from scratch: " in line for line in told)
+    assert all("0.25 of the way: 0." in line and "without the other corpora: " in line for line in told)
     for fold, words in chosen.items():
         folder = job.output / "savee" / fold
         for inner in ("inner", "inner-scratch"):
             log = (folder / inner / "recipe.toml").read_text()
             assert "clips = 6" in log, "three training speakers of three clips, one of whom judges"
         # From what the others left the rates are a share of the recipe's.
-        rate = TINY.schedule.learning_rate * (1 if words == "from scratch" else job.budget.rate)
+        rate = TINY.schedule.learning_rate * (1 if words == "without the other corpora" else job.budget.rate)
         assert load_recipe(folder / "recipe.toml").schedule.learning_rate == pytest.approx(rate)
 
 

@@ -433,7 +433,7 @@ def _chosen_way(fold: _Fold, job: Job, state: Mapping[str, torch.Tensor]) -> flo
     network = _trained(anew, job, learned[~judges], output / "inner-scratch")
     (recalls[SCRATCH],) = corpus_recalls(clip_logits(network, material), material, inner.corpora).values()
     best = max((*WAYS, SCRATCH), key=lambda way: (recalls[way], -1 if way is SCRATCH else way))
-    words = {way: "from scratch" if way is SCRATCH else f"{way:g} of the way" for way in recalls}
+    words = {way: "without the other corpora" if way is SCRATCH else f"{way:g} of the way" for way in recalls}
     told = ", ".join(f"{words[way]}: {recall:.3f}" for way, recall in recalls.items())
     job.tell(f"{output.name}: {words[best]}, by UAR of {len(set(speakers[judges]))} training speakers ({told})")
     return best
