@@ -252,7 +252,7 @@ def _in_int8(onnx: Any, graph: Any, product: Product) -> list[Any]:
     return [
         make("Mul", [node.input[0], names["divisor"]], [names["evened"]]),
         make("QuantizeLinear", [names["evened"], names["scale"], names["zero"]], [names["rounded"]]),
-        # ONNX Runtime's own: the standard's MatMulInteger needs two more operations, and takes a seventh longer.
+        # ONNX Runtime's own: the standard's MatMulInteger needs two more operations, and takes longer.
         make(
             "MatMulIntegerToFloat",
             [names[key] for key in ("rounded", "weights", "one", "columns", "zero")],
