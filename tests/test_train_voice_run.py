@@ -470,6 +470,32 @@ def test_features_of_a_clip_are_those_of_the_network_and_are_kept(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2 * len(kept)
 
 
+def test_two_runs_can_fill_one_cache_at_once(tmp_path, monkeypatch):
+    rng, sound, cache = np.random.default_rng(0), tmp_path / "a.wav", tmp_path / "cache"
+    soundfile.write(sound, speech_like(0.5, rng), 16_000)
+    seen, inner = [], []
+
+    def save(file, values, real=np.save):
+        """Write half, look who sees it, write all."""
+        part = file if hasattr(file, "write") else file.open("wb")
+        part.write(b"half")
+        part.flush()
+        seen.append(sorted(path.name for path in cache.iterdir() if not path.name.startswith(".")))
+        if len(seen) == 1:  # another run comes while this one writes
+            inner.append(load_clips([str(sound)], cache)[0])
+        part.seek(0)
+        part.truncate()
+        real(part, values)
+
+    monkeypatch.setattr(np, "save", save)
+    outer = load_clips([str(sound)], cache)[0]
+    np.testing.assert_array_equal(outer, inner[0])
+    assert len(outer) == 8_000
+    features_of_clips(load_clips([str(sound)], cache), np.array([0]), Changes(), cache)
+    assert not any(name.endswith(".npy") for name in seen[0])
+    assert not any(name.endswith(".bounds.npy") for name in seen[-1])
+
+
 def test_in_one_way_all_clips_of_a_speaker_have_one_voice(tmp_path):
     from affekt.train.voice.augment import Chances
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from affekt._files import atomic_write
 from affekt.errors import AudioError
 from affekt.speech.audio import name_of, read
 from affekt.speech.stretch import is_stretch, read_stretch
@@ -98,7 +99,8 @@ def _decode_all(
 ) -> None:
     starts_file, signal_file = files
     starts = [0]
-    with signal_file.open("wb") as file:
+    # Two runs may share a cache: neither may see half of what the other makes, so the bounds come last.
+    with atomic_write(signal_file, "wb") as file:
         for source in sources:
             try:
                 signal = read_stretch(source) if isinstance(source, Sample) else read(source).signal
@@ -110,4 +112,5 @@ def _decode_all(
                 signal = np.zeros(0, np.float32)
             file.write(np.clip(np.round(signal * 32768), -32768, 32767).astype("<i2").tobytes())
             starts.append(starts[-1] + len(signal))
-    np.save(starts_file, np.asarray(starts))
+    with atomic_write(starts_file, "wb") as file:
+        np.save(file, np.asarray(starts))

@@ -155,7 +155,8 @@ def features_of_clips(
         # Two runs may share a cache: neither may see, or write over, half of what the other makes.
         with atomic_write(values_file, "wb") as file:
             ends = _write(file, _signals(clips, speakers, changes), measure)
-        np.save(bounds_file, np.concatenate([[0], ends]))
+        with atomic_write(bounds_file, "wb") as file:
+            np.save(file, np.concatenate([[0], ends]))
     bounds = np.load(bounds_file)
     shape = (changes.ways + 1, len(clips))
     starts, ends = bounds[:-1].reshape(shape), bounds[1:].reshape(shape)
