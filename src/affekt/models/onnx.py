@@ -363,7 +363,8 @@ def _tensor(tensor: memoryview) -> _Tensor:
             numbers += _numbers(value)[: SHORT + 1]
         elif number == 9 and isinstance(value, memoryview):
             raw = bytes(value[: 8 * (SHORT + 1)])
-    size = math.prod(dims)
+    # A product over an axis of nothing is zeros, as many as the other axes say.
+    size = math.prod(max(1, dim) for dim in dims)
     if size > SHORT or kind not in (6, 7):
         return _Tensor(name, size, ())
     width = 4 if kind == 6 else 8
