@@ -95,6 +95,17 @@ class TestThePage:
         assert "of another model file" not in text and "| not run |" not in text
         assert text.count("†") > 1
 
+    def test_says_how_folds_were_run(self, page, kept):
+        rows = [{**row, "chosen": 4, "alone": 1, "tuned": 10} for row in kept["protocol-savee"]]
+        words = page.words_of({**kept, "protocol-savee": rows}, "savee")
+        assert words.startswith(
+            page.PLANS["savee"][1] + "; they did 3 of 4 times, as training speakers chose; both stages, 10"
+        )
+        plain = [{k: v for k, v in row.items() if k not in ("chosen", "alone", "tuned")} for row in rows]
+        assert page.words_of({**kept, "protocol-savee": plain}, "savee") == page.PLANS["savee"][1]
+        command = page.command({"card": kept["card"], "protocol-savee": rows}, "protocol-savee")
+        assert "--tuned 10" in command
+
     def test_of_voice_names_whisper_and_what_it_may_have_heard(self, page, bare, kept):
         text = " ".join(page.text(bare, kept).split())
         assert "first 3 layers of OpenAI's Whisper (base; [MIT licence]" in text
@@ -187,7 +198,7 @@ class TestThePage:
 
 class TestAims:
     def test_are_set_for_every_model_that_has_a_page(self, voice, page):
-        tables = (page.AIMS, page.BEFORE, page.HOW_FAR, voice.MODELS)
+        tables = (page.AIMS, page.BEFORE, voice.MODELS)
         assert all(set(table) == set(MODELS) for table in tables)
 
     @pytest.mark.parametrize(

@@ -28,12 +28,13 @@ from affekt.train.voice.networks import network_of, shape_of
 from affekt.train.voice.protocols import (
     LEFT_OUT,
     PLANS,
+    SCRATCH,
     Budget,
     Job,
     Plan,
-    _chosen_way,
     _Fold,
     _learned,
+    _way,
     between,
     fold_rows,
     run_protocol,
@@ -223,7 +224,7 @@ def test_in_the_second_stage_the_encoder_learns_inside_of_each_fold(job, tmp_pat
         job, recipe=recipe, sources=sources, output=tmp_path, budget=dataclasses.replace(job.budget, tuned=1)
     )
     rows = run_protocol("savee", tuned)
-    assert all("then 1 epochs of the encoder, too" in row["words"] for row in rows)
+    assert all("then 1 epochs of the encoder, too" in row["words"] and row["tuned"] == 1 for row in rows)
     before = load_teacher([teacher], shape_of(recipe)).state_dict()
     after = torch.load(tmp_path / "savee" / "fold1-seed1" / "tuned" / "best.pt", weights_only=True)
     assert not torch.equal(before["first.weight"], after["encoder.first.weight"])
@@ -231,11 +232,10 @@ def test_in_the_second_stage_the_encoder_learns_inside_of_each_fold(job, tmp_pat
     assert load_recipe(tmp_path / "savee" / "fold1-seed1" / "tuned" / "recipe.toml").frozen is False
 
 
-def test_none_of_the_way_is_none_of_it(job, tmp_path, monkeypatch):
-    monkeypatch.setattr(protocols, "_chosen_way", lambda *_: 0.0)
+def test_none_of_the_way_is_none_of_it(job, tmp_path):
     start = {name: value.clone() for name, value in without("savee", job)[0].state_dict().items()}
     learned = np.flatnonzero([sample.corpus == "savee" for sample in job.samples])
-    network, _ = _learned(_Fold(PLANS["savee"], 1, learned, tmp_path / "fold"), job, start)
+    network, _ = _learned(_Fold(PLANS["savee"], 1, learned, tmp_path / "fold"), job, start, 0.0)
     kept = {name: value for name, value in network.state_dict().items() if value.is_floating_point() and name in start}
     assert all(torch.equal(kept[name], start[name]) for name in kept if not name.startswith("head."))
     assert not torch.equal(kept["head.weight"], start["head.weight"])
@@ -243,8 +243,25 @@ def test_none_of_the_way_is_none_of_it(job, tmp_path, monkeypatch):
 
 def test_with_one_training_speaker_it_is_all_of_the_way(job, tmp_path):
     one = np.flatnonzero(job.material.speakers == job.material.speakers[0])
-    assert _chosen_way(_Fold(PLANS["tess"], 1, one, tmp_path / "foldOAF-seed1"), job, {}) == 1.0
+    assert _way(_Fold(PLANS["tess"], 1, one, tmp_path / "foldOAF-seed1"), job, {}) == 1.0
     assert job.tell.__self__[-1].startswith("foldOAF-seed1: all of the way")
+
+
+@pytest.mark.parametrize(
+    ("name", "way", "facts"),
+    [("savee", 0.0, {"chosen": 4, "alone": 2}), ("savee", 0.7, {}), ("ravdess-scratch", 0.0, {})],
+)
+def test_rows_say_how_often_training_speakers_preferred_to_start_alone(job, tmp_path, monkeypatch, name, way, facts):
+    ways = iter((SCRATCH, 0.7, 0.0, SCRATCH))
+    monkeypatch.setattr(protocols, "_chosen_way", lambda *_: next(ways))
+    budget = dataclasses.replace(job.budget, way=way)
+    asked = dataclasses.replace(job, output=tmp_path, budget=budget)
+    rows = run_protocol(name, asked)
+    assert all({key: row[key] for key in ("chosen", "alone", "tuned") if key in row} == facts for row in rows)
+    folders = sorted((tmp_path / name).iterdir())
+    learned_alone = [load_recipe(folder / "recipe.toml").schedule.averaging == 0.99 for folder in folders]
+    if facts:
+        assert learned_alone == [True, False, False, True]
 
 
 def test_recipes_of_other_lengths_corpora_and_seeds_share_a_digest_and_others_do_not():

@@ -31,12 +31,12 @@ WAYS = {
 #: Protocols in the order of the page: what the figure calls them, and whom they test after learning from what.
 PLANS = {
     "ravdess": (
-        "RAVDESS, after\nother corpora",
-        "RAVDESS, six speaker folds; the other eight corpora first, then the training folds",
+        "RAVDESS, other\ncorpora allowed",
+        "RAVDESS, six speaker folds; the other eight corpora may come first",
     ),
     "ravdess-scratch": ("RAVDESS alone", "RAVDESS, six speaker folds; trained on RAVDESS alone"),
     "ravdess-sentences": ("RAVDESS, the\nsentence unseen", "RAVDESS, six speaker folds, and the sentence unseen, too"),
-    "savee": ("SAVEE", "SAVEE, four speaker folds (one man each); the other corpora first"),
+    "savee": ("SAVEE", "SAVEE, four speaker folds (one man each); the other corpora may come first"),
     "tess": ("TESS", "TESS, each actress unseen; the other corpora first, then the other actress"),
     "left-out": (
         "left-out corpora\n(mean, four labels)",
@@ -66,11 +66,10 @@ EARLIER = "† Not by the recipe of the model today, but as is said before the c
 HEADS = "† heads only, the encoder as its teacher taught it: "
 NINE = "--corpus NAME=PATH ..."
 TAUGHT = " --teacher WHISPER --unlabelled SPEECH"
-#: How it was, or is, chosen how far folds go from what the other corpora taught.
-HOW_FAR = {
-    "voice": "how far is chosen inside of each fold, by one in five of its training speakers",
-    "voice-small": "how far was chosen on EMOVO",
-}
+#: How it is chosen how far folds go from what the other corpora taught.
+HOW_FAR = "how far, and whether they come first at all, is chosen in each fold by some of its training speakers"
+#: How it was chosen before.
+ONCE = "; with † it is 0.7 of the way, chosen on EMOVO"
 #: Whisper's sizes by the width of its encoder.
 WHISPERS = {384: "tiny", 512: "base", 768: "small"}
 DOUBT = (
@@ -142,7 +141,7 @@ class Aim:
     at_most: bool = False
 
 
-RAVDESS = "RAVDESS, six speaker folds, the other corpora first"
+RAVDESS = "RAVDESS, six speaker folds, other corpora allowed"
 SAVEE = "SAVEE, four speaker folds"
 LEFT_OUT = "left-out corpora, four labels, mean"
 #: The condition and level under which an aim is set for what is lost.
@@ -369,7 +368,7 @@ def text(kept: Kept, old: Kept | None = None) -> str:
     functions = (
         by_language, command, condition_name, earlier, ends, extremes, heads, language, left_out_rows, level_name, made,
         main_of, main_of_chance, mean_gain, mean_left_out, mean_row, other_model, protocol_rows, protocol_uar,
-        reference_mean, sexes, share, size_of, speakers_uar, stress_of, title, worst_level,
+        reference_mean, sexes, share, size_of, speakers_uar, stress_of, title, words_of, worst_level,
     )  # fmt: skip
     environment.globals |= {function.__name__: function for function in functions}
     evaluated = kept.get("evaluate-none", {}).get("corpora", {})
@@ -380,7 +379,6 @@ def text(kept: Kept, old: Kept | None = None) -> str:
         card=kept["card"],
         whisper=kept["card"]["recipe"].get("kind") == "whisper",
         before=BEFORE[model],
-        how_far=HOW_FAR[model],
         RUN=run_of(model),
         COMMANDS=commands(model),
         evaluated=evaluated,
@@ -403,7 +401,7 @@ def command(kept: Kept, name: str) -> str:
     recipe, remark = load_recipe(model_of(kept)), earlier(kept, name.removeprefix("protocol-"))
     is_taught = isinstance(recipe, Recipe) and recipe.distillation.steps > 0 and rows and remark in ("", HEADS)
     options = (TAUGHT if is_taught else "") + (" --frozen" if remark == HEADS else "")
-    usual = {"others": 10, "epochs": 30}
+    usual = {"others": 10, "epochs": 30, "tuned": 0}
     own = rows[0] if isinstance(rows, list) and rows else {}
     options += "".join(f" --{key} {own[key]}" for key in usual if own.get(key, usual[key]) != usual[key])
     words = commands(model_of(kept))[name].replace(" -o RUN", f"{options} -o RUN")
@@ -461,6 +459,17 @@ def aim_row(kept: Kept, aim: Aim, old: Kept | None) -> dict[str, Any]:
         "n": f"{e.n}{' °' * over_clips(kept, aim)}" if e else "-",
         "outcome": said,
     }
+
+
+def words_of(kept: Kept, name: str) -> str:
+    """Whom a protocol tests after learning from what, as its folds were run."""
+    row = next(iter(protocol_rows(kept, name)), {})
+    said = [PLANS[name][1]]
+    if "chosen" in row:
+        said.append(f"they did {row['chosen'] - row['alone']} of {row['chosen']} times, as training speakers chose")
+    if row.get("tuned"):
+        said.append(f"both stages, {row['tuned']} epochs of the second")
+    return "; ".join(said)
 
 
 def size_of(kept: Kept, name: str) -> tuple[object, object, object]:

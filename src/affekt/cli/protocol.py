@@ -90,10 +90,10 @@ def protocol(
     """Train and evaluate by the protocol NAME.
 
     \b
-    ravdess            EmoBox's six speaker folds; the other corpora first
+    ravdess            EmoBox's six speaker folds; the other corpora may come first
     ravdess-scratch    the same folds, trained on RAVDESS from scratch
     ravdess-sentences  the same folds, with the sentence unseen, too
-    savee              EmoBox's four speaker folds; the other corpora first
+    savee              EmoBox's four speaker folds; the other corpora may come first
     tess               each actress unseen; the other corpora first
     left-out           every corpus of the recipe, by a model that never met it
     """
@@ -116,11 +116,13 @@ def protocol(
                 "--frozen is for voice-small, with --teacher and --unlabelled, which its encoder learns from."
             )
         loaded = frozen(loaded)
+    if tuned and (name == LEFT_OUT or not isinstance(loaded, WhisperRecipe)):
+        raise InputError(f"--tuned is for folds of voice; {name} of {recipe} has no second stage.")
     sources = Sources(folders(corpora), noise_paths(sounds), response_paths(responses), teachers, recordings)
     budget = Budget(seeds=seeds, others=others, folds=epochs, tuned=tuned)
-    output.mkdir(parents=True, exist_ok=True)
     if only and name != LEFT_OUT:
         raise InputError(f"--only is for {LEFT_OUT}; {name} has one corpus.")
+    output.mkdir(parents=True, exist_ok=True)
     rows = run_protocol(name, Job(loaded, sources, output, budget, lambda line: click.echo(line, err=True), only))
     click.echo(output / f"{name}.json" if form == "path" else FORMATS[form](rows), nl=form in ("path", "text"))
     return 0

@@ -65,7 +65,7 @@ class Plan:
         ``speaker``: the committed folds. ``sentence``: the same, and of the
         sentences one is learned from and the other tested, both ways.
     start : bool
-        Whether the network first learned from the other corpora.
+        Whether the other corpora may come first.
     words : str
         For the report.
     """
@@ -76,14 +76,17 @@ class Plan:
     words: str = ""
 
 
+OTHERS_FIRST = "the other corpora first if some of the training speakers do better so, then the training folds"
 PLANS: Mapping[str, Plan] = {
-    "ravdess": Plan("ravdess", words="EmoBox's six speaker folds; the other corpora first, then the training folds"),
+    "ravdess": Plan("ravdess", words=f"EmoBox's six speaker folds; {OTHERS_FIRST}"),
     "ravdess-scratch": Plan(
         "ravdess", start=False, words="EmoBox's six speaker folds; trained on RAVDESS from scratch"
     ),
-    "savee": Plan("savee", words="EmoBox's four speaker folds; the other corpora first, then the training folds"),
+    "savee": Plan("savee", words=f"EmoBox's four speaker folds; {OTHERS_FIRST}"),
     "tess": Plan("tess", words="each actress unseen; the other corpora first, then the other actress"),
-    "ravdess-sentences": Plan("ravdess", "sentence", words="six speaker folds, and the sentence unseen, too"),
+    "ravdess-sentences": Plan(
+        "ravdess", "sentence", words=f"six speaker folds, and the sentence unseen, too; {OTHERS_FIRST}"
+    ),
 }
 LEFT_OUT = "left-out"
 #: Of a recipe over Whisper's layers, whose second stage costs as much for each fold as the model itself.
@@ -282,15 +285,19 @@ def _left_out_rows(job: Job) -> list[dict[str, Any]]:
 
 def _fold_rows(name: str, plan: Plan, job: Job) -> list[dict[str, Any]]:
     state = without(plan.corpus, job)[0].state_dict() if plan.start else None
-    tested = []
+    tested, chosen = [], list[float | None]()
     for seed in range(1, job.budget.seeds + 1):
         for fold, (learned, held) in fold_rows(plan, job.samples).items():
             part = _Fold(plan, seed, learned, job.output / name / f"{fold}-seed{seed}")
-            network, material = _learned(part, job, state)
+            way = _way(part, job, state)
+            network, material = _learned(part, job, None if way is SCRATCH else state, way)
+            if part.can_choose(job):
+                chosen.append(way)
             tested.append(_TestedFold(job, network, held, 1.0, material))
             job.tell(f"{name} {fold} seed {seed}: {_told(_rows(name, plan.corpus, tested[-1:]))}")
     words = f"{plan.words}{_stages(job.recipe, job.budget.tuned)}"
-    rows = _rows(name, plan.corpus, tested, words=words, seeds=job.budget.seeds)
+    facts = {"chosen": len(chosen), "alone": sum(way is SCRATCH for way in chosen)} if chosen else {}
+    rows = [row | facts for row in _rows(name, plan.corpus, tested, words=words, seeds=job.budget.seeds)]
     job.tell(_told(rows))
     return rows
 
@@ -311,6 +318,11 @@ class _Fold:
     learned: NDArray[np.int64]
     output: Path
 
+    def can_choose(self, job: Job) -> bool:
+        """Whether it is open how far to go, and there are speakers to choose by."""
+        is_open = self.plan.start and not job.budget.way
+        return is_open and len(np.unique(job.material.speakers[self.learned])) > 1
+
     def recipe(self, job: Job, *, clips: int, start: bool) -> AnyVoice:
         """What is trained for the training folds: from what other corpora left, or from scratch."""
         schedule, share = job.recipe.schedule, job.budget.rate if start else 1.0
@@ -322,17 +334,25 @@ class _Fold:
         return replace(job.recipe, corpora=(self.plan.corpus,), schedule=schedule, seed=self.seed)
 
 
-def _learned(fold: _Fold, job: Job, state: Mapping[str, torch.Tensor] | None) -> tuple[PooledNetwork, Material]:
+def _way(fold: _Fold, job: Job, state: Mapping[str, torch.Tensor] | None) -> float | None:
+    """How much of the way from what the other corpora left is gone; ``SCRATCH``: they play no part."""
+    if state is None:
+        return SCRATCH
+    if job.budget.way:
+        return job.budget.way
+    if not fold.can_choose(job):
+        job.tell(f"{fold.output.name}: all of the way, for there is one training speaker and nobody to choose by")
+        return 1.0
+    return _chosen_way(fold, job, state)
+
+
+def _learned(
+    fold: _Fold, job: Job, state: Mapping[str, torch.Tensor] | None, way: float | None
+) -> tuple[PooledNetwork, Material]:
     """The network of a fold, and the material that it takes."""
-    learned, output, way = fold.learned, fold.output, job.budget.way
-    recipe = fold.recipe(job, clips=len(learned), start=fold.plan.start)
-    if state is not None and not way:
-        found = _chosen_way(fold, job, state)
-        if found is SCRATCH:
-            recipe, state = fold.recipe(job, clips=len(learned), start=False), None
-        else:
-            way = found
-    network = _trained(recipe, job, learned, output, state=state, way=way)
+    learned, output = fold.learned, fold.output
+    recipe = fold.recipe(job, clips=len(learned), start=state is not None)
+    network = _trained(recipe, job, learned, output, state=state, way=1.0 if way is SCRATCH else way)
     if not isinstance(recipe, WhisperRecipe) or not job.budget.tuned:
         return network, job.material
     tuning = second_stage(recipe)
@@ -411,14 +431,10 @@ def _trained(
 def _chosen_way(fold: _Fold, job: Job, state: Mapping[str, torch.Tensor]) -> float | None:
     """What is best for one in five of the training speakers, after training on the others.
 
-    A share of the way from what the other corpora left, or ``SCRATCH``: they are of no use. With one training
-    speaker, as across the actresses of TESS, it is all of the way.
+    A share of the way from what the other corpora left, or ``SCRATCH``: they are of no use.
     """
     learned, output = fold.learned, fold.output
     speakers = job.material.speakers[learned]
-    if len(np.unique(speakers)) < 2:
-        job.tell(f"{output.name}: all of the way, for there is one training speaker and nobody to choose by")
-        return 1.0
     judges = np.isin(speakers, np.unique(speakers)[::ONE_OF])
     clips = int((~judges).sum())
     inner = fold.recipe(job, clips=clips, start=True)
@@ -515,6 +531,8 @@ def _rows(
             row = {"protocol": protocol, "corpus": corpus, "baseline": baseline or "none", "labels": name}
             facts = {"classes": list(labels), "seeds": seeds, "words": words, "recipe": recipe_digest(job.recipe)}
             epochs = {"others": job.budget.others, "epochs": job.budget.folds}
+            if isinstance(job.recipe, WhisperRecipe) and protocol != LEFT_OUT:
+                epochs["tuned"] = job.budget.tuned
             found.append({**row, **facts, **epochs, **_numbers(found_report)})
     return found
 
