@@ -3,7 +3,8 @@
 Each network learns the teacher's frames from recordings without labels, of no corpus here, for the same number of
 steps, and stays as it is. A clip is the mean and deviation of its frames over time, a logistic regression answers:
 over the six speaker folds of RAVDESS, and among four labels of each corpus that has them, trained on all the others.
-Beside them stand a network that learned nothing, and the first, second and third of Whisper's layers themselves.
+Beside them stand a network that learned nothing, the first, second and third of Whisper's layers themselves, and the
+first with its products cut to a lower rank, nothing of which was learned again.
 
 Usage: python benchmarks/students.py --corpora SPEECH --teacher FILE ... --unlabelled FOLDER ... --sounds ESC-10
            --responses ROOMS -o RUN [--steps 600] [--size NAME ...] [--keep FILE.json]
@@ -32,7 +33,7 @@ from voice.page import mean_of
 from affekt.corpora import read_corpus
 from affekt.data.splits import fixed_speakers
 from affekt.metrics.report import report
-from affekt.speech.whisper.network import WhisperShape
+from affekt.speech.whisper.network import WhisperLayers, WhisperShape
 from affekt.train.recipe import Recipe, WhisperSizes, load_recipe
 from affekt.train.sources import Sources, noise_paths, recordings_in, response_paths
 from affekt.train.voice.clips import Clips, load_clips
@@ -41,13 +42,21 @@ from affekt.train.voice.features import Changes, features_of_clips
 from affekt.train.voice.networks import network_of
 from affekt.train.voice.protocols import FOUR, PLANS, UNLABELLED, fold_rows
 from affekt.train.voice.run import changes_of, speech_only
-from affekt.train.voice.teacher import encoded, load_teacher
+from affekt.train.voice.teacher import encoded, load_teacher, whisper_mel
 from affekt.types import Estimate, Sample
 
 #: Planes and channels; 1.2 is `voice-small`.
-SIZES = {"0.4 M": ((16, 32), 80), "1.2 M": ((32, 64), 192), "1.9 M": ((40, 80), 256), "3.6 M": ((56, 112), 384)}
+SIZES = {
+    "0.4 M": ((16, 32), 80),
+    "1.2 M": ((32, 64), 192),
+    "1.9 M": ((40, 80), 256),
+    "3.6 M": ((56, 112), 384),
+    "8 M": ((80, 160), 608),
+}
 UNTAUGHT = "1.2 M, untaught"
 LAYERS = 3
+#: Ranks that the products of Whisper's first layer are cut to, and recordings that say what may go.
+RANKS, HEARD = (192, 96, 48), 200
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FILE = click.Path(path_type=Path)
 #: One clip's frames, (frames, values), each in turn.
@@ -72,13 +81,51 @@ def student_frames(network: nn.Module, clips: Clips, cache: Path) -> Frames:
             yield network.encode(*parts)[0].numpy().T
 
 
-def whisper_frames(teacher: Sequence[Path], clips: Clips, cache: Path) -> Frames:
-    """Of all of the first layers, side by side."""
-    shape = WhisperShape(("a", "b"), **vars(WhisperSizes(layers=LAYERS, levels=LAYERS)))
-    measure = encoded(load_teacher(teacher, shape))
+def listener(teacher: Sequence[Path], layers: int, levels: int = 1) -> WhisperLayers:
+    """Whisper's first layers."""
+    return load_teacher(teacher, WhisperShape(("a", "b"), **vars(WhisperSizes(layers=layers, levels=levels))))
+
+
+def whisper_frames(layers: WhisperLayers, clips: Clips, cache: Path) -> Frames:
+    """Of Whisper's layers, side by side."""
+    measure = encoded(layers)
     features = features_of_clips(clips, np.arange(len(clips)), Changes(), cache, measure=measure)
     for clip in range(len(features)):
         yield features.get(clip).astype(np.float32)
+
+
+def cut(network: WhisperLayers, rank: int, sound: Sequence[torch.Tensor]) -> WhisperLayers:
+    """Whisper's layers, each product replaced by two of this rank where they need fewer weights.
+
+    Of all such pairs it is the one with the least error on this sound: that of a weight counts by the inputs it meets
+    (Wang et al., SVD-LLM, 2025).
+    """
+    moments: dict[nn.Module, torch.Tensor] = {}
+
+    def see(module: nn.Module, given: tuple[torch.Tensor], _: torch.Tensor) -> None:
+        rows = given[0].flatten(0, -2).double()
+        moments[module] = moments.get(module, torch.zeros(())) + rows.T @ rows
+
+    linear = {name: part for name, part in network.named_modules() if isinstance(part, nn.Linear)}
+    hooks = [part.register_forward_hook(see) for part in linear.values()]
+    with torch.no_grad():
+        for part in sound:
+            network(part)
+    for hook in hooks:
+        hook.remove()
+    for name, part in linear.items():
+        if rank * (part.in_features + part.out_features) >= part.weight.numel():
+            continue
+        size, inputs = moments[part].diagonal().mean(), part.in_features
+        root = torch.linalg.cholesky(moments[part] + 1e-4 * size * torch.eye(inputs))
+        left, values, right = torch.linalg.svd(part.weight.double() @ root, full_matrices=False)
+        down, up = nn.Linear(inputs, rank, bias=False), nn.Linear(rank, part.out_features)
+        with torch.no_grad():
+            down.weight.copy_(torch.linalg.solve_triangular(root.T, right[:rank].T, upper=True).T)
+            up.weight.copy_(left[:, :rank] * values[:rank])
+            up.bias.copy_(part.bias)
+        network.set_submodule(name, nn.Sequential(down, up))
+    return network
 
 
 def cost_of(run: Callable[[], Any], network: nn.Module) -> dict[str, float]:
@@ -97,6 +144,12 @@ def cost_of(run: Callable[[], Any], network: nn.Module) -> dict[str, float]:
     for hook in hooks:
         hook.remove()
     return {"weights, M": sum(seen.values()) / 1e6, "products, M": products / 1e6}
+
+
+def cost_of_listener(network: WhisperLayers) -> dict[str, float]:
+    """As :func:`cost_of`, of layers that take blocks of 3.2 seconds."""
+    found = cost_of(lambda: network(torch.zeros(1, 80, 320)), network)
+    return found | {"products, M": found["products, M"] / 3.2}
 
 
 def pooled(frames: Frames) -> NDArray[np.float32]:
@@ -139,14 +192,20 @@ def draw(rows: Sequence[dict[str, Any]], file: Path) -> None:
         for kind, colour, mark in (
             ("student", "#0072b2", "o"),
             ("layer", "#d55e00", "s"),
+            ("cut", "#009e73", "^"),
             ("untaught", "#666666", "x"),
         ):
             chosen = [row for row in rows if row["kind"] == kind]
+            if not chosen:
+                continue
             where, found = [row["products, M"] for row in chosen], [row["UAR"][name] for row in chosen]
             ends = np.abs(np.array([[e[0] - e[1], e[2] - e[0]] for e in found]).T)
-            words = {"student": "taught network", "layer": "Whisper, layers 1 to 3", "untaught": "the same, untaught"}[
-                kind
-            ]
+            words = {
+                "student": "taught network",
+                "layer": "Whisper, layers 1 to 3",
+                "cut": "Whisper's first layer, cut to a rank",
+                "untaught": "1.2 M, untaught",
+            }[kind]
             ax.errorbar(where, [e[0] for e in found], ends, color=colour, marker=mark, capsize=3, lw=1.2, label=words)
             for x, e, row in zip(where, found, chosen, strict=True):
                 text = row["name"].removesuffix(", untaught").removeprefix("Whisper, layer ")
@@ -182,7 +241,7 @@ def draw(rows: Sequence[dict[str, Any]], file: Path) -> None:
 @click.option("--responses", type=FOLDER)
 @click.option("-o", "--output", type=FILE, help="Folder of the run.")
 @click.option("--steps", default=600, show_default=True)
-@click.option("--size", "sizes", multiple=True, type=click.Choice([*SIZES, UNTAUGHT, "layers"]))
+@click.option("--size", "sizes", multiple=True, type=click.Choice([*SIZES, UNTAUGHT, "layers", "ranks"]))
 @click.option("--keep", type=FILE, default=Path(__file__).parent / "results" / "students.json", show_default=False)
 def main(
     corpora: Path,
@@ -205,7 +264,7 @@ def main(
         recordings = tuple(path for folder in unlabelled for path in recordings_in(folder))
         sources = Sources({}, noise_paths(sounds), response_paths(responses), teacher, recordings)
         clips = load_clips(samples, cache, trim=speech_only)
-        for size in sizes or (*SIZES, UNTAUGHT, "layers"):
+        for size in sizes or (*SIZES, UNTAUGHT, "layers", "ranks"):
             rows = list(measured(size, steps, (sources, output), (clips, samples)))
             names = {row["name"] for row in rows}
             kept = machine() | {"rows": [row for row in kept["rows"] if row["name"] not in names] + rows}
@@ -221,16 +280,23 @@ def measured(
     (sources, output), (clips, samples) = given, tested
     cache = output / "cache"
     if size == "layers":
-        frames = pooled(whisper_frames(sources.teacher, clips, cache))
+        frames = pooled(whisper_frames(listener(sources.teacher, LAYERS, LAYERS), clips, cache))
         for layer in range(1, LAYERS + 1):
-            shape = WhisperShape(("a", "b"), **vars(WhisperSizes(layers=layer, levels=1)))
-            network = load_teacher(sources.teacher, shape)
-            cost = cost_of(lambda network=network: network(torch.zeros(1, 80, 320)), network)
-            cost["products, M"] /= 3.2
-            columns = np.arange((layer - 1) * shape.channels, layer * shape.channels)
-            values = frames[:, np.concatenate([columns, columns + LAYERS * shape.channels])]
-            row = {"name": f"Whisper, layer {layer}", "kind": "layer", "steps": 0, **cost}
+            network = listener(sources.teacher, layer)
+            width = network.shape.channels
+            columns = np.arange((layer - 1) * width, layer * width)
+            values = frames[:, np.concatenate([columns, columns + LAYERS * width])]
+            row = {"name": f"Whisper, layer {layer}", "kind": "layer", "steps": 0, **cost_of_listener(network)}
             yield row | {"UAR": figures(values, samples)}
+        return
+    if size == "ranks":
+        heard = load_clips(sources.unlabelled, cache, trim=speech_only, unread=click.echo)
+        some = np.random.default_rng(1).permutation(np.flatnonzero(heard.lengths >= 16_000))[:HEARD]
+        mel = [whisper_mel().run(torch.from_numpy(heard[int(clip)])[None])[0] for clip in some]
+        for rank in RANKS:
+            network = cut(listener(sources.teacher, 1), rank, mel)
+            row = {"name": f"rank {rank}", "kind": "cut", "steps": 0, **cost_of_listener(network)}
+            yield row | {"UAR": figures(pooled(whisper_frames(network, clips, cache)), samples)}
         return
     taught = size != UNTAUGHT
     recipe = recipe_of(size, steps)
