@@ -24,7 +24,7 @@ from affekt.speech.waveform import RATE
 #: Kinds of operations, by ONNX Runtime's names; all others are the rest.
 KINDS = {
     "products": "MatMul Gemm MatMulIntegerToFloat MatMulInteger FusedMatMul",
-    "attention": "MultiHeadAttention Softmax",
+    "softmax": "Softmax",
     "convolutions": "Conv QLinearConv FusedConv NhwcFusedConv",
     "GELU": "BiasGelu Gelu Erf",
     "norms": "LayerNormalization",
