@@ -212,7 +212,7 @@ def draw(rows: Sequence[dict[str, Any]], file: Path) -> None:
                 ax.annotate(
                     text,
                     (x, e[0]),
-                    (5, -12),
+                    (-11, 6) if kind == "layer" else (5, -12),
                     textcoords="offset points",
                     fontsize=8,
                     color=colour,
