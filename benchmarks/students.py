@@ -183,53 +183,42 @@ def figures(values: NDArray[np.float32], samples: Sequence[Sample]) -> dict[str,
     return {name: [round(x, 4) for x in (e.value, e.low, e.high)] + [e.n] for name, e in found.items()}
 
 
+#: Of what is drawn: its words, colour, mark, and where the name of a point stands.
+DRAWN = {
+    "student": ("network of our own, taught by Whisper", "#0072b2", "o", (5, -12)),
+    "layer": ("Whisper, layers 1 to 3", "#d55e00", "s", (-11, 6)),
+    "cut": ("Whisper's first layer, products cut to a rank", "#009e73", "^", (-9, 9)),
+    "untaught": ("1.2 M, untaught", "#666666", "x", (5, -12)),
+}
+
+
 def draw(rows: Sequence[dict[str, Any]], file: Path) -> None:
     """UAR against cost, networks of our own and Whisper's layers."""
     from matplotlib.figure import Figure
 
-    figure = Figure((7.2, 4.2), layout="constrained")
-    for ax, name in zip(figure.subplots(1, 2, sharex=True), ("left out, mean", "RAVDESS, six folds"), strict=True):
-        for kind, colour, mark in (
-            ("student", "#0072b2", "o"),
-            ("layer", "#d55e00", "s"),
-            ("cut", "#009e73", "^"),
-            ("untaught", "#666666", "x"),
-        ):
+    figure = Figure((8.4, 4.8), layout="constrained")
+    titles = {
+        "left out, mean": "Corpora never met, four labels (chance 0.25)",
+        "RAVDESS, six folds": "RAVDESS, six folds, eight labels (chance 0.125)",
+    }
+    for ax, (name, title) in zip(figure.subplots(1, 2, sharex=True), titles.items(), strict=True):
+        for kind, (words, colour, mark, place) in DRAWN.items():
             chosen = [row for row in rows if row["kind"] == kind]
             if not chosen:
                 continue
             where, found = [row["products, M"] for row in chosen], [row["UAR"][name] for row in chosen]
             ends = np.abs(np.array([[e[0] - e[1], e[2] - e[0]] for e in found]).T)
-            words = {
-                "student": "taught network",
-                "layer": "Whisper, layers 1 to 3",
-                "cut": "Whisper's first layer, cut to a rank",
-                "untaught": "1.2 M, untaught",
-            }[kind]
             ax.errorbar(where, [e[0] for e in found], ends, color=colour, marker=mark, capsize=3, lw=1.2, label=words)
             for x, e, row in zip(where, found, chosen, strict=True):
-                text = row["name"].removesuffix(", untaught").removeprefix("Whisper, layer ")
-                ax.annotate(
-                    text,
-                    (x, e[0]),
-                    (-11, 6) if kind == "layer" else (5, -12),
-                    textcoords="offset points",
-                    fontsize=8,
-                    color=colour,
-                )
+                text = row["name"].removesuffix(", untaught").removeprefix("Whisper, layer ").removeprefix("rank ")
+                ax.annotate(text, (x, e[0]), place, textcoords="offset points", fontsize=8, color=colour)
         ax.set(xscale="log", xlabel="million products for a second of sound", xlim=(4, 1500))
-        ax.set_title(
-            {"left out, mean": "Corpora never met, four labels"}.get(name, f"{name}, eight labels"), fontsize=10
-        )
+        ax.set_title(title, fontsize=10)
         ax.grid(alpha=0.3)
-        ax.axhline(0.25 if "left" in name else 0.125, color="#999999", lw=0.8, ls=":")
     figure.axes[0].set_ylabel("UAR; 95 % intervals over speakers")
-    figure.axes[0].legend(fontsize=8, loc="lower right")
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
     steps = max(row["steps"] for row in rows)
-    figure.suptitle(
-        f"Logistic regression on frozen frames, taught by Whisper's layers for {steps} steps",
-        fontsize=11,
-    )
+    figure.suptitle(f"Logistic regression on frozen frames; networks taught for {steps} steps", fontsize=11)
     figure.savefig(file, dpi=150)
 
 
