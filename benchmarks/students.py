@@ -185,9 +185,9 @@ def figures(values: NDArray[np.float32], samples: Sequence[Sample]) -> dict[str,
 
 #: Of what is drawn: its words, colour, mark, and where the name of a point stands.
 DRAWN = {
-    "student": ("network of our own, taught by Whisper", "#0072b2", "o", (5, -12)),
+    "student": ("network of our own, taught by Whisper", "#0072b2", "o", (-12, 8)),
     "layer": ("Whisper, layers 1 to 3", "#d55e00", "s", (-11, 6)),
-    "cut": ("Whisper's first layer, products cut to a rank", "#009e73", "^", (-9, 9)),
+    "cut": ("Whisper's first layer, products cut to a rank", "#009e73", "^", (6, -11)),
     "untaught": ("1.2 M, untaught", "#666666", "x", (5, -12)),
 }
 
