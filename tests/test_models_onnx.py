@@ -326,7 +326,7 @@ def test_products_of_constants_are_not_computed_when_a_model_is_opened(save):
 
 
 def test_products_of_constants_without_elements_are_as_large_as_their_other_axes(save):
-    """(12000, 0) by (0, 12000) is a matrix of zeros: half a gigabyte, from a file of 700 bytes."""
+    """(20000, 0) by (0, 20000) is a matrix of zeros: 1.6 GB, from a file of 700 bytes."""
     empty = [
         onnx.TensorProto(name=n, data_type=FLOAT, dims=dims) for n, dims in (("a", (20_000, 0)), ("b", (0, 20_000)))
     ]

@@ -67,7 +67,10 @@ HEADS = "† heads only, the encoder as its teacher taught it: "
 NINE = "--corpus NAME=PATH ..."
 TAUGHT = " --teacher WHISPER --unlabelled SPEECH"
 #: How it is chosen how far folds go from what the other corpora taught.
-HOW_FAR = "how far, and whether they come first at all, is chosen in each fold by some of its training speakers"
+HOW_FAR = (
+    "how far, and whether they start there at all (where a row counts it), is chosen in each fold by some of its "
+    "training speakers"
+)
 #: How it was chosen before.
 ONCE = "; with † it is 0.7 of the way, chosen on EMOVO"
 #: Whisper's sizes by the width of its encoder.
