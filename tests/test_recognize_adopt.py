@@ -197,6 +197,27 @@ def test_sigmoids_are_neither_logits_nor_probabilities(tmp_path):
     assert adopt(path, replace(MFCC, output="logits"), tmp_path / "mine.onnx").output == "logits"
 
 
+@pytest.mark.parametrize("form", ["Gemm", "MatMul and Add", "double"])
+def test_a_linear_layer_gives_logits_even_between_0_and_1(form, tmp_path):
+    bias = np.array([0.1, 0.2, 0.3])
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["z"]), helper.make_node("Add", ["bias", "z"], ["y"])]
+    if form == "Gemm":
+        nodes = [helper.make_node("Gemm", ["x", "w", "bias"], ["z"]), helper.make_node("Identity", ["z"], ["y"])]
+    kind, dtype = (DOUBLE, np.float64) if form == "double" else (FLOAT, np.float32)
+    layer = {"w": (weights(40) / 1e6).astype(dtype), "bias": bias.astype(dtype)}
+    theirs = write(tmp_path / "theirs.onnx", nodes, layer, kinds=(kind, kind))
+    found = adopt(theirs, MFCC, tmp_path / "mine.onnx")
+    assert found.output == "logits"
+    np.testing.assert_allclose(list(found.scores.values()), softmax(bias), atol=1e-3)
+
+
+def test_a_table_that_sums_probabilities_is_not_taken_for_a_linear_layer(tmp_path):
+    nodes = [helper.make_node("Sigmoid", ["x"], ["z"]), helper.make_node("MatMul", ["z", "w"], ["y"])]
+    write(tmp_path / "theirs.onnx", nodes, {"w": np.abs(weights(40)) / 40})
+    with pytest.raises(ModelError, match="nor clearly logits"):
+        adopt(tmp_path / "theirs.onnx", MFCC, tmp_path / "mine.onnx")
+
+
 def test_what_is_not_a_number_is_refused(tmp_path):
     with pytest.raises(ModelError, match="NaN or infinity"):
         adopt(linear(tmp_path / "theirs.onnx", last="Log"), MFCC, tmp_path / "mine.onnx")

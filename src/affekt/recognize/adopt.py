@@ -29,6 +29,8 @@ OUTPUTS = ("auto", "logits", "probabilities")
 FLOOR = 1e-9
 #: How far from 1 the sum of probabilities may be, as float32 in a deep network has it.
 ROUNDING = 1e-3
+#: Operators that leave the numbers as they are.
+SAME = ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 #: Operators are added that need a default operator set of at least this.
 OLDEST = 7
 ADOPTED = (
@@ -55,7 +57,7 @@ class Adoption:
         Seconds of speech that are judged at a time, and between two such windows; ``window = 0`` is ``seconds``
         where the features have it, else 3.
     output : str
-        ``logits``, ``probabilities``, or ``auto``: found out by trying.
+        ``logits``, ``probabilities``, or ``auto``: logits where a linear layer gives them, else found out by trying.
     temperature, threshold, data, licence, limits
         As in :class:`affekt.models.card.Card`.
 
@@ -227,7 +229,7 @@ def adopt(model: str | Path, adoption: Adoption, output: str | Path) -> Adopted:
         row = input_of(_tone(card.input["window"] / RATE, adoption.inputs.sampling_rate), adoption.inputs)
         graph.take(row.shape)
         graph.give()
-        kind = _kind(_tried(graph, card, part), adoption.output)
+        kind = _kind(_tried(graph, card, part), adoption.output, linear=graph.ends_linear())
         if kind == "probabilities":
             graph.to_logits()
             _tried(graph, card, part)
@@ -291,8 +293,11 @@ def _tried(graph: _Graph, card: Card, part: Path) -> NDArray[np.float64]:
     return given
 
 
-def _kind(given: NDArray[np.float64], stated: str) -> str:
+def _kind(given: NDArray[np.float64], stated: str, *, linear: bool) -> str:
     """Whether what a model gives are logits or probabilities.
+
+    The output of a linear layer are logits, even where all that was tried lies between 0 and 1, as it does
+    for one in sixteen untrained networks of four labels.
 
     Raises
     ------
@@ -307,6 +312,8 @@ def _kind(given: NDArray[np.float64], stated: str) -> str:
             f"its card says that it gives probabilities, and they sum to {sums.min():.3g} to {sums.max():.3g}; export "
             'it with a softmax at its end, or say output = "logits".'
         )
+    if stated == "auto" and linear:
+        return "logits"
     if stated == "auto" and within and not are_shares:
         raise ModelError(
             f"gives numbers between 0 and 1 that sum to {sums.min():.3g} to {sums.max():.3g}: neither probabilities of "
@@ -441,6 +448,21 @@ class _Graph:
         del self.graph.node[:], self.graph.initializer[:], self.graph.value_info[:]
         self.graph.node.extend(reversed(kept))
         self.graph.initializer.extend(constants)
+
+    def ends_linear(self) -> bool:
+        """Whether the scores are what a linear layer gives: a product with weights of both signs, and its bias."""
+        maker = {name: node for node in [*self.graph.node, *self._back] for name in node.output}
+        constants = {tensor.name: tensor for tensor in self.graph.initializer}
+        node = maker.get(self._scores)
+        while node is not None and (
+            node.op_type in SAME or (node.op_type == "Add" and any(name in constants for name in node.input))
+        ):
+            node = next((maker[name] for name in node.input if name in maker), None)
+        if node is None or node.op_type not in ("Gemm", "MatMul") or node.input[1] not in constants:
+            return False
+        weights = self._onnx.numpy_helper.to_array(constants[node.input[1]])
+        # Weights of one sign could be a table that sums probabilities of labels.
+        return bool(weights.min() < 0 < weights.max())
 
     def to_logits(self) -> None:
         """Append the logarithm, which makes logits of probabilities."""
