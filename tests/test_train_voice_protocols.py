@@ -224,12 +224,21 @@ def test_in_the_second_stage_the_encoder_learns_inside_of_each_fold(job, tmp_pat
         job, recipe=recipe, sources=sources, output=tmp_path, budget=dataclasses.replace(job.budget, tuned=1)
     )
     rows = run_protocol("savee", tuned)
-    assert all("then 1 epochs of the encoder, too" in row["words"] and row["tuned"] == 1 for row in rows)
+    assert all("then 1 epoch of the encoder, too" in row["words"] and row["tuned"] == 1 for row in rows)
     before = load_teacher([teacher], shape_of(recipe)).state_dict()
     after = torch.load(tmp_path / "savee" / "fold1-seed1" / "tuned" / "best.pt", weights_only=True)
     assert not torch.equal(before["first.weight"], after["encoder.first.weight"])
     # The heads of the second stage are those that the first one left, tuned.
     assert load_recipe(tmp_path / "savee" / "fold1-seed1" / "tuned" / "recipe.toml").frozen is False
+    start = without("savee", tuned)[0]
+    assert not hasattr(start, "encoder"), "folds start from the first stage of the other corpora"
+    rows = run_protocol(LEFT_OUT, dataclasses.replace(tuned, only=("savee",)))
+    assert all("then 1 epoch of the encoder, too" in row["words"] and row["tuned"] == 1 for row in rows)
+    after, kept = without("savee", tuned, tuned=1)[0].state_dict(), tmp_path / LEFT_OUT / "without-savee" / "tuned"
+    assert not torch.equal(before["first.weight"], after["encoder.first.weight"])
+    assert torch.equal(torch.load(kept / "taught.pt", weights_only=True)["head.weight"], after["head.weight"])
+    rows = run_protocol(LEFT_OUT, dataclasses.replace(tuned, only=("savee",), budget=job.budget))
+    assert all("heads only" in row["words"] and row["tuned"] == 0 for row in rows)
 
 
 def test_none_of_the_way_is_none_of_it(job, tmp_path):

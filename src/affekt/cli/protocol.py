@@ -44,7 +44,8 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="Of voice: epochs over the folds in which the encoder learns, too; 0: heads only.",
+    help="Of voice: epochs over the folds, or of left-out over the other corpora, in which the encoder learns, too; "
+    "0: heads only.",
 )
 @click.option(
     "--frozen",
@@ -116,8 +117,8 @@ def protocol(
                 "--frozen is for voice-small, with --teacher and --unlabelled, which its encoder learns from."
             )
         loaded = frozen(loaded)
-    if tuned and (name == LEFT_OUT or not isinstance(loaded, WhisperRecipe)):
-        raise InputError(f"--tuned is for folds of voice; {name} of {recipe} has no second stage.")
+    if tuned and not isinstance(loaded, WhisperRecipe):
+        raise InputError(f"--tuned is for voice; {recipe} has no second stage.")
     sources = Sources(folders(corpora), noise_paths(sounds), response_paths(responses), teachers, recordings)
     budget = Budget(seeds=seeds, others=others, folds=epochs, tuned=tuned)
     if only and name != LEFT_OUT:

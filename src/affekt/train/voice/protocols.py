@@ -99,11 +99,13 @@ DISTILLED = (
 )
 #: In place of a corpus.
 UNLABELLED = "unlabelled"
-TUNED = "; heads first, then {epochs} epochs of the encoder, too"
+TUNED = "; heads first, then {epochs} of the encoder, too"
 #: Shares of the way that are tried, and one training speaker of how many evaluates them.
 WAYS, ONE_OF = (0.0, 0.25, 0.5, 0.7, 0.85, 1.0), 5
 #: In how many ways a clip is changed under a frozen encoder, which has to hear each of them.
 KEPT_WAYS = 2
+#: Decay of the running average of weights in a short run, which must not be averaged over all of itself.
+AVERAGING = 0.99
 #: In place of a share: the fold is trained from scratch.
 SCRATCH = None
 
@@ -128,7 +130,8 @@ class Budget:
         How much of the way from what the others left to what the folds taught is gone; 0: inside of each fold, some of
         its training speakers choose among ``WAYS`` and training from scratch.
     tuned : int
-        Of a recipe over Whisper's layers: epochs of its second stage over the training folds; 0: heads only.
+        Of a recipe over Whisper's layers: epochs of its second stage over the training folds, or over the other
+        corpora of ``left-out``; 0: heads only.
     """
 
     seeds: int = 1
@@ -274,10 +277,11 @@ def _left_out_rows(job: Job) -> list[dict[str, Any]]:
     before = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else []
     rows = [row for row in before if row["corpus"] not in chosen]
     for corpus in chosen:
-        network, temperature = without(corpus, job)
+        network, temperature = without(corpus, job, tuned=job.budget.tuned)
         tested = np.array([i for i, sample in enumerate(job.samples) if sample.corpus == corpus])
-        words = f"a corpus never met{_stages(job.recipe)}"
-        fold = _TestedFold(job, network, tested, temperature, job.material)
+        words = f"a corpus never met{_stages(job.recipe, job.budget.tuned)}"
+        material = job.tuning_material if job.budget.tuned else job.material
+        fold = _TestedFold(job, network, tested, temperature, material)
         rows += _rows(LEFT_OUT, corpus, [fold], words=words)
         job.tell(_told(rows[-6:] if rows[-1]["labels"] == "four" else rows[-3:]))
     return rows
@@ -306,7 +310,7 @@ def _stages(recipe: AnyVoice, epochs: int = 0) -> str:
     if not isinstance(recipe, WhisperRecipe):
         words = DISTILLED.format(steps=recipe.distillation.steps) if recipe.distillation.steps else ""
         return words + TAUGHT if isinstance(recipe, FrozenRecipe) else words
-    return TUNED.format(epochs=epochs) if epochs else FROZEN
+    return TUNED.format(epochs="1 epoch" if epochs == 1 else f"{epochs} epochs") if epochs else FROZEN
 
 
 @dataclass(frozen=True)
@@ -326,8 +330,7 @@ class _Fold:
     def recipe(self, job: Job, *, clips: int, start: bool) -> AnyVoice:
         """What is trained for the training folds: from what other corpora left, or from scratch."""
         schedule, share = job.recipe.schedule, job.budget.rate if start else 1.0
-        # A short run must not be averaged over all of itself.
-        averaging = 0.98 if start else 0.99
+        averaging = 0.98 if start else AVERAGING
         schedule = replace(schedule, epochs=job.budget.folds, clips=clips, batch=job.budget.batch)
         schedule = replace(schedule, averaging=averaging, learning_rate=share * schedule.learning_rate)
         schedule = replace(schedule, encoder_rate=share * schedule.encoder_rate)
@@ -362,18 +365,27 @@ def _learned(
     return _trained(tuning, job, learned, output / "tuned", state=whole), job.tuning_material
 
 
-def without(corpus: str, job: Job) -> tuple[PooledNetwork, float]:
-    """The network that learned from the training speakers of the other corpora, and its temperature on dev speakers."""
+def without(corpus: str, job: Job, *, tuned: int = 0) -> tuple[PooledNetwork, float]:
+    """The network that learned from the training speakers of the other corpora, and its temperature on dev speakers.
+
+    ``tuned``: epochs of the second stage, of a recipe over Whisper's layers.
+    """
     corpora = tuple(name for name in job.recipe.corpora if name != corpus)
     schedule = replace(job.recipe.schedule, epochs=job.budget.others)
-    recipe = replace(job.recipe, corpora=corpora, name=f"without-{corpus}", schedule=schedule)
+    recipe: AnyVoice = replace(job.recipe, corpora=corpora, name=f"without-{corpus}", schedule=schedule)
     split = fixed_split([sample for sample in job.samples if sample.corpus != corpus])
     learned, dev = job.rows(split.train), job.rows(split.dev)
-    output = job.output / LEFT_OUT / f"without-{corpus}"
-    network = _trained(recipe, job, learned, output, dev=dev if len(dev) else None, teach=True)
+    output, judges = job.output / LEFT_OUT / f"without-{corpus}", dev if len(dev) else None
+    network, material = _trained(recipe, job, learned, output, dev=judges, teach=True), job.material
+    if tuned and isinstance(recipe, WhisperRecipe):
+        whole = thawed(network, recipe, job.sources.teacher).state_dict()
+        material = job.tuning_material
+        recipe = second_stage(recipe)
+        recipe = replace(recipe, schedule=replace(recipe.schedule, epochs=tuned, averaging=AVERAGING))
+        network = _trained(recipe, job, learned, output / "tuned", dev=judges, state=whole, teach=True)
     if not len(dev):
         return network, 1.0
-    return network, fit_temperature(clip_logits(network, job.material.take(dev)), job.material.labels[dev])
+    return network, fit_temperature(clip_logits(network, material.take(dev)), job.material.labels[dev])
 
 
 def fold_rows(plan: Plan, samples: Sequence[Sample]) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]:
@@ -531,7 +543,7 @@ def _rows(
             row = {"protocol": protocol, "corpus": corpus, "baseline": baseline or "none", "labels": name}
             facts = {"classes": list(labels), "seeds": seeds, "words": words, "recipe": recipe_digest(job.recipe)}
             epochs = {"others": job.budget.others, "epochs": job.budget.folds}
-            if isinstance(job.recipe, WhisperRecipe) and protocol != LEFT_OUT:
+            if isinstance(job.recipe, WhisperRecipe):
                 epochs["tuned"] = job.budget.tuned
             found.append({**row, **facts, **epochs, **_numbers(found_report)})
     return found
