@@ -35,7 +35,6 @@ from affekt.train.voice.protocols import (
     _Fold,
     _learned,
     _way,
-    between,
     fold_rows,
     run_protocol,
     without,
@@ -237,6 +236,12 @@ def test_in_the_second_stage_the_encoder_learns_inside_of_each_fold(job, tmp_pat
     after, kept = without("savee", tuned, tuned=1)[0].state_dict(), tmp_path / LEFT_OUT / "without-savee" / "tuned"
     assert not torch.equal(before["first.weight"], after["encoder.first.weight"])
     assert torch.equal(torch.load(kept / "taught.pt", weights_only=True)["head.weight"], after["head.weight"])
+    part = dataclasses.replace(recipe, share=0.25)
+    rows = run_protocol(LEFT_OUT, dataclasses.replace(tuned, recipe=part, output=tmp_path / "part", only=("savee",)))
+    assert {row["share"] for row in rows} == {0.25}
+    state = without("savee", dataclasses.replace(tuned, recipe=part, output=tmp_path / "part"), tuned=1)[0].state_dict()
+    end, name = torch.load(tmp_path / "part" / LEFT_OUT / "without-savee" / "tuned" / "best.pt"), "first.weight"
+    torch.testing.assert_close(state[f"encoder.{name}"], torch.lerp(before[name], end[f"encoder.{name}"], 0.25))
     rows = run_protocol(LEFT_OUT, dataclasses.replace(tuned, only=("savee",), budget=job.budget))
     assert all("heads only" in row["words"] and row["tuned"] == 0 for row in rows)
 
@@ -279,17 +284,6 @@ def test_recipes_of_other_lengths_corpora_and_seeds_share_a_digest_and_others_do
     assert recipe_digest(same) == recipe_digest(TINY)
     other = dataclasses.replace(TINY, objective=dataclasses.replace(TINY.objective, pitch=0.5))
     assert recipe_digest(other) != recipe_digest(TINY)
-
-
-def test_weights_go_some_of_the_way_and_the_head_all_of_it():
-    start = {"stem.0.weight": torch.zeros(2), "head.bias": torch.zeros(2), "middle.steps": torch.tensor(3)}
-    end = {"stem.0.weight": torch.ones(2), "head.bias": torch.ones(2), "middle.steps": torch.tensor(9)}
-    end["corpus_heads.savee.bias"] = torch.ones(2)
-    found = between(start, end, 0.7)
-    assert found["stem.0.weight"].tolist() == pytest.approx([0.7, 0.7])
-    assert found["head.bias"].tolist() == [1, 1]
-    assert found["middle.steps"] == 9
-    assert found["corpus_heads.savee.bias"].tolist() == [1, 1]
 
 
 def test_a_second_call_trains_nothing_and_says_the_same(job):

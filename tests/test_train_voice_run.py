@@ -31,14 +31,16 @@ from affekt.train.voice.loop import (
     EpochBatches,
     Material,
     Trainer,
+    between,
     differences,
     draw_weights,
     own_baselines,
     plan_epoch,
     train,
 )
-from affekt.train.voice.networks import network_of
+from affekt.train.voice.networks import network_of, shape_of
 from affekt.train.voice.run import finish, run
+from affekt.train.voice.teacher import load_teacher
 
 from .conftest import speech_like
 
@@ -264,8 +266,10 @@ def test_the_convolutions_of_a_voice_are_in_int8_where_that_is_worth_it(corpora,
         np.testing.assert_array_equal(alone[0], rows[1])
 
 
-@pytest.mark.parametrize("epochs", [0, 1])
-def test_a_voice_over_whisper_is_trained_in_two_stages_and_written_in_int8(corpora, tmp_path, epochs, monkeypatch):
+@pytest.mark.parametrize(("epochs", "share"), [(0, 1.0), (1, 1.0), (1, 0.25)])
+def test_a_voice_over_whisper_is_trained_in_two_stages_and_written_in_int8(
+    corpora, tmp_path, epochs, share, monkeypatch
+):
     from .test_train_voice_teacher import random_weights, safetensors
 
     monkeypatch.setattr("affekt.train.quantise.LEAST", 100)
@@ -276,12 +280,21 @@ def test_a_voice_over_whisper_is_trained_in_two_stages_and_written_in_int8(corpo
         network=WhisperSizes(layers=1, levels=1, channels=16, attention_heads=2, heads=2, embedding=12, hidden=8),
         schedule=schedule,
         tuning=dataclasses.replace(schedule, epochs=epochs),
+        share=share,
     )
     teacher = safetensors(random_weights(), tmp_path / "model.safetensors")
     lines = []
     path = run(recipe, Sources(corpora, teacher=(teacher,)), tmp_path / "run", report=lines.append)
     assert any("int8" in line for line in lines)
     assert (tmp_path / "run" / "tuned" / "best.pt").exists() == bool(epochs)
+    if epochs:
+        start = load_teacher([teacher], shape_of(recipe)).state_dict()["first.weight"]
+        end, kept = (
+            torch.load(tmp_path / "run" / "tuned" / f"{name}.pt", weights_only=True)["encoder.first.weight"]
+            for name in ("best", "taught")
+        )
+        assert not torch.equal(start, end)
+        torch.testing.assert_close(kept, torch.lerp(start, end, share))
     model = open_model(path)
     assert model.card.input["block"] == model.card.input["window"] == 51_200
     assert "OpenAI's Whisper (MIT licence)" in " ".join(model.card.limits)
@@ -520,3 +533,20 @@ def test_a_step_of_muon_is_nearly_orthogonal_and_downhill(shape):
     assert values.min() > 0.5
     assert values.max() < 1.3
     assert ((weight - aim) ** 2).sum() < ((before - aim) ** 2).sum()
+
+
+def test_weights_go_some_of_the_way_and_the_head_as_far_as_it_is_told():
+    start = {"stem.0.weight": torch.zeros(2), "head.bias": torch.zeros(2), "middle.steps": torch.tensor(3)}
+    end = {"stem.0.weight": torch.ones(2), "head.bias": torch.ones(2), "middle.steps": torch.tensor(9)}
+    end["corpus_heads.savee.bias"] = torch.ones(2)
+    found = between(start, end, 0.7, head=1.0)
+    assert found["stem.0.weight"].tolist() == pytest.approx([0.7, 0.7])
+    assert found["head.bias"].tolist() == [1, 1]
+    assert between(start, end, 0.7, head=0.2)["head.bias"].tolist() == pytest.approx([0.2, 0.2])
+    assert found["middle.steps"] == 9
+    assert found["corpus_heads.savee.bias"].tolist() == [1, 1]
+
+
+def test_a_share_that_is_none_is_refused():
+    with pytest.raises(InputError, match=r"share is 1\.5; allowed: 0 to 1"):
+        WhisperRecipe(share=1.5)

@@ -471,7 +471,8 @@ def words_of(kept: Kept, name: str) -> str:
     if "chosen" in row:
         said.append(f"they did {row['chosen'] - row['alone']} of {row['chosen']} times, as training speakers chose")
     if row.get("tuned"):
-        said.append(f"both stages, {row['tuned']} epoch{'s' * (row['tuned'] > 1)} of the second")
+        part = f", of whose way {row['share']:g} is kept" if row.get("share", 1) != 1 else ""
+        said.append(f"both stages, {row['tuned']} epoch{'s' * (row['tuned'] > 1)} of the second{part}")
     return "; ".join(said)
 
 

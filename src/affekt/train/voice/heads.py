@@ -55,22 +55,21 @@ class Embedded:
 
 
 def taught(network: PooledNetwork, material: Material, recipe: AnyVoice, run: Path) -> PooledNetwork:
-    """The best weights of a run, their heads taught on the clips that it learned from; kept as ``taught.pt``.
+    """What a run learned, its heads taught on the clips that it learned from; kept as ``taught.pt``.
 
     Parameters
     ----------
     network : PooledNetwork
-        Of the sizes of the run; changed in place and given back.
+        With the weights of the run; changed in place and given back.
     material, recipe
         As for :func:`teach_heads`.
     run : Path
-        Folder with ``best.pt``.
+        Folder of the run.
     """
     kept = run / "taught.pt"
     if kept.exists():
         network.load_state_dict(torch.load(kept, weights_only=True))
         return network.eval()
-    network.load_state_dict(torch.load(run / "best.pt", weights_only=True))
     teach_heads(network, material, recipe)
     torch.save(network.state_dict(), kept.with_suffix(".part"))
     kept.with_suffix(".part").replace(kept)

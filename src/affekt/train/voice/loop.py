@@ -341,6 +341,29 @@ class Trainer:
         load_checkpoint(self, path)
 
 
+def between(start: Mapping[str, Tensor], end: Mapping[str, Tensor], way: float, *, head: float) -> dict[str, Tensor]:
+    """Weights some of the way from those that a run started from to those that it reached.
+
+    A few speakers and corpora teach a network what is theirs alone, too; some of the way
+    back it can do better on others (Wortsman et al., Robust fine-tuning of
+    zero-shot models, 2022). Where it did and where not is in docs/model-log.md.
+    What the start lacks is as at the end.
+
+    Parameters
+    ----------
+    start, end : mapping of str to tensor
+    way, head : float
+        Of all weights, and of those of the unconditioned head: 0 the start, 1 the end.
+    """
+
+    def share(name: str, value: Tensor) -> Tensor:
+        if name not in start or not value.is_floating_point():
+            return value
+        return torch.lerp(start[name], value, head if name.startswith("head.") else way)
+
+    return {name: share(name, value) for name, value in end.items()}
+
+
 def clip_embeddings(network: PooledNetwork, material: Material, *, way: int = 0, batch: int = 32) -> Tensor:
     """Embedding of every clip as a whole, in one way, (clips, d); in evaluation mode."""
     order = np.argsort(material.features.lengths, kind="stable")

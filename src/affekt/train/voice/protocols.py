@@ -42,7 +42,7 @@ from affekt.train.sources import Sources
 from affekt.train.voice.clips import load_clips
 from affekt.train.voice.distil import distil
 from affekt.train.voice.heads import taught
-from affekt.train.voice.loop import Material, Trainer, clip_embeddings, clip_logits, corpus_recalls, train
+from affekt.train.voice.loop import Material, Trainer, between, clip_embeddings, clip_logits, corpus_recalls, train
 from affekt.train.voice.networks import measure_of, taught_frames
 from affekt.train.voice.run import changes_of, material_of, second_stage, speech_only, thawed
 from affekt.types import Report, Sample
@@ -362,7 +362,8 @@ def _learned(
     schedule = replace(tuning.schedule, epochs=job.budget.tuned, clips=len(learned), batch=job.budget.batch)
     tuning = replace(tuning, schedule=replace(schedule, averaging=recipe.schedule.averaging))
     whole = thawed(network, recipe, job.sources.teacher).state_dict()
-    return _trained(tuning, job, learned, output / "tuned", state=whole), job.tuning_material
+    network = _trained(tuning, job, learned, output / "tuned", state=whole, way=recipe.share)
+    return network, job.tuning_material
 
 
 def without(corpus: str, job: Job, *, tuned: int = 0) -> tuple[PooledNetwork, float]:
@@ -382,7 +383,9 @@ def without(corpus: str, job: Job, *, tuned: int = 0) -> tuple[PooledNetwork, fl
         material = job.tuning_material
         recipe = second_stage(recipe)
         recipe = replace(recipe, schedule=replace(recipe.schedule, epochs=tuned, averaging=AVERAGING))
-        network = _trained(recipe, job, learned, output / "tuned", dev=judges, state=whole, teach=True)
+        network = _trained(
+            recipe, job, learned, output / "tuned", dev=judges, state=whole, way=recipe.share, teach=True
+        )
     if not len(dev):
         return network, 1.0
     return network, fit_temperature(clip_logits(network, material.take(dev)), job.material.labels[dev])
@@ -433,11 +436,12 @@ def _trained(
     material = _of_corpora(job.tuning_material if is_tuning else job.material, job.recipe, recipe)
     trainer = Trainer(recipe, material.take(learned), state=job.distilled if state is None else state)
     train(trainer, None if dev is None else material.take(dev), output, report=job.tell)
-    if teach:
-        return taught(trainer.averaged, trainer.material, recipe, output)
     learned_state = torch.load(output / "best.pt", weights_only=True)
-    trainer.averaged.load_state_dict(learned_state if state is None else between(state, learned_state, way))
-    return trainer.averaged.eval()
+    if state is not None:
+        head = recipe.share if isinstance(recipe, WhisperRecipe) and is_tuning else 1.0
+        learned_state = between(state, learned_state, way, head=head)
+    trainer.averaged.load_state_dict(learned_state)
+    return taught(trainer.averaged, trainer.material, recipe, output) if teach else trainer.averaged.eval()
 
 
 def _chosen_way(fold: _Fold, job: Job, state: Mapping[str, torch.Tensor]) -> float | None:
@@ -455,7 +459,7 @@ def _chosen_way(fold: _Fold, job: Job, state: Mapping[str, torch.Tensor]) -> flo
     material = _of_corpora(job.material, job.recipe, inner).take(learned[judges])
     recalls: dict[float | None, float] = {}
     for way in WAYS:
-        network.load_state_dict(between(state, end, way))
+        network.load_state_dict(between(state, end, way, head=1.0))
         (recalls[way],) = corpus_recalls(clip_logits(network, material), material, inner.corpora).values()
     anew = fold.recipe(job, clips=clips, start=False)
     network = _trained(anew, job, learned[~judges], output / "inner-scratch")
@@ -465,30 +469,6 @@ def _chosen_way(fold: _Fold, job: Job, state: Mapping[str, torch.Tensor]) -> flo
     told = ", ".join(f"{words[way]}: {recall:.3f}" for way, recall in recalls.items())
     job.tell(f"{output.name}: {words[best]}, by UAR of {len(set(speakers[judges]))} training speakers ({told})")
     return best
-
-
-def between(start: Mapping[str, torch.Tensor], end: Mapping[str, torch.Tensor], way: float) -> dict[str, torch.Tensor]:
-    """Weights some of the way from those that a run started from to those that it reached.
-
-    A few speakers teach a network what is theirs alone, too; some of the way
-    back it can do better on others (Wortsman et al., Robust fine-tuning of
-    zero-shot models, 2022). On two corpora it did, on RAVDESS, one of whose
-    labels the start never met, it did not (docs/model-log.md). The
-    unconditioned head goes all the way. What the start lacks is as at the end.
-
-    Parameters
-    ----------
-    start, end : mapping of str to tensor
-    way : float
-        0: the start, 1: the end.
-    """
-
-    def share(name: str, value: torch.Tensor) -> torch.Tensor:
-        if name not in start or name.startswith("head.") or not value.is_floating_point():
-            return value
-        return torch.lerp(start[name], value, way)
-
-    return {name: share(name, value) for name, value in end.items()}
 
 
 def _of_corpora(material: Material, recipe: AnyVoice, other: AnyVoice) -> Material:
@@ -545,6 +525,7 @@ def _rows(
             epochs = {"others": job.budget.others, "epochs": job.budget.folds}
             if isinstance(job.recipe, WhisperRecipe):
                 epochs["tuned"] = job.budget.tuned
+                facts |= {"share": job.recipe.share} if job.budget.tuned else {}
             found.append({**row, **facts, **epochs, **_numbers(found_report)})
     return found
 

@@ -37,7 +37,7 @@ from affekt.train.voice.clips import Clips, load_clips
 from affekt.train.voice.distil import distil
 from affekt.train.voice.features import Changes, Measure, features_of_clips
 from affekt.train.voice.heads import taught
-from affekt.train.voice.loop import Material, Trainer, clip_logits, corpus_recalls, kept_epoch, train
+from affekt.train.voice.loop import Material, Trainer, between, clip_logits, corpus_recalls, kept_epoch, train
 from affekt.train.voice.networks import measure_of, shape_of
 from affekt.train.voice.teacher import load_teacher, whisper_mel
 from affekt.types import Sample
@@ -114,6 +114,10 @@ def run(recipe: AnyVoice, sources: Sources, output: Path, *, report: Report, sta
         folder.mkdir(parents=True, exist_ok=True)
         trainer = Trainer(recipe, material, state=state)
         train(trainer, dev if len(split.dev) else None, folder, report=report)
+        learned = torch.load(folder / "best.pt", weights_only=True)
+        if state and isinstance(recipe, WhisperRecipe) and not recipe.frozen:
+            learned = between(state, learned, recipe.share, head=recipe.share)
+        trainer.averaged.load_state_dict(learned)
         report("the encoder is done; the speaker-conditioned heads are trained on its embeddings")
         return taught(trainer.averaged, material, recipe, folder), dev
 
