@@ -94,7 +94,9 @@ def teach_heads(network: PooledNetwork, material: Material, recipe: AnyVoice) ->
         Its ``balance``, ``seed`` and ``objective.smoothing``.
     """
     ways = range(min(WAYS, material.features.ways))
-    embedded = Embedded(torch.stack([clip_embeddings(network, material, way=way) for way in ways]), material)
+    half = recipe.schedule.bfloat16
+    found = [clip_embeddings(network, material, way=way, bfloat16=half) for way in ways]
+    embedded = Embedded(torch.stack(found), material)
     torch.manual_seed(recipe.seed)
     for kind in network.known:
         others = embedded.others(kind)
