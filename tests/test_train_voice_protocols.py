@@ -239,6 +239,8 @@ def test_in_the_second_stage_the_encoder_learns_inside_of_each_fold(job, tmp_pat
     part = dataclasses.replace(recipe, share=0.25)
     rows = run_protocol(LEFT_OUT, dataclasses.replace(tuned, recipe=part, output=tmp_path / "part", only=("savee",)))
     assert {row["share"] for row in rows} == {0.25}
+    with pytest.raises(InputError, match="holds savee with another --tuned"):
+        run_protocol(LEFT_OUT, dataclasses.replace(tuned, only=("ravdess",), budget=job.budget))
     state = without("savee", dataclasses.replace(tuned, recipe=part, output=tmp_path / "part"), tuned=1)[0].state_dict()
     end, name = torch.load(tmp_path / "part" / LEFT_OUT / "without-savee" / "tuned" / "best.pt"), "first.weight"
     torch.testing.assert_close(state[f"encoder.{name}"], torch.lerp(before[name], end[f"encoder.{name}"], 0.25))

@@ -57,7 +57,7 @@ class Adoption:
         Seconds of speech that are judged at a time, and between two such windows; ``window = 0`` is ``seconds``
         where the features have it, else 3.
     output : str
-        ``logits``, ``probabilities``, or ``auto``: logits where a linear layer gives them, else found out by trying.
+        ``logits``, ``probabilities``, or ``auto``: found out by trying.
     temperature, threshold, data, licence, limits
         As in :class:`affekt.models.card.Card`.
 
@@ -296,13 +296,13 @@ def _tried(graph: _Graph, card: Card, part: Path) -> NDArray[np.float64]:
 def _kind(given: NDArray[np.float64], stated: str, *, linear: bool) -> str:
     """Whether what a model gives are logits or probabilities.
 
-    The output of a linear layer are logits, even where all that was tried lies between 0 and 1, as it does
-    for one in sixteen untrained networks of four labels.
+    What a linear layer gives and does not sum to 1 are logits, even where all that was tried lies between 0 and 1, as
+    it does for one in sixteen untrained networks of four labels.
 
     Raises
     ------
     ModelError
-        If they are between 0 and 1 and sum to something else, or are not what the card states.
+        If they are between 0 and 1, sum to something else and are of no linear layer, or are not what the card states.
     """
     sums = given.sum(axis=1)
     within = bool(((given >= 0) & (given <= 1)).all())
@@ -312,9 +312,7 @@ def _kind(given: NDArray[np.float64], stated: str, *, linear: bool) -> str:
             f"its card says that it gives probabilities, and they sum to {sums.min():.3g} to {sums.max():.3g}; export "
             'it with a softmax at its end, or say output = "logits".'
         )
-    if stated == "auto" and linear:
-        return "logits"
-    if stated == "auto" and within and not are_shares:
+    if stated == "auto" and within and not (are_shares or linear):
         raise ModelError(
             f"gives numbers between 0 and 1 that sum to {sums.min():.3g} to {sums.max():.3g}: neither probabilities of "
             "labels that exclude one another, nor clearly logits. Export it without the sigmoid at its end, or say "
@@ -462,7 +460,7 @@ class _Graph:
             return False
         weights = self._onnx.numpy_helper.to_array(constants[node.input[1]])
         # Weights of one sign could be a table that sums probabilities of labels.
-        return bool(weights.min() < 0 < weights.max())
+        return bool((weights < 0).any() and (weights > 0).any())
 
     def to_logits(self) -> None:
         """Append the logarithm, which makes logits of probabilities."""

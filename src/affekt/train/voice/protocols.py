@@ -276,6 +276,11 @@ def _left_out_rows(job: Job) -> list[dict[str, Any]]:
     chosen = job.only or job.recipe.corpora
     before = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else []
     rows = [row for row in before if row["corpus"] not in chosen]
+    if others := sorted({row["corpus"] for row in rows if row.get("tuned", 0) != job.budget.tuned}):
+        raise InputError(
+            f"{kept} holds {', '.join(others)} with another --tuned, and one mean must not be of both; choose another "
+            "output folder, or run all corpora."
+        )
     for corpus in chosen:
         network, temperature = without(corpus, job, tuned=job.budget.tuned)
         tested = np.array([i for i, sample in enumerate(job.samples) if sample.corpus == corpus])
