@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from affekt._files import atomic_write
-from affekt.cli.predict import Job, Session, check, spare_inputs
+from affekt.cli.predict import Job, check, spare_inputs
+from affekt.cli.predict_run import Session
 from affekt.cli.predict_table import NEXT_BEST, answer
 from affekt.cli.shares_table import is_long, print_shares
 from affekt.cli.terminal import clock, console, in_all, percent, shown
