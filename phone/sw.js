@@ -24,12 +24,12 @@ async function answer(request) {
   const url = new URL(request.url);
   if (url.protocol === "blob:") return fetch(request);
   if (url.origin !== location.origin || request.method !== "GET") return Response.error();
-  const cache = await caches.open(CACHE);
-  const kept = await cache.match(request.mode === "navigate" ? "index.html" : request, { ignoreSearch: true, ignoreVary: true });
+  const asked = request.mode === "navigate" ? "index.html" : request;
+  const kept = await caches.match(asked, { cacheName: CACHE, ignoreSearch: true, ignoreVary: true });
   if (kept) return kept;
-  // A model that was not chosen before: kept from now on.
   const fresh = guarded(await got(request));
-  await cache.put(request, fresh.clone());
+  // A model that was not chosen before is kept from now on; not where a newer version has deleted this one's cache.
+  if (await caches.has(CACHE)) await (await caches.open(CACHE)).put(request, fresh.clone());
   return fresh;
 }
 

@@ -334,7 +334,7 @@ def test_a_new_version_comes_when_the_page_is_opened_again(browser, site, tmp_pa
         phone = Phone(browser, (address, folder))
         for name, old, new in (
             ("index.html", "How does a voice sound?</h1>", "Anew</h1>"),
-            ("sw.js", "affekt-", "affekt-2-"),
+            ("sw.js", "affekt-${VERSION}", "affekt-2-${VERSION}"),
         ):
             text = (folder / name).read_text(encoding="utf-8")
             (folder / name).unlink()  # it is the same file as that of the other tests
@@ -358,6 +358,8 @@ def test_a_new_version_comes_when_the_page_is_opened_again(browser, site, tmp_pa
         # The browser lets go of the old version a moment after its last page.
         assert "Anew" in (reopened() for _ in range(20))
         assert phone.text("#kept-text") == "Works offline"
+        (kept,) = phone.page.evaluate("caches.keys()")
+        assert kept.startswith("affekt-2-")
         phone.context.close()
 
 

@@ -423,7 +423,7 @@ def test_a_server_that_is_gone_is_said_to_be_and_all_is_heard_when_it_is_back(vi
     tab.speak()
     tab.page.locator("#bars .best").wait_for()
     first.stop()
-    sync_api.expect(tab.page.locator("#server")).to_contain_text("Server gone")
+    sync_api.expect(tab.page.locator("#server")).to_contain_text("Server unreachable")
     second = Server(port=first.port)
     try:
         sync_api.expect(tab.page.locator("#server")).to_contain_text("Server ready")
