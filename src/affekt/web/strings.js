@@ -14,9 +14,9 @@ export const STRINGS = {
   "page.drop": { en: "Drop the files here", de: "Dateien hier ablegen", fr: "Déposez les fichiers ici", es: "Suelte los archivos aquí" },
   "server.connecting": { en: "Connecting", de: "Verbinde", fr: "Connexion", es: "Conectando" },
   "server.ready": { en: "Server ready", de: "Server bereit", fr: "Serveur prêt", es: "Servidor listo" },
-  "server.gone": { en: "Server unreachable; trying again", de: "Server nicht erreichbar; neuer Versuch", fr: "Serveur injoignable ; nouvel essai", es: "Servidor inaccesible; reintentando" },
-  "server.gone.resuming": { en: "Server unreachable; trying to go on ({seconds} s)", de: "Server nicht erreichbar; Versuch fortzufahren ({seconds} s)", fr: "Serveur injoignable ; tentative de reprise ({seconds} s)", es: "Servidor inaccesible; intentando continuar ({seconds} s)" },
-  "server.gone.kept": { en: "Server unreachable; the recording is kept here", de: "Server nicht erreichbar; die Aufnahme bleibt hier erhalten", fr: "Serveur injoignable ; l’enregistrement est gardé ici", es: "Servidor inaccesible; la grabación se conserva aquí" },
+  "server.gone": { en: "Server unreachable; trying again", de: "Keine Verbindung; neuer Versuch", fr: "Serveur injoignable ; nouvel essai", es: "Servidor inaccesible; reintentando" },
+  "server.gone.resuming": { en: "Server unreachable; trying to go on ({seconds} s)", de: "Keine Verbindung; Versuch fortzufahren ({seconds} s)", fr: "Serveur injoignable ; tentative de reprise ({seconds} s)", es: "Servidor inaccesible; intentando continuar ({seconds} s)" },
+  "server.gone.kept": { en: "Server unreachable; the recording is kept here", de: "Keine Verbindung; die Aufnahme bleibt hier erhalten", fr: "Serveur injoignable ; l’enregistrement est gardé ici", es: "Servidor inaccesible; la grabación se conserva aquí" },
   "server.back": { en: "The server is back.", de: "Der Server ist wieder da.", fr: "Le serveur est de retour.", es: "El servidor ha vuelto." },
   "server.silent": { en: "The server does not answer.", de: "Der Server antwortet nicht.", fr: "Le serveur ne répond pas.", es: "El servidor no responde." },
   "server.answered": { en: "The server answered {status}.", de: "Der Server antwortete {status}.", fr: "Le serveur a répondu {status}.", es: "El servidor respondió {status}." },
@@ -668,7 +668,9 @@ export function wantedLanguage() {
 export function t(key, values = {}) {
   const text = STRINGS[key]?.[current];
   if (text === undefined) throw new Error(`strings.js has no text ${key}`);
-  return text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+  // French sets a space before these, and no line may begin with them.
+  const set = current === "fr" ? text.replace(/ (?=[;:!?»%])/g, "\u00a0").replace(/« /g, "«\u00a0") : text;
+  return set.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
 
 /** Whether there is a text. */
