@@ -10,7 +10,7 @@ from affekt.write.tables import markdown_table
 #: Published on FER2013's private test, 3,589 other faces of the same source; the first four were run again for this.
 PEERS = (
     ("mini-Xception of the package `fer`", "0.659"),
-    ("the same, without faces that stand in the training part, too", "0.644"),
+    ("the same, without faces that are also in the training part", "0.644"),
     ("`@vladmandic/human`", "0.668"),
     ("`@vladmandic/face-api`", "0.589"),
     ("TinyFER-Lite, 0.93 M parameters", "0.671"),
@@ -36,7 +36,7 @@ def page(table: Mapping[str, Any]) -> str:
         "",
         "Written by `python benchmarks/face/run.py write` from `benchmarks/results/face/face.json`; not by hand.",
         "",
-        f"{len(card['labels'])} labels: {', '.join(card['labels'])}; beside them the votes that ten people would give "
+        f"{len(card['labels'])} labels: {', '.join(card['labels'])}; also the votes that ten people would give "
         f"({', '.join(card['input']['votes'])}). Takes grey faces of {card['input']['size']} x {card['input']['size']} "
         "pixels, square, centred on the face, as high as its box.",
         "",
@@ -50,19 +50,20 @@ def page(table: Mapping[str, Any]) -> str:
             ],
         ),
         "",
-        f"{table['dev_faces']} faces of the training part, none of which is nearly another face anywhere, chose the "
+        f"{table['dev_faces']} faces of the training part, none of which has a near-duplicate anywhere, chose the "
         f"adjustment for rare labels ({card['recipe']['strength']}) and the temperature ({card['temperature']:.3f}). "
-        f"{table['left_out']} faces of the training part that are nearly a face of the public test were left out. The "
-        "public test chose nothing and was scored once; FER2013's private test was never seen.",
+        f"{table['left_out']} faces of the training part that are near-duplicates of public test faces were left out. "
+        "The public test chose nothing and was scored once; FER2013's private test was never seen.",
         "",
-        "In brackets: 95 % intervals over faces (bootstrap). Nobody knows how many people they are of, so they are a "
-        "little too narrow. **UAR** is the mean of the recalls of the labels, **WA** the share of right answers.",
+        "In brackets: 95 % intervals over faces (bootstrap). Nobody knows how many people the faces show, so the "
+        "intervals are a little too narrow. **UAR** is the mean of the recalls of the labels, "
+        "**WA** the share of right answers.",
         "",
         "## In short",
         "",
         *markdown_table(("what", "aim", "reached", "n", ""), [aim_row(test, *aim) for aim in AIMS], escape=False),
         "",
-        f"The file has {table['bytes'] / 1e6:.1f} MB. A face takes {table['speed']['1'][0]:.2f} ms on one core "
+        f"The file is {table['bytes'] / 1e6:.1f} MB. A face takes {table['speed']['1'][0]:.2f} ms on one core "
         f"({table['speed']['8'][0]:.2f} ms in batches of eight); lowest and highest of 200 runs: "
         f"{table['speed']['1'][1]:.2f} and {table['speed']['1'][2]:.2f} ms.",
         "",
@@ -70,10 +71,10 @@ def page(table: Mapping[str, Any]) -> str:
         "",
         *score_table(table),
         "",
-        f"{table['leaked']} faces of the public test stand pixel for pixel in FER2013's training part: whoever trains "
-        "on all of it gets them for nothing, which is why published figures are a little too high. This model "
+        f"{table['leaked']} faces of the public test are also, pixel for pixel, in FER2013's training part: a model "
+        "trained on all of it gets them for free, which is why published figures are a little too high. This model "
         "was not trained on them. FER+'s majority is the label that more than half of the people chose, 8 classes; "
-        "the head that learned the votes answers there.",
+        "here the head trained on the votes answers.",
         "",
         "## Label by label",
         "",
@@ -98,8 +99,8 @@ def page(table: Mapping[str, Any]) -> str:
         "",
         "## Beside others",
         "",
-        "WA on FER2013's private test, which is not here: the same source, other faces. The first four were run again "
-        "for this table, the others are as published.",
+        "WA on FER2013's private test, which we do not have: the same source, other faces. The first four were run "
+        "again for this table, the others are as published.",
         "",
         *markdown_table(("model", "WA"), PEERS, escape=False),
         "",
@@ -181,8 +182,8 @@ def elsewhere(table: Mapping[str, Any]) -> list[str]:
         "## Outside FER2013",
         "",
         "Pictures of github.com/muxspace/facial_expressions (Apache-2.0; collected by students, many from LFW), up to "
-        f"400 of each label; YuNet found no face in {entry['no face']}. Nothing was learned from them. Their labels "
-        "are one person's each: a low precision may be theirs.",
+        f"400 of each label; YuNet found no face in {entry['no face']}. Nothing was learned from them. Each label "
+        "comes from one person: a low precision may be due to the labels.",
         "",
         *class_table(entry),
         "",

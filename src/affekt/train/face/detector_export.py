@@ -29,7 +29,7 @@ MANY = 128
 #: Of the corpora that the shipped model was taught on.
 LICENCES = {
     "lfw": "pictures from the news; research (LFW gives no licence)",
-    "muxspace": "MIT for the collection; pictures from the web, research",
+    "muxspace": "Apache-2.0 for the collection; pictures from the web, research",
     "orl": "free with credit to AT&T Laboratories Cambridge",
     "pets": "Kaggle Dogs vs. Cats; research",
     "stanford40": "Stanford 40 Actions; pictures from the web, research",
