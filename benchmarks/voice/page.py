@@ -62,22 +62,22 @@ SEXES = {"female": "a woman", "male": "a man"}
 PROTOCOL_WAYS = ("none", "any", "neutral")
 #: What is kept of the mean under a condition.
 MEASURES = ("UAR", "difference", "changed", "silent")
-EARLIER = "† Not by the recipe of the model today, but as is said before the command."
-HEADS = "† heads only, the encoder as its teacher taught it: "
+EARLIER = "† Not run with the model's current recipe: the note before the command says how."
+HEADS = "† heads only, on the distilled encoder: "
 NINE = "--corpus NAME=PATH ..."
 TAUGHT = " --teacher WHISPER --unlabelled SPEECH"
 #: How it is chosen how far folds go from what the other corpora taught.
 HOW_FAR = (
-    "how far, and whether they start there at all (where a row counts it), is chosen in each fold by some of its "
-    "training speakers"
+    "how much, and whether the fold starts from the other corpora at all (rows that count it), is chosen in each fold "
+    "on some of its training speakers"
 )
 #: How it was chosen before.
-ONCE = "; with † it is 0.7 of the way, chosen on EMOVO"
+ONCE = "; with † the share is 0.7, chosen on EMOVO"
 #: Whisper's sizes by the width of its encoder.
 WHISPERS = {384: "tiny", 512: "base", 768: "small"}
 DOUBT = (
-    "What Whisper was trained on is not published: that these corpora were in it cannot be excluded. EmoBox's frozen "
-    "anchors share the doubt."
+    "Whisper's training data is not published, so these corpora may have been part of it. The same doubt applies to "
+    "EmoBox's figure with Whisper-large-v3."
 )
 
 Kept = Mapping[str, Any]
@@ -109,13 +109,13 @@ BEFORE = {
     "voice": Before(
         "voice-small",
         "src/affekt/models/weights/voice-small.onnx",
-        "`voice-small` is the network that was called `voice` before; here it is given no speaker baseline.",
+        "`voice-small` is the network formerly called `voice`; here it gets no speaker baseline.",
         "voice-small",
     ),
     "voice-small": Before(
         "the first voice",
         "FIRST.onnx",
-        "The first voice is the first that was released, under the name `voice`; it took no speaker baseline.",
+        "The first voice is the first released model, then named `voice`; it took no speaker baseline.",
     ),
 }
 
@@ -471,7 +471,7 @@ def words_of(kept: Kept, name: str) -> str:
     if "chosen" in row:
         said.append(f"they did {row['chosen'] - row['alone']} of {row['chosen']} times, as training speakers chose")
     if row.get("tuned"):
-        part = f", of whose way {row['share']:g} is kept" if row.get("share", 1) != 1 else ""
+        part = f" ({row['share']:g} of its change in weights kept)" if row.get("share", 1) != 1 else ""
         said.append(f"both stages, {row['tuned']} epoch{'s' * (row['tuned'] > 1)} of the second{part}")
     return "; ".join(said)
 

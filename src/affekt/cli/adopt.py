@@ -21,10 +21,10 @@ from affekt.errors import InputError
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="File to write; ends in .onnx.")
 @polite
 def adopt(model: Path, card: Path, output: Path) -> None:
-    """Give an ONNX MODEL of another tool its card; it then works everywhere that affekt's own models do.
+    """Add a card to an ONNX MODEL from another tool; it then works everywhere that affekt's own models do.
 
     MODEL takes a row of features of a named set, or the waveform, and gives a
-    number for each label: logits or probabilities, which is found out. It is
+    number for each label: logits or probabilities (detected automatically). It is
     tried on sound before anything is written. docs/own-model.md has examples with
     torch, scikit-learn and Keras.
     """
@@ -41,5 +41,5 @@ def adopt(model: Path, card: Path, output: Path) -> None:
     click.echo(f"{shown(found.card.name)}: {len(found.card.labels)} labels; takes {kind}; gives {found.output}.")
     for change in found.changes:
         click.echo(f"  {shown(change)}")
-    click.echo(f"  tried on sound; of a second of a tone like a voice it says: {shown(says)}")
+    click.echo(f"  tried on sound; for a second of a voice-like tone it says: {shown(says)}")
     click.echo(f"written: {output}. Next: affekt evaluate {output} --corpus NAME=PATH")

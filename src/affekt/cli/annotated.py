@@ -75,7 +75,7 @@ def annotation(path: Path, source: str, labels: tuple[str, ...]) -> Iterator[Cal
         for writer in writers:
             writer.finish()
             if writer.silent:
-                click.echo(f"warning: {shown(source)}: its sound is of a kind that is not copied.", err=True)
+                click.echo(f"warning: {shown(source)}: its sound is left out: its format cannot be copied.", err=True)
         if first and not writers:
             target = _target(path, source, PICTURES, "a picture")
             save_picture(target, stack.enter_context(atomic_write(target, "wb")), first[0][1])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def archive() -> None:
-    """Work through thousands of hours, on all cores, and go on where it stopped."""
+    """Process thousands of hours on all cores, and resume where it stopped."""
 
 
 @archive.command()
@@ -27,25 +27,25 @@ def archive() -> None:
 @click.option("-o", "--output", required=True, metavar="OUT", help="Folder or fsspec address (s3://...).")
 @click.option("--model", default="voice", show_default=True, help="A name from `affekt models`, or FILE.onnx.")
 @click.option("--labels", metavar="LABELS", help="A set of labels, or some of the model's: angry,sad.")
-@click.option("--threshold", type=click.FloatRange(0, 1), help="Confidence that a label takes; by default the card's.")
+@click.option("--threshold", type=click.FloatRange(0, 1), help="Not sure below this confidence; by default the card's.")
 @click.option("--channel", default="mix", show_default=True, help="mix, left, right, each, or a number from 1.")
 @click.option("--format", "form", type=click.Choice(["parquet", "jsonl"]), default="parquet", show_default=True)
-@click.option("--shard", type=float, default=3600.0, show_default=True, help="Seconds of sound committed as one.")
-@click.option("--tries", type=int, default=3, show_default=True, help="Before a recording is set aside.")
-@click.option("--limit", type=float, default=600.0, show_default=True, help="Seconds for one, and as long as it plays.")
+@click.option("--shard", type=float, default=3600.0, show_default=True, help="Seconds of sound committed together.")
+@click.option("--tries", type=int, default=3, show_default=True, help="Attempts before a recording is set aside.")
+@click.option("--limit", type=float, default=600.0, show_default=True, help="Seconds per recording, plus its length.")
 @click.option("--workers", type=click.IntRange(1, 10_000), help="Processes, or actors; by default one per core.")
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
-@click.option("--address", metavar="ray://HOST:PORT", help="Of a Ray cluster; by default that of this machine.")
-@click.option("--allow-missing", is_flag=True, help="Files of a manifest that are not there get records that say so.")
-@click.option("--retry-failed", is_flag=True, help="Work again on shards in which something failed.")
+@click.option("--address", metavar="ray://HOST:PORT", help="Address of a Ray cluster; by default this machine's.")
+@click.option("--allow-missing", is_flag=True, help="Missing files of a manifest get records that say so.")
+@click.option("--retry-failed", is_flag=True, help="Process shards again in which something failed.")
 @click.option("--metrics", type=click.Path(dir_okay=False), help="Keep Prometheus metrics in this text file.")
 @polite
 def run(sources: tuple[str, ...], output: str, metrics: str | None, **options: Any) -> int:
-    """Recognise all recordings of SOURCE...: exactly one record of each comes into OUT.
+    """Recognise all recordings of SOURCE...: exactly one record of each goes into OUT.
 
     SOURCE is a folder, a pattern, a manifest (.csv or .parquet with the columns
-    uri, start, end, channel, speaker) or an fsspec address. Without any, what
-    was planned before goes on. Killed at any time, the same command goes on
+    uri, start, end, channel, speaker) or an fsspec address. Without any, the
+    earlier plan goes on. If it is killed at any time, the same command resumes
     where it stopped. The exit status is 1 when some recordings failed.
     """
     from rich.console import Console
@@ -95,7 +95,7 @@ def _engine(name: str, address: str | None, workers: int | None) -> Executor:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
 @polite
 def status(output: str, as_json: bool) -> None:
-    """How far the archive in OUT is: what is done, what failed and why, how fast it goes, when it will be over."""
+    """The progress of the archive in OUT: what is done, what failed and why, the speed, and the time left."""
     from affekt.archive.status import status as status_of
 
     counts = status_of(output)
@@ -122,7 +122,7 @@ def status(output: str, as_json: bool) -> None:
 @click.option("--format", "form", type=click.Choice(["text", "csv", "jsonl"]), default="text", show_default=True)
 @polite
 def query(output: str, sql: str, form: str) -> None:
-    """Ask the records in OUT, such as who is how often angry.
+    """Query the records in OUT, for example how often each speaker is angry.
 
     Tables: records (one row for each recording: source, channel, speaker,
     duration, label, best, confidence, quality, reason, scores), segments (with
@@ -152,14 +152,14 @@ def query(output: str, sql: str, form: str) -> None:
 @click.option("--uri", "uris", multiple=True, metavar="ADDRESS", help="A recording, as its record has it.")
 @polite
 def forget(output: str, speakers: tuple[str, ...], uris: tuple[str, ...]) -> None:
-    """Erase people's or recordings' records from OUT, for good: they are not taken up again.
+    """Erase the records of people or recordings from OUT for good: they are not processed again.
 
     The recordings themselves, and copies of OUT elsewhere, are not touched.
     """
     from affekt.archive.forget import forget as erase
 
     found = erase(output, speakers=speakers, uris=uris)
-    click.echo(f"{shown(output)}: records erased: {found.records}; not worked on yet, and left out: {found.planned}.")
+    click.echo(f"{shown(output)}: records erased: {found.records}; not yet processed, and left out: {found.planned}.")
 
 
 def _sentence(counts: Counts) -> str:

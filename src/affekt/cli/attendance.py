@@ -63,7 +63,7 @@ def stored(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option(
             "--key", "key_path", type=click.Path(path_type=Path), envvar="AFFEKT_ATTENDANCE_KEY", default=KEY,
-            show_default=True, help="Of mode 600; keep it, and a copy, on another disk than the store.",
+            show_default=True, help="Key file (mode 600); keep it, and a copy, on another disk than the store.",
         ),
         click.option(
             "--store", "url", envvar="AFFEKT_ATTENDANCE_STORE", default=STORE, show_default=True, metavar="PATH|URL",
@@ -76,14 +76,14 @@ def stored(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def of_class(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the option that says whose roster it is."""
-    return click.option("--roster", "class_name", required=True, metavar="CLASS", help="Whose roster.")(command)
+    return click.option("--roster", "class_name", required=True, metavar="CLASS", help="Name of the class.")(command)
 
 
 def embedding(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the option that says what tells people apart."""
     return click.option(
         "--embedder", default="dlib", show_default=True, metavar="dlib|FILE.onnx",
-        help="A model whose card has the task identity.",
+        help="Model that tells people apart; its card has the task identity.",
     )(command)  # fmt: skip
 
 
@@ -142,17 +142,17 @@ def day_of(text: str | None) -> date:
 @of_class
 @click.option("--given-by", metavar="WHO", help="Who consents: the person, or with --guardian their guardian.")
 @click.option("--guardian", is_flag=True, help="The person is a minor; a guardian consents.")
-@click.option("--notice", metavar="VERSION", help="Which version of the notice they had read.")
+@click.option("--notice", metavar="VERSION", help="Version of the notice that they read.")
 @click.option("--on", "day", metavar="YYYY-MM-DD", help="When they gave it. [default: today]")
-@click.option("--recorded-by", metavar="WHO", default=lambda: os.environ.get("USER", ""), help="Who writes it down.")
-@click.option("--withdraw", is_flag=True, help="Consent is taken back: the face is deleted at once.")
+@click.option("--recorded-by", metavar="WHO", default=lambda: os.environ.get("USER", ""), help="Who records it.")
+@click.option("--withdraw", is_flag=True, help="Withdraw consent: the face is deleted at once.")
 @stored
 @polite
 def consent(
     name: str, class_name: str, given_by: str | None, guardian: bool, notice: str | None, day: str | None,
     recorded_by: str, withdraw: bool, url: str, key_path: Path,
 ) -> None:  # fmt: skip
-    """Record that NAME consented, or that they take it back."""
+    """Record that NAME consented, or withdrew consent."""
     from affekt.attendance.roster import Consent
 
     with opened_roster(url, key_path, class_name, make=not withdraw) as roster:
@@ -174,10 +174,10 @@ def consent(
 @of_class
 @click.option("--webcam", is_flag=True, help="Take three pictures with the camera of this machine.")
 @click.option(
-    "--keep", default="365d", show_default=True, metavar="TIME", help="After so long `sweep` deletes the face."
+    "--keep", default="365d", show_default=True, metavar="TIME", help="Time after which `sweep` deletes the face."
 )
 @click.option("--keep-photos", is_flag=True, help="Keep the photos, encrypted. By default only vectors are kept.")
-@click.option("--although-similar", is_flag=True, help="Also where somebody else looks alike: twins, siblings.")
+@click.option("--although-similar", is_flag=True, help="Enrol even if somebody else looks alike: twins, siblings.")
 @embedding
 @stored
 @polite
@@ -187,7 +187,7 @@ def enrol(
 ) -> int:  # fmt: skip
     """Enrol the face of NAME, who consented: three photos or more, of one face each.
 
-    A photo that is not good enough is left out, and why is said; the exit status is then 1.
+    A photo that is not good enough is left out, with the reason; the exit status is then 1.
     """
     from affekt.attendance.window import span
     from affekt.cli.attendance_faces import Faces
@@ -216,7 +216,7 @@ def enrol(
 
 @attendance.command("roster")
 @click.argument("class_name", metavar="CLASS")
-@click.option("--add", "added", multiple=True, metavar="NAME", help="Put somebody on it who is marked by hand only.")
+@click.option("--add", "added", multiple=True, metavar="NAME", help="Add somebody who is marked by hand only.")
 @embedding
 @stored
 @polite
@@ -285,7 +285,7 @@ def gallery_sentences(gallery: Any) -> list[str]:
 @stored
 @polite
 def forget(name: str, class_name: str, output: Path | None, url: str, key_path: Path) -> None:
-    """Delete NAME: face, photos, consent, rows. Verified, with a receipt for them."""
+    """Delete NAME: face, photos, consent, rows. The deletion is verified, with a receipt for NAME."""
     with opened_roster(url, key_path, class_name) as roster:
         receipt = roster.forget(name)
         _tell_receipt(receipt)
@@ -326,7 +326,7 @@ def export_person(name: str, class_name: str, output: Path | None, url: str, key
 @stored
 @polite
 def sweep(url: str, key_path: Path) -> None:
-    """Delete faces and sessions whose time is over. Every `run` does it, too."""
+    """Delete faces and sessions whose retention time is over. Every `run` does this, too."""
     from affekt.attendance.roster import sweep as sweep_store
 
     with opened(url, key_path) as (store, _):
@@ -335,7 +335,7 @@ def sweep(url: str, key_path: Path) -> None:
 
 
 @attendance.command("sessions")
-@click.option("--roster", "class_name", metavar="CLASS", help="Of this class only.")
+@click.option("--roster", "class_name", metavar="CLASS", help="Only this class.")
 @stored
 @polite
 def list_sessions(class_name: str | None, url: str, key_path: Path) -> None:
@@ -357,7 +357,7 @@ def list_sessions(class_name: str | None, url: str, key_path: Path) -> None:
 @stored
 @polite
 def correct(session: str, name: str, status: str, reason: str, by: str, url: str, key_path: Path) -> None:
-    """Put right what a session says of NAME. What it said before stays on record."""
+    """Correct what a session says about NAME. The earlier entry stays on record."""
     from affekt.attendance import session as sessions
     from affekt.attendance.export import sheets
     from affekt.attendance.roster import Roster
@@ -374,7 +374,7 @@ def correct(session: str, name: str, status: str, reason: str, by: str, url: str
 @stored
 @polite
 def close(session: str, url: str, key_path: Path) -> None:
-    """End a session that was left open, by a power cut for instance; absentees are written."""
+    """End a session that was left open, for instance by a power cut; absentees get their rows."""
     from affekt.attendance.session import close_session
 
     with opened(url, key_path) as (store, _):
@@ -386,7 +386,7 @@ def close(session: str, url: str, key_path: Path) -> None:
 @click.option("--roster", "class_name", metavar="CLASS", help="All sessions of a class.")
 @click.option("--session", metavar="ID", help="One session; see `affekt attendance sessions`.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="By its ending: csv, xlsx, json, html."
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Extension: csv, xlsx, json or html."
 )
 @click.option("--with-emotion", is_flag=True, help="Also the emotions, where a session inferred any.")
 @stored
@@ -428,11 +428,11 @@ def print_sheet(sheet: Any) -> None:
 
 
 @attendance.command()
-@click.option("--session", metavar="ID", help="Of this session only.")
+@click.option("--session", metavar="ID", help="Only this session.")
 @stored
 @polite
 def audit(session: str | None, url: str, key_path: Path) -> None:
-    """What was done, and when; people stand in it by their ids only."""
+    """What was done, and when; people appear only by their ids."""
     with opened(url, key_path) as (store, _):
         for row in store.audit(session):
             about = " ".join(f"{key} {row[key]}" for key in ("session", "person") if row[key])

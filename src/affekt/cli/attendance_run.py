@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 EMOTION_LAW = (
     "EU AI Act, Art. 5(1)(f): it is prohibited to infer emotions of people at work or in education institutions, "
     "except for medical or safety reasons. Research has to be research (Art. 2(6)), with everybody's consent. You say "
-    "that this is for: {purpose}. That is written beside the data."
+    "that this is for: {purpose}. This statement is stored with the data."
 )
 
 
@@ -59,22 +59,22 @@ class Source:
 @click.command()
 @click.argument("source", metavar="webcam|rtsp://...|VIDEO|FOLDER")
 @of_class
-@click.option("--from", "start", required=True, metavar="HH:MM", help="The window opens.")
-@click.option("--to", "end", required=True, metavar="HH:MM", help="The window closes; not in it any more.")
-@click.option("--zone", required=True, metavar="NAME", help="Whose clock: Europe/Berlin, ...")
+@click.option("--from", "start", required=True, metavar="HH:MM", help="When the window opens.")
+@click.option("--to", "end", required=True, metavar="HH:MM", help="When the window closes; this minute is outside.")
+@click.option("--zone", required=True, metavar="NAME", help="Time zone of the window: Europe/Berlin, ...")
 @click.option("--date", "day", metavar="YYYY-MM-DD", help="[default: today, or the day of the recording]")
 @click.option("--overnight", is_flag=True, help="The window goes past midnight.")
 @click.option("--starts", metavar="TIME", help="When a video began: 2026-11-28T09:29:50.")
-@click.option("--late-after", default="10min", show_default=True, metavar="TIME", help="After the window opened.")
-@click.option("--leaves-before", default=None, metavar="TIME", help="Before it closes. [default: not judged]")
+@click.option("--late-after", default="10min", show_default=True, metavar="TIME", help="How long after it opens.")
+@click.option("--leaves-before", default=None, metavar="TIME", help="How long before it closes. [default: not judged]")
 @click.option("--votes", type=click.IntRange(2, 9), default=3, show_default=True, help="Looks that must agree.")
 @click.option("--liveness", type=click.Choice(["none", "blink", "turn", "any"]), default="none", show_default=True)
 @click.option(
-    "--camera", default="camera", show_default=True, metavar="NAME", help="Tells cameras of one session apart."
+    "--camera", default="camera", show_default=True, metavar="NAME", help="Name to tell cameras of a session apart."
 )
-@click.option("--leave-open", is_flag=True, help="Do not close the session at the end: another camera goes on.")
+@click.option("--leave-open", is_flag=True, help="Do not close the session at the end: another camera still runs.")
 @click.option(
-    "--keep", default="30d", show_default=True, metavar="TIME", help="After so long `sweep` deletes the rows."
+    "--keep", default="30d", show_default=True, metavar="TIME", help="Time after which `sweep` deletes the rows."
 )
 @click.option("--rate", type=click.FloatRange(0.5, 60), default=10.0, show_default=True, help="Frames per second.")
 @click.option("--emotion", is_flag=True, help="Also infer emotions; forbidden in class and at work in the EU.")
@@ -83,9 +83,9 @@ class Source:
 @stored
 @polite
 def run(source: str, class_name: str, url: str, key_path: Path, embedder: str, **options: Any) -> int:
-    """Watch SOURCE in a window and mark who is there.
+    """Watch SOURCE during a time window and mark who is there.
 
-    A row is told only when it is on the disk. At the end of the window, of
+    A row is reported only once it is on the disk. At the end of the window, of
     the recording, or on Ctrl-C, everybody who was not seen gets a row, too.
     """
     from affekt.attendance.roster import sweep
@@ -95,7 +95,7 @@ def run(source: str, class_name: str, url: str, key_path: Path, embedder: str, *
 
     if bool(options["emotion"]) != bool(options["emotion_purpose"]):
         raise InputError(
-            "--emotion needs --emotion-purpose medical|safety|research-with-consent, and the other way round. Anything "
+            "--emotion needs --emotion-purpose medical|safety|research-with-consent, and vice versa. Anything "
             "else is forbidden in education and at work (EU AI Act, Art. 5(1)(f))."
         )
     rules = Rules(

@@ -29,7 +29,7 @@ FOUND = 1
     "how",
     metavar="HOW",
     help="fixed, speaker, clip, sentence, published, or FILE.csv with the columns id (or path, or clip) and side. "
-    "By default fixed; of pictures published where they say their part, and else clip.",
+    "By default fixed; for pictures published if they state their part, else clip.",
 )
 @click.option(
     "--label",
@@ -43,7 +43,7 @@ FOUND = 1
     is_flag=True,
     help="Decode every clip too: copies, near-duplicates, what the files give away. Pictures are always looked at.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of splits that are drawn.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed for random splits.")
 @click.option("--strict", is_flag=True, help="Exit status 1 when anything severe is found.")
 @click.option(
     "-f", "--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True
@@ -59,7 +59,7 @@ def audit(
     strict: bool,
     form: str,
 ) -> int:
-    """What is wrong with a split of corpora, and with which words its scores must be stamped.
+    """Audit a split of corpora: what is wrong with it, and how its scores must be stamped.
 
     Give one corpus as NAME PATH, or one or several with --corpus. `--split clip`
     draws clips at random, as many published scores did.
@@ -146,8 +146,8 @@ def _split_of_file(samples: Sequence[Sample], path: Path) -> Split:
             used.add(name)
     left = len(samples) - sum(len(some) for some in divided.values())
     if used and (left or len(used) < len(sides)):
-        lines = f"{len(sides) - len(used)} of {len(sides)} lines name no clip"
-        click.echo(f"warning: {path}: {lines}, and {left} of {len(samples)} clips are on no side.", err=True)
+        lines = f"{len(sides) - len(used)} of {len(sides)} lines match no clip"
+        click.echo(f"warning: {path}: {lines}, and {left} of {len(samples)} clips have no side.", err=True)
     if not any(divided.values()):
         raise InputError(f"{path}: names none of the {len(samples)} clips. An id looks like {samples[0].id}.")
     return Split(tuple(divided["train"]), tuple(divided["dev"]), tuple(divided["test"]), by="clip")
@@ -168,7 +168,7 @@ def _sides_of_file(path: Path) -> dict[str, str]:
         if side not in SIDES:
             raise InputError(f"{path}: the side of {name} is {row['side']!r}; allowed: {', '.join(SIDES)}.")
         if sides.setdefault(name, side) != side:
-            raise InputError(f"{path}: {name} stands in {sides[name]} and in {side}. Give each clip one side.")
+            raise InputError(f"{path}: {name} is in both {sides[name]} and {side}. Give each clip one side.")
     return sides
 
 

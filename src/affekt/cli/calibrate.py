@@ -44,7 +44,11 @@ class Job:
     help="Share of right answers among those given.",
 )
 @click.option(
-    "--coverage", type=click.FloatRange(0.5, 0.99), default=0.9, show_default=True, help="Of the label sets shown."
+    "--coverage",
+    type=click.FloatRange(0.5, 0.99),
+    default=0.9,
+    show_default=True,
+    help="Share of label sets that hold the true label.",
 )
 @click.option("-o", "--output", type=Target(), metavar="NEW.onnx", help="Where the calibrated model goes.")
 @click.option("--in-place", is_flag=True, help="Write the new card into FILE.onnx itself.")
@@ -53,10 +57,10 @@ class Job:
 def calibrate(**options: Any) -> int:
     """Fit the temperature, the threshold of "not sure" and the label sets of a model to dev speakers.
 
-    Each corpus gives its committed dev speakers; a corpus without committed
-    speakers gives all, and the model must not have learned from it. The
-    confidence changes. The best guesses stay, except for some long recordings,
-    where the temperature moves segments: evaluate the model again then. Needs
+    Of each corpus the committed dev speakers are used; of a corpus without
+    committed speakers all are, and the model must not have been trained on it.
+    The confidence changes. The best guesses stay, except in some long recordings,
+    where the temperature moves segments: then evaluate the model again. Needs
     the extra train.
     """
     import numpy as np

@@ -165,11 +165,11 @@ def _section(what: str, items: Sequence[str]) -> list[str]:
 
 @corpora.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--layout", default="synthetic", show_default=True, metavar="NAME", help="Whose names the clips get.")
+@click.option("--layout", default="synthetic", show_default=True, metavar="NAME", help="Corpus whose names clips get.")
 @click.option("--speakers", type=int, help="Six, or as many as the layout has, by default.")
-@click.option("--clips", type=int, default=4, show_default=True, help="Of each label and speaker.")
+@click.option("--clips", type=int, default=4, show_default=True, help="Clips per label and speaker.")
 @click.option("--labels", help="Some of the layout's labels, with commas between; all by default.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Another number, other tones.")
+@click.option("--seed", type=int, default=0, show_default=True, help="A different number gives different tones.")
 @polite
 def synthetic(folder: Path, layout: str, speakers: int | None, clips: int, labels: str | None, seed: int) -> None:
     """Write tones with known answers into FOLDER, to try every command without recordings.

@@ -53,7 +53,7 @@ def run_dimensions(job: DimensionJob) -> int:
     _write(run, job.output)
     _print(run)
     names = ["index.html", "report.md", "report.json", "recipe.toml"]
-    click.echo(f"{recipe.models[0]} is in {file.name}, which says the same to {difference:.0e}.", err=True)
+    click.echo(f"{recipe.models[0]} is in {file.name}, whose answers agree to within {difference:.0e}.", err=True)
     click.echo(f"written: {', '.join(str(job.output / name) for name in [*names, file.name])}")
     return SOME_FAILED if table.unread else 0
 

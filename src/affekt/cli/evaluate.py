@@ -54,18 +54,18 @@ class Job:
     "--predictions",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE.csv",
-    help="Instead of MODEL: anybody's answers. Columns path (or id), then label, or a probability for each label; "
-    "split (train, test) says what was learned from.",
+    help="Instead of MODEL: answers of any system. Columns path (or id), then label, or a probability for each label; "
+    "split (train, test) says which clips it was trained on.",
 )
 @click.option(
-    "--partial", is_flag=True, help="With --predictions: clips without a row are left out, and that is stamped."
+    "--partial", is_flag=True, help="With --predictions: leave out clips without a row, and stamp the report."
 )
 @click.option("--corpus", "corpora", multiple=True, required=True, metavar="NAME=PATH", help="Once for each corpus.")
 @click.option(
     "--side",
     type=click.Choice(["test", "dev", "all"]),
-    help="Of the committed speakers, or of the split that a corpus was published with; one with neither is tested as a "
-    "whole. [default: test; with --predictions all]",
+    help="Part of the committed speakers, or of the split that a corpus was published with; a corpus with neither is "
+    "tested as a whole. [default: test; with --predictions all]",
 )
 @click.option(
     "-f",
@@ -85,26 +85,26 @@ class Job:
     default="none",
     show_default=True,
     help="Speaker baseline that MODEL is given: none; or computed from the speaker's other neutral clips, from any of "
-    "their other clips (no labels used), or from those before.",
+    "their other clips (no labels used), or from earlier ones.",
 )
 @click.option(
     "--crop",
     type=click.Choice(["auto", "whole", "detect"]),
     default="auto",
     show_default=True,
-    help="Of pictures: whole, each is a face as it is; detect, the largest face found in it; auto, square pictures of "
-    "at most 100 pixels are whole, others are looked into.",
+    help="For pictures. whole: each picture is one face; detect: use the largest face found in it; auto: whole for "
+    "square pictures of at most 100 pixels, detect for others.",
 )
 @click.option(
     "--trained-on",
     multiple=True,
     metavar="NAME=PATH",
-    help="Of pictures: what MODEL learned from. Near-duplicates of it are counted, and scored apart.",
+    help="For pictures: what MODEL was trained on. Near-duplicates of it are counted, and scored separately.",
 )
 @click.option(
     "--scale",
     metavar="LOW:HIGH",
-    help="What columns valence, arousal, dominance run from and to, in the corpora and in --predictions; they are then "
+    help="Range of the columns valence, arousal, dominance, in the corpora and in --predictions; they are then "
     "compared.  [default: -1:1]",
 )
 @click.option("--slices", is_flag=True, help="List the UAR of every sex, length, speaker, ... in the text.")
@@ -238,7 +238,7 @@ def _evaluate_table(job: Job, path: Path) -> ModelEvaluation:
                 evaluations.append(evaluate(other, theirs, jobs=job.jobs, tick=tick))
         found[name] = _compared(evaluations, test_set.samples)
     if not found:
-        raise InputError(f"{path}: no row is of a clip that is tested; give the corpora that it is of.")
+        raise InputError(f"{path}: no row matches a tested clip; give the corpora that its rows come from.")
     return ModelEvaluation(path.name, found, job.part, job.baseline, job.compare)
 
 

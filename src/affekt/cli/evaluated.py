@@ -31,7 +31,7 @@ def further_outputs(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--embed-audio",
             is_flag=True,
-            help="Of html: put the sounds of the clips into the page, as MP3. By default the page plays the files "
+            help="For html: embed the sound of the clips in the page, as MP3. By default the page plays the files "
             "where they are.",
         ),
         figures_option,

@@ -46,8 +46,8 @@ EXCITING = 8
 MOST_FACES = 4000
 WHAT_IT_IS = (
     "A map shows what this network's answer rests on, not whether the answer is right, nor what somebody feels. "
-    "Brown speaks for the label, purple against it; each map has a scale of its own. How much the methods are to be "
-    "believed was measured: see docs/explain.md."
+    "Brown speaks for the label, purple against it; each map has a scale of its own. How far the methods can be "
+    "trusted was measured: see docs/explain.md."
 )
 
 
@@ -91,20 +91,20 @@ class Work:
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Made if missing.")
 @click.option(
     "--method", "methods", type=click.Choice(list(METHODS)), multiple=True,
-    help="Once or more. [default: all that the model and what is installed allow]",
+    help="May be repeated. [default: all that the model and the installed packages allow]",
 )  # fmt: skip
-@click.option("--layer", metavar="NAME", help="Whose maps are looked at; a wrong name lists all. [default: the last]")
-@click.option("--label", metavar="NAME", help="What speaks for this label. [default: the most probable]")
+@click.option("--layer", metavar="NAME", help="Layer to show the maps of; a wrong name lists all. [default: the last]")
+@click.option("--label", metavar="NAME", help="Explain this label. [default: the most probable]")
 @click.option("--model", help="A name from `affekt models`, or FILE.onnx. [default: face for pictures, else voice]")
 @click.option(
-    "--corpus", metavar="fer2013=FILE.npz", help="Also the faces of its training part that excite filters most."
+    "--corpus", metavar="fer2013=FILE.npz", help="Also show the faces of its training part that excite filters most."
 )
-@click.option("--filters", type=click.IntRange(1, 512), default=48, show_default=True, help="Drawn of a layer at most.")
+@click.option("--filters", type=click.IntRange(1, 512), default=48, show_default=True, help="Most to draw per layer.")
 @polite
 def explain(**options: Any) -> int:
     """Show what the network looks at in PATH, a picture or a recording: DIR/index.html, and its pictures as PNG.
 
-    cam and occlusion work from the base install; the others look into layers,
+    cam and occlusion work with the base install; the others look into layers,
     and need torch (the extra train). The largest four faces of a picture, or
     the four most confident segments of a recording, are shown.
     """
@@ -211,7 +211,7 @@ def face_cases(job: Job, recognizer: Recognizer) -> list[Case]:
     frame, faces = next(((frame, faces) for frame, faces in seen if len(faces)), (None, None))
     if frame is None or faces is None:
         raise ImageError(
-            f"{job.path}: no face was found in it (of a video its first {MOST_FRAMES // 2} s are looked at); "
+            f"{job.path}: no face was found in it (of a video, only the first {MOST_FRAMES // 2} s are searched); "
             "give a picture with a face of 16 pixels or more."
         )
     largest = np.argsort(-faces.boxes[:, 3], kind="stable")[:MOST]
@@ -281,7 +281,7 @@ def _section(work: Work, case: Case) -> Section:
 
         filters = filter_maps(work.network, case.given, layer=job.layer)
         troubles += [filters.trouble] * bool(filters.trouble)
-        caption = f"What the strongest filters of {filters.layer} give, light where much; number and range above each"
+        caption = f"Output of the strongest filters of {filters.layer}, light where high; number and range above each"
         pictures.append((f"{case.name}-filters", png(draw_filters(filters, most=job.filters)), caption))
     for name, data, _ in pictures:
         with atomic_write(job.output / f"{name}.png", "wb") as file:

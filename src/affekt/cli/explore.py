@@ -28,9 +28,9 @@ NAMED = 10
 )
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Made if missing.")
 @click.option(
-    "--clips", type=click.IntRange(1, 5000), default=400, show_default=True, help="Decoded for spectra and the map."
+    "--clips", type=click.IntRange(1, 5000), default=400, show_default=True, help="Clips decoded for spectra and map."
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Draws the clips.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed for drawing the clips.")
 @figures_option
 @polite
 def explore(path: Path, corpus: str | None, output: Path, clips: int, seed: int, figures: tuple[str, ...]) -> int:

@@ -50,7 +50,7 @@ class Job:
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="PATH...")
-@click.option("--corpus", "corpora", multiple=True, metavar="NAME=PATH", help="Of a corpus: id, label, speaker, too.")
+@click.option("--corpus", "corpora", multiple=True, metavar="NAME=PATH", help="Adds columns id, label and speaker.")
 @click.option(
     "--set",
     "sets",
@@ -58,7 +58,7 @@ class Job:
     default=("usual-180",),
     show_default=True,
     metavar="NAME",
-    help=f"{SETS}; with --frames also {FRAMES_ONLY}. May come several times.",
+    help=f"{SETS}; with --frames also {FRAMES_ONLY}. May be repeated.",
 )
 @click.option("--frames", is_flag=True, help="A row for each frame (embedding: window of speech), not for each clip.")
 @click.option(
@@ -74,7 +74,7 @@ class Job:
     type=int,
     default=22_050,
     show_default=True,
-    help="Hertz that recordings are brought to first; an embedding is always of 16000.",
+    help="Recordings are resampled to this rate in Hz first; embeddings always use 16000.",
 )
 @click.option(
     "--model", default="voice", show_default=True, help="Whose embedding: voice, voice-small, or FILE.onnx of a recipe."
@@ -86,7 +86,7 @@ class Job:
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder that keeps what was computed; a second call reads it. [default: nothing is kept]",
 )
-@click.option("-r", "--recursive", is_flag=True, help="Look into the folders of a folder, too.")
+@click.option("-r", "--recursive", is_flag=True, help="Include subfolders.")
 @polite
 def features(**options: Any) -> int:
     """Acoustic features and embeddings of recordings, as a table.
@@ -157,7 +157,7 @@ def _sources(job: Job) -> tuple[list[str | Sample], list[Any]]:
         raise InputError(f"-o {job.output} is one of the recordings; give another file.")
     if left_out:
         kinds = ", ".join(f"{count} {kind}" for kind, count in left_out.most_common(5))
-        click.echo(f"note: files left out, as their names are none of recordings: {shown(kinds)}", err=True)
+        click.echo(f"note: files left out, because their names are not those of recordings: {shown(kinds)}", err=True)
     samples = [sample for reading in read_all(job.corpora).values() for sample in reading]
     if found and samples:
         raise InputError("give paths, or --corpus; a corpus has columns that paths have not.")

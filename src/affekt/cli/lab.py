@@ -61,10 +61,10 @@ class LabJob:
 def lab_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that take the place of what a recipe says."""
     for option in (
-        click.option("--checkpoint", help="Of an encoder recipe: a folder, or a name on the hub that is downloaded."),
+        click.option("--checkpoint", help="For an encoder recipe: a folder, or a name on the hub to download."),
         click.option("--sex", type=click.Choice(["female", "male"]), help="Only these voices."),
         click.option(
-            "--model", "models", multiple=True, help="Of a recipe with several models; may come several times."
+            "--model", "models", multiple=True, help="For a recipe with several models: which ones; may be repeated."
         ),
     ):
         command = option(command)
@@ -82,7 +82,7 @@ def run_lab(job: LabJob) -> int:
     if not isinstance(recipe, (Experiment, EncoderRecipe)):
         raise InputError(f"{job.recipe} has one protocol only: use affekt train {job.recipe}.")
     if job.checkpoint and not isinstance(recipe, EncoderRecipe):
-        raise InputError(f"--checkpoint is for encoder recipes; {job.recipe} is none.")
+        raise InputError(f"--checkpoint is for encoder recipes; {job.recipe} is not one.")
     recipe = replace(recipe, sex=job.sex) if job.sex else recipe
     if isinstance(recipe, EncoderRecipe):
         recipe = _with_checkpoint(job, recipe)

@@ -33,7 +33,7 @@ WITHOUT_PORTAUDIO = (
 @click.option(
     "--device", metavar="NAME", help="Number or part of the name; see --list-devices. [default: the system's]"
 )
-@click.option("--list-devices", is_flag=True, help="Show what can be listened to, and end.")
+@click.option("--list-devices", is_flag=True, help="List the input devices and exit.")
 @live_options
 @polite
 def listen(device: str | None, list_devices: bool, **options: Any) -> int:

@@ -27,15 +27,15 @@ FILES = {"matrix.json": "json", "matrix.csv": "csv", "matrix.tex": "latex"}
 
 @click.command()
 @click.option("--corpus", "corpora", multiple=True, required=True, metavar="NAME=PATH", help="Once for each corpus.")
-@click.option("--model", "models", multiple=True, help="Take this model instead of training; may come several times.")
+@click.option("--model", "models", multiple=True, help="Test this model instead of training; may be repeated.")
 @click.option("--recipe", help="A lab recipe of speech, or FILE.toml. [default: 180 features, logistic regression]")
 @click.option("--labels", help="Some of the labels that all corpora have, with commas between. [default: all of them]")
 @click.option(
-    "--scale", metavar="LOW:HIGH", help="With --model: what columns valence, arousal, dominance run from and to."
+    "--scale", metavar="LOW:HIGH", help="With --model: the range of the columns valence, arousal and dominance."
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
-@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="Of stdout.")
-@click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Of --model: at a time.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="On stdout.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Recordings at once (--model).")
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 @figures_option
 @polite
@@ -53,7 +53,7 @@ def matrix(
 ) -> int:
     """Train on one corpus and test on another, for all pairs: the matrix of UAR, as a heat map.
 
-    Without --model a model of each corpus is trained, over the labels that all have, and tested on all clips of
+    Without --model a model is trained on each corpus, with the labels that all share, and tested on all clips of
     every other; within a corpus, by folds of speakers. With --model each row is a model, tested on the speakers that
     `affekt evaluate` would test. OUTPUT gets index.html, matrix.json, matrix.csv, matrix.tex, and what is needed to go
     on after an interruption.

@@ -13,9 +13,9 @@ from affekt.cli.terminal import console, polite
 @click.group(invoke_without_command=True)
 @click.pass_context
 def models(context: click.Context) -> None:
-    """The models at hand, with their cards' main numbers.
+    """The available models, with the main numbers of their cards.
 
-    `affekt models download NAME` brings one of others that affekt can use.
+    `affekt models download NAME` gets one of the others that affekt can use.
     """
     if context.invoked_subcommand is None:
         context.invoke(listed)
@@ -57,14 +57,14 @@ def _print_downloads() -> None:
     "--from",
     "source",
     metavar="FILE|ADDRESS",
-    help="Another place that has the very same file: a copy brought from elsewhere, a mirror.",
+    help="Another source of exactly the same file: a local copy, a mirror.",
 )
 @polite
 def download(name: str, source: str | None) -> None:
-    """Bring a model that affekt can use and does not ship: yunet.
+    """Download a model that affekt can use but does not ship: yunet.
 
     The file is checked against its known digest and kept in the user's cache
-    folder (another one: set AFFEKT_MODELS).
+    folder (to use another, set AFFEKT_MODELS).
     """
     from affekt.models.downloads import download as bring
     from affekt.models.downloads import entry, model_folder

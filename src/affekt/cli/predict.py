@@ -73,8 +73,8 @@ class Job:
 @click.option(
     "--captions",
     metavar="FILE|LANGUAGE",
-    help="Subtitles of a video: a file (srt, vtt, csv), or the language or number of those inside of it. [default: a "
-    "file of its name beside it, else those inside]",
+    help="Subtitles of a video: a file (srt, vtt, csv), or the language or number of an embedded track. [default: a "
+    "file of the same name beside it, else an embedded track]",
 )
 @click.option("--text", metavar="WORDS", help="Sentences to judge, instead of files.")
 @click.option(
@@ -82,7 +82,7 @@ class Job:
     "--format",
     "form",
     type=click.Choice(["table", *WRITERS, *BINARY]),
-    help="[default: what the name of --output ends in, else table]",
+    help="[default: by the extension of --output, else table]",
 )
 @click.option("-o", "--output", type=Target(), help="File; or FOLDER/, for one file per recording.")
 @click.option("--plot", type=Target(), help="Picture of the timeline (png, svg, pdf); for many recordings FOLDER/.")
@@ -107,7 +107,7 @@ class Job:
     type=click.FloatRange(0, 1),
     help="Not sure below this confidence; 0 always answers. [default: the card's]",
 )
-@click.option("--coverage", type=click.FloatRange(0.5, 0.99), help="Show the labels that hold the true one so often.")
+@click.option("--coverage", type=click.FloatRange(0.5, 0.99), help="Show sets that hold the true label this often.")
 @click.option(
     "--explain", is_flag=True, help="Say how each segment sounds; with --plot, also map what the label rests on."
 )
@@ -115,12 +115,12 @@ class Job:
     "--reference",
     type=str,
     metavar="FILE",
-    help="Some 10 s of the speaker's voice without emotion: what they say is then compared with it.",
+    help="About 10 s of the speaker's neutral voice: what they say is then compared with it.",
 )
 @click.option(
     "--speaker-from",
     metavar="HOW",
-    help="Who speaks where, by name ({speaker}_*.wav, {speaker}/*) or TABLE.csv:COLUMN: "
+    help="Who speaks in which recording, by file name ({speaker}_*.wav, {speaker}/*) or TABLE.csv:COLUMN: "
     "each recording is compared with the speaker's others.",
 )
 @click.option(
@@ -133,7 +133,7 @@ class Job:
     default="mix",
     show_default=True,
     metavar="mix|left|right|1..n|each",
-    help="Of stereo and more; with each every channel (a caller, an agent) gets its own timeline.",
+    help="For stereo and more; with `each`, every channel (a caller, an agent) gets its own timeline.",
 )
 @click.option("--track", metavar="N|LANGUAGE", help="Sound track of a video. [default: the one that players play]")
 @click.option(
@@ -144,8 +144,8 @@ class Job:
 @click.option(
     "--detector", metavar="NAME|FILE.onnx", help="Finds the faces: yunet, haar, or a file. [default: affekt's own]"
 )
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Of a camera. [default: until Ctrl-C]")
-@click.option("-r", "--recursive", is_flag=True, help="Look into the folders of a folder, too.")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="For a camera. [default: until Ctrl-C]")
+@click.option("-r", "--recursive", is_flag=True, help="Include subfolders.")
 @polite
 def predict(**options: Any) -> int:
     """Emotions over time in recordings, in the faces of pictures and videos, and in written words.
@@ -177,7 +177,7 @@ def predict(**options: Any) -> int:
     sources, failures = find_recordings(job.paths, recursive=job.recursive, left_out=left_out, modality=wanted)
     if left_out:
         kinds = ", ".join(f"{count} {kind}" for kind, count in left_out.most_common(5))
-        click.echo(f"note: files left out, as their names are none of recordings: {shown(kinds)}", err=True)
+        click.echo(f"note: files left out, because their names are not those of recordings: {shown(kinds)}", err=True)
     modality = job.modality if job.modality != "auto" or job.model else modality_of(job, sources)
     if "text" in (modality, wanted):
         from affekt.cli.texts import predict_texts
@@ -257,7 +257,7 @@ def watch_camera(job: Job) -> int:
     from affekt.recognize.recognizer import Recognizer
 
     if len(job.paths) > 1:
-        raise InputError("a camera is watched alone; give one, and no files beside it.")
+        raise InputError("a camera is watched alone; give one camera and no files.")
     wrong = {**job.of_speech(), "--captions": job.captions, "--modality": job.modality not in ("auto", "face")}
     if given := [option for option, value in wrong.items() if value]:
         raise InputError(f"{', '.join(given)}: is not for a camera, whose faces are watched.")
@@ -330,8 +330,8 @@ def predict_media(job: Job, sources: Sequence[str], failures: Sequence[Failure])
             raise InputError(f"--captions {captions} are of one video, and there are {len(sources)}.")
     elif captions and not names_track(captions):
         raise InputError(
-            f"--captions {captions}: no such file; allowed: a file (srt, vtt, csv), or of subtitles inside of the "
-            "video the language (de) or the number (2)."
+            f"--captions {captions}: no such file; allowed: a file (srt, vtt, csv), or the language (de) or "
+            "number (2) of subtitles inside the video."
         )
     session = Session(job, MediaRecognizer(threshold=job.threshold, captions=captions), sources, failures)
     return session.run()
@@ -363,7 +363,7 @@ def check(job: Job, count: int) -> None:
         raise InputError("--output needs a --format to write, such as csv; the table is for the screen.")
     into_folder = job.output is not None and job.output.is_dir()
     if job.form in BINARY and not job.output:
-        raise InputError(f"{job.form} is no text for the screen; say where to write it: --output.")
+        raise InputError(f"{job.form} cannot be shown on the screen; say where to write it: --output.")
     if job.form in BINARY:
         require(NEEDED[job.form], extra=job.form)  # now, not when all recordings are done
     if job.form in ONE_RECORDING and count > 1 and not into_folder:

@@ -57,7 +57,7 @@ class Session:
         alone = len(self.sources) - len(self._knowing)
         if alone:
             few = f"{alone} of {len(self.sources)} recordings: the speaker stays unknown"
-            click.echo(f"{few}; it takes {LEAST_SECONDS['any']:g} s of other speech of theirs.", err=True)
+            click.echo(f"{few}; {LEAST_SECONDS['any']:g} s of their other speech are needed.", err=True)
 
     def run(self) -> int:
         """Work through all sources; the exit status."""

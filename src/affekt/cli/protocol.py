@@ -32,10 +32,10 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     "--unlabelled",
     multiple=True,
     type=FOLDER,
-    help="For voice-small: recordings of no corpus here, of which it learns the teacher's frames first; once for each "
-    "folder.",
+    help="For voice-small: recordings from none of these corpora, on which it first learns from its teacher; once for "
+    "each folder.",
 )
-@click.option("--only", multiple=True, metavar="CORPUS", help="Of left-out: this corpus; once for each.")
+@click.option("--only", multiple=True, metavar="CORPUS", help="For left-out: only this corpus; once for each.")
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Times each fold is trained.")
 @click.option("--others", type=click.IntRange(1), default=10, show_default=True, help="Epochs over other corpora.")
 @click.option("--epochs", type=click.IntRange(1), default=30, show_default=True, help="Epochs over the folds.")
@@ -44,21 +44,21 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="Of voice: epochs over the folds, or of left-out over the other corpora, in which the encoder learns, too; "
+    help="For voice: epochs over the folds (left-out: over the other corpora) in which the encoder is trained, too; "
     "0: heads only.",
 )
 @click.option(
     "--frozen",
     "is_frozen",
     is_flag=True,
-    help="Of voice-small: heads only, the encoder as its teacher taught it; far quicker.",
+    help="For voice-small: train the heads only, on the distilled encoder; far quicker.",
 )
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
     required=True,
-    help="Folder of the run; an interrupted run goes on, and protocols in one folder share what they can.",
+    help="Folder of the run; an interrupted run is resumed, and protocols in one folder share what they can.",
 )
 @click.option(
     "--format",
@@ -66,7 +66,7 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     type=click.Choice(["path", *FORMATS]),
     default="path",
     show_default=True,
-    help="Of stdout: where the numbers are, or a table of them.",
+    help="What to print: the path of the numbers, or a table of them.",
 )
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 @polite
@@ -96,7 +96,7 @@ def protocol(
     ravdess-sentences  the same folds, with the sentence unseen, too
     savee              EmoBox's four speaker folds; the other corpora may come first
     tess               each actress unseen; the other corpora first
-    left-out           every corpus of the recipe, by a model that never met it
+    left-out           every corpus of the recipe, by a model not trained on it
     """
     require("torch", extra="train").set_num_threads(threads)
     from affekt.train.recipe import Recipe, WhisperRecipe, frozen, load_recipe

@@ -20,7 +20,7 @@ from affekt.cli.terminal import polite
     "--output",
     type=click.Path(path_type=Path),
     required=True,
-    help="Folder of the run; an interrupted run goes on.",
+    help="Folder of the run; an interrupted run is resumed.",
 )
 @click.option("--steps", is_flag=True, help="Also every step from the published protocol to the honest one.")
 @lab_options

@@ -20,12 +20,12 @@ from affekt.errors import InputError
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at; 0.0.0.0 is all of them.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=8000, show_default=True, help="0 is any that is free.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=8000, show_default=True, help="0 picks a free one.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
-@click.option("--threads", type=click.IntRange(0, 256), default=0, help="Of each process.  [default: one per core]")
+@click.option("--threads", type=click.IntRange(0, 256), default=0, help="Per process.  [default: one per core]")
 @click.option("--model", "models", multiple=True, help="A name, FILE.onnx or NAME=FILE.onnx; the first is the default.")
-@click.option("--token", envvar="AFFEKT_TOKEN", help="What clients have to know; better in AFFEKT_TOKEN.")
-@click.option("--open", "unguarded", is_flag=True, help="No token, though other machines can reach the server.")
+@click.option("--token", envvar="AFFEKT_TOKEN", help="Token that clients must send; better set in AFFEKT_TOKEN.")
+@click.option("--open", "unguarded", is_flag=True, help="No token, even if other machines can reach the server.")
 @click.option("--cors", "origins", multiple=True, metavar="ORIGIN", help="Another site whose pages may use the server.")
 @click.option(
     "--allowed-hosts",
@@ -39,7 +39,7 @@ from affekt.errors import InputError
     "proxies",
     multiple=True,
     metavar="ADDRESS",
-    help="A proxy whose X-Forwarded-For says who asks; without it all its clients are one.",
+    help="A trusted proxy, whose X-Forwarded-For names the client; without it all its clients count as one.",
 )
 @click.option(
     "--store",
@@ -58,14 +58,14 @@ from affekt.errors import InputError
     default="attendance.key",
     show_default=True,
     metavar="FILE",
-    help="What its faces are encrypted with; keep it on another disk.",
+    help="Key that its faces are encrypted with; keep it on another disk.",
 )
 @click.option(
     "--attendance-embedder",
     default="dlib",
     show_default=True,
     metavar="dlib|FILE.onnx",
-    help="What tells people apart.",
+    help="Model that tells people apart.",
 )
 @click.option(
     "--limit", "limits", multiple=True, metavar="NAME=NUMBER", help="Change a limit, such as streams=50; see docs."

