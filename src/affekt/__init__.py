@@ -1,4 +1,4 @@
-"""Emotions in the voice: offline, in real time, and honest about how sure they are.
+"""Emotion recognition from the voice: offline, in real time, and honest about its confidence.
 
 >>> import affekt
 >>> affekt.summarise([]).label is None
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-#: Public name to the module it lives in; loaded when first asked for, so that importing costs nothing.
+#: Public name to the module that defines it. Modules are loaded on first use, so that importing affekt is cheap.
 _EXPORTS = {
     "AffektError": "errors",
     "Audio": "types",

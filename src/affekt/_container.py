@@ -1,8 +1,8 @@
-"""Containers of sound and pictures: how they are opened, and one pass over their packets for all that read them.
+"""Media containers: opening them, and one pass over their packets shared by all readers.
 
-Sound and pictures are decoded by columns that do not know one another. What
-both need stands here: which formats may be opened, the loop that gets past
-damage, and the hand-out of packets where a file is read once for both.
+Audio and video are decoded by modules that do not depend on each other. This
+module holds what both need: which formats may be opened, the loop that skips
+damaged packets, and the distribution of packets when a file is read once for both.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from typing import Any
 #: Formats that may hold both. Playlists (hls, concat, dash, ...) are not among them: they make the decoder open other
 #: files and addresses.
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,asf,avi,mpeg,mpegts,flv,mxf"
-#: So many errors of a container in a row are its end.
+#: After this many consecutive errors, reading of the container ends.
 MOST_ERRORS = 100
-#: Bytes of packets that wait for a reader which is behind; the one ahead then waits for it.
+#: Bytes of packets buffered for a slow reader; beyond that, faster readers wait for it.
 MOST_WAITING = 32 << 20
-#: Bytes of the packets of one track of subtitles; more is no text.
+#: Maximum bytes of packets of one subtitle track; a text track is never larger.
 MOST_KEPT = 64 << 20
 
 
 def open_container(file: Any, stack: ExitStack, formats: str, **options: str) -> Any:
-    """A path or binary file as PyAV's container, closed by the stack.
+    """Open a path or binary file as a PyAV container, which the stack closes.
 
     Parameters
     ----------
     file : path or binary file
-        Nothing is opened by address.
+        URLs are not opened.
     stack : ExitStack
     formats : str
-        Names of the demuxers that may read it, with commas between.
+        Names of the demuxers that may read it, separated by commas.
     options : str
-        Of the demuxer.
+        Options of the demuxer.
 
     Raises
     ------
@@ -46,13 +46,13 @@ def open_container(file: Any, stack: ExitStack, formats: str, **options: str) ->
     import av  # 70 ms, and bare samples never need it
 
     av.logging.set_level(av.logging.PANIC)
-    # Belt and braces: no format that names other files, and no way to open one.
+    # Two safeguards: no format that refers to other files, and no way to open one.
     options = {"format_whitelist": formats, "protocol_whitelist": "none", **options}
     return stack.enter_context(av.open(file, "r", options=options, metadata_errors="replace"))
 
 
 def tracks_asked_for(tracks: Sequence[Any], wanted: str) -> list[Any]:
-    """The tracks of a number (from 1) or a language (``en`` and ``eng`` are both English)."""
+    """The tracks with a number (from 1) or in a language (``en`` and ``eng`` are both English)."""
     number = int(wanted) if wanted.isdecimal() else 0
     return [
         track
@@ -62,17 +62,17 @@ def tracks_asked_for(tracks: Sequence[Any], wanted: str) -> list[Any]:
 
 
 class Packets:
-    """One pass over a container: each track gets its packets from it, whichever track asks first.
+    """One pass over a container that gives each track its packets, whichever track asks first.
 
-    Packets of the others wait meanwhile, up to ``MOST_WAITING`` bytes; then whoever asks waits for those who are
-    behind. So tracks that are read together are each read by a thread of its own, and the order in which a
-    file holds its packets does not matter, nor does memory grow with its length.
+    Packets of the other tracks are buffered, up to ``MOST_WAITING`` bytes; beyond that, the reader that asks waits
+    for the slower ones. Tracks that are read together must therefore each be read in a thread of their own. The
+    order of packets in the file does not matter, and memory use does not grow with its length.
 
     Parameters
     ----------
     container : av container
     tracks : sequence of av streams
-        Those that will be read; all others are passed over.
+        Those that will be read; all others are skipped.
     kept : av stream, optional
         Its packets are few and wait until the end, in :attr:`kept`.
 
@@ -93,9 +93,9 @@ class Packets:
         self._errors, self._is_over = 0, False
 
     def frames(self, track: Any, lost: Callable[[], None]) -> Iterator[Any]:
-        """The decoded frames of a track; of a packet that cannot be decoded, ``lost`` is called instead.
+        """The decoded frames of a track; for a packet that cannot be decoded, ``lost`` is called instead.
 
-        When it ends, or is closed, the track is left.
+        When the iterator ends or is closed, the track is given up (:meth:`leave`).
         """
         import av
 
@@ -110,13 +110,13 @@ class Packets:
             self.leave(track)
 
     def leave(self, track: Any) -> None:
-        """Nobody reads this track any more: its packets are passed over, and none of the others waits for it."""
+        """Stop reading this track: its packets are skipped, and the other readers no longer wait for it."""
         with self._change:
             self._waiting.pop(track.index, None)
             self._change.notify_all()
 
     def drain(self) -> None:
-        """Read on to the end, for the sake of what is kept, after all others were read or given up."""
+        """Read on to the end, to collect the kept packets, after all other tracks were read or given up."""
         with self._change:
             while not self._is_over:
                 self._read()
@@ -151,7 +151,7 @@ class Packets:
         except (av.FFmpegError, OSError):
             self._errors += 1
             self._is_over = self._errors >= MOST_ERRORS
-            self._packets = None  # a new one goes on behind what could not be read
+            self._packets = None  # a new demuxer continues after what could not be read
             return
         if packet is None:
             self._is_over = True
@@ -168,7 +168,7 @@ class Packets:
 
 @dataclass(frozen=True)
 class Shared:
-    """A file that is open once for its sound, its pictures and its subtitles.
+    """A file that is opened once for its audio, video and subtitles.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ class Shared:
     container : av container
     packets : Packets
     sound, picture, subtitles : av stream or None
-        The tracks that are read; of sound and pictures those that a player would play.
+        The tracks that are read; for audio and video, those that a player would play.
     """
 
     path: str
@@ -195,16 +195,16 @@ class Shared:
 def open_shared(
     path: str, stack: ExitStack, *, sound: bool, picture: bool, subtitles: Callable[[Any], Any]
 ) -> Shared | None:
-    """A file opened once for all that is wanted of it; None where it cannot be, and whoever reads it alone says why.
+    """Open a file once for several readers; None if that fails (a reader that opens it alone then says why).
 
     Parameters
     ----------
     path : str
     stack : ExitStack
     sound, picture : bool
-        What is wanted.
+        Which of the two to read.
     subtitles : callable
-        Takes the container, and gives the track to be kept, or None.
+        Takes the container and returns the track to be kept, or None.
     """
     import av
 

@@ -1,4 +1,4 @@
-"""Writing files so that nobody ever sees half of one."""
+"""Atomic writing: no reader ever sees a half-written file."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from typing import IO, Any
 if sys.platform != "win32":
     import fcntl
 
-#: How the name of a file ends that is not complete yet.
+#: Suffix of a file that is not complete yet.
 PART = ".part"
-#: Seconds after which one that nobody holds is what a killed run left.
+#: Seconds after which an incomplete file that no process holds counts as left by a killed run.
 STALE = 60.0
 
 
@@ -26,8 +26,8 @@ STALE = 60.0
 def atomic_write(path: str | os.PathLike[str], mode: str = "w", *, private: bool = False) -> Iterator[IO[Any]]:
     """Open a file that appears under its name only when it is complete.
 
-    On any error, a full disk or Ctrl-C among them, the old file (or none) stays. What a killed run left of the same
-    file is removed.
+    On any error, including a full disk or Ctrl-C, the old file (or none) stays. Incomplete versions of the same file
+    that a killed run left behind are removed.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w", *, private: bool
     start = f".{target.name[:40]}."
     sweep(target.parent, start)
     name = target.parent / f"{start}{secrets.token_hex(6)}{PART}"
-    # The kernel takes the umask off; to ask for it here would change it for all threads.
+    # The kernel applies the umask; querying it here would change it for all threads.
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
     handle = os.open(name, flags, 0o600 if private else 0o666)
     try:
@@ -72,13 +72,13 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w", *, private: bool
 
 
 def sweep(folder: Path, start: str = ".") -> None:
-    """Remove incomplete files that a killed run left in a folder: old ones that no process holds.
+    """Remove incomplete files left in a folder by a killed run: old ones that no process holds.
 
     Parameters
     ----------
     folder : Path
     start : str
-        How their names begin.
+        Prefix of their names.
     """
     if sys.platform == "win32":
         return

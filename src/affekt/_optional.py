@@ -1,4 +1,4 @@
-"""The only place that asks for an optional package."""
+"""The only place that imports optional packages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from affekt.errors import MissingExtra
 
 
 def require(module: str, *, extra: str) -> ModuleType:
-    """Import an optional package, or say which extra brings it.
+    """Import an optional package, or say which extra installs it.
 
     Raises
     ------
@@ -31,12 +31,12 @@ def require(module: str, *, extra: str) -> ModuleType:
 
 
 def first_of(*modules: str) -> ModuleType:
-    """Import the first of some packages that is installed, any of which will do.
+    """Import the first installed package of several alternatives.
 
     Raises
     ------
     MissingExtra
-        If none is; says how to get the first.
+        If none is installed; says how to install the first.
 
     Examples
     --------
@@ -47,6 +47,6 @@ def first_of(*modules: str) -> ModuleType:
         try:
             return import_module(module)
         except ModuleNotFoundError as error:
-            if error.name != module:  # it is there, and broken
+            if error.name != module:  # it is installed, but broken
                 raise
     raise MissingExtra(f"this needs {' or '.join(modules)}, and neither is installed. Run: pip install {modules[0]}")

@@ -1,4 +1,4 @@
-"""Talking to a server that ``affekt serve`` started, from Python. Needs the extra ``serve``."""
+"""Python client for a server started by ``affekt serve``. Needs the extra ``serve``."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ Upload = str | os.PathLike[str] | bytes | tuple[NDArray[Any], int]
 
 
 class ServerError(AffektError):
-    """The server said no, or is not there.
+    """The server refused the request, or cannot be reached.
 
     Parameters
     ----------
     reason : str
     status : int
-        HTTP's, or from 1000 on the close code of a stream; 0 if there was no answer.
+        The HTTP status, or from 1000 on the close code of a stream; 0 if there was no answer.
     results : sequence of Result
-        Of several recordings, what was found in those that could be read.
+        Of several recordings, the results of those that could be read.
     failures : mapping of str to str
-        The others, and why each could not.
+        The others, and why each could not be read.
     """
 
     def __init__(
@@ -51,12 +51,12 @@ class ServerError(AffektError):
 
 
 def results_of(document: Any) -> list[Result]:
-    """Results of what the writer ``json`` wrote.
+    """Read the results back from what the writer ``json`` wrote.
 
     Parameters
     ----------
     document : object
-        Of a ``.json`` file, read with :mod:`json`.
+        Content of a ``.json`` file, read with :mod:`json`.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def results_of(document: Any) -> list[Result]:
     Raises
     ------
     InputError
-        If it is something else; says where.
+        If the document is something else; says where it differs.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def _result(record: Any, where: str) -> Result:
 
 
 def _prediction(fields: Any) -> Prediction:
-    # A stream marks what it was not asked to answer; in a file that is a segment without an answer.
+    # A stream marks what it was not asked to answer; in a file this is a segment without an answer.
     answered = {} if fields.get("skipped") else fields["scores"]
     scores = {_text(label): float(p) for label, p in answered.items()}
     best = max(scores.values(), default=0.0)
@@ -129,16 +129,16 @@ def _text(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Client:
-    """A server that ``affekt serve`` started.
+    """Client of a server started by ``affekt serve``.
 
     Parameters
     ----------
     url : str
-        Where it is.
+        Address of the server.
     token : str, optional
-        What it asks for; by default what ``AFFEKT_TOKEN`` says.
+        Access token that the server asks for; by default the value of ``AFFEKT_TOKEN``.
     timeout : float
-        Seconds that an answer may take.
+        Maximum seconds to wait for an answer.
 
     Examples
     --------
@@ -152,12 +152,12 @@ class Client:
     timeout: float = 300.0
 
     def models(self) -> list[dict[str, Any]]:
-        """The models at hand: ``name``, ``default``, ``labels``, ``card``."""
+        """The available models: ``name``, ``default``, ``labels``, ``card``."""
         found: list[dict[str, Any]] = self._json("GET", "/v1/models")["models"]
         return found
 
     def labels(self, model: str | None = None) -> dict[str, Any]:
-        """The ``labels`` of a model, and the ``maps`` that can be made of them."""
+        """The ``labels`` of a model, and the label ``maps`` it supports."""
         found: dict[str, Any] = self._json("GET", "/v1/labels", params={"model": model} if model else {})
         return found
 
@@ -180,11 +180,11 @@ class Client:
         ----------
         sources : path, bytes, or (array, sampling_rate); or a list of them
         model : str, optional
-            A name of :meth:`models`.
+            A name from :meth:`models`.
         labels : str, optional
             A set's name, or labels to choose between: ``angry,sad``.
         reference : str, optional
-            What :meth:`reference` gave.
+            An id from :meth:`reference`.
 
         Returns
         -------
@@ -194,10 +194,10 @@ class Client:
         Raises
         ------
         ServerError
-            If the server is not there or says no, or if a recording could not be read. No recording is dropped in
-            silence: ``failures`` of the error says which and why, ``results`` has those of the others.
+            If the server cannot be reached or refuses, or if a recording could not be read. No recording is dropped
+            silently: ``failures`` of the error says which failed and why, ``results`` holds the results of the others.
         InputError
-            If a source is none.
+            If a source is not a recording.
         """
         fields = _given(model=model, labels=labels, reference=reference)
         with ExitStack() as stack:
@@ -213,7 +213,7 @@ class Client:
         return found
 
     def reference(self, source: Upload) -> str:
-        """Tell how a speaker sounds when nothing is the matter (5 to 60 s); the id is good for half an hour."""
+        """Upload neutral speech of a speaker (5 to 60 s) and return its id, valid for half an hour."""
         with ExitStack() as stack:
             files = [("file", _part(source, stack))]
             return str(self._json("POST", "/v1/references", files=files)["reference"])
@@ -221,30 +221,30 @@ class Client:
     def start_job(
         self, sources: Upload | Sequence[Upload], *, model: str | None = None, labels: str | None = None
     ) -> str:
-        """Begin work on long recordings; :meth:`job` tells how far it is."""
+        """Start a job on long recordings; :meth:`job` reports its progress."""
         fields = _given(model=model, labels=labels)
         with ExitStack() as stack:
             files = [("files", _part(source, stack)) for source in _several(sources)]
             return str(self._json("POST", "/v1/jobs", files=files, data=fields)["job"])
 
     def job(self, name: str) -> dict[str, Any]:
-        """The ``state`` of a job, its ``progress``, and when it is done its results, for :func:`results_of`."""
+        """The ``state`` of a job, its ``progress`` and, when done, its results, to be read with :func:`results_of`."""
         found: dict[str, Any] = self._json("GET", f"/v1/jobs/{name}")
         return found
 
     def stop_job(self, name: str) -> None:
-        """Stop and forget a job."""
+        """Stop and delete a job."""
         self._answer("DELETE", f"/v1/jobs/{name}")
 
     def stream(
         self, chunks: Iterable[NDArray[np.floating]], *, sampling_rate: int = 16_000, **hello: str
     ) -> Iterator[dict[str, Any]]:
-        """Send signal as it comes, and tell what the server hears in it.
+        """Send a signal as it arrives, and yield what the server recognises in it.
 
         Parameters
         ----------
         chunks : iterable of float arrays, shape (n,)
-            Mono samples, full scale [-1, 1]; taken on a thread of their own.
+            Mono samples, full scale [-1, 1]; read in a separate thread.
         sampling_rate : int
             Hertz.
         **hello
@@ -258,7 +258,7 @@ class Client:
         Raises
         ------
         ServerError
-            If the server is not there, says no, or breaks off.
+            If the server cannot be reached, refuses, or closes the connection.
         """
         connect = require("websockets.sync.client", extra="client").connect
         closed = require("websockets.exceptions", extra="client").WebSocketException
@@ -309,7 +309,7 @@ def _several(sources: Upload | Sequence[Upload]) -> list[Any]:
 
 
 def _part(source: Upload, stack: ExitStack) -> tuple[str, Any]:
-    """Name and content of a recording, as a form has it."""
+    """Name and content of a recording, as a form field."""
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
         if not path.is_file():
@@ -326,7 +326,7 @@ def _part(source: Upload, stack: ExitStack) -> tuple[str, Any]:
 
 
 def _send(socket: Any, chunks: Iterable[NDArray[np.floating]], sampling_rate: int, broken: list[Exception]) -> None:
-    """Signal in messages of at most a second and 64 KiB, then the end; what breaks the chunks is for the reader."""
+    """Send the signal in messages of at most 1 s and 64 KiB, then the end; the reader reports errors in the chunks."""
     most = min(16_000, sampling_rate)
     try:
         for chunk in chunks:
@@ -335,7 +335,7 @@ def _send(socket: Any, chunks: Iterable[NDArray[np.floating]], sampling_rate: in
                 socket.send(signal[start : start + most].tobytes())
         socket.send('{"type": "end"}')
     except require("websockets.exceptions", extra="client").ConnectionClosed:
-        return  # the reader is told by the same connection
+        return  # the same connection tells the reader
     except Exception as error:
         broken.append(error)
         socket.close()

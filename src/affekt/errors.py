@@ -3,8 +3,8 @@
 ::
 
     AffektError
-    ├── InputError(ValueError)       an argument or a signal that makes no sense
-    │   └── UnknownName              a label, format, model, ... that does not exist; says the near match
+    ├── InputError(ValueError)       an invalid argument or signal
+    │   └── UnknownName              a label, format, model, ... that does not exist; suggests the nearest match
     ├── AudioError                   a recording that cannot be read; says the file and the reason
     ├── ImageError                   a picture or a video that cannot be read; says the file and the reason
     ├── TextError                    a text, subtitles or a table of messages that cannot be read; says the file and why
@@ -30,11 +30,11 @@ class AffektError(Exception):
 
 
 class InputError(AffektError, ValueError):
-    """An argument or a signal that makes no sense."""
+    """An invalid argument or signal."""
 
 
 class UnknownName(InputError):
-    """A name that is not in a table; the message suggests the nearest one that is.
+    """A name that does not exist; the message suggests the nearest one that does.
 
     Examples
     --------
@@ -71,7 +71,7 @@ class CorpusError(AffektError):
 
 
 class StoreError(AffektError):
-    """A database that cannot be used, is full, or is not one of ours."""
+    """A database that cannot be used, is full, or was not made by affekt."""
 
 
 class MissingExtra(AffektError, ImportError):

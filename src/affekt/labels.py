@@ -38,8 +38,8 @@ GOEMOTIONS = (
     "love", "nervousness", "optimism", "pride", "realization", "relief", "remorse", "sadness", "surprise", "neutral",
 )  # fmt: skip
 
-#: The own labels of a model by the name of their set, and affekt's words to those of them that each stands for.
-#: Every own label is taken by one word, so no probability is lost; what sets the members of a word apart is:
+#: By name of a label set: affekt's words, each with the model's own labels that it stands for. Every own label belongs
+#: to one word, so no probability is lost, but the distinctions between labels of one word are:
 #: ``curiosity`` is counted as ``surprise``, ``desire`` as ``happy``, as the authors of GoEmotions group them.
 COMMON: dict[str, dict[str, tuple[str, ...]]] = {
     "goemotions": {
@@ -58,7 +58,7 @@ COMMON: dict[str, dict[str, tuple[str, ...]]] = {
 
 DIMENSIONS = ("valence", "arousal", "dominance")
 
-#: Where each label stands in :data:`DIMENSIONS`, from -1 to 1: the mean ratings of the words angry, relaxed, disgusted,
+#: Position of each label in :data:`DIMENSIONS`, from -1 to 1: mean ratings of the words angry, relaxed, disgusted,
 #: fearful, happy, sad and surprised (Russell & Mehrabian, Evidence for a three-factor theory of emotions, 1977).
 #: Neutral is the origin.
 PLACES: dict[str, tuple[float, float, float]] = {
@@ -79,9 +79,9 @@ ENDS = {"low": -1.0, "high": 1.0}
 
 
 def corners(names: Sequence[str]) -> tuple[str, ...]:
-    """The labels of a model that learned numbers: the corners of the square (the line, the cube) of its dimensions.
+    """The labels of a model that predicts dimensions: the corners of their line, square or cube.
 
-    Probabilities of corners are a way to write down a place: their mean, weighted by them, is the place.
+    Probabilities of corners encode a position: it is the mean of the corners, weighted by their probabilities.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def corners(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def corner_of(label: str) -> dict[str, float]:
-    """Where a corner stands, by dimension; empty for what is none.
+    """Position of a corner, by dimension; empty if the label is not a corner.
 
     Examples
     --------
@@ -114,7 +114,7 @@ def corner_of(label: str) -> dict[str, float]:
 
 
 def learned_dimensions(labels: Sequence[str]) -> tuple[str, ...]:
-    """The dimensions of a model that learned numbers, by its labels; none for a model of emotions.
+    """The dimensions of a model that predicts dimensions, from its labels; none for a model of emotions.
 
     Examples
     --------
@@ -126,11 +126,11 @@ def learned_dimensions(labels: Sequence[str]) -> tuple[str, ...]:
 
 
 def dimensions(scores: Mapping[str, float]) -> dict[str, float]:
-    """Valence, arousal and dominance of scores: the mean of the places of the labels, weighted by probability.
+    """Valence, arousal and dominance: the mean of the label positions, weighted by probability.
 
-    Of labels of emotions they are derived and know nothing besides: somebody who is
-    very angry and somebody who is a little angry, both for certain, have the same. Of the
-    :func:`corners` of a model that learned numbers they are these numbers.
+    For emotion labels they are derived from the scores alone: somebody who is certainly
+    very angry and somebody who is certainly a little angry get the same values. For the
+    :func:`corners` of a model that predicts dimensions they are the predicted values.
 
     Parameters
     ----------
@@ -140,8 +140,8 @@ def dimensions(scores: Mapping[str, float]) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        Each of ``DIMENSIONS``, or those that were learned, -1 to 1. Empty where a label has no place in ``PLACES`` and
-        is no corner, and without scores.
+        Each of ``DIMENSIONS``, or those the model predicts, -1 to 1. Empty if a label is neither in ``PLACES`` nor
+        a corner, or if there are no scores.
 
     References
     ----------
@@ -167,10 +167,10 @@ def dimensions(scores: Mapping[str, float]) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class LabelMap:
-    """A map from a model's labels to the ones asked for.
+    """A map from a model's labels to the requested ones.
 
-    Each target takes the summed probability of its sources; what no target
-    takes is ``lost``, and the rest is scaled to sum to 1 again.
+    Each target gets the summed probability of its sources. Labels without a
+    target are ``lost``, and the rest is rescaled to sum to 1.
 
     Examples
     --------
@@ -193,9 +193,9 @@ class LabelMap:
 def label_map(labels: Labels | None, available: Sequence[str]) -> LabelMap:
     """Turn what a user asks for into a map from the model's labels.
 
-    A model whose own labels are a set of ``COMMON`` answers in affekt's words;
-    the name of the set (``"goemotions"``), or labels of it that are none of
-    these words, ask for its own.
+    A model whose own labels are a set of ``COMMON`` answers in affekt's words,
+    unless ``labels`` is the name of that set (``"goemotions"``) or contains
+    labels of it that are not among these words: then it uses its own.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def label_map(labels: Labels | None, available: Sequence[str]) -> LabelMap:
     Returns
     -------
     LabelMap
-        With ``lost`` naming the model's labels that no target takes.
+        Its ``lost`` names the model's labels that belong to no target.
 
     Raises
     ------
@@ -220,7 +220,7 @@ def label_map(labels: Labels | None, available: Sequence[str]) -> LabelMap:
     Warns
     -----
     LossWarning
-        If any label is lost: what the model hears there is spread over the rest.
+        If any label is lost: its probability is spread over the rest.
 
     Examples
     --------
@@ -258,7 +258,7 @@ def label_map(labels: Labels | None, available: Sequence[str]) -> LabelMap:
 
 
 def _common(available: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Affekt's words for labels that are a set of ``COMMON``; empty for any others."""
+    """Affekt's words for labels that form a set of ``COMMON``; empty for any others."""
     for groups in COMMON.values():
         if {own for group in groups.values() for own in group} == set(available):
             return groups
@@ -266,7 +266,7 @@ def _common(available: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 
 def _asks_for_own(labels: Labels, common: Mapping[str, Sequence[str]]) -> bool:
-    """Whether labels are the model's own: the name of their set, or one among them that is none of affekt's words."""
+    """Whether the model's own labels are requested: by the name of their set, or by one that is not affekt's word."""
     if isinstance(labels, str):
         if labels in COMMON:
             return True

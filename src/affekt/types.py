@@ -1,6 +1,6 @@
-"""The nouns that flow through affekt: Audio, Sample, Prediction, Report.
+"""The data types of affekt: Audio, Sample, Prediction, Report.
 
-All are frozen and checked when made. Times are seconds, intervals are
+All are frozen and validated when created. Times are seconds, intervals are
 half-open, scores are probabilities.
 """
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from affekt.timeline.shares import Shares
 
-#: What Predictions, Results and Reports can do that is written on a higher floor, and the module it lives in; loaded
-#: when first asked for, as the public names of the package are.
+#: Methods of Predictions, Results and Reports that are defined in a higher layer, and their modules; loaded on first
+#: use, like the public names of the package.
 _ABOVE = {
     "shares_of": "timeline.shares",
     "whole_table_of": "write.fields",
@@ -41,7 +41,7 @@ def _above(name: str) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class Audio:
-    """A mono recording in memory. Made by :func:`affekt.speech.audio.read`.
+    """A mono recording in memory, as returned by :func:`affekt.speech.audio.read`.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class Sample:
     label : str or None
         The emotion, in affekt's words (``angry``, not ``rab`` or ``05``).
     speaker : str or None
-        ``None`` means unknown; a split by speaker then refuses.
+        ``None`` means unknown; a split by speaker then raises an error.
     start, end : float
         Seconds; ``end=None`` means to the end of the file.
     """
@@ -98,18 +98,18 @@ class Sample:
             raise InputError(f"{self.id}: sex is {self.sex!r}; allowed: 'female', 'male', None.")
 
 
-#: Seconds whose milliseconds a float still tells apart.
+#: Longest time, in seconds, at which a float still resolves milliseconds.
 _LONGEST = 1e12
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model thinks of ``[start, end)`` of a recording.
+    """What a model predicts for ``[start, end)`` of a recording.
 
-    Empty ``scores`` mean that the model abstains (there was no speech, say);
-    ``label`` is then ``None`` and ``confidence`` 0. ``label`` is ``None`` as
-    well when the model is less sure than its ``threshold``; ``best`` says what
-    it would have guessed.
+    Empty ``scores`` mean that the model abstains (for example, without speech);
+    ``label`` is then ``None`` and ``confidence`` 0. ``label`` is also ``None``
+    when the confidence is below ``threshold``; ``best`` says what the model
+    would have guessed.
 
     Parameters
     ----------
@@ -120,25 +120,25 @@ class Prediction:
     modality : str
         ``speech``, ``face``, ``text`` or ``fusion``.
     quality : float
-        How usable the signal is, from 0 (useless) to 1 (nothing wrong): measured
-        (noise, echo, clipping, bandwidth, pauses, length). It changes no score.
+        How usable the signal is, from 0 (useless) to 1 (nothing wrong), as measured
+        (noise, echo, clipping, bandwidth, pauses, length). It does not change the scores.
     threshold : float
-        The confidence that it takes to have a label, 0 to 1; 0 always has one.
+        The minimum confidence for a label, 0 to 1; with 0 there always is one.
     reason : str
-        Why the answer is weak, in words: ``short: 0.8 s without its pauses``. Empty where
-        the signal is good and the model sure.
+        Why the answer is weak, in words: ``short: 0.8 s without its pauses``. Empty if
+        the signal is good and the model is sure.
     who : str or None
-        Whose expression it is: a speaker, a channel (``"1"``, ``"2"``) or the id of a track; None where nobody
-        is told apart.
+        Whose expression it is: a speaker, a channel (``"1"``, ``"2"``) or the id of a track; None if people
+        are not told apart.
     box : (left, top, width, height) or None
-        Where the face is in the picture, in shares of its width and height: each in [0, 1], and inside.
+        Where the face is in the picture, as fractions of its width and height: each in [0, 1], and inside the picture.
     text : str or None
-        The words that were judged, where it is words that are.
+        The words that were judged, if the input is text.
 
     Raises
     ------
     InputError
-        If the interval is empty or negative, the scores are not probabilities, or the box is none.
+        If the interval is empty or negative, the scores are not probabilities, or the box is invalid.
 
     Examples
     --------
@@ -188,12 +188,12 @@ class Prediction:
 
     @property
     def best(self) -> str | None:
-        """The most probable label however unsure, or None when there are no scores."""
+        """The most probable label, whatever its confidence, or None when there are no scores."""
         return max(self.scores, key=self.scores.__getitem__) if self.scores else None
 
     @property
     def unsure(self) -> bool:
-        """Whether there is a best guess, and its confidence is below ``threshold``."""
+        """Whether there is a best guess whose confidence is below ``threshold``."""
         return bool(self.scores) and self.confidence < self.threshold
 
     @property
@@ -208,7 +208,7 @@ class Prediction:
 
     @property
     def answer(self) -> str:
-        """In words: the label; or ``not sure, perhaps happy``; or ``no speech``, ``no face``, ``no words``."""
+        """The answer in words: the label, ``not sure, perhaps happy``, or ``no speech``, ``no face``, ``no words``."""
         if self.unsure:
             return f"not sure, perhaps {self.best}"
         return self.label or {"face": "no face", "text": "no words"}.get(self.modality, "no speech")
@@ -219,10 +219,10 @@ class Prediction:
         return self.end - self.start
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain dicts, lists, texts and numbers, ready for :func:`json.dumps`: the fields, and what follows of them.
+        """Plain dicts, lists, strings and numbers, ready for :func:`json.dumps`: fields and derived properties.
 
         Times are rounded to milliseconds, scores to four decimals that sum to 1. ``label``, ``best``, ``unsure`` and
-        ``confidence`` are always there; ``who``, ``text``, ``box`` and ``reason`` only where there is one.
+        ``confidence`` are always present; ``who``, ``text``, ``box`` and ``reason`` only if set.
 
         Examples
         --------
@@ -246,13 +246,13 @@ def _is_box(box: tuple[float, ...]) -> bool:
     if len(box) != 4 or not all(0 <= x <= 1 for x in box):
         return False
     left, top, width, height = box
-    # A millionth for the rounding of whoever divided pixels.
+    # Tolerate a millionth: callers that divide pixels introduce rounding errors.
     return width > 0 and height > 0 and left + width <= 1 + 1e-6 and top + height <= 1 + 1e-6
 
 
 @dataclass(frozen=True)
 class Result:
-    """All that is predicted about one recording.
+    """All predictions for one recording.
 
     Parameters
     ----------
@@ -261,23 +261,23 @@ class Result:
     duration : float
         Seconds.
     predictions : tuple of Prediction
-        The segments, in order of time; none when nobody speaks.
+        The segments, in chronological order; none when nobody speaks.
     summary : Prediction
         The recording as a whole; it abstains when nobody speaks.
     model : str
         The model's name.
     labels : tuple of str
-        All labels the model can give, in its order.
+        All labels the model can predict, in its order.
     warnings : tuple of str
         Part of the result, not a footnote.
     baseline : str
-        What was known of how the speaker usually sounds: ``none``, ``neutral``
-        (from speech without emotion), ``any`` (from other speech, nothing
-        labelled) or ``running`` (from what came before in this recording).
+        Source of the speaker baseline: ``none``, ``neutral``
+        (speech without emotion), ``any`` (other, unlabelled speech)
+        or ``running`` (earlier speech in this recording).
     summaries : mapping of str to Prediction
-        The summary of each person, by ``who``, where predictions say who it is.
+        The summary of each person, by ``who``, if predictions say who it is.
     boxes : mapping of str to tuple
-        Of a video, where asked for: (time, left, top, width, height) of each face along the way, by ``who``.
+        For a video, on request: (time, left, top, width, height) of each face over time, by ``who``.
 
     Raises
     ------
@@ -316,19 +316,19 @@ class Result:
 
     @cached_property
     def shares(self) -> Shares:
-        """How the time is divided among the labels: in all, over time (``bins``) and for each person (``people``).
+        """How the time is divided among the labels: in total, over time (``bins``) and per person (``people``).
 
-        The seconds of the labels, ``unsure`` and ``silence`` add up to the duration. A share is one of the time with
-        something to judge (speech, a face, words), so silence has none. Of several modalities the fused answers
-        count. A picture, and a text without times, have no seconds to divide.
+        The seconds of the labels, ``unsure`` and ``silence`` add up to the duration. Shares are fractions of the time
+        with something to judge (speech, a face, words), so silence has none. With several modalities the fused
+        answers count. A picture, or a text without times, has no seconds to divide.
         """
         found: Shares = _above("shares_of")(self.predictions, self.duration, labels=self.labels)
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain dicts, lists, texts and numbers: what the format ``json`` writes about one recording.
+        """Plain dicts, lists, strings and numbers: what the format ``json`` writes about one recording.
 
-        Each segment and summary is as :meth:`Prediction.to_dict` has it.
+        Each segment and summary is written as by :meth:`Prediction.to_dict`.
 
         Examples
         --------
@@ -340,12 +340,12 @@ class Result:
         return found
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
-        """Draw the segments over time; of a long recording the share of each label in bins of equal time.
+        """Draw the segments over time or, for a long recording, the share of each label in equal time bins.
 
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            Where to draw; new ones without a window if not given. In a notebook ``result.plot().figure`` shows them.
+            Where to draw; by default new Axes without a window. In a notebook ``result.plot().figure`` shows them.
 
         Returns
         -------
@@ -357,7 +357,7 @@ class Result:
         MissingExtra
             If matplotlib is not installed.
         InputError
-            If there is no time axis: of a picture, or a text without times.
+            If there is no time axis: for a picture, or a text without times.
         """
         axes: Axes = _above("draw_result")(self, ax=ax)
         return axes
@@ -375,7 +375,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number that says how sure it is: value, 95 % interval and the count behind it."""
+    """A number with its uncertainty: value, 95 % confidence interval and sample count."""
 
     value: float
     low: float
@@ -388,18 +388,18 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Report:
-    """What a model is worth on some samples: no number without n and an interval.
+    """Evaluation of a model on some samples: no number without n and a confidence interval.
 
     Parameters
     ----------
     metrics : mapping of str to Estimate
-        ``UAR``, ``WA``, ``macro F1``; with scores also ``log loss``, ``Brier``,
+        ``UAR``, ``WA``, ``macro F1``; if scores are given, also ``log loss``, ``Brier``,
         ``ECE``, ``top-2 accuracy``.
     labels : tuple of str
         The classes that occur, in the order of the confusion matrix.
     confusion : tuple of tuple of int, shape (k, k + 1)
         Rows are the truth, columns the prediction; the last column counts
-        answers outside ``labels``, and none at all.
+        answers outside ``labels``, and missing answers.
     slices : mapping
         Slice name (``speaker=19``) to its UAR.
     protocol : str
@@ -409,14 +409,14 @@ class Report:
     per_class : mapping of str to mapping
         Label to its ``precision``, ``recall``, ``f1`` (Estimate) and ``support`` (clips).
     stamps : tuple of str
-        What makes the numbers too good to be true, in a few words. Wherever
-        the report is shown, they are shown with it.
+        Short reasons why the numbers are too good to be true. They are
+        shown wherever the report is shown.
     findings : tuple
         What an audit of the data found.
     chance : float or None
-        UAR of guessing: 1 / k.
+        Chance level of the UAR: 1 / k.
     p_value : float or None
-        How often shuffled labels score at least as well, see
+        Share of label permutations that score at least as well, see
         :func:`affekt.metrics.permutation.chance_test`.
     speakers : int
         How many known speakers were tested.
@@ -439,5 +439,5 @@ class Report:
     reliability: tuple[tuple[float, float, int], ...] = ()
 
     def _repr_html_(self) -> str:
-        """For a notebook: the metrics with their intervals, and the confusion as shaded cells."""
+        """For a notebook: the metrics with their intervals, and the confusion matrix as shaded cells."""
         return str(_above("report_html")(self))

@@ -1,1 +1,1 @@
-"""Archives: thousands of hours, worked through once, shard by shard, in spite of broken files and killed processes."""
+"""Archives: thousands of hours, processed once, shard by shard, despite broken files and killed processes."""

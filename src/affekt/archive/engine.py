@@ -1,4 +1,4 @@
-"""Shards to workers, and what is done when a worker dies: the same for all engines."""
+"""Give shards to workers, and handle workers that die: the same for all engines."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ class Executor(Protocol):
 def map_shards(
     fn: Callable[[], Work], shards: Iterable[Shard], executor: Executor, *, tries: int = 3
 ) -> Iterator[dict[str, Any]]:
-    """Work on shards with an executor's workers; states come as shards are committed.
+    """Process shards with an executor's workers; yield each shard's state when it is committed.
 
-    A worker that dies (of memory, of a decoder's fault, because it took too long) is replaced and its shard tried
-    again, alone: no other worker runs meanwhile, so that all of the memory is its. An input at which workers died so
-    often is set aside, and the rest of its shard done.
+    A worker that dies (out of memory, a crash in a decoder, a timeout) is replaced, and its shard is tried again
+    alone: no other worker runs meanwhile, so that it has all of the memory. An input at which workers died ``tries``
+    times is set aside, and the rest of its shard is done.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def map_shards(
     Raises
     ------
     StoreError
-        If workers die before they begin with anything.
+        If workers die before they start on any input.
     """
     source, retried = iter(shards), deque[Shard]()
     running, is_over = 0, False

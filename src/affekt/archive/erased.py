@@ -1,4 +1,4 @@
-"""What was erased from an archive and must not come back, without its name."""
+"""What was erased from an archive and must not come back, stored without names."""
 
 from __future__ import annotations
 

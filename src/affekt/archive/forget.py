@@ -30,14 +30,14 @@ class Forgotten:
 def forget(output: str, *, speakers: Collection[str] = (), uris: Collection[str] = ()) -> Forgotten:
     """Erase all records of people, or of recordings: from the parts, the plan, and what is not merged yet.
 
-    Each part is replaced as a whole. Later runs do not take these recordings, or people, up again. What was copied
+    Each part is replaced as a whole. Later runs do not process these recordings or people again. Copies made
     elsewhere, and the recordings themselves, are not touched.
 
     Parameters
     ----------
     output : str
     speakers, uris : collection of str
-        As the manifest said them; a uri also as its record has it.
+        As written in the manifest; a uri also as in its record.
 
     Returns
     -------

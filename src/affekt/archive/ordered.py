@@ -1,4 +1,4 @@
-"""Slow questions, many at once, with answers in order: to ask a server about each file in turn takes too long."""
+"""Slow requests, many at once, with answers in order: asking a server about each file in turn takes too long."""
 
 from __future__ import annotations
 

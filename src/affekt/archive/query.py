@@ -1,4 +1,4 @@
-"""Questions to the records of an archive, in SQL."""
+"""SQL queries on the records of an archive."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _ANSWER = ("label", "unsure", "best", "confidence", "quality", "reason", "who", 
 
 
 def query(output: str, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Ask the records of an archive.
+    """Query the records of an archive.
 
-    Three tables can be asked. All have ``source``, ``channel`` and ``speaker``. ``records``: a row for each
+    Three tables can be queried. All have ``source``, ``channel`` and ``speaker``. ``records``: a row for each
     recording, with ``duration`` and the fields of its summary (``label``, ``best``, ``confidence``, ``quality``,
     ``reason``, and ``scores`` such as ``scores.angry``). ``segments``: a row for each segment, with ``start`` and
     ``end`` too, from the start of the file on. ``failures``: ``kind`` and ``reason``.
@@ -45,7 +45,7 @@ def query(output: str, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     Raises
     ------
     InputError
-        If DuckDB does not take the question: in its words.
+        If DuckDB rejects the query; with DuckDB's message.
     StoreError
         If there is no archive.
     """

@@ -1,7 +1,7 @@
 """The engine of many machines: actors of a Ray cluster, each with one opened model.
 
-Actors of Ray Core, and not ``map_batches`` of Ray Data: where an actor dies, Ray Data tries its whole batch again and
-never says which recording it was; here that recording is set aside, as everywhere.
+Actors of Ray Core, not ``map_batches`` of Ray Data: if an actor dies, Ray Data tries its whole batch again and
+never says which recording was the cause; here that recording is set aside, as with the other engine.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ FORMATS = {"parquet": ".parquet", "jsonl": ".jsonl"}
 
 @dataclass(frozen=True)
 class Origin:
-    """What made an output; nothing else may be mixed into it.
+    """What produced an output; results of any other setup must not be mixed in.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A run: plan what is new, work on what is not committed yet, make records of pieces."""
+"""A run: plan what is new, process what is not committed yet, merge pieces into records."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ RUN = "run.json"
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How an archive is worked on.
+    """How an archive is processed.
 
     Parameters
     ----------
@@ -44,19 +44,19 @@ class RunOptions:
     threshold : float, optional
         By default the card's.
     channel : str
-        Of recordings whose manifest does not say.
+        For recordings whose manifest does not give one.
     form : str
         ``parquet`` or ``jsonl``.
     shard : float
         Seconds of sound in a shard.
     tries : int
-        Before a recording is set aside.
+        Attempts before a recording is set aside.
     limit : float
-        Seconds that a recording may take, and as long as it plays.
+        Seconds that a recording may take, in addition to its own length.
     allow_missing : bool
-        Files of a manifest that are not there get records of their failure.
+        Missing files of a manifest get a failure record.
     retry_failed : bool
-        Work again on shards in which something failed.
+        Process shards in which something failed again.
     """
 
     model: str = "voice"
@@ -101,15 +101,15 @@ def run_archive(
     on_progress: Callable[[Progress], None] = lambda progress: None,
     opener: Opener = open_model,
 ) -> None:
-    """Recognise all recordings of an archive; exactly one record of each comes into the output.
+    """Recognise all recordings of an archive; the output gets exactly one record for each.
 
-    Killed at any time, the same call goes on with the first shard that is not committed. With sources that have
-    grown, what is new is added.
+    If the run is killed, the same call continues with the first shard that is not committed. If the sources have
+    grown, the new recordings are added.
 
     Parameters
     ----------
     sources : sequence of str
-        See :func:`affekt.archive.sources.inputs`; none: go on with what is planned.
+        See :func:`affekt.archive.sources.inputs`; none: continue with what is planned.
     output : str
         A folder, or an fsspec address.
     executor : Executor

@@ -1,4 +1,4 @@
-"""Shards: what is worked on, committed and repeated as one; sized by seconds of sound, not by files."""
+"""Shards: units of work, commit and retry; sized by seconds of sound, not by number of files."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Shard:
     seconds : float
         About how long they are together.
     piece : Piece, optional
-        Of a long input, which is then the only one.
+        A piece of a long input, which is then the only input.
     group, pieces : int
-        Of a piece: the number of the first piece's shard, and how many there are.
+        For a piece: the number of the first piece's shard, and how many pieces there are.
     set_aside : mapping of int to (str, str)
         Inputs, by their position, that killed their worker too often: kind and reason, for their record.
     """

@@ -27,8 +27,8 @@ MANIFESTS = (".csv", ".parquet")
 #: Bytes of a second, for shards of about the same length: of bare samples (16 kHz, 16 bits), of what is compressed.
 _BARE, _COMPRESSED = 32_000, 8_000
 _BARE_EXTENSIONS = frozenset(["wav", "wave", "aif", "aiff", "aifc", "au", "snd", "caf", "w64", "rf64", "sph"])
-#: A file may be this many times longer than its size suggests (8 kHz mu-law, opus at 6 kbit/s); where asking takes
-#: a connection it is not asked about the rarest.
+#: A file may be this many times longer than its size suggests (8 kHz mu-law, opus at 6 kbit/s); where reading the
+#: header needs a connection, the rarest cases are ignored.
 _SPARSEST, _SPARSE = 12, 4
 #: What is taken for the seconds of a file of which nothing is known.
 _UNKNOWN = 300.0
@@ -65,7 +65,7 @@ class Input:
 
     @property
     def key(self) -> str:
-        """What makes it another input than others."""
+        """What distinguishes it from other inputs."""
         return f"{self.uri}\0{self.start!r}\0{self.end!r}\0{self.channel or ''}"
 
     @property
@@ -115,7 +115,7 @@ def inputs(sources: Iterable[str], *, allow_missing: bool = False) -> Iterator[I
         Folders (with all of their folders), patterns (``calls/**/*.wav``), recordings, manifests (``.csv``,
         ``.parquet``), or fsspec addresses of any of these.
     allow_missing : bool
-        Files of a manifest that are not there get a record that says so; by default the manifest is refused.
+        Missing files of a manifest get a record that says so; by default the manifest is refused.
 
     Yields
     ------
@@ -204,7 +204,7 @@ def _of_address(source: str) -> Iterator[Input]:
 def _of_manifest(source: str, allow_missing: bool) -> Iterator[Input]:
     """Each row as an input; what is wrong with some of them is raised when all were seen.
 
-    Whoever plans makes nothing of the inputs before, so that a manifest is taken whole or not at all.
+    The planner commits nothing until then, so a manifest is accepted as a whole or not at all.
     """
     folder = source.rsplit("/", 1)[0] if is_address(source) else os.path.dirname(os.path.abspath(source))
     missing = _Problems(source, "files that are not there", "Correct them, or keep them with --allow-missing")

@@ -1,4 +1,4 @@
-"""How far an archive is, from what is committed: it asks no clock, so that no clock can be wrong."""
+"""Progress of an archive, from what is committed: it uses no clock, so no wrong clock can mislead it."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Counts:
     failed : Counter
         Kind of failure to records.
     sound, took : float
-        Seconds of sound in the records, and seconds of workers that these cost.
+        Seconds of sound in the records, and worker seconds spent on them.
     bytes : int
         Of the records.
     again : int
-        How often something that lies elsewhere had to be asked again.
+        How often a request to another machine had to be repeated.
     planned, left : float
-        About how many seconds of sound are committed, and are not yet.
+        About how many seconds of sound are committed, and how many are not yet.
     workers : int
         Of the last run.
     """
@@ -67,7 +67,7 @@ class Counts:
 
     @property
     def remaining(self) -> float | None:
-        """Seconds until all is committed, as fast as until now; None where that cannot be said."""
+        """Seconds until everything is committed, at the speed so far; None if it cannot be estimated."""
         return self.left / self.planned * self.took / self.workers if self.planned and self.took else None
 
     def record(self) -> dict[str, Any]:

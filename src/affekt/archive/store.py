@@ -90,7 +90,7 @@ def file_system(address: str) -> tuple[Any, str]:
 
 
 def is_denied(error: BaseException) -> bool:
-    """Whether a file system says that nobody, or the wrong one, is asking: to ask again is no use."""
+    """Whether a file system refuses for lack of credentials, or for wrong ones: trying again is no use."""
     said = f"{type(error).__name__} {error}".lower()
     return isinstance(error, PermissionError) or any(word in said for word in ("credential", "access key", "forbidden"))
 
@@ -153,7 +153,7 @@ class LocalStore:
         """All names below a folder."""
 
         def refuse(error: OSError) -> None:
-            # Of a plan that cannot be listed, and seems to be empty, another would be made.
+            # A plan that cannot be listed would seem to be empty, and a second one would be made.
             if not isinstance(error, FileNotFoundError):
                 raise error
 
@@ -191,7 +191,7 @@ class RemoteStore:
         self._made(name, lambda path: self._system.pipe_file(path, content))
 
     def open(self, name: str) -> IO[bytes]:
-        """A copy of an object: a connection that breaks, breaks the copying and not the reading."""
+        """A copy of an object: a broken connection then fails the copying, not the reading."""
         file = tempfile.NamedTemporaryFile()  # noqa: SIM115  # the caller's, to read and to close
         self._tried(lambda: self._system.get_file(self._path(name), file.name))
         return file
@@ -210,7 +210,7 @@ class RemoteStore:
 
         def listed() -> list[str]:
             self._system.invalidate_cache()
-            # What cannot be listed must raise: of a plan that seems to be empty another would be made.
+            # A failed listing must raise: a plan that seems to be empty would be made a second time.
             found = self._system.walk(self._path(folder), on_error="raise")
             return [f"{where}/{file}".lstrip("/")[len(root) :] for where, _, files in found for file in files]
 
@@ -253,9 +253,9 @@ class RemoteStore:
 
 @contextmanager
 def locked(store: Store) -> Iterator[None]:
-    """Nobody else of this machine writes to a folder meanwhile; a killed process leaves no lock.
+    """Keep other processes of this machine from writing to a folder; a killed process leaves no lock.
 
-    Object stores have no locks: there two runs at once cost twice the work, and their records are the same.
+    Object stores have no locks: two runs at once cost twice the work there, but their records are the same.
 
     Raises
     ------

@@ -38,7 +38,7 @@ _LONGEST_REASON = 500
 
 @dataclass(frozen=True)
 class Job:
-    """What all shards of an archive are worked on with.
+    """The settings with which all shards of an archive are processed.
 
     Parameters
     ----------
@@ -50,9 +50,9 @@ class Job:
     labels : str, sequence or mapping, optional
         As for :class:`~affekt.recognize.recognizer.Recognizer`.
     tries : int
-        Before an input is set aside.
+        Attempts before an input is set aside.
     limit : float
-        Seconds that an input may take, and as long as it plays.
+        Seconds that an input may take, in addition to its own length.
     """
 
     output: str
@@ -119,9 +119,9 @@ def open_work(job: Job, opener: Opener = open_model) -> Work:
 
 @contextmanager
 def _limited(seconds: float) -> Iterator[None]:
-    """End this process, by the system and whatever it waits for, unless it is through in time.
+    """Let the system end this process, whatever it is waiting for, unless it finishes in time.
 
-    A decoder that hangs gives Python no turn to stop it. Where the system has no such timer, nothing is limited.
+    Python cannot interrupt a decoder that hangs. Where the system has no such timer, there is no limit.
     """
     if not hasattr(signal, "setitimer"):
         yield
@@ -168,9 +168,9 @@ def _kind(error: BaseException, uri: str) -> str:
 
 @contextmanager
 def _on_this_machine(one: Input) -> Iterator[str]:
-    """A file to read: of what lies elsewhere a copy, for as long as it takes.
+    """A local file to read: for remote files, a temporary copy.
 
-    A connection that breaks then breaks a copy, and not a decoder.
+    A broken connection then fails the copying, not the decoder.
     """
     if not is_address(one.uri):
         yield one.uri

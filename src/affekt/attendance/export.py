@@ -21,7 +21,7 @@ from affekt.attendance.window import Window, time_zone
 from affekt.errors import InputError, UnknownName
 
 SCHEMA = "affekt.attendance/1"
-#: What a spreadsheet runs as a formula when a cell begins with it.
+#: Characters that make a spreadsheet treat a cell as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 #: Colours of the rows, readable with any colour vision beside the word that says the same: fill, ink.
 COLOURS = {
@@ -54,9 +54,9 @@ class Sheet:
         Its id.
     running : bool
     ended : datetime or None
-        When it was ended, where that was before its end.
+        When it was ended, if that was before the window closed.
     emotions : bool
-        Whether the emotions stand in it: only where that was asked for.
+        Whether it includes the emotions: only if asked for.
     """
 
     roster: str
@@ -74,14 +74,14 @@ class Sheet:
 
     @property
     def remarks(self) -> list[str]:
-        """What has to be said about it."""
+        """Remarks to print with it."""
         found = ["the session is still running"] if self.running else []
         if self.ended:
             found.append(f"the session was ended at {self.clock(self.ended)}, before its end")
         return found
 
     def clock(self, moment: datetime | None) -> str:
-        """Time on the wall, with the offset where the window has two."""
+        """Local time, with the UTC offset if the window has two."""
         if moment is None:
             return ""
         there = moment.astimezone(self.window.zone)
@@ -251,7 +251,7 @@ def _put(page: Any, row: int, column: int, value: Any) -> Any:
 
 
 def _summarise(page: Any, found: Sequence[Sheet]) -> None:
-    """Who was how often what, over all sessions."""
+    """How often each person had each status, over all sessions."""
     from openpyxl.styles import Font
 
     statuses = [s for s in (*STATUSES, "not seen yet") if any(row.status == s for sheet in found for row in sheet.rows)]

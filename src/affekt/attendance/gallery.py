@@ -1,8 +1,8 @@
 """Faces of the people enrolled, and whose a new one is: one of theirs, or a stranger's.
 
-A person's score is the highest cosine with one of their photos. A face is theirs if that reaches the gallery's
+A person's score is the highest cosine with one of their photos. A face is theirs if the score reaches the gallery's
 threshold and nobody else comes close; else it is unknown. The threshold is fitted to the gallery itself: every photo is
-taken out in turn and looked for among the *other* people, which is what a stranger looks like to this gallery.
+taken out in turn and compared with the *other* people, which is how a stranger appears to this gallery.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from affekt.types import Estimate
 
 Floats = NDArray[np.float32]
 
-#: Share of strangers that may be taken for somebody, by which the threshold is chosen.
+#: Target rate of false accepts (strangers identified as somebody), by which the threshold is chosen.
 FALSE_ACCEPTS = 0.01
 #: With fewer people nothing is fitted: how alike strangers are cannot be told from them.
 FEWEST = 3
-#: A threshold goes no higher (the embedder's usual one apart) than leaves so many of the enrolled people's photos
-#: unknown: a few people who look alike would otherwise lock everybody out. What that costs stands in the rate of
-#: false accepts.
+#: A fitted threshold may leave at most this share of the enrolled people's photos unknown (unless the embedder's usual
+#: threshold is higher): a few people who look alike would otherwise lock everybody out. The rate of false accepts
+#: shows what this costs.
 MOST_REJECTED = 0.1
 #: Photos looked at to fit a threshold; of a larger gallery so many, evenly spread.
 MOST_FITTED = 2000
@@ -36,9 +36,9 @@ MARGIN = 0.005
 
 
 class Match(NamedTuple):
-    """What a gallery says of a face.
+    """What a gallery says about a face.
 
-    ``name`` is None for a stranger; ``nearest`` is who came nearest all the same, None in an empty gallery. ``reason``
+    ``name`` is None for a stranger; ``nearest`` is the nearest person in any case, None in an empty gallery. ``reason``
     says why nobody is named.
     """
 
@@ -50,7 +50,7 @@ class Match(NamedTuple):
 
 @dataclass(frozen=True)
 class Threshold:
-    """From which cosine on a face is taken for an enrolled person's.
+    """The cosine from which on a face is identified as an enrolled person's.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class Gallery:
     usual, least : float
         The threshold of a gallery too small to fit one, and the lowest that may be fitted: those of the embedder.
     target : float
-        Share of strangers that may be taken for somebody, above 0 and below 0.5.
+        Share of strangers that may be identified as somebody, above 0 and below 0.5.
 
     Examples
     --------
@@ -117,7 +117,7 @@ class Gallery:
         return found
 
     def match(self, vectors: Floats) -> list[Match]:
-        """Whose faces (m, d) these are, when all of them are seen at once: nobody is in two places.
+        """Whose faces (m, d) these are, if all are seen at once: nobody can be in two places.
 
         Of two faces that are both taken for one person, the nearer one keeps the name.
         """
@@ -145,7 +145,7 @@ class Gallery:
     def similar(self, limit: int = 20) -> list[tuple[str, str, float]]:
         """Pairs of people whose photos reach the threshold with one another, the most alike first.
 
-        They are twins, siblings, or one person under two names; the gallery cannot hold them apart reliably.
+        They are twins, siblings, or one person under two names; the gallery cannot tell them apart reliably.
         """
         pairs: dict[tuple[int, int], float] = {}
         for person in range(len(self.people)):
@@ -207,10 +207,10 @@ def _two_best(scores: Floats) -> tuple[int, int | None]:
 
 
 def _quantile(impostors: NDArray[np.float64], owners: NDArray[np.intp], target: float) -> float:
-    """Where the next stranger's best score lies above with the probability ``target``.
+    """The score that the next stranger's best score exceeds with the probability ``target``.
 
-    The upper bound of a prediction interval of a normal distribution (Student's t), with as many degrees of freedom as
-    people less one: photos of one person are not independent. Few people, a higher bound.
+    The upper bound of a prediction interval of a normal distribution (Student's t). The degrees of freedom are the
+    number of people less one: photos of one person are not independent. Fewer people give a higher bound.
     """
     people, rows = np.unique(owners, return_inverse=True)
     means = np.bincount(rows, impostors) / np.bincount(rows)

@@ -56,11 +56,11 @@ class Key:
         return cls(secret)
 
     def lock(self, data: bytes) -> bytes:
-        """Encrypted."""
+        """Encrypt data."""
         return self._fernet.encrypt(data)
 
     def unlock(self, token: bytes) -> bytes:
-        """Decrypted.
+        """Decrypt a token.
 
         Raises
         ------

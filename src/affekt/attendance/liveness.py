@@ -1,7 +1,7 @@
-"""A sign of life: a blink or a turn of the head, which a photo held before the camera does not give.
+"""A sign of life: a blink or a turn of the head, which a photo held up to the camera does not show.
 
-It does not stop a film played on a screen, nor a mask. What it costs and how often a still photo passes is measured by
-``benchmarks/liveness.py``.
+It stops neither a video played on a screen nor a mask. ``benchmarks/liveness.py`` measures what it costs and how often
+a still photo passes.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ ASKED = {
     "turn": "turn your head to the left and to the right",
     "any": "blink, or turn your head to the left and to the right",
 }
-#: Seconds that are looked back upon.
+#: Seconds of history that are used.
 SPAN = 4.0
-#: Eyes count as shut below this share of how far they were open before, and as open again from the other on.
+#: Eyes count as shut below the first share of their usual openness, and as open again from the second on.
 SHUT, OPEN = 0.6, 0.85
-#: Seconds that a blink lasts: shorter is noise, longer are eyes that look down.
+#: Seconds that a blink lasts: anything shorter is noise, anything longer is somebody looking down.
 BLINK = (0.05, 0.7)
-#: By how much the nose moves between the eyes from left to right; what a photo does when it is turned is less.
+#: How far the nose must move between the eyes from left to right; turning a photo gives less.
 TURN = 0.4
 #: Frames that must lie on either side.
 HELD = 2
@@ -46,7 +46,7 @@ class Liveness:
         self._eyes: deque[tuple[datetime, float]] = deque()
 
     def feed(self, turn: float, openness: float, at: datetime) -> bool:
-        """Take what a frame shows; True at the moment the challenge is met."""
+        """Take the measures of one frame; return True at the moment the challenge is met."""
         if self.passed:
             return False
         for values, value in ((self._turns, turn), (self._eyes, openness)):

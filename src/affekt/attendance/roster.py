@@ -1,7 +1,7 @@
 """The people of a class: their consent, their faces, and their rights.
 
-Nothing about a face is kept without a record of consent. Who did not consent stays on the roster without a face: the
-camera neither marks them nor calls them absent; a person does.
+Nothing about a face is stored without a record of consent. People who did not consent stay on the roster without a
+face: the camera marks them neither present nor absent; a person does.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from affekt.attendance.store import (
 )
 from affekt.errors import InputError, UnknownName
 
-#: Letters of a name.
+#: Most characters of a name.
 LONGEST_NAME = 100
-#: A photo this near to one that is there already is the same photo, or its copy: it adds nothing.
+#: A photo this similar to an enrolled one is the same photo or a copy: it adds nothing.
 SAME_PHOTO = 0.9995
 
 
@@ -95,11 +95,11 @@ class Person:
     id, name, roster : str
     minor : bool
     photos : int
-        Faces enrolled; 0 for who did not consent, or was not enrolled yet.
+        Faces enrolled; 0 for people who did not consent or are not enrolled yet.
     consent : Consent or None
-        The newest that was not withdrawn.
+        The newest consent that was not withdrawn.
     keep_until : datetime or None
-        When the face goes.
+        When the face will be deleted.
     """
 
     id: str
@@ -152,7 +152,7 @@ class Roster:
         ]  # fmt: skip
 
     def find(self, name: str) -> Person:
-        """Who has this name.
+        """The person with this name.
 
         Raises
         ------
@@ -165,7 +165,7 @@ class Roster:
         return people[folded(name)]
 
     def add(self, name: str, *, minor: bool = False) -> Person:
-        """Put somebody on the roster, without a face; whoever is there already stays."""
+        """Put somebody on the roster, without a face; somebody already on it stays unchanged."""
         name = checked_name(name, "person")
         with self.store.writing() as db:
             found = db.execute(
@@ -186,12 +186,12 @@ class Roster:
         return self.find(name)
 
     def consent(self, name: str, consent: Consent) -> Person:
-        """Write down that somebody agreed; they are put on the roster if need be.
+        """Record somebody's consent; they are put on the roster if needed.
 
         Raises
         ------
         InputError
-            If a minor's guardian is missing, or the record is incomplete or of tomorrow.
+            If a minor's guardian is missing, or the record is incomplete or dated in the future.
         """
         for value, what in ((consent.given_by, "who gave it"), (consent.notice, "the version of the notice")):
             checked_name(value, what)
@@ -211,7 +211,7 @@ class Roster:
         return self.find(name)
 
     def consented(self, name: str) -> Person:
-        """Who has this name, and consented.
+        """The person with this name, who must have consented.
 
         Raises
         ------
@@ -227,7 +227,7 @@ class Roster:
         )
 
     def withdraw(self, name: str) -> Receipt:
-        """Consent is taken back: the faces are deleted at once, the name stays on the roster."""
+        """Withdraw consent: the faces are deleted at once, the name stays on the roster."""
         person = self.find(name)
         with self.store.writing() as db:
             statement = CONSENTS.update().where(CONSENTS.c.person == person.id, CONSENTS.c.withdrawn.is_(None))
@@ -245,16 +245,16 @@ class Roster:
         name : str
         photos : sequence of Photo
         embedder : (name, usual, least)
-            Of what made the vectors.
+            Of the embedder that made the vectors.
         keep : timedelta, optional
-            After so long :meth:`sweep` deletes them.
+            Time after which :meth:`sweep` deletes them.
         although_similar : bool
-            Also where the face is like somebody else's: of twins.
+            Enrol even if the face resembles somebody else's, as with twins.
 
         Raises
         ------
         InputError
-            If there is no consent, the photos are not of one person, or the face is there under another name.
+            If there is no consent, the photos are not of one person, or the face is enrolled under another name.
         """
         person = self.consented(name)
         if not photos:
@@ -296,7 +296,7 @@ class Roster:
     def _check_alone(
         self, person: Person, photos: Sequence[Photo], limits: tuple[Gallery, float], although_similar: bool
     ) -> None:
-        """Nobody else has this face."""
+        """Check that nobody else has this face."""
         gallery, limit = limits
         if not len(gallery) or although_similar:
             return
@@ -314,7 +314,7 @@ class Roster:
                     )
 
     def _check_one_person(self, photos: Sequence[Photo], own: Sequence[NDArray[np.float32]], limit: float) -> None:
-        """All photos are of one person: each is somewhat like the others."""
+        """Check that all photos are of one person: each resembles at least one of the others."""
         if len(photos) + len(own) < 2:
             return
         vectors = np.stack([*(photo.vector for photo in photos), *own])
@@ -397,12 +397,12 @@ class Roster:
 
 
 def rosters(store: Store) -> list[str]:
-    """The names of all classes that somebody is on, in order."""
+    """The names of all classes with at least one person, in order."""
     return [row["roster"] for row in store.rows(sa.select(PEOPLE.c.roster).distinct().order_by(PEOPLE.c.roster))]
 
 
 def sweep(store: Store) -> dict[str, int]:
-    """Delete faces and sessions whose time has come; how many of each."""
+    """Delete faces and sessions whose retention time is over; returns how many of each."""
     now = store.clock()
     people = store.rows(sa.select(PEOPLE.c.id).where(PEOPLE.c.keep_until <= now))
     for row in people:
@@ -416,7 +416,7 @@ def sweep(store: Store) -> dict[str, int]:
 
 
 def checked_name(name: str, what: str) -> str:
-    """A name as it is kept: composed (NFC), without blanks around it.
+    """A name as it is stored: composed (NFC), without surrounding spaces.
 
     Any script, any emoji: it is data, never a path, a formula or markup.
 

@@ -1,7 +1,7 @@
-"""One session: sightings in, one row per person out, each row on the disk before anybody is told.
+"""One session: sightings in, one row per person out, each row on the disk before it is reported.
 
-A single frame never marks anybody. The looks at a track vote: it is somebody's when enough of its looks say so, over a
-while, and hardly any says otherwise. Only what lies strictly inside the window counts.
+A single frame never marks anybody. The looks at a track vote: the track is somebody's when enough looks, spread over
+some time, say so and hardly any says otherwise. Only sightings strictly inside the window count.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ from affekt.errors import InputError, StoreError, UnknownName
 
 #: Every status a row may have.
 STATUSES = ("on time", "late", "left early", "late and left early", "absent", "not checked", "excused")
-#: What somebody may put in by hand.
+#: Statuses that a person may enter by hand.
 BY_HAND = ("on time", "late", "left early", "late and left early", "absent", "excused")
 #: What emotions may be inferred for; anything else is refused.
 PURPOSES = ("medical", "safety", "research-with-consent")
-#: Seconds between two looks that both may vote: neighbouring frames say the same.
+#: Least seconds between two looks that may both vote: neighbouring frames show the same.
 APART = 0.1
-#: The newest looks of a track that vote.
+#: How many of the newest looks of a track vote.
 REMEMBERED = 9
 #: Share of the looks that must name the same person.
 MAJORITY = 2 / 3
-#: Seconds after which a row that only grew older is written again.
+#: Seconds after which a row is written again if only its last time has changed.
 REWRITE = 1.0
 #: How many tracks are remembered at a time.
 _MOST_TRACKS = 2000
@@ -70,19 +70,19 @@ class Seen(Protocol):
 
 @dataclass(frozen=True)
 class Rules:
-    """What a session goes by; written beside its rows.
+    """The rules of a session; stored with its rows.
 
     Parameters
     ----------
     late_after : float
-        Seconds after the window opens from which on who is first seen is late.
+        Seconds after the window opens; anybody first seen from then on is late.
     leaves_before : float
-        Seconds before the window closes; who is last seen before that left early. 0: not judged, as a camera at the
-        door sees people once.
+        Seconds before the window closes; anybody last seen before that left early. 0: not judged, because a camera at
+        the door sees people only once.
     votes : int
-        Looks that must name somebody before they are marked; 2 or more.
+        Looks that must name a person before the person is marked; 2 or more.
     within : float
-        Seconds over which these looks must be spread, at least.
+        Least time in seconds over which these looks must be spread.
     liveness : str
         ``none``, ``blink``, ``turn`` or ``any``: what a face must have done before it is marked.
     purpose : str
@@ -113,7 +113,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Row:
-    """One person in one session, as it is to be read: corrections are in it.
+    """One person in one session, with corrections applied.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ class Row:
     times : int
         How often they came into view: tracks, of all cameras.
     confidence : float or None
-        Share of the looks that named them, of their best track.
+        Share of the looks at their best track that named them.
     similarity : float or None
         Mean cosine of those looks.
     corrections : tuple of mapping
@@ -186,7 +186,7 @@ class _Track:
 
 
 class Session:
-    """A session as one camera sees it; several may have the same one open.
+    """A session as one camera sees it; several cameras may share one session.
 
     Made by :func:`open_session`.
 
@@ -228,7 +228,7 @@ class Session:
         return min(1.0, since / 10) if since >= 2.0 else 0.0
 
     def see(self, sightings: Sequence[Seen], at: datetime) -> list[Event]:
-        """Take the sightings of one frame; what is told to be marked is on the disk."""
+        """Take the sightings of one frame; a row is on the disk before its ``marked`` event is returned."""
         if at not in self.window:
             self.outside += len(sightings)
             return []
@@ -255,7 +255,7 @@ class Session:
         return events
 
     def whose(self, track: str) -> str | None:
-        """Who a track is, once their row is on the disk; None before, and of one without the sign of life asked for."""
+        """Whose track it is, once the row is on the disk; None before that, or without the required sign of life."""
         known = self._tracks.get(track)
         if known is None or known.name is None or (known.alive is not None and not known.alive.passed):
             return None
@@ -263,7 +263,7 @@ class Session:
         return None if known.written is None or waits else known.name
 
     def renew(self, gallery: Gallery, ids: Mapping[str, str]) -> None:
-        """Go on with other faces: somebody was enrolled, forgotten, or took their consent back while it ran."""
+        """Continue with a changed gallery: somebody was enrolled, forgotten, or withdrew consent during the session."""
         gone = set(self.gallery.people) - set(gallery.people)
         self.gallery, self._ids = gallery, dict(ids)
         for name in [name for name, track in self._tracks.items() if track.name in gone]:
@@ -272,7 +272,7 @@ class Session:
         self._untold = [event for event in self._untold if event.name not in gone]
 
     def by_name(self, sightings: Sequence[Any]) -> list[Any]:
-        """Sightings of single pictures, minutes apart: the looks at one person are one track, whatever lies between."""
+        """For single pictures, minutes apart: put all looks at one person on one track, whatever the gaps."""
         looked = [sighting for sighting in sightings if sighting.vector is not None]
         matches = self.gallery.match(np.stack([sighting.vector for sighting in looked])) if looked else []
         return [
@@ -345,7 +345,7 @@ class Session:
         self._waiting[track.name, key["track"]] = (row, emotion)
 
     def _write(self, at: datetime) -> list[Event]:
-        """Put what waits on the disk; on a full one it goes on waiting, and no ``marked`` is told before."""
+        """Write the waiting rows to disk; while it is full, they keep waiting and no ``marked`` is reported."""
         if not self._waiting:
             return []
         try:
@@ -377,7 +377,7 @@ class Session:
         return self._write(at)
 
     def close(self, at: datetime) -> bool:
-        """End the session: absentees are written. Before the window's end, that is noted. True if this call ended it.
+        """End the session and write the absentees; an early end is noted. True if this call ended it.
 
         Raises
         ------
@@ -393,12 +393,12 @@ class Session:
 def open_session(
     store: Store, roster: str, window: Window, rules: Rules, *, keep: timedelta | None = None
 ) -> tuple[str, bool]:
-    """The id of the session of a roster in a window, made if there is none, and whether it is new.
+    """The id of a roster's session in a window, created if there is none, and whether it is new.
 
     Raises
     ------
     InputError
-        If it is there with other rules, or was closed.
+        If it exists with other rules, or was closed.
     """
     row = {
         "id": new_id(), "roster": roster, "opens": window.opens, "closes": window.closes, "zone": window.zone.key,
@@ -473,7 +473,7 @@ def _merged(rows: Sequence[Any]) -> dict[str, dict[str, Any]]:
 
 
 def status_of(seen: Mapping[str, Any], session: Mapping[str, Any]) -> str:
-    """What somebody who was seen is, by the rules of the session."""
+    """The status of somebody who was seen, by the rules of the session."""
     rules = Rules(**session["rules"])
     late = seen["first"] > session["opens"] + timedelta(seconds=rules.late_after)
     left = rules.leaves_before > 0 and seen["last"] < session["closes"] - timedelta(seconds=rules.leaves_before)
@@ -526,7 +526,7 @@ def _emotions(store: Store, session: str) -> dict[str, dict[str, Any]]:
 
 
 def correct(store: Store, session: str, person: str, *, status: str, reason: str, by: str) -> Row:
-    """Put right what a row says; what it said before, who changed it and why stay on record.
+    """Correct the status of a row; the old status, who changed it and why stay on record.
 
     Raises
     ------

@@ -1,8 +1,8 @@
-"""What is kept about people and sessions, in SQLite or PostgreSQL. All SQL is here.
+"""What is stored about people and sessions, in SQLite or PostgreSQL. All SQL is here.
 
 A row is acknowledged (the call returns) only when it is durable: SQLite runs with a write-ahead log that is flushed to
-the disk at every commit, PostgreSQL as its server is set up. Every write can be repeated without changing anything.
-Names stand in one table; everything else knows people by a random id. Instants are UTC.
+the disk at every commit, PostgreSQL as its server is configured. Every write is idempotent.
+Names are in one table only; everything else knows people by a random id. Instants are UTC.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ class Receipt:
     removed : mapping of str to int
         Table to rows.
     verified : tuple of str
-        What was looked at afterwards, and found free of them.
+        What was checked afterwards and found to hold nothing about them.
     remains : tuple of str
         What this program cannot reach.
     """
@@ -215,7 +215,7 @@ class Store:
     Raises
     ------
     InputError
-        If the URL is none.
+        If the URL is not valid.
     StoreError
         If the database cannot be used, or is not one of these.
     """
@@ -252,7 +252,7 @@ class Store:
                 )
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self.engine.dispose()
 
     def check_key(self, key: Key) -> None:
@@ -311,7 +311,7 @@ class Store:
         return self.rows(query if session is None else query.where(AUDIT.c.session == session))
 
     def erase(self, person: str, *, only: Sequence[sa.Table] = (), action: str = "forgotten") -> Receipt:
-        """Delete a person, or only what some tables hold about them; then look whether anything is left.
+        """Delete a person, or only what some tables hold about them; then verify that nothing is left.
 
         Raises
         ------
@@ -360,7 +360,7 @@ class Store:
         return tuple(verified)
 
     def _rewrite(self, tables: Sequence[sa.Table]) -> None:
-        """Leave no copy of deleted rows between the others."""
+        """Rewrite tables so that no copy of deleted rows is left between the others."""
         if self.path:
             connection = self.engine.raw_connection()
             try:

@@ -1,4 +1,4 @@
-"""When a session is: a day, two times of a clock on the wall, and the zone the clock hangs in."""
+"""When a session is: a day, two local times, and their time zone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from affekt.errors import InputError
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?")
 _SPAN = re.compile(r"(\d+(?:\.\d+)?) ?(s|min|m|h|d)")
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
-#: Seconds by which the clock on the wall and the one inside may differ before it counts as moved.
+#: Seconds by which the system clock may differ from the steady clock before it counts as moved.
 MOVED = 2.0
 
 
@@ -44,7 +44,7 @@ class Window:
 
     @property
     def day(self) -> date:
-        """The day on the wall when it opens."""
+        """The local day when it opens."""
         return self.opens.astimezone(self.zone).date()
 
     def text(self) -> str:
@@ -55,11 +55,11 @@ class Window:
 
 
 def window(start: str, end: str, zone: str, *, day: date, overnight: bool = False) -> Window:
-    """The window from one time on the wall to another.
+    """The window from one local time to another.
 
-    A time that the change to daylight saving leaves out is the moment of the change; of one that occurs twice when
-    the clock goes back, the first is meant. ``notes`` says where that happened. The length in real seconds is what
-    lies between.
+    A time that the change to daylight saving skips means the moment of the change; a time that occurs twice when
+    the clock goes back means the first. ``notes`` says where that happened. The length is the real time in
+    between.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def window(start: str, end: str, zone: str, *, day: date, overnight: bool = Fals
     zone : str
         A name of the tz database, such as ``Europe/Berlin``.
     day : date
-        Of the start, on the wall.
+        Local day of the start.
     overnight : bool
         The end is on the next day.
 
@@ -122,7 +122,7 @@ def time_zone(name: str) -> ZoneInfo:
 def moment(text: str, zone: ZoneInfo) -> datetime:
     """A date and time as people write it, such as ``2026-11-28T09:30:05`` or ``2026-11-28 09:30``, in UTC.
 
-    Without an offset it is the time on the wall in ``zone``.
+    Without an offset, it is local time in ``zone``.
 
     Raises
     ------
@@ -158,8 +158,8 @@ def span(text: str) -> timedelta:
 class SteadyClock:
     """The time of day, which never goes back.
 
-    A clock that is set back would put rows before others that are already written, or into a window that is over; time
-    goes on from where it was. A clock that leaps forward is believed: so looks a machine that slept.
+    A clock that is set back would put rows before others that are already written, or into a window that is over;
+    time continues from where it was. A clock that leaps forward is believed: it does so after the machine slept.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Corpora of emotional speech and of faces: a folder of files becomes Samples.
 
-Only names and tables are read, no recording is opened. Every corpus has a module
-whose docstring says how its names are built and what has fooled people. Your own
+Only names and tables are read; no recording is opened. Every corpus has a module
+whose docstring says how its names are built and which traps it holds. Your own
 recordings or pictures are the corpus ``folder``; ``synthetic`` needs no recordings at all.
 """
 
@@ -63,14 +63,14 @@ CORPORA: dict[str, Corpus] = {
     "urdu": urdu.CORPUS,
 }
 
-#: What is the user's own: whether a model has learned from it nobody can say.
+#: The user's own data: nobody can say whether a model was trained on it.
 OWN = ("audacity", "audformat", "elan", "folder", "rttm", "textgrid")
 
 __all__ = ["CORPORA", "OWN", "Corpus", "Reading", "corpus_name", "read_corpus"]
 
 
 def read_corpus(name: str, path: str | os.PathLike[str]) -> Reading:
-    """Find the clips of a corpus below a folder, in any layout it is distributed in.
+    """Find the clips of a corpus in a folder and its sub-folders, in any layout it is distributed in.
 
     The folder may hold less than the whole corpus: compare ``len(samples)`` with
     ``CORPORA[name].clips``. A speaker's name is unique within its corpus only.
@@ -113,7 +113,7 @@ def corpus_name(name: str) -> str:
     Raises
     ------
     UnknownName
-        If there is no such corpus; it says the near match.
+        If there is no such corpus; the message suggests the nearest name.
 
     Examples
     --------

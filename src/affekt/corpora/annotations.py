@@ -1,7 +1,7 @@
-"""What the readers of annotation files share: the intervals of a tier become stretches of the recording beside it.
+"""What the readers of annotation files share: the intervals of a tier become segments of the recording beside it.
 
-Of a file with several tiers the one called ``emotion`` is read (also ``Emotion (Ann)``, one for each person), or the
-only one there is; ``PATH#TIER`` names another, and ``PATH#*`` takes all, each being what one person expresses.
+If a file has several tiers, the one called ``emotion`` is read (also ``Emotion (Ann)``, one for each person); a single
+tier is read whatever its name. ``PATH#TIER`` names another, and ``PATH#*`` takes all, one tier for each person.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from affekt.corpora.folder import doubted, label_of
 from affekt.errors import CorpusError
 from affekt.types import Sample
 
-#: What stands where nothing is felt, or nobody knows what: no truth.
+#: Texts that mean no emotion, or an unknown one: not used as ground truth.
 NO_TRUTH = ("", "-", "?", "unsure", "silence", "<na>")
 EVERY = "*"
 _PERSON = re.compile(r"(.*?)\s*\((.+)\)")
-#: What affekt's own writers add to a label: a file that was predicted, and then corrected by hand, is read as well.
+#: What affekt's own writers add to a label: affekt's predictions, corrected by hand, can be read as well.
 _CONFIDENCE = re.compile(r"\s+\d{1,3}\s*%\??$")
 
 
@@ -34,7 +34,7 @@ class Annotation:
     start, end : float
         Seconds.
     text : str
-        As it stands in the file.
+        As written in the file.
     speaker : str or None
     """
 
@@ -52,7 +52,7 @@ class Annotated:
     ----------
     tiers : mapping of str to sequence of Annotation
     recording : str
-        Name of the recording, if the file says it.
+        Name of the recording, if the file gives it.
     """
 
     tiers: Mapping[str, Sequence[Annotation]]
@@ -69,11 +69,11 @@ def read_annotated(corpus: Corpus, path: str | os.PathLike[str], suffixes: Seque
     ----------
     corpus : Corpus
     path : path
-        A file or a folder, and perhaps ``#TIER``.
+        A file or a folder, optionally followed by ``#TIER``.
     suffixes : sequence of str
         Of the annotation files, in lower case.
     parse : callable
-        Path to Annotated; a CorpusError says why not.
+        Takes a path, returns an Annotated; raises CorpusError if it cannot.
 
     Raises
     ------
@@ -114,14 +114,14 @@ def read_annotated(corpus: Corpus, path: str | os.PathLike[str], suffixes: Seque
 
 
 def _is_predicted(said: Annotated) -> bool:
-    """Whether a file has what affekt's own writers add: a confidence behind labels, or a tier of them."""
+    """Whether a file has what affekt's own writers add: a confidence after each label, or a tier of confidences."""
     if any(tier.casefold().startswith("confidence") for tier in said.tiers):
         return True
     return any(_CONFIDENCE.search(one.text) for tier in said.tiers.values() for one in tier)
 
 
 def place_and_tier(path: str | os.PathLike[str]) -> tuple[Path, str]:
-    """A path and the tier behind its ``#``, which is empty where there is none.
+    """A path and the tier after its ``#``; the tier is empty where there is none.
 
     Examples
     --------
@@ -155,7 +155,7 @@ def annotation_files(corpus: Corpus, given: Path, suffixes: Sequence[str]) -> li
 
 
 def recording_of(file: Path, named: str = "") -> Path:
-    """The recording that an annotation file is about: of its name, or as it says, in the same folder.
+    """The recording an annotation file is about, in the same folder: with the same name, or the one the file names.
 
     Raises
     ------
@@ -175,7 +175,7 @@ def recording_of(file: Path, named: str = "") -> Path:
 
 
 def chosen_tiers(tiers: Mapping[str, Sequence[Annotation]], wanted: str = "") -> list[str]:
-    """The tiers that hold the truth: as asked for, those called emotion, or the only one.
+    """The tiers that hold the ground truth: those asked for, those called emotion, or the only one.
 
     Raises
     ------
@@ -212,7 +212,7 @@ def chosen_tiers(tiers: Mapping[str, Sequence[Annotation]], wanted: str = "") ->
 
 
 def sample_of(corpus: Corpus, name: str, recording: Path, one: Annotation) -> Sample | None:
-    """The sample of an annotation, or None where it says nothing."""
+    """The sample of an annotation, or None where it gives no emotion."""
     word = _CONFIDENCE.sub("", " ".join(one.text.split()))
     if word.casefold() in NO_TRUTH or not 0 <= one.start < one.end:
         return None
@@ -244,7 +244,7 @@ def texts(file: Path) -> str:
 
 
 def own_annotations(name: str, title: str, home: str, read: Callable[..., Reading]) -> Corpus:
-    """The corpus that files of one format are."""
+    """The corpus made of annotation files of one format."""
     example = home.rpartition("such as ")[2]
     return Corpus(name, title, (), "yours", home, None, None, (), example, None, read)
 
@@ -257,7 +257,7 @@ def _person(tier: str, wanted: str) -> str | None:
 
 
 def paired(files: Iterable[Path]) -> dict[str, Path]:
-    """Recordings by the name that a blank-separated format gives them.
+    """Recordings by name, with ``_`` for spaces, as in a space-separated format.
 
     Examples
     --------

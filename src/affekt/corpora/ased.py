@@ -7,12 +7,12 @@ emotion is n1 neutral, f2 fear, h3 happy, s4 sad, a5 angry; sex 01 is female, 02
 male. One name starts with a capital S.
 
 Trap: sentences 03 to 07 are spoken in one emotion only, so the words give the label
-away, and a number means another text in another emotion: the sentence is ``n1-03``.
+away. The same number is a different text in each emotion, so the sentence is ``n1-03``.
 Sentences 01 and 02 are common to all emotions (not all 65 speakers have clips of
 them): the sentence is ``01``. Evaluate on those two.
 
-The sex is kept as the name has it, and in one clip each of speakers 09, 15, 21, 23
-and 25 it is male where all their others say female; the majority gives the
+The sex is kept as in the name. In one clip each of speakers 09, 15, 21, 23 and 25
+it is male where all their other clips say female; the majority gives the
 published 25 women and 40 men.
 """
 

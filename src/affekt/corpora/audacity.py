@@ -1,9 +1,9 @@
 """Audacity label tracks: ``a.txt`` beside ``a.wav``, a line for each label: start, end and text, tab-separated.
 
-``Ann: happy`` is what Ann expresses. Lines of frequencies, which begin with a backslash, are passed over.
+``Ann: happy`` is what Ann expresses. Lines of frequencies, which begin with a backslash, are skipped.
 
-Trap: a label without length (start and end alike) marks a point and is no stretch to be recognised; it is left out.
-Decimal commas are understood, as an Audacity in French writes them.
+Trap: a label without length (start equal to end) marks a point, not a segment to recognise; it is left out.
+Decimal commas are understood, as Audacity in French writes them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from affekt.errors import CorpusError
 
 
 def parse(path: Path) -> Annotated:
-    """Read one label track; it has no tiers, so all of it is the truth."""
+    """Read one label track; it has no tiers, so all of it is ground truth."""
     found = []
     for number, line in enumerate(texts(path).splitlines(), start=1):
         if not line.strip() or line.startswith("\\"):

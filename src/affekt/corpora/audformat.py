@@ -1,12 +1,12 @@
 """Databases in audformat: ``db.yaml`` and its tables (https://audeering.github.io/audformat/).
 
-The truth is the column ``emotion`` (or the one whose scheme is called so) of the table that has one, and the numbers of
-the columns ``valence``, ``arousal`` and ``dominance``, beside it or without it: of several
-tables, those of train, dev and test splits together, or the one named behind the path, ``PATH#TABLE``. The speaker and
+The ground truth is the column ``emotion`` (or the column whose scheme has that name) and the numbers in the columns
+``valence``, ``arousal`` and ``dominance``, with or without ``emotion``. If several tables have
+them, the train, dev and test tables are read together, or the one named after the path, ``PATH#TABLE``. The speaker and
 the sex come from the same table, from another one with a row for each file, or from the labels of the scheme.
 
-The package audformat reads them (extra ``audformat``). Trap: of YAML it takes tags that run code, and tables that it
-has pickled; here the header is read without tags, and tables in CSV or Parquet only.
+The package audformat reads them (extra ``audformat``). Trap: it accepts YAML tags that run code, and pickled tables;
+here the header is read without tags, and only tables in CSV or Parquet are read.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from affekt.types import Sample
 HEADER = "db.yaml"
 #: The third format of the package, .pkl, can run code when it is read.
 PLAIN = (".csv", ".parquet")
-#: How the source of a database begins that affekt wrote itself: no people rated it.
+#: How the ``source`` of a database written by affekt itself begins: no people rated it.
 PREDICTED = "predictions of affekt's model "
-#: Names of columns and schemes for what is read, the first that is there.
+#: Names of the columns and schemes to read; the first one found is used.
 COLUMNS = {
     "label": ("emotion", "label"),
     "speaker": ("speaker",),
     "sex": ("sex", "gender"),
     **{name: (name,) for name in DIMENSIONS},
 }
-#: What a table of truth has at least one column of.
+#: A table of ground truth has at least one of these columns.
 TRUTH = ("label", *DIMENSIONS)
 
 
@@ -106,7 +106,7 @@ def _header(folder: Path) -> Any:
 
 
 def _columns(database: Any, table: Any) -> dict[str, str]:
-    """What is read of a table to the name of its column."""
+    """Each thing that is read from a table, to the name of its column."""
     schemes = {str(name): str(column.scheme_id or "") for name, column in table.columns.items()}
     found = {}
     for what, names in COLUMNS.items():
@@ -118,10 +118,10 @@ def _columns(database: Any, table: Any) -> dict[str, str]:
 
 
 def _tables(folder: Path, database: Any, wanted: str) -> list[str]:
-    """Names of the tables that hold the truth."""
+    """Names of the tables that hold the ground truth."""
     columns = {name: set(_columns(database, table)) for name, table in database.tables.items()}
     with_numbers = [name for name, there in columns.items() if set(DIMENSIONS) & there]
-    # Numbers in a table of their own are asked for by its name.
+    # A table with numbers only has to be asked for by its name.
     with_label = [name for name, there in columns.items() if "label" in there] or with_numbers
     there = ", ".join(f"{name} ({', '.join(table.columns)})" for name, table in database.tables.items()) or "none"
     if wanted and wanted not in (*with_label, *with_numbers):
@@ -156,7 +156,7 @@ def _rows(folder: Path, database: Any, name: str) -> Iterator[dict[str, Any]]:
             "are not read: save the database with storage_format='csv'."
         )
     table = database.tables[name]
-    # In a folder of their own: the package would rather take a pickled table that lies beside them.
+    # In a separate folder: the package would prefer a pickled table that lies beside them.
     with TemporaryDirectory() as apart:
         shutil.copy(present[0], apart)
         try:

@@ -8,7 +8,7 @@ mode-statement type-emotion-intensity-statement-repetition-actor, such as
 
 Trap: reading it with RAVDESS's table gives wrong labels without any error (01 is
 happy here, neutral there). Three names start with 01-01 in place of 03-01; they
-are sound all the same. Intensity follows from the emotion: it tells the label.
+are audio all the same. Intensity follows from the emotion, so it gives the label away.
 """
 
 from __future__ import annotations

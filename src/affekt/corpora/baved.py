@@ -5,13 +5,13 @@ Aouf (2019), https://github.com/40uf411/Basic-Arabic-Vocal-Emotions-Dataset.
 Names: speaker-sex-age-word-level-record, such as ``0-m-21-0-1-105``, below a folder for
 the word. The sentence is the word's number, and ``meta["word"]`` is the word.
 
-Trap: a level is no emotion. 0 is low (tired, down), 1 is how the speaker talks every
-day, 2 is high, "positive or negative (happiness, joy, sadness, anger)": it is nearest to
+Trap: a level is not an emotion. 0 is low (tired, down), 1 is how the speaker talks every
+day, 2 is high, "positive or negative (happiness, joy, sadness, anger)": it is closest to
 arousal. So no clip has a label; ``meta["level"]`` is the level, and a published
-accuracy on BAVED is about three levels of seven known words.
+accuracy on BAVED refers to three levels of seven known words.
 
 Speakers 46 and 53 have the same 21 recordings, bit by bit; both are read as speaker 46,
-so that a split by speaker does not tear them apart. The page counts 61 speakers, and one
+so that a split by speaker keeps them together. The page counts 61 speakers, and one
 (52) has no clip. Five speakers (56, 55, 50, 47, 49) have 1,323 of the 1,935 clips. Some
 speakers are children, from the age of 5. ``49-m-23-6-1-201`` lies in the folder of
 another word: its sentence is unknown.
@@ -31,7 +31,7 @@ SAME_SPEAKER = {"53": "46"}
 
 
 def parse(path: PurePosixPath) -> Clip | None:
-    """Read one name; where the folder is of another word, the word is unknown."""
+    """Read one name; if the folder belongs to another word, the word is unknown."""
     match = NAME.fullmatch(path.stem)
     if match is None:
         return None

@@ -2,16 +2,16 @@
 
 Distributed by the Chinese Linguistic Data Consortium, for research.
 
-Names: speaker/emotion/number, such as ``liuchanhg/angry/201``; copies also have it in one
+Names: speaker/emotion/number, such as ``liuchanhg/angry/201``; some copies have all three in one
 name, in any order: ``201-angry-liuchanhg``, ``liuchanhg_angry_201``. The emotions are angry,
 fear, happy, neutral (in one part ``normal``), sad and surprise. Of the four speakers two
-are men and two women; no name tells who, so the sex is ``None``.
+are men and two women; the names do not tell which, so the sex is ``None``.
 
 The whole corpus is two parts of equal layout: 300 texts that everyone reads in every
 emotion, and 100 more for each emotion whose words fit it (``不同文本100``, where speakers
 are spelled ``Chang.Liu``). A number there has a ``d`` before it, and the sentence is
-``angry-d001``, as it means another text in another emotion. What goes round is mostly
-an excerpt of 1,200 clips, the texts 201 to 250.
+``angry-d001``, as a number is a different text in each emotion. Most copies in circulation
+are an excerpt of 1,200 clips, the texts 201 to 250.
 
 Trap: four speakers, and the same sentences in every emotion: split by speaker. In the
 second part, the words give the label away.

@@ -1,4 +1,4 @@
-"""Is a corpus all there, and can every clip be read? Every recording, or picture, is decoded once, one at a time."""
+"""Is a corpus complete, and can every clip be read? Every recording, or picture, is decoded once, one at a time."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from affekt.speech.stretch import bounds
 from affekt.types import Sample
 
 SHORTEST, LONGEST = 0.3, 60.0  # seconds
-ONE_COLOUR = 1.0  # deviation of the pixels of a picture
+ONE_COLOUR = 1.0  # standard deviation of the pixels of a picture
 SILENT = 1e-3  # peak: -60 dB of full scale
-LATE = 0.02  # seconds that a clip may end after its recording: tables are rounded
+LATE = 0.02  # seconds by which a clip may run past the end of its recording: tables are rounded
 TRUNCATED = "is truncated"  # how the sentence of affekt.speech.audio begins
 MOST_NAMES = 10
 UNKNOWN = "unknown"  # the label of clips without one
 
-# The speakers of the corpora whose naming scheme tells them all.
+# The speakers of the corpora whose naming scheme lists them all.
 SPEAKERS: dict[str, tuple[str, ...]] = {
     "ased": tuple(f"{n:02d}" for n in range(1, 66)),
     "banglaser": tuple(f"{n:02d}" for n in range(1, 35)),
@@ -49,7 +49,7 @@ SPEAKERS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Duplicate:
-    """Clips that hold the very same sound.
+    """Clips that contain exactly the same sound.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class Duplicate:
 
     @property
     def across_speakers(self) -> bool:
-        """Whether the clips are said to be of different speakers: a split by speaker then leaks."""
+        """Whether the clips are attributed to different speakers: a split by speaker then leaks."""
         return len(set(self.speakers)) > 1
 
     def __str__(self) -> str:
@@ -78,7 +78,7 @@ class Duplicate:
 
 @dataclass(frozen=True)
 class Check:
-    """What was found in a corpus, against what was published.
+    """What was found in a corpus, compared with what was published.
 
     Parameters
     ----------
@@ -91,24 +91,24 @@ class Check:
     labels, per_speaker : mapping of str to int
         Clips of each label and of each speaker.
     missing_labels, missing_speakers : tuple of str
-        Of which there is no clip; speakers only where the naming scheme tells them.
+        Those without any clip; speakers only where the naming scheme lists them.
     unreadable : tuple of str
         Recordings that cannot be decoded: ``id: reason``.
     cut_short : tuple of str
-        Recordings that end before their header, or the end of the clip, says.
+        Recordings that end earlier than their header, or the clip's end time, says.
     odd_levels : tuple of str
         Recordings that are silent, clipped or far too loud.
     duplicates : tuple of Duplicate
     sampling_rates : mapping of int to int
         Hertz to clips.
     odd_rates, odd_lengths : tuple of str
-        ``id: reason``: another rate than most clips; below 0.3 s or above 60 s.
+        ``id: reason``: a different rate from most clips; below 0.3 s or above 60 s.
     seconds : float
         Of all clips that can be read.
     skipped, warnings : tuple of str
-        As the reading tells them.
+        As the reading reports them.
     sizes : mapping of str to int
-        Of pictures, ``width x height`` to how many have it.
+        For pictures, ``width x height`` to how many have that size.
     """
 
     corpus: str
@@ -171,9 +171,9 @@ class _ClipFacts:
 
 
 def check_corpus(name: str, path: str | os.PathLike[str], *, tick: Callable[[], object] = lambda: None) -> Check:
-    """Read a corpus and decode every clip: what is there, what is missing, broken, double or odd.
+    """Read a corpus and decode every clip: what is there, and what is missing, broken, duplicated or odd.
 
-    Memory does not grow with the recordings: one block of one clip at a time.
+    Memory use does not grow with the corpus: one block of one clip is read at a time.
 
     Parameters
     ----------
@@ -295,7 +295,7 @@ def _duplicates(clips: Iterable[_ClipFacts]) -> Iterator[Duplicate]:
 
 
 class _ClipReader:
-    """Takes in one clip while its recording goes by."""
+    """Collects one clip while its recording is decoded."""
 
     def __init__(self, sample: Sample, rate: int) -> None:
         self.sample, self.rate = sample, rate
@@ -349,7 +349,7 @@ def _read_clips(samples: Sequence[Sample]) -> list[_ClipFacts]:
 
 
 def _own_rate(path: str) -> int | None:
-    """What the header says, in hertz: at its own rate nothing is resampled, and equal sounds stay equal."""
+    """The header's sampling rate in hertz: read at that rate, nothing is resampled and equal sounds stay equal."""
     try:
         return int(soundfile.info(path).samplerate)
     except (soundfile.SoundFileError, OSError, ValueError, TypeError):

@@ -14,7 +14,7 @@ from affekt.face.image import PICTURES
 from affekt.speech.audio import EXTENSIONS
 from affekt.types import Sample
 
-# In order of preference: of two copies of a clip side by side, the one that lost nothing is kept.
+# In order of preference: of two copies of a clip side by side, the lossless one is kept.
 _PREFERRED = ("wav", "flac", "opus", "ogg", "mp3")
 AUDIO_SUFFIXES = tuple(f".{name}" for name in (*_PREFERRED, *sorted(EXTENSIONS.difference(_PREFERRED))))
 _LOSSLESS = ("png", "bmp", "tiff", "tif", "pgm", "ppm")
@@ -24,7 +24,7 @@ ROW = re.compile(r"(.+\.(?:csv|npz))#(\d+)", re.IGNORECASE | re.DOTALL)
 #: What files a corpus of a modality holds, in order of preference, and what they are called.
 SUFFIXES: dict[str, tuple[str, ...]] = {"speech": AUDIO_SUFFIXES, "face": PICTURE_SUFFIXES}
 FILES = {"speech": "audio", "face": "pictures"}
-#: How publishers call the parts of their own split, in lower case, to ours; ``public`` is dev where a test is there.
+#: Publishers' names for the parts of their split, in lower case, to ours; ``public`` is dev if there is a test.
 USAGES = {
     "train": "train", "training": "train",
     "dev": "dev", "val": "dev", "valid": "dev", "validation": "dev",
@@ -43,7 +43,7 @@ class Clip:
         The clip's name in its corpus, the same in every layout: two files with
         the same name are copies of one clip.
     label : str or None
-        The emotion, in affekt's words. ``None``: there is none, or no word of affekt stands for it.
+        The emotion, in affekt's words. ``None``: there is none, or affekt has no word for it.
     speaker : str or None
         As the corpus writes it; two corpora may both have a speaker ``01``. ``None``: unknown.
     sentence : str or None
@@ -72,7 +72,7 @@ class Corpus:
     name : str
         Key in ``CORPORA``, and the first part of every sample's id.
     title : str
-        The name that people know it by.
+        The name it is known by.
     languages : tuple of str
         In English words.
     licence : str
@@ -80,17 +80,17 @@ class Corpus:
     home : str
         Address of the official page.
     clips, speakers : int or None
-        As published; a copy may hold fewer. ``None`` where any number will do.
+        As published; a copy may hold fewer. ``None`` where there is no fixed number.
     labels : tuple of str
-        The emotions it has, in affekt's words, in alphabetical order; none where any will do, or no clip has one.
+        The emotions it has, in affekt's words, in alphabetical order; empty where any will do, or no clip has one.
     example : str
         A file name of this corpus, for error messages.
     parse : callable or None
         Takes a path relative to the folder; returns a Clip, ``None`` when the
         name is not one of this corpus, or a reason (str) to leave the clip out. ``None``: ``read`` reads one file.
     read : callable or None
-        Takes the path a user gives, returns a Reading; for a corpus whose names do not
-        say everything. ``None``: :func:`read_folder` reads it.
+        Takes the path the user gives, returns a Reading; for a corpus whose names do not
+        contain everything. ``None``: :func:`read_folder` reads it.
     modality : str
         ``speech`` or ``face``; ``any`` where the files that are there decide.
     """
@@ -118,9 +118,9 @@ class Reading:
     samples : tuple of Sample
         In the order of their ids, which does not depend on the layout.
     skipped : tuple of str
-        Audio files, or pictures, that are no sample: ``relative/path: reason``.
+        Audio files, or pictures, that are not samples: ``relative/path: reason``.
     warnings : tuple of str
-        What will be in the way later (speakers unknown, one class only), in words.
+        What will cause problems later (unknown speakers, only one class), in words.
     """
 
     samples: tuple[Sample, ...]
@@ -150,7 +150,7 @@ def read_folder(corpus: Corpus, path: str | os.PathLike[str]) -> Reading:
     Raises
     ------
     CorpusError
-        If there is no such folder, none of its files in it, or no name that fits.
+        If there is no such folder, it holds no files of the modality, or no name fits.
     """
     folder = Path(path).expanduser()
     _check_folder(corpus, folder)
@@ -173,7 +173,7 @@ def _check_folder(corpus: Corpus, folder: Path) -> None:
 def files_in(folder: Path, modality: str) -> list[PurePosixPath]:
     """Paths of all files of a modality below a folder, relative to it; links to folders are not followed.
 
-    Of ``any`` modality: the audio files, or where there are none the pictures.
+    For ``any`` modality: the audio files, or the pictures if there are none.
     """
     kinds = SUFFIXES if modality == "any" else {modality: SUFFIXES[modality]}
     # os.walk does not enter links to folders, so a loop of links cannot trap it.
@@ -212,7 +212,7 @@ def _read_names(corpus: Corpus, folder: Path, files: Sequence[PurePosixPath]) ->
 
 
 def reading_of(samples: Iterable[Sample], skipped: Iterable[str], *, modality: str = "speech") -> Reading:
-    """Samples in the order of their ids, with warnings of what they cannot be used for.
+    """Samples in the order of their ids, with warnings about what they cannot be used for.
 
     Examples
     --------

@@ -10,11 +10,11 @@ read as XX, and the reading says so.
 Two tables of the distribution are used where they lie in the folder:
 ``VideoDemographics.csv`` gives sex and ``meta["age"]`` (the names tell neither), and
 ``tabulatedVotes.csv`` what listeners heard: ``meta["votes"]``, a share for each label,
-and ``meta["voters"]``, how many they were. Only votes on the voice alone are used
+and ``meta["voters"]``, the number of voters. Only votes on the voice alone are used
 (rows numbered 1xxxxx; 2xxxxx saw the face, 3xxxxx both).
 
-Trap: the label is field 3. A published 93.88 % took field 2, the sentence. The label
-is what the actor meant; listeners who only hear it agree with it in 40.9 % of the votes.
+Trap: the label is field 3. A published 93.88 % used field 2, the sentence. The label
+is what the actor meant; listeners with audio only agree with it in 40.9 % of the votes.
 ``1076_MTI_SAD_XX`` is silent.
 """
 
@@ -46,7 +46,7 @@ VOICE_ROWS = range(100_000, 200_000)
 
 
 def parse(path: PurePosixPath) -> Clip | None:
-    """Read one name. An intensity of other letters counts as unspecified; :func:`read` tells of it."""
+    """Read one name. Any other intensity code counts as unspecified; :func:`read` reports it."""
     match = NAME.fullmatch(path.stem)
     if match is None:
         return None
@@ -79,7 +79,7 @@ def _completed(sample: Sample, actors: Mapping[str, Any], votes: Mapping[str, An
 
 
 def _voted(stem: str) -> str:
-    """The name as the votes have it: all with two letters of intensity."""
+    """The name as in the table of votes: always with two letters of intensity."""
     return f"{stem}X" if stem.endswith("_X") else stem
 
 

@@ -11,11 +11,11 @@ from affekt.corpora.corpus import Clip, files_in
 from affekt.corpora.folder import TABLES
 from affekt.errors import CorpusError
 
-#: Files whose names decide, of a folder with many.
+#: At most this many file names are checked.
 LOOKED_AT = 500
 #: Share of names that must fit.
 SURE = 0.9
-#: What the file name, or its end, gives away: whole databases, then annotations of single recordings.
+#: File names, or their endings, that identify a format: whole databases, then annotations of single recordings.
 MARKS = {
     "db.yaml": "audformat",
     "fer2013.csv": "fer2013",
@@ -26,7 +26,7 @@ MARKS = {
 
 
 def detect_corpus(path: str | os.PathLike[str]) -> str:
-    """The name of the corpus at a path: a published one whose names fit, one of annotations, or your own folder.
+    """The name of the corpus at a path: a published one whose names fit, an annotation format, or your own folder.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def detect_corpus(path: str | os.PathLike[str]) -> str:
 
 
 def _shares(folder: Path) -> dict[str, float]:
-    """Share of the file names that each published corpus understands, of those that understand any."""
+    """Share of the file names that each published corpus can parse, for those that can parse any."""
     found = {name: _names_that_fit(name, folder) for name in CORPORA if name not in OWN}
     return {name: share for name, share in found.items() if share}
 
@@ -89,7 +89,7 @@ def _names_that_fit(name: str, folder: Path) -> float:
 
 
 def _beside(folder: Path) -> bool:
-    """Whether each recording has a text of its own name, as label tracks have."""
+    """Whether each recording has a text file of the same name, as with label tracks."""
     recordings = files_in(folder, "speech")
     texts = {path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.txt")}
     return bool(recordings) and all(file.with_suffix("").as_posix() in texts for file in recordings)

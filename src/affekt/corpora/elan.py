@@ -1,4 +1,4 @@
-"""ELAN: the annotations of the tier ``emotion`` as the truth about the recording beside ``a.eaf``.
+"""ELAN: the annotations of the tier ``emotion`` as ground truth for the recording beside ``a.eaf``.
 
 The recording is the one that the file names (its name only, in the same folder), or ``a.wav``. The participant of a
 tier is the speaker. The package pympi-ling reads them (extra ``annotations``).
@@ -25,7 +25,7 @@ def parse(path: Path) -> Annotated:
     elan = require("pympi.Elan", extra="annotations")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a version that the package does not know
+            warnings.simplefilter("ignore")  # about versions that the package does not know
             found = elan.Eaf(str(path))
             tiers = {str(name): _annotations(found, name) for name in found.get_tier_names()}
     # The package raises plain exceptions, and whatever its parser stumbles over.
@@ -39,7 +39,7 @@ def parse(path: Path) -> Annotated:
 
 def _annotations(found: Any, tier: str) -> list[Annotation]:
     speaker = found.tiers[tier][2].get("PARTICIPANT") or None
-    # Of a dependent tier the fourth is the text of the annotation that it hangs on.
+    # In a dependent tier, the fourth is the text of the parent annotation.
     rows = [row[:3] for row in found.get_annotation_data_for_tier(tier)]
     return [
         Annotation(a / 1000, b / 1000, str(text), speaker) for a, b, text in rows if a is not None and b is not None

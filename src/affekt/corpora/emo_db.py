@@ -3,14 +3,14 @@
 Burkhardt, Paeschke, Rolfes, Sendlmeier and Weiss (2005), Proc. Interspeech, pages 1517-1520.
 Free for research; no formal licence is stated.
 
-Names: speaker, text, emotion and version without anything in between, such as
+Names: speaker, text, emotion and version without separators, such as
 ``03a01Fa``: speaker 03, text a01, happiness (German *Freude*), version a. W anger,
 L boredom, E disgust, A fear, F happiness, T sadness, N neutral.
 
 Trap: the letters are German, so A is fear (*Angst*), not anger, and F is happiness,
 not fear. Ten speakers and ten texts, and the published copy keeps only takes that
 listeners recognised: scores are high, and a split must be by speaker. Boredom is
-beyond the eight emotions of the shipped model.
+not among the eight emotions of the shipped model.
 """
 
 from __future__ import annotations

@@ -6,16 +6,16 @@ Names: contributor-category-instance, such as ``000001-03-2``: contributors 0000
 000357, each with three instances of all categories 01 to 30. Nothing tells sex, age
 or language.
 
-The categories are finer than affekt's words, so the map is lossy: what sets amusement,
-ecstasy, elation and triumph apart (all ``happy``) is lost, and so it is for
-disappointment and sadness (``sad``) and for bad and good surprise (``surprise``).
-A category that no single word stands for (awe, contempt, pride, ...) gives no label:
+The categories are finer than affekt's words, so the mapping is lossy: amusement,
+ecstasy, elation and triumph all become ``happy``, disappointment and sadness become
+``sad``, and bad and good surprise become ``surprise``.
+A category without a matching word (awe, contempt, pride, ...) gives no label:
 13,923 clips have one, 18,207 have none. ``meta["category"]`` keeps all thirty.
 
-Trap: this is not speech. There are no words, hence no sentence, and affekt's detector
-takes most bursts for speech all the same, so it does not keep them out. Whoever trains
-or judges a model for speech on them must say so. The three instances of a category are
-takes of one person, and 20 times two of them are the same file: split by contributor.
+Trap: this is not speech. There are no words, hence no sentence. affekt's speech detector
+takes most bursts for speech, so it does not keep them out. If you train or
+evaluate a speech model on them, say so. The three instances of a category are takes
+of one person, and in 20 cases two of them are the same file: split by contributor.
 Sampling rate and channels differ by contributor (48 kHz, 44.1 kHz; 1,706 clips in stereo).
 """
 

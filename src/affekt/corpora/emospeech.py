@@ -3,22 +3,22 @@
 Banga, Upadhyay, Agarwal, Sharma and Mukherjee (2019), arXiv:1910.13801. CC BY-NC-SA 4.0.
 
 Names: keyword-environment-emotion-time-user, such as
-``bacho-safe-angry-1562907046662-d14a...``, below a folder for the place. The keywords are
-the words of the sentences, but ``unknown`` (another word) and ``background`` (no
-keyword): those have no sentence. The user is a SHA-224; the sample's speaker is its first
-eight digits, which tell all 108 apart. The times are written in five ways, or not at
-all (``??``), and one place's folder has a space in it.
+``bacho-safe-angry-1562907046662-d14a...``, below a folder for the place. The keyword is
+the sentence, except for ``unknown`` (another word) and ``background`` (no
+keyword): these have no sentence. The user is a SHA-224 hash; the sample's speaker is its
+first eight digits, which are unique for all 108. The times are written in five ways, or
+not at all (``??``), and one place's folder name contains a space.
 
 The label of ``background`` is ``None``, whatever the name says: 880 of these 1,116 clips are
 called calm, and mostly nobody speaks in them. ``meta["published"]`` keeps the emotion
-of the name, ``None`` among them.
+in the name, which may be ``None``.
 
 Trap: 5,709 of the 7,741 clips, and all that are not from ``webservice``, have the user
-``d14a028c...``: that is the SHA-224 of nothing. Their speaker is unknown, not one person;
+``d14a028c...``: that is the SHA-224 of the empty string. Their speaker is unknown, not one person;
 a split by speaker must do without them. A user may also be a phone that several people
-spoke into. 89 sounds occur twice or more: 83 are clips from ``House`` that stand under
-``safe`` and under ``scream``, three stand under two emotions, and one under a user and
-under nobody.
+spoke into. 89 sounds occur twice or more: 83 are clips from ``House`` filed under both
+``safe`` and ``scream``, three are filed under two emotions, and one both under a user and
+under no user.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""FER2013 (Goodfellow et al., 2013): 35,887 grey faces of 48 x 48 pixels in seven classes, found on the web by words.
+"""FER2013 (Goodfellow et al., 2013): 35,887 grey faces of 48 x 48 pixels in seven classes, from web searches.
 
 Two forms are read. ``fer2013.csv``, as it was published: the columns ``emotion`` (0 angry, 1 disgust, 2 fear, 3 happy,
 4 sad, 5 surprise, 6 neutral), ``pixels`` and ``Usage`` (Training 28,709, PublicTest 3,589, PrivateTest 3,589); the
@@ -8,10 +8,10 @@ names ``emotion_names`` and ``ferplus_names``. A copy as class folders is read b
 
 A sample is a row: its path is the file, ``#`` and the number of the row from 0.
 
-Traps: nobody knows who the people are, so nothing can be split by person. Of the public test, 280 faces (7.8 %) stand
-in the training part, too, pixel for pixel, and more are frames of one shooting; copies do not always have the same
-label. The labels were given by the search word and a glance: most of ten people agree with two of three. Disgust is
-one face in 66.
+Traps: nobody knows who the people are, so nothing can be split by person. Of the public test, 280 faces (7.8 %) are
+also in the training part, pixel for pixel, and more are frames from the same shoot; copies do not always have the
+same label. The labels come from the search word and a quick check: a majority of ten people agrees with two labels
+in three. Disgust is one face in 66.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 PEOPLE = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
 #: The file of FER+ that lies beside the table.
 VOTES_FILE = "fer2013new.csv"
-#: Single votes are slips of one of ten people; FER+ leaves them out as well.
+#: Single votes count as mistakes by one of ten people; FER+ leaves them out as well.
 FEWEST_VOTES = 2
 #: Their words to ours.
 _NAMES = {"anger": "angry", "happiness": "happy", "sadness": "sad"}
@@ -54,7 +54,7 @@ class Faces:
     ----------
     images : uint8 array, shape (n, 48, 48)
     labels : int64 array, shape (n,)
-        Of FER2013, as places in ``LABELS``.
+        FER2013's labels, as indices into ``LABELS``.
     votes : float32 array, shape (n, 8)
         Shares of the votes in the order of ``VOTES``; zeros where people saw no face, did not know, or were not asked.
     majority : int64 array, shape (n,)
@@ -72,17 +72,17 @@ class Faces:
         return len(self.labels)
 
     def take(self, rows: NDArray[Any]) -> Faces:
-        """Some of the faces, by index or by truth value."""
+        """Some of the faces, by indices or by a boolean mask."""
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
         ids = tuple(self.ids[i] for i in rows)
         return Faces(self.images[rows], self.labels[rows], self.votes[rows], self.majority[rows], ids)
 
 
 def read(path: str | os.PathLike[str]) -> Reading:
-    """Read FER2013 as samples: the file itself, or the folder that it lies in.
+    """Read FER2013 as samples: the file itself, or the folder that contains it.
 
-    Of each, ``meta`` says its ``usage`` (one of ``USAGES``), and what most people called it (``majority``) where
-    FER+ is there and most agreed.
+    The ``meta`` of each sample has its ``usage`` (one of ``USAGES``), and the label that most people chose
+    (``majority``) if FER+ is there and there is a majority.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def _file(given: Path) -> Path:
 
 
 def read_fer2013(path: Path) -> tuple[Faces, NDArray[np.int64]]:
-    """Read FER2013, with FER+ where it is there, from its table or from one archive of arrays.
+    """Read FER2013, with FER+ if it is there, from its table or from one archive of arrays.
 
     Parameters
     ----------
@@ -124,12 +124,12 @@ def read_fer2013(path: Path) -> tuple[Faces, NDArray[np.int64]]:
     Returns
     -------
     Faces, int64 array (n,)
-        All of them, and the usage of each, as a place in ``USAGES``.
+        All faces, and the usage of each, as an index into ``USAGES``.
 
     Raises
     ------
     CorpusError
-        If the file cannot be read, or something is missing, unknown or of another shape.
+        If the file cannot be read, or something is missing, unknown or of the wrong shape.
     """
     table = _table(path) if path.suffix.lower() == ".csv" else _archive(path)
     images, count = table["images"], len(table["images"])
@@ -226,7 +226,7 @@ def _shares(votes: NDArray[Any], names: list[str]) -> tuple[NDArray[np.float32],
     columns = counted[:, [ours.index(name) for name in VOTES]]
     shares = columns / np.maximum(columns.sum(axis=1, keepdims=True), 1)
     majority = np.where(columns.max(axis=1) > counted.sum(axis=1) / 2, columns.argmax(axis=1), -1)
-    # Where most people saw no emotion or no face, there is nothing to learn of emotions.
+    # If most people saw no emotion or no face, there is nothing to learn about emotions.
     shares[columns.sum(axis=1) < counted.sum(axis=1) / 2] = 0
     return shares, majority.astype(np.int64)
 

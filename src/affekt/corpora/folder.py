@@ -1,18 +1,18 @@
 """Your own recordings, or pictures of faces: one sub-folder for each label, or a CSV file.
 
-Sub-folders: ``angry/hello.wav``, or ``angry/anna/hello.wav`` where the speaker is
-known; above them may stand the parts of a split (``train/angry/hello.wav``). Where there
-is no audio, pictures are read in the same way (``fear/17.png``). A CSV file, given itself
-or lying in the folder as ``labels.csv`` or ``metadata.csv``, has the columns ``path`` and ``label``, and may have
+Sub-folders: ``angry/hello.wav``, or ``angry/anna/hello.wav`` if the speaker is
+known; the parts of a split may be above them (``train/angry/hello.wav``). If there
+is no audio, pictures are read in the same way (``fear/17.png``). A CSV file, given directly
+or found in the folder as ``labels.csv`` or ``metadata.csv``, has the columns ``path`` and ``label``, and may have
 ``speaker``, ``sex``, ``sentence``, ``start``, ``end`` (seconds, or times such as 0:01:05.2) and ``corpus``;
 any further column goes into ``meta``. Paths are relative to the CSV file. A row with a number for ``valence``,
 ``arousal`` or ``dominance`` needs no label.
 
-The usual words become affekt's (``anger`` and ``Angry`` are ``angry``); others stay as
-they are, in lower case.
+The usual label names are mapped to affekt's (``anger`` and ``Angry`` are ``angry``); others
+are only put in lower case.
 
-Trap: without speakers nobody can say what a model is worth for people it has not
-heard, so a split by speaker refuses. Two people called ``anna`` count as one.
+Trap: without speakers nobody can say how well a model works on people it has not
+heard, so a split by speaker raises an error. Two people called ``anna`` count as one.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ SYNONYMS = {
     "sadness": "sad",
     "pleasant surprise": "surprise", "ps": "surprise", "surprised": "surprise",
     "bored": "boredom",
-    # IEMOCAP's and others' short words
+    # abbreviations from IEMOCAP and others
     "ang": "angry", "hap": "happy", "neu": "neutral", "fea": "fear",
     "sur": "surprise", "dis": "disgust", "cal": "calm", "bor": "boredom",
 }
@@ -81,7 +81,7 @@ def label_of(word: str) -> str:
 def parse(path: PurePosixPath) -> Clip | str:
     """Read ``label/clip`` or ``label/speaker/clip``; folders further down are part of the clip's name.
 
-    ``train``, ``test`` and the like may stand before the label, and then are ``meta["usage"]``.
+    ``train``, ``test`` and the like may come before the label; they become ``meta["usage"]``.
     """
     usage = path.parts[0] if _usage(path) else None
     inside = path.parts[1:] if usage else path.parts
@@ -130,7 +130,7 @@ def read(path: str | os.PathLike[str]) -> Reading:
 
 
 def doubted(reading: Reading, notes: Sequence[str] = ()) -> Reading:
-    """A reading with warnings of labels that look misspelt."""
+    """A reading with warnings about labels that look misspelt."""
     known = {*VOICE, *SYNONYMS, *SYNONYMS.values()}
     counts = Counter(sample.label for sample in reading.samples if sample.label is not None)
     doubts = []
@@ -244,14 +244,14 @@ def _place(folder: Path, text: str, *, absolute: bool) -> tuple[Path, str]:
     """Where a recording is, and the reason not to read it.
 
     A CSV file that came with a folder must not point the reader at other files of
-    this machine; whoever names the CSV file itself may use absolute paths in it.
+    this machine; a CSV file that the user names directly may contain absolute paths.
     """
     if os.path.isabs(text) or PureWindowsPath(text).is_absolute():
         where = Path(os.path.normpath(text))
         if not absolute:
             return where, "an absolute path; write it relative to the CSV file, or give the CSV file itself"
     else:
-        # As text: the file system might go elsewhere where a link precedes "..".
+        # As text: the file system might resolve ".." elsewhere after a link.
         inside = os.path.normpath(text.replace("\\", "/"))
         where = same_file(folder, inside)
         if inside.split(os.sep)[0] == "..":

@@ -23,7 +23,7 @@ def is_picture(sample: Sample) -> bool:
 def read_pictures(samples: Iterable[Sample]) -> Iterator[tuple[Sample, Picture | ImageError]]:
     """The pictures of samples, in their order.
 
-    A table or an archive is read once as long as its rows stand next to one another.
+    A table or an archive is read only once if its rows are next to one another.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def grey(picture: Picture) -> NDArray[np.float32]:
     [[7.0, 7.0]]
     """
     weighted = picture @ np.array([0.299, 0.587, 0.114], np.float32)
-    # A picture of equal channels keeps its values to the last digit.
+    # A picture with equal channels keeps its exact values.
     equal = (picture[:, :, 0] == picture[:, :, 1]) & (picture[:, :, 1] == picture[:, :, 2])
     found: NDArray[np.float32] = np.where(equal, picture[:, :, 0], weighted).astype(np.float32)
     return found

@@ -1,9 +1,10 @@
-"""NIST RTTM: ``SPEAKER`` lines of a file, with the emotion as their orthography or their name.
+"""NIST RTTM: ``SPEAKER`` lines of a file, with the emotion in the orthography field or the name field.
 
-The second field names the recording, without its extension, anywhere below the folder of the file: blanks in its name
-are ``_``. The speaker is the eighth field, unless it is the emotion itself, as it is where nobody is told apart.
+The second field names the recording, without its extension, anywhere below the folder of the file; spaces in its name
+are written ``_``. The speaker is the eighth field, unless that is the emotion itself, as when speakers are not told
+apart.
 
-Trap: what a diarisation writes has names of speakers only, and no emotion; it is refused, as ``spk1`` is no label.
+Trap: the output of a diarisation has only speaker names and no emotions; it is refused, as ``spk1`` is not a label.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def lines_of(path: Path) -> list[tuple[str, Annotation]]:
     Raises
     ------
     CorpusError
-        If a line is not as it should be, or none has an emotion.
+        If a line is malformed, or none has an emotion.
     """
     found = []
     for number, line in enumerate(texts(path).splitlines(), start=1):

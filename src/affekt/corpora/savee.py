@@ -5,8 +5,8 @@ Haq and Jackson (2009), Proc. AVSP, pages 53-58. For research, after registratio
 Names: emotion and number, such as ``AudioData/DC/a01`` with the speaker as folder,
 or ``DC_a01`` where the copy is flat; both give the id ``savee/DC_a01``.
 
-Trap: the texts 01 to 03 are the same in every emotion (the names do not say so, the recordings do), the others
-belong to one emotion: there the words give the label away. The sentence here is the number for the common texts,
+Trap: the texts 01 to 03 are the same in every emotion (only the recordings show this, not the names). The others
+belong to one emotion each, so their words give the label away. The sentence here is the number for the common texts,
 ``01``, and emotion and number for the others, ``a04``. Four speakers, all male: an interval over speakers is wide.
 Neutral has 30 clips per speaker, every other emotion 15.
 """

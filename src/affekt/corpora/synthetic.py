@@ -1,11 +1,11 @@
 """Synthetic: tones with known answers, so that everything can be tried without recordings.
 
 Names: speaker_label_take, such as ``s01_angry_02``; an even speaker is female. A
-label is a way to speak (pitch and where it goes, loudness, syllables per second,
-brightness), a speaker a base pitch and a timbre; a take is the sentence.
+label is a way to speak (pitch and its slope, loudness, syllables per second,
+brightness), a speaker is a base pitch and a timbre, and the take is the sentence.
 
-Trap: these are tones, not voices. A pipeline that works scores near 1 on them, and
-with shuffled labels at chance: a score here says that the plumbing is sound, and
+Trap: these are tones, not voices. A working pipeline scores near 1 on them, and at
+chance with shuffled labels: a score here shows that the pipeline works, and says
 nothing about emotion.
 """
 
@@ -32,7 +32,7 @@ PAUSE = 0.15  # seconds before and after
 NOISE = 2e-4  # root mean square: no room is silent
 HIGHEST = 7500.0  # hertz; a harmonic above it is left out
 LABELS_FILE = "labels.csv"
-# Of the mouth: frequency and width in hertz.
+# Formants: frequency and width in hertz.
 FORMANTS = ((550.0, 120.0), (1500.0, 200.0), (2500.0, 300.0))
 # Base pitch in hertz, from and to.
 PITCHES = {"female": (175.0, 240.0), "male": (90.0, 140.0)}
@@ -74,7 +74,7 @@ TONES = {
     "surprise": Tone(1.50, 1.00, -26.0, 3.5, 0.9),
 }
 
-#: Level of the tone that stands for the words, beside the voice.
+#: Level of the tone that stands for the words, relative to the voice.
 WORD = 0.1
 
 NAME = re.compile(r"s(0[1-9]|[1-9]\d)_([a-z]+)_(0[1-9]|[1-9]\d)", re.ASCII)
@@ -98,8 +98,8 @@ def synthetic_clips(
 ) -> Iterator[tuple[Sample, Audio]]:
     """Tones with known answers, one at a time.
 
-    A clip depends on its name and the seed only: more speakers, labels or clips add
-    to the ones there were.
+    A clip depends only on its name and the seed: asking for more speakers, labels or
+    clips does not change the existing ones.
 
     Parameters
     ----------
@@ -161,11 +161,11 @@ def write_synthetic(
     folder : str or path
         New or empty.
     layout : str
-        A key of ``LAYOUTS``: whose names and folders the clips get.
+        A key of ``LAYOUTS``: the corpus whose names and folders the clips get.
     speakers : int or None
         ``None``: six, or as many as the layout has.
     clips_per_label : int
-        Of each speaker; RAVDESS has no more than 8, and 4 that are neutral.
+        Of each speaker; RAVDESS has no more than 8, and 4 for neutral.
     labels : sequence of str or None
         ``None``: all that the layout has.
     seed : int
@@ -181,9 +181,9 @@ def write_synthetic(
     UnknownName
         If there is no such layout, or a label is not one of its labels.
     InputError
-        If the layout has not so many speakers or clips.
+        If the layout does not have that many speakers or clips.
     CorpusError
-        If the folder holds something.
+        If the folder is not empty.
     """
     if layout not in LAYOUTS:
         raise UnknownName("layout", layout, LAYOUTS)
@@ -209,7 +209,7 @@ def _empty_folder(folder: Path) -> Path:
 
 
 def _written(path: Path, signal: NDArray[np.float32]) -> Path:
-    import soundfile  # reading names, all that most callers of this module want, never needs it
+    import soundfile  # most callers of this module only read names and never need it
 
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, signal, SAMPLING_RATE, subtype="PCM_16")
@@ -225,7 +225,7 @@ def _write_rows(path: Path, columns: Sequence[str], rows: Sequence[Sequence[obje
 
 @dataclass(frozen=True)
 class _Take:
-    """One clip to be: ``person`` counts the speakers of the layout, ``number`` the clips of a label, both from 0."""
+    """One clip to make: ``person`` counts the speakers of the layout, ``number`` the clips of a label, both from 0."""
 
     path: str
     label: str
@@ -237,7 +237,7 @@ class _Take:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What to make, checked when made."""
+    """What to make, checked on construction."""
 
     layout: str
     speakers: int
@@ -283,7 +283,7 @@ def _signal(take: _Take, seed: int) -> NDArray[np.float32]:
     rate = tone.rate * rng.uniform(0.95, 1.05)
     voiced = _harmonics(pitch, tone.tilt, mouth) * (0.5 - 0.5 * np.cos(2 * np.pi * rate * time))
     level = 10 ** ((tone.level + rng.normal(0, 0.7)) / 20)
-    # What is said: a thin high tone of its own for each number, so that a sentence can be recognised, too.
+    # The words: a faint high tone for each number, so that the sentence can be recognised, too.
     voiced += WORD * np.sqrt(np.mean(voiced**2)) * np.sin(2 * np.pi * (4_000 + 250 * (take.number % 12)) * time)
     signal = np.pad(voiced * level / np.sqrt(np.mean(voiced**2)), round(PAUSE * SAMPLING_RATE))
     return (signal + rng.normal(0, NOISE, len(signal))).astype(np.float32)
@@ -307,7 +307,7 @@ class Layout:
     Parameters
     ----------
     corpus : Corpus
-        Whose names they are.
+        The corpus that uses these names.
     speakers : mapping of str to str
         Speaker to sex; the first ones are taken.
     takes : int

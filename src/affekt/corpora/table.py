@@ -65,8 +65,8 @@ class Table:
 def read_table(path: Path, *, needed: Sequence[str], lower: bool = False) -> Table:
     """Read a table of text with a header line.
 
-    Cells may be divided by commas, semicolons, tabs or bars; the text may be
-    UTF-8 or UTF-16, with a byte order mark or without; a first line ``sep=;`` (as
+    Cells may be separated by commas, semicolons, tabs or bars; the text may be
+    UTF-8 or UTF-16, with or without a byte order mark; a first line ``sep=;`` (as
     Excel writes it) is understood.
 
     Parameters
@@ -80,7 +80,7 @@ def read_table(path: Path, *, needed: Sequence[str], lower: bool = False) -> Tab
     Raises
     ------
     CorpusError
-        If it is no such text, a column is missing or comes twice, or a row has too many cells.
+        If it is not such a text, a column is missing or occurs twice, or a row has too many cells.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read ({error.strerror}). Give a table in CSV.") from None
     half = data[:200]
-    # Without a mark, UTF-16 of Western text is every other byte 0.
+    # Without a mark: in UTF-16, every other byte of Western text is 0.
     wide = data.startswith((b"\xff\xfe", b"\xfe\xff")) or (len(half) > 3 and half[1::2].count(0) > len(half) // 4)
     try:
         if wide:
@@ -137,7 +137,7 @@ def seconds_of(text: str) -> float:
     """
     found = _CLOCK.fullmatch(text.strip())
     if found is None:
-        return float(text)  # nan, inf and -1 are numbers, too; whoever asks says what is allowed
+        return float(text)  # nan, inf and -1 are numbers, too; the caller decides what is allowed
     days, hours, minutes, seconds = (float((part or "0").replace(",", ".")) for part in found.groups())
     return ((24 * days + hours) * 60 + minutes) * 60 + seconds
 
@@ -155,7 +155,7 @@ def column_of(columns: Sequence[str], name: str) -> str | None:
 
 
 def same_file(folder: Path, inside: str) -> Path:
-    """A path below a folder, also where the disk writes its accents in another way (NFC, NFD)."""
+    """A path below a folder, even if the disk stores accents in another form (NFC, NFD)."""
     where = folder / inside
     if where.is_file() or (where.name.isascii() and str(inside).isascii()):
         return where

@@ -3,9 +3,9 @@
 Pichora-Fuller and Dupuis (2020), Borealis, doi:10.5683/SP2/E8H2MF. CC BY-NC-ND 4.0.
 
 Names: speaker_word_emotion, such as ``OAF_back_angry``; ``ps`` is pleasant
-surprise. OAF is the older actress (64 years), YAF the younger (26). The name
+surprise. OAF is the older actress (64 years), YAF the younger (26). The file name
 decides, not the folder: folder names differ between copies. One file is called
-``OA_bite_neutral``; it is OAF's, and its id says ``OAF_bite_neutral``.
+``OA_bite_neutral``; it is by OAF, and its id is ``OAF_bite_neutral``.
 
 Trap: two speakers and one carrier sentence ("Say the word ..."); a random split
 scores 99 % and means nothing. Train on one actress, test on the other. Archives

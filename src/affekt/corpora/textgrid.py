@@ -1,9 +1,9 @@
-"""Praat TextGrids: the intervals of the tier ``emotion`` as the truth about ``a.wav`` beside ``a.TextGrid``.
+"""Praat TextGrids: the intervals of the tier ``emotion`` as ground truth for ``a.wav`` beside ``a.TextGrid``.
 
 Long and short text forms, UTF-8 and UTF-16; the package praatio reads them (extra ``annotations``).
 
-Trap: Praat's intervals cover the whole recording, so silence is an interval, too; one without text is no truth.
-Points are left out, they have no length.
+Trap: Praat's intervals cover the whole recording, so silence is an interval, too; an interval without text is ignored.
+Points have no length and are left out.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ Names: speaker_emotion_word, below a folder for the emotion, such as
 must agree with the folder; where there is no emotion folder, they decide.
 
 Trap: single words, not sentences, and speaker 1157 is only angry or sad: that
-voice alone gives half of the label away. Speaker 7895's sad ``ogul`` is called
+voice already gives half of the label away. Speaker 7895's sad ``ogul`` is called
 ``ogul1``; the word is ``ogul`` all the same. The names do not tell the sex.
 """
 

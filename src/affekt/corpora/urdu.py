@@ -6,8 +6,8 @@ Names: speaker_file_emotion and number, below a folder for the emotion, such as
 ``Angry/SM1_F10_A010``; SM speakers are male, SF female. The letter must agree
 with the folder; where there is no emotion folder, the letter decides.
 
-Trap: the paper counts 38 speakers, the names tell 29 apart (SM8 to SM16 do not
-occur), and SM5 alone has 80 of the 400 clips. Nobody reads a text, so there is
+Trap: the paper counts 38 speakers, but the names have only 29 (SM8 to SM16 do not
+occur), and SM5 alone has 80 of the 400 clips. The speech is not read, so there is
 no sentence.
 """
 

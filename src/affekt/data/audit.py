@@ -1,9 +1,9 @@
 """The audit: what is wrong with data or a split, before there is any score.
 
-The field is full of numbers that are not true: clips drawn at random, so that
-test voices were learned; clips augmented before they were split; a part of the
-file name taken for the label that was not the emotion. Each check is one such
-trick; ``CHECKS`` lists them all.
+Many published scores are not what they seem: clips split at random, so that
+test voices are in training; clips augmented before the split; a part of the
+file name that is not the emotion used as the label. Each check covers one such
+mistake; ``CHECKS`` lists them all.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ CHECKS: tuple[Callable[[Split, Evidence], Iterable[Finding]], ...] = (
 
 
 def audit(split: Split, evidence: Evidence = NOTHING_ELSE) -> tuple[Finding, ...]:
-    """Look for everything that makes a score say what is not so.
+    """Look for everything that makes a score misleading.
 
-    It looks at what is known of the samples, and decodes nothing by itself: pass
+    It uses what is known about the samples and decodes nothing itself: pass
     the evidence of :func:`affekt.data.near_duplicates.evidence_of` to compare their sound, and of
     :func:`affekt.data.pictures.evidence_of_pictures` to compare pictures.
 
     Parameters
     ----------
     split : Split
-        Any; ``by="clip"`` allows the sides to share anything but a clip.
+        Any split; with ``by="clip"`` the sides may share anything except a clip.
     evidence : Evidence
-        What else is known: features, copies, what was fitted and chosen on what.
+        What else is known: features, copies, and which clips were used for fitting and selection.
 
     Returns
     -------
@@ -69,9 +69,9 @@ def audit_folds(folds: Sequence[tuple[Split, Evidence]]) -> tuple[Finding, ...]:
     Returns
     -------
     tuple of Finding
-        Severe ones first. A finding that several folds have is listed once, with
-        the counts of the first; whether there are enough speakers and clips in
-        test is asked of all test sides together.
+        Severe ones first. A finding that several folds share is listed once, with
+        the counts of the first; whether test has enough speakers and clips is
+        checked on all test sides together.
     """
     found: dict[str, Finding] = {}
     for split, evidence in folds:

@@ -1,8 +1,8 @@
-"""Confounds: what names the label without the emotion, and labels that are something else.
+"""Confounds: what gives the label away without the emotion, and labels that are something else.
 
-All rests on one number: how well one thing is guessed from another, by someone
-who has seen the training clips and always names what went with it there most
-often. Its skill is 0 at chance and 1 when every guess is right.
+Everything rests on one number: how well one thing can be guessed from another, by
+always naming what occurred with it most often in the training clips. The skill of
+the guess is 0 at chance and 1 when every guess is right.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from affekt.labels import VOICE
 from affekt.types import Sample
 
 # What has nothing to do with the voice should give nothing away; a quarter of the way from chance to certainty
-# is more than the unequal classes of honest corpora bring.
+# is more than the unequal classes of sound corpora cause.
 TELLS = 0.25
 # What emotion itself changes (sad speech is slow, angry speech loud) must tell more to be suspicious.
 TELLS_BY_NATURE = 0.6
-# All but a few wrongly written labels.
+# Everything apart from a few mistyped labels.
 IS = 0.95
 # A corpus and a format take two or three values, so what halves the classes tells little: let it be nothing.
 TELLS_BY_FEW_VALUES = 0.1
 # The guess must be so many standard errors above chance. An audit looks at some twenty fields in two directions:
-# at 5, one in some 100,000 audits of random data says something that is not so.
+# at 5, about one in 100,000 audits of random data raises a false alarm.
 SURE = 5.0
 
 #: Traits and keys of ``meta`` that emotion changes.
 NATURAL = frozenset({"duration", "level", "loudness", "pitch", "rate"})
-#: Keys of ``meta`` that describe the emotion: they go with the label by right.
+#: Keys of ``meta`` that describe the emotion: they are expected to go with the label.
 ANNOTATIONS = frozenset(
     [
         *("activation", "agreement", "arousal", "code", "dominance", "emotion", "intensity", "label", "majority"),
@@ -75,7 +75,7 @@ LEAST_SKILL = {
 
 @dataclass(frozen=True)
 class Guess:
-    """How well one thing is guessed from another: the mean recall over what is guessed, and what chance gives."""
+    """How well one thing is guessed from another: the mean recall over the values guessed, and the chance level."""
 
     recall: float
     chance: float
@@ -85,23 +85,23 @@ class Guess:
 
     @property
     def skill(self) -> float:
-        """0 at chance (and when chance does not explain less), 1 when always right."""
+        """0 at chance (or when not clearly above it), 1 when always right."""
         if self.n == 0 or self.chance == 1 or self.recall - self.chance <= SURE * self.error:
             return 0.0
         return (self.recall - self.chance) / (1 - self.chance)
 
 
 def guess(clue: Sequence[Any], truth: Sequence[Any], *, known: Sequence[bool]) -> Guess:
-    """Guess the truth of some clips from a clue, given both for the others.
+    """Guess the truth of some clips from a clue, given clue and truth of the others.
 
     Parameters
     ----------
     clue, truth : sequence, shape (n,)
         Anything hashable; where the clue is None, or was never
-        seen, one guesses at random.
+        seen, the guess is random.
     known : sequence of bool, shape (n,)
-        The clips that one has seen; the others are asked. If all are known or
-        none, each is asked given all others.
+        The clips to learn from; the others are guessed. If all or none are
+        known, each is guessed from all others.
 
     Returns
     -------
@@ -151,7 +151,7 @@ def _codes(values: Sequence[Any]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Table:
-    """All labelled clips of a split, with what each field says of them."""
+    """All labelled clips of a split, with the value of each field."""
 
     samples: tuple[Sample, ...]
     labels: tuple[str, ...]
@@ -163,7 +163,7 @@ class _Table:
         return guess(self.fields[field], self.labels, known=self.known)
 
     def guessed_from_label(self, field: str) -> Guess:
-        """How well a field is guessed from the label, each clip given all others."""
+        """How well a field is guessed from the label, each clip from all others."""
         some = [i for i, value in enumerate(self.fields[field]) if value is not None]
         return guess([self.labels[i] for i in some], [self.fields[field][i] for i in some], known=[True] * len(some))
 
@@ -172,7 +172,7 @@ class _Table:
         return self.tells_within(field).skill >= IS <= self.guessed_from_label(field).skill
 
     def tells_within(self, field: str) -> Guess:
-        """How well the label is guessed from a field, each clip given all others, whatever its side."""
+        """How well the label is guessed from a field, each clip from all others, whatever its side."""
         return guess(self.fields[field], self.labels, known=[True] * len(self.labels))
 
 
@@ -225,7 +225,7 @@ def _usual(table: _Table, field: str) -> dict[str, Any]:
 
 
 def label_is_something_else(split: Split, evidence: Evidence) -> Iterator[Finding]:
-    """Labels that are the sentence, the sex, the session: one for one."""
+    """Labels that match the sentence, the sex or the session one to one."""
     table = _table(split, evidence)
     emotions = _mostly_emotions(table.labels)
     # Labels that read like emotions may have another name among the keys of meta.
@@ -266,7 +266,7 @@ def _not_emotion(table: _Table, field: str, hint: str) -> Finding:
 
 
 def label_names_more(split: Split, evidence: Evidence) -> Iterator[Finding]:
-    """Classes such as female_angry: whoever recognises the sex gets half of the answer for nothing."""
+    """Classes such as female_angry: recognising the sex already gives half of the answer."""
     table = _table(split, evidence)
     for field in ("speaker", "sex", "sentence"):
         from_label = table.guessed_from_label(field)
@@ -294,7 +294,7 @@ def label_given_away(split: Split, evidence: Evidence) -> Iterator[Finding]:
         if field == "speaker" or (emotions and field.lower() in ANNOTATIONS):
             continue  # speakers have a check of their own
         found = table.tells(field)
-        # The finer field must tell more than the coarser ones before it: a sentence also tells its corpus.
+        # A finer field must tell more than the coarser ones before it: a sentence also gives away its corpus.
         if found.skill < max(LEAST_SKILL.get(field.lower(), TELLS), said + 0.1 if said else 0):
             continue
         said = max(said, found.skill)
@@ -347,7 +347,7 @@ STAMPS = {"sentence": "the words tell the label", "corpus": "the corpus tells th
 
 
 def speakers_of_one_label(split: Split, evidence: Evidence) -> Iterator[Finding]:
-    """Voices that tell the label, as where most speakers spoke in one emotion only."""
+    """Voices that give the label away, as when most speakers spoke in one emotion only."""
     table = _table(split, evidence)
     found = table.tells_within("speaker")
     if found.skill < TELLS or table.guessed_from_label("speaker").skill >= IS:

@@ -27,7 +27,7 @@ class Counts:
     of : (str, str)
         What the rows and the columns are, such as ``("speaker", "label")``.
     rows, columns : tuple of str
-        Their names, in natural order (``SM2`` before ``SM10``); what is not known is ``unknown``, the last.
+        Their names, in natural order (``SM2`` before ``SM10``); unknown values count as ``unknown``, which is last.
     counts : int array, shape (rows, columns)
     """
 
@@ -74,12 +74,12 @@ def names_of(samples: Iterable[Sample], by: str) -> tuple[str, ...]:
 
 
 def name_of(sample: Sample, by: str) -> str:
-    """What a field of a sample says: a label, speaker, sex or sentence; ``unknown`` where it is empty."""
+    """The value of a field of a sample: its label, speaker, sex or sentence; ``unknown`` where it is empty."""
     return str(getattr(sample, by) or UNKNOWN)
 
 
 def natural(name: str) -> tuple[object, ...]:
-    """The key of natural order: numbers by size, the unknown last.
+    """The sort key of natural order: numbers by size, ``unknown`` last.
 
     Examples
     --------

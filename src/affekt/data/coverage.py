@@ -1,4 +1,4 @@
-"""Coverage: whether the classes and the test side can carry a score at all."""
+"""Coverage: whether the classes and the test side can support a score at all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NO_INTERVAL, _WIDE_INTERVAL = 3, 6
 _IMBALANCED = 1.5
 # With fewer clips one clip moves the recall of its class by more than ten points.
 _FEW_CLIPS = 10
-# From this share on, what the labels mean is a question of its own.
+# From this share on, the meaning of the labels is itself in doubt.
 _DOUBTED = 0.1
 
 
@@ -62,7 +62,7 @@ def unlabelled(split: Split, _: Evidence) -> Iterator[Finding]:
 
 
 def doubted_labels(split: Split, _: Evidence) -> Iterator[Finding]:
-    """Labels that most of several people would not give, where that was asked."""
+    """Labels that most raters would not give, where several people rated the clips."""
     asked = [s for s in split.test or _all(split) if s.label is not None and s.meta.get("majority") is not None]
     other = [s for s in asked if s.meta["majority"] != s.label]
     if other:
@@ -78,7 +78,7 @@ def doubted_labels(split: Split, _: Evidence) -> Iterator[Finding]:
 
 
 def one_class(split: Split, _: Evidence) -> Iterator[Finding]:
-    """Nothing to choose between."""
+    """Only one class, so there is nothing to choose between."""
     everywhere, tested = _counts(_all(split)), _counts(split.test)
     for counts, where, severity in ((everywhere, "all clips", "severe"), (tested, "test", "warning")):
         if len(counts) == 1:
@@ -123,7 +123,7 @@ def missing_classes(split: Split, _: Evidence) -> Iterator[Finding]:
 
 
 def classes_of_one_speaker(split: Split, _: Evidence) -> Iterator[Finding]:
-    """Classes that are one voice."""
+    """Classes with one speaker only."""
     voices: dict[str, set[tuple[str | None, str]]] = {}
     for sample in _all(split):
         if sample.label is not None and sample.speaker is not None:
@@ -204,5 +204,5 @@ CHECKS: tuple[Callable[[Split, Evidence], Iterable[Finding]], ...] = (
     imbalanced,
 )
 
-#: Those that look at the size of the test side: of folds, at all test sides together.
+#: Checks of the size of the test side; for folds, of all test sides together.
 OF_TEST_SIZE = (few_test_speakers, few_test_clips, imbalanced)

@@ -21,13 +21,13 @@ from affekt.speech.spectral import Spectra, hann
 from affekt.speech.stretch import read_stretch, starts_too_late
 from affekt.types import Sample
 
-#: What the map is made of: logarithmic, so that no loud clip outweighs the rest.
+#: Features of the map: logarithmic, so that no loud clip outweighs the rest.
 VECTOR = "mfcc-40-mean"
-# Of the example pictures: samples at 16 kHz, bands, coefficients.
+# For the example plots: samples at 16 kHz, bands, coefficients.
 WINDOW, HOP, PICTURE_BANDS, PICTURE_MFCC = 1024, 256, 64, 20
 # Third octaves from 100 Hz to 6.3 kHz: the next one would reach beyond 8 kHz.
 CENTRES = 1000.0 * 2.0 ** (np.arange(-10, 9) / 3)
-SILENCE = -120.0  # dB: silent clips have a level, too
+SILENCE = -120.0  # dB: the level given to silent clips
 
 
 Signal = NDArray[np.float32]
@@ -37,7 +37,7 @@ Setting = tuple[str | None, str | None, str | None]
 
 @dataclass(frozen=True)
 class Groups:
-    """One number of each clip, by emotion and sex.
+    """One number for each clip, by emotion and sex.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Groups:
     values: Mapping[tuple[str, str], NDArray[np.float64]]
 
     def percentiles(self, group: tuple[str, str], shares: Sequence[float]) -> list[float]:
-        """The numbers that so many per cent of a group's clips are below."""
+        """The given percentiles of a group's numbers."""
         found: list[float] = np.percentile(self.values[group], shares).tolist()
         return found
 
@@ -95,7 +95,7 @@ class Bands:
     centres : float array, shape (19,)
         Hertz.
     levels : mapping of (label, sex) to float array, shape (19,)
-        dB below full scale, the mean over the clips: every clip counts the same, the loud ones too.
+        dB below full scale, the mean over the clips: every clip counts the same, however loud.
     """
 
     centres: NDArray[np.float64]
@@ -109,7 +109,7 @@ class Exploration:
     Parameters
     ----------
     samples : tuple of Sample
-        Those that can be read.
+        Those that could be read.
     lengths, rates : mapping of id to seconds, hertz
     measures : tuple of Measures
         Of the clips that were drawn.
@@ -138,9 +138,9 @@ def explore(
 ) -> Exploration:
     """Look at a corpus: all names and headers, and the sound of some clips.
 
-    Clips that cannot be read are left out and named. Of those whose header is
-    broken nothing is counted; what only decoding finds is found in the clips
-    that are decoded.
+    Clips that cannot be read are left out and named. Clips with a broken header
+    are not counted at all; problems that only decoding reveals are found only in
+    the clips that are decoded.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def explore(
     rng : numpy Generator
         Draws the clips to decode, and starts t-SNE.
     clips : int
-        How many clips are decoded for levels, spectra, pitch and the map, evenly over the labels.
+        How many clips to decode for levels, spectra, pitch and the map, spread evenly over the labels.
     tick : callable, optional
         Called after each header and each clip.
 
@@ -168,7 +168,7 @@ def explore(
     """
     if not samples or clips < 1:
         raise InputError(f"{len(samples)} samples and clips={clips}; give at least one of each.")
-    require("sklearn.manifold", extra="lab")  # missing: say so before minutes of work
+    require("sklearn.manifold", extra="lab")  # if it is missing, say so before minutes of work
     reader = _Reader()
     found = [sample for sample in _told(samples, tick) if reader.header(sample)]
     drawn = _told(draw_evenly(found, clips, rng), tick)
@@ -206,7 +206,7 @@ class _Reader:
         self.odd: dict[str, None] = {}  # in order, each once
 
     def header(self, sample: Sample) -> bool:
-        """Note length (seconds) and sampling rate of a clip; whether there is a clip."""
+        """Note the length (seconds) and sampling rate of a clip; return whether there is a clip."""
         try:
             seconds, rate = length(sample.path)
             end = seconds if sample.end is None else min(sample.end, seconds)
@@ -287,12 +287,12 @@ def _decibels(power: float | NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def choose_examples(samples: Sequence[Sample], lengths: Mapping[str, float]) -> tuple[Sample, ...]:
-    """One clip for each emotion and sex, as alike as can be in all else.
+    """One clip for each emotion and sex, as similar as possible in everything else.
 
-    Of each sex, the speaker, sentence and intensity that cover most emotions
-    are taken; an emotion they lack comes from the same speaker, else from
-    anyone of that sex. Among equals, the clip nearest the median length of its
-    emotion wins.
+    For each sex, the speaker, sentence and intensity that cover the most emotions
+    are used; an emotion they lack comes from the same speaker, else from
+    anyone of that sex. Ties go to the clip nearest the median length of its
+    emotion.
 
     Parameters
     ----------
@@ -321,7 +321,7 @@ def choose_examples(samples: Sequence[Sample], lengths: Mapping[str, float]) -> 
 
 
 def _from_median(samples: Iterable[Sample], lengths: Mapping[str, float]) -> dict[str, float]:
-    """How far each clip's length is from the median of its label, as a ratio in logarithm."""
+    """How far each clip's length is from the median of its label, as the absolute log ratio."""
     of_label: dict[str, list[float]] = {}
     for sample in samples:
         of_label.setdefault(name_of(sample, "label"), []).append(lengths[sample.id])
@@ -330,12 +330,12 @@ def _from_median(samples: Iterable[Sample], lengths: Mapping[str, float]) -> dic
 
 
 def _setting(sample: Sample) -> Setting:
-    """All but the emotion: speaker, sentence, intensity, the one that matters most first."""
+    """Everything except the emotion: speaker, sentence and intensity, most important first."""
     return sample.speaker, sample.sentence, sample.meta.get("intensity")
 
 
 def _best_covered(samples: Sequence[Sample], away: Mapping[str, float]) -> Setting:
-    """The setting heard in most emotions, with the most typical lengths among equals."""
+    """The setting that covers the most emotions; ties go to the most typical lengths."""
     best: dict[Setting, dict[str, float]] = {}
     for s in samples:
         nearest, label = best.setdefault(_setting(s), {}), name_of(s, "label")

@@ -1,4 +1,4 @@
-"""What to look out for in a corpus, in sentences: what would mislead training or evaluation on it."""
+"""Warnings about a corpus, in sentences: what would mislead training or evaluation on it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Notice:
     Parameters
     ----------
     severity : str
-        ``warning`` where it makes scores say what is not so, else ``note``.
+        ``warning`` where it makes scores misleading, else ``note``.
     what, remedy : str
         In a few words.
     sentence : str
@@ -37,7 +37,7 @@ class Notice:
     remedy: str
 
 
-#: What a notice is called, to how bad it is and what to do about it.
+#: Name of a notice to its severity and its remedy.
 REMEDIES = {
     "no label": ("note", "label them, or leave them out"),
     "one class": ("warning", "add clips of another class"),
@@ -65,7 +65,7 @@ def _notice(what: str, sentence: str) -> Notice:
 
 
 def notices_of(data: Exploration) -> tuple[Notice, ...]:
-    """What to look out for before training or judging on these clips."""
+    """What to look out for before training or evaluating on these clips."""
     notices = (_uneven_labels, _few_speakers, _speakers_without_labels, _uneven_speakers, _sexes, _sentences)
     found = [one for notice in notices for one in notice(data.samples)]
     return (*found, *_lengths_by_label(data), *_rates(data))
@@ -77,7 +77,7 @@ def look_out(data: Exploration) -> tuple[str, ...]:
 
 
 def _labelled(samples: Iterable[Sample]) -> list[Sample]:
-    """Clips without a label are no class of their own."""
+    """The labelled clips: those without a label are not a class of their own."""
     return [sample for sample in samples if sample.label is not None]
 
 

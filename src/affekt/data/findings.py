@@ -1,4 +1,4 @@
-"""What an audit knows of a run, and what it finds: Evidence and Finding."""
+"""What an audit knows about a run, and what it finds: Evidence and Finding."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from numpy.typing import NDArray
 
 from affekt.errors import UnknownName
 
-#: From bad to harmless. Severe: the score does not measure what it is said to. Warning: it may not. Note: know it.
+#: From bad to harmless. Severe: the score does not measure what it claims to. Warning: it may not. Note: good to know.
 SEVERITIES = ("severe", "warning", "note")
 SIDES = ("train", "dev", "test")
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What else is known of a run, beyond who stands where; all of it optional.
+    """What else is known about a run, beyond which clip is on which side; all of it optional.
 
     Parameters
     ----------
     features : mapping of str to array, shape (d,)
         Sample id to what the model is given, or to the :func:`affekt.data.near_duplicates.fingerprint`
-        (uint8) of the clip; all of one kind. Near-duplicates are looked for among them.
+        (uint8) of the clip; all of one kind. The audit searches them for near-duplicates.
     thumbnails : mapping of str to array, shape (144,)
-        Of pictures, sample id to :func:`affekt.data.pictures.thumbnail`; near-duplicates are looked for among them.
+        For pictures, sample id to :func:`affekt.data.pictures.thumbnail`; also searched for near-duplicates.
     hashes : mapping of str to str
         Sample id to the :func:`affekt.data.near_duplicates.content_hash` of its audio, or to the
         :func:`affekt.data.pictures.picture_hash` of its pixels.
     copies : mapping of str to str
-        Id of an augmented copy to the id of the sample it was made of.
+        Id of an augmented copy to the id of the sample it was made from.
     copy_sides : mapping of str to str
         Id of an augmented copy to where it is used: ``train``, ``dev`` or ``test``.
     fitted_on : mapping of str to collection of str
@@ -38,8 +38,8 @@ class Evidence:
     chosen_on : collection of str
         Ids whose scores chose the epoch, the model or a setting.
     traits : mapping of str to mapping
-        Sample id to what its file is like (``{"duration": 3.1}``): a model can hear
-        these without hearing any emotion.
+        Sample id to properties of its file (``{"duration": 3.1}``): a model can pick
+        these up without recognising any emotion.
 
     Raises
     ------
@@ -64,7 +64,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something about data or a split that makes a score say what is not so.
+    """Something about data or a split that makes a score misleading.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is called the label: the emotion, or one of the other things that published scores were about."""
+"""What to use as the label: the emotion, or one of the other things that published scores were about."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from affekt.errors import InputError, UnknownName
 from affekt.types import Sample
 
-#: How to call a sample; None where a part of the name is unknown.
+#: How to label a sample; None where a part of the label is unknown.
 LABELLINGS: dict[str, Callable[[Sample], str | None]] = {
     "emotion": lambda sample: sample.label,
     "sex-emotion": lambda sample: _joined(sample.sex, sample.label),
@@ -22,7 +22,7 @@ LABELLINGS: dict[str, Callable[[Sample], str | None]] = {
 def relabel(samples: Iterable[Sample], how: str) -> tuple[Sample, ...]:
     """Give samples the label that a published experiment gave them.
 
-    Anything but ``emotion`` is there to show what such scores measure.
+    Anything except ``emotion`` is there only to show what such scores measure.
 
     Parameters
     ----------

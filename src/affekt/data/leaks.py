@@ -1,4 +1,4 @@
-"""Leaks: what stands on both sides of a split, and what was fitted or chosen on the wrong one."""
+"""Leaks: what is on both sides of a split, and what was fitted or chosen on the wrong side."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from affekt.data.pictures import near_duplicate_pictures
 from affekt.data.splits import Split
 from affekt.types import Sample
 
-#: Two sides that must not meet, the tested one last. An overlap with test spoils the score; one with dev, the choices.
+#: Sides that must not overlap, the tested one last. An overlap with test spoils the score; with dev, model selection.
 PAIRS = (("train", "test"), ("dev", "test"), ("train", "dev"))
 
-#: What may be fitted on dev: it says how sure the model is, or when it answers, not what it answers.
+#: What may be fitted on dev: it changes how sure the model is, or when it answers, not what it answers.
 FITTED_ON_DEV = frozenset({"temperature", "threshold", "calibration"})
 
-#: Keys of ``meta`` that name one recording session: who met there shares a room and a microphone.
+#: Keys of ``meta`` that name one recording session: its clips share a room and a microphone.
 SESSIONS = ("session", "dialogue", "recording", "video")
 
-# Up to so many test clips that were learned move a score by a point at most, far less than its interval is wide.
+# Up to this share of test clips in training moves a score by at most a point, far less than its interval is wide.
 _SPARED = 0.01
 
 # Endings that people give to the copies they make, below or beside the clip: happy_01_noise, happy_01 (2).
@@ -35,7 +35,7 @@ _COPY = re.compile(
 
 @dataclass(frozen=True)
 class Overlap:
-    """What two sides have in common: ``things`` of the ``of`` in ``tested`` are also in ``other``."""
+    """What two sides have in common: of the ``of`` things in ``tested``, ``things`` are also in ``other``."""
 
     other: str
     tested: str
@@ -52,7 +52,7 @@ def sides_of(split: Split) -> dict[str, tuple[Sample, ...]]:
 
 
 def overlaps(split: Split, key_of: Callable[[Sample], Hashable | None]) -> list[Overlap]:
-    """Where samples of two sides have the same key; None is like nothing else.
+    """Where samples of two sides have the same key; None matches nothing.
 
     Examples
     --------
@@ -113,7 +113,7 @@ def shared_speakers(split: Split, _: Evidence) -> Iterator[Finding]:
 
 
 def unknown_speakers(split: Split, _: Evidence) -> Iterator[Finding]:
-    """Clips of nobody knows whom: severe where one corpus has them in training and in test."""
+    """Clips of unknown speakers: severe where one corpus has them in training and in test."""
     unknown = {side: [s for s in samples if s.speaker is None] for side, samples in sides_of(split).items()}
     if not any(unknown.values()):
         return
@@ -135,7 +135,7 @@ def unknown_speakers(split: Split, _: Evidence) -> Iterator[Finding]:
 
 
 def one_speaker_two_names(split: Split, _: Evidence) -> Iterator[Finding]:
-    """Names that differ by case, zeros or a blank, on two sides: a slip that hides a shared speaker."""
+    """Speaker names on two sides that differ only in case, zeros or spaces: a typo that hides a shared speaker."""
     spellings: dict[Hashable, set[str]] = {}
     for samples in sides_of(split).values():
         for sample in samples:
@@ -143,7 +143,7 @@ def one_speaker_two_names(split: Split, _: Evidence) -> Iterator[Finding]:
                 spellings.setdefault(_plain(sample), set()).add(sample.speaker)
     twice = {key for key, names in spellings.items() if len(names) > 1}
     found = overlaps(split, lambda s: _plain(s) if s.speaker is not None and _plain(s) in twice else None)
-    # Where the very same name stands on both sides, that is reported already.
+    # If the very same name is on both sides, that is already reported.
     if found and not overlaps(split, lambda s: None if s.speaker is None else (s.corpus, s.speaker)):
         yield Finding(
             "one speaker, two names",
@@ -185,7 +185,7 @@ def repeated_takes(split: Split, _: Evidence) -> Iterator[Finding]:
 
     def take(sample: Sample) -> Hashable | None:
         key = (sample.corpus, sample.speaker, sample.sentence, sample.label)
-        # Where the sentence was taken for the label, every clip of a speaker would be a near-duplicate.
+        # If the sentence is used as the label, every clip of a speaker would be a near-duplicate.
         return None if None in key[1:] or sample.label == sample.sentence else key
 
     if found := overlaps(split, take):
@@ -232,7 +232,7 @@ def looking_alike(split: Split, evidence: Evidence) -> Iterator[Finding]:
 def _almost_identical(
     split: Split, evidence: Evidence, alike: Callable[[Sequence[str], Sequence[str]], list[tuple[str, str]]]
 ) -> list[Overlap]:
-    """Where two sides have near-duplicates that are not copies to the last bit: those are found by their hashes."""
+    """Near-duplicates on two sides, without exact copies: the hashes find those."""
     found, sides = [], sides_of(split)
     for other, tested in PAIRS:
         copies = {evidence.hashes.get(s.id) for s in sides[other]} - {None}
@@ -257,7 +257,7 @@ def _alike_on_both_sides(found: Sequence[Overlap], name: str, learned: str) -> F
 
 
 def crossing_copies(split: Split, evidence: Evidence) -> Iterator[Finding]:
-    """Augmented copies that left the side of the clip that they were made of."""
+    """Augmented copies that are not on the same side as the clip they were made from."""
     home = {s.id: side for side, samples in sides_of(split).items() for s in samples}
     copies = {**_copies_by_name(home), **evidence.copies}
     placed = {**home, **evidence.copy_sides}
@@ -283,7 +283,7 @@ def crossing_copies(split: Split, evidence: Evidence) -> Iterator[Finding]:
 
 
 def origin(copy: str, copies: dict[str, str]) -> str:
-    """The clip that a copy, or a copy of a copy, was made of."""
+    """The clip that a copy, or a copy of a copy, was made from."""
     seen: set[str] = set()
     while copy in copies and copy not in seen:
         seen.add(copy)
@@ -296,7 +296,7 @@ def _copies_by_name(ids: Collection[str]) -> dict[str, str]:
 
 
 def augmented_test(split: Split, evidence: Evidence) -> Iterator[Finding]:
-    """Copies in test of test clips: they make it look larger than it is."""
+    """Augmented copies of test clips in test: they make it look larger than it is."""
     home = {s.id: side for side, samples in sides_of(split).items() for s in samples}
     copies = {**_copies_by_name(home), **evidence.copies}
     placed = {**home, **evidence.copy_sides}
@@ -313,7 +313,7 @@ def augmented_test(split: Split, evidence: Evidence) -> Iterator[Finding]:
 
 
 def fitted_on_the_wrong_side(split: Split, evidence: Evidence) -> Iterator[Finding]:
-    """A scaler, a choice of features, a temperature that saw what it must not see."""
+    """A scaler, a feature selection or a temperature fitted on clips that it must not see."""
     sides = {side: {s.id for s in samples} for side, samples in sides_of(split).items()}
     copies = dict(evidence.copies)
     for what, ids in evidence.fitted_on.items():
@@ -367,7 +367,7 @@ def chosen_on_the_wrong_side(split: Split, evidence: Evidence) -> Iterator[Findi
 
 
 def shared_sessions(split: Split, _: Evidence) -> Iterator[Finding]:
-    """Sessions, dialogues or films that stand on both sides."""
+    """Sessions, dialogues or films that are on both sides."""
     for key in SESSIONS:
         if found := overlaps(split, partial(_session, key=key)):
             yield Finding(

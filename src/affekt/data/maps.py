@@ -1,4 +1,4 @@
-"""A map of clips by their features, and what they group by."""
+"""A map of clips by their features, and what they cluster by."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Measures:
     ----------
     sample : Sample
     level : float
-        Root mean square in dB below full scale; -120 where there is silence.
+        Root mean square in dB below full scale; -120 for silence.
     bands : float array, shape (19,)
         Mean square in third octaves around ``CENTRES``, full scale 1.
     pitch : float
-        Median in hertz over the voiced frames; NaN where none is.
+        Median in hertz over the voiced frames; NaN if there are none.
     vector : float array, shape (d,)
-        The features the map is made of.
+        The features that the map is made from.
     """
 
     sample: Sample
@@ -40,18 +40,18 @@ class Measures:
 
 @dataclass(frozen=True)
 class Grouping:
-    """How well the clips of one kind lie together, all features standardised.
+    """How well the clips of one group cluster, all features standardised.
 
     Parameters
     ----------
     by : str
-        ``label`` or ``speaker``; ``label of other speakers`` asks for the nearest clip of another speaker.
+        ``label`` or ``speaker``; ``label of other speakers`` uses the nearest clip of another speaker.
     groups : int
         How many there are.
     neighbour : float
         Share of the clips whose nearest clip is of their own group.
     chance : float
-        The same share, if the nearest clip were any clip.
+        The same share, if the nearest clip were chosen at random.
     silhouette : float
         -1 to 1; 0 means that a clip is as near to another group as to its own
         (Rousseeuw, Silhouettes, 1987). NaN for ``label of other speakers``.
@@ -96,7 +96,7 @@ class Map:
 
 
 def map_of(measures: Sequence[Measures], rng: np.random.Generator) -> Map | None:
-    """Lay clips out in a plane by t-SNE, and measure what they cluster by; ``None`` for fewer than ten.
+    """Map clips to a plane by t-SNE, and measure what they cluster by; ``None`` for fewer than ten.
 
     van der Maaten & Hinton, Visualizing data using t-SNE, 2008.
 
@@ -104,7 +104,7 @@ def map_of(measures: Sequence[Measures], rng: np.random.Generator) -> Map | None
     ----------
     measures : sequence of Measures
     rng : numpy Generator
-        Only the first of its numbers is used.
+        Only its first number is used.
     """
     seed = int(rng.integers(2**31))
     if len(measures) < FEWEST_FOR_MAP:
@@ -114,7 +114,7 @@ def map_of(measures: Sequence[Measures], rng: np.random.Generator) -> Map | None
         perplexity=min(30.0, (len(features) - 1) / 3), init="pca", random_state=seed
     )
     samples = tuple(m.sample for m in measures)
-    # One thread: on a busy machine several wait for one another, many times as long.
+    # One thread: on a busy machine, several would wait for one another and take many times as long.
     with require("threadpoolctl", extra="lab").threadpool_limits(1, user_api="openmp"):
         points = tsne.fit_transform(features)
     return Map(points, samples, groupings(samples, features))
@@ -128,7 +128,7 @@ def standardised(features: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def groupings(samples: Sequence[Sample], features: NDArray[np.float64]) -> tuple[Grouping, ...]:
-    """How well clips of one emotion, and of one speaker, lie together.
+    """How well clips of one emotion, and of one speaker, cluster.
 
     Parameters
     ----------
@@ -139,8 +139,8 @@ def groupings(samples: Sequence[Sample], features: NDArray[np.float64]) -> tuple
     Returns
     -------
     tuple of Grouping
-        By ``label``, by ``speaker`` and by ``label of other speakers``, those that exist:
-        there must be two groups, and fewer groups than clips.
+        By ``label``, by ``speaker`` and by ``label of other speakers``, as far as possible:
+        there must be at least two groups, and fewer groups than clips.
     """
     distance = require("sklearn.metrics", extra="lab").pairwise_distances(features)
     np.fill_diagonal(distance, np.inf)
@@ -157,7 +157,7 @@ def groupings(samples: Sequence[Sample], features: NDArray[np.float64]) -> tuple
 def _grouping(
     by: str, names: NDArray[np.str_], distance: NDArray[np.float64], allowed: NDArray[np.bool_]
 ) -> Grouping | None:
-    """One grouping; ``allowed`` (n, n) says which clips may be whose neighbour."""
+    """One grouping; ``allowed`` (n, n) says which clips may be neighbours."""
     allowed = allowed & (names != "") & (names != "")[:, None] & np.isfinite(distance)
     asked = allowed.any(axis=1)
     groups = len(set(names[asked]))

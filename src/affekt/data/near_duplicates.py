@@ -22,7 +22,7 @@ from affekt.types import Sample
 # 64 slots of time and 16 of frequency, 1,024 bits: coarse enough to survive codecs, fine enough to tell takes apart.
 _SLOTS, _BANDS, _LOWEST, _HIGHEST = 64, 16, 150.0, 5000.0
 _WINDOW_SECONDS, _HOP_SECONDS = 0.032, 0.016
-# What is 30 dB below the loudest slot counts as silence, or mild noise would decide its bits.
+# Anything 30 dB below the loudest slot counts as silence; otherwise mild noise would decide its bits.
 _FLOOR = 1e-3
 
 #: Share of bits in which two fingerprints of one recording may differ. On 360 RAVDESS clips, copies (gain, 16 bits,
@@ -31,8 +31,8 @@ _FLOOR = 1e-3
 #: speaker come down to 0.033, clips of two speakers to 0.054.
 DUPLICATE_BITS = 0.04
 
-# Other features: a twentieth of the usual distance of two clips. In d dimensions a pair is that near by chance about
-# once in 20 ** d pairs; below 8 dimensions, where it happens, nothing is said.
+# Other features: a twentieth of the usual distance of two clips. In d dimensions, about one pair in 20 ** d is that
+# near by chance; below 8 dimensions, where this does happen, nothing is reported.
 _TWIN_DISTANCE, _FEWEST_DIMENSIONS = 0.05, 8
 _BLOCK = 1024
 
@@ -55,7 +55,7 @@ def content_hash(signal: NDArray[np.floating]) -> str:
     >>> content_hash(np.zeros(4)) == content_hash(np.full(4, 1e-6)) != content_hash(np.ones(4))
     True
     """
-    # 32768, as decoders divide by it: what comes from 16 bits gives its own integers again.
+    # 32768, because decoders divide by it: 16-bit audio gives back its own integers.
     rounded = np.clip(np.round(np.asarray(signal, np.float64) * 32768), -32768, 32767).astype("<i2")
     return hashlib.sha256(rounded.tobytes()).hexdigest()
 
@@ -65,7 +65,7 @@ def fingerprint(signal: NDArray[np.floating], sampling_rate: int = SAMPLING_RATE
 
     A bit says whether the step between two neighbouring bands grows from one
     slot of time to the next. A copy that was cut, shifted or stretched has
-    another fingerprint; digital silence has none (all bits 0).
+    a different fingerprint; digital silence has none (all bits 0).
 
     Parameters
     ----------
@@ -121,12 +121,12 @@ def _pooled(power: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def evidence_of(samples: Iterable[Sample], *, tick: Callable[[], object] = lambda: None) -> Evidence:
-    """Decode every clip once, for what only its sound tells: hashes, fingerprints, and what the file is like.
+    """Decode every clip once, for hashes, fingerprints and the properties of its file.
 
     Parameters
     ----------
     samples : iterable of Sample
-        Those of one file are cheapest next to one another.
+        Fastest if the samples of one file are next to one another.
     tick : callable
         Called after each sample.
 
@@ -146,7 +146,7 @@ def evidence_of(samples: Iterable[Sample], *, tick: Callable[[], object] = lambd
         for sample in group:
             signal = audio.signal[slice(*bounds(sample, audio.sampling_rate))]
             if not len(signal) and sample.start:
-                # All empty signals have one hash: they would pass for copies of one another.
+                # All empty signals have the same hash: they would count as copies of one another.
                 raise starts_too_late(sample, audio.duration)
             features[sample.id], hashes[sample.id] = fingerprint(signal, audio.sampling_rate), content_hash(signal)
             traits[sample.id] = {**file, **_signal_traits(signal, audio.sampling_rate)}
@@ -158,7 +158,7 @@ def _file_traits(path: str) -> dict[str, float | str]:
     try:
         info = soundfile.info(path)
     except soundfile.LibsndfileError:
-        return {}  # what PyAV alone reads has no such header
+        return {}  # a file that only PyAV can read has no such header
     return {"sampling rate": f"{info.samplerate} Hz", "coding": info.subtype, "channels": str(info.channels)}
 
 
@@ -177,10 +177,10 @@ def _signal_traits(signal: NDArray[np.float32], sampling_rate: int) -> dict[str,
 def near_duplicates_of(
     features: Mapping[str, NDArray[Any]], judged: Sequence[str], others: Sequence[str]
 ) -> list[tuple[str, str]]:
-    """The clips of ``judged`` that are almost the same as one of ``others``, each with its nearest.
+    """The clips of ``judged`` that are almost the same as one of ``others``, each with its nearest match.
 
-    Fingerprints (uint8) are compared bit by bit; other features after scaling
-    each to the same spread, by their distance.
+    Fingerprints (uint8) are compared bit by bit; other features by their distance,
+    after scaling each to the same spread.
 
     Parameters
     ----------
@@ -257,7 +257,7 @@ def _nearest(a: NDArray[Any], b: NDArray[Any]) -> Iterator[tuple[int, int]]:
             least = squared[np.arange(len(rows)), at]
             nearer = least < best
             best[nearer], where[nearer] = least[nearer], at[nearer] + offset
-        # The tolerance is for a share of bits that is met exactly.
+        # The tolerance covers pairs that differ in exactly that share of bits.
         yield from ((int(start + i), int(where[i])) for i in np.flatnonzero(best <= 1 + 1e-4))
 
 

@@ -1,4 +1,4 @@
-"""Numbers that people gave clips for valence, arousal and dominance, on the scale of -1 to 1."""
+"""People's ratings of valence, arousal and dominance, on the scale of -1 to 1."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from affekt.errors import InputError
 from affekt.labels import DIMENSIONS
 from affekt.types import Sample
 
-#: What dimensions run from and to.
+#: Lowest and highest value of a dimension.
 SCALE = (-1.0, 1.0)
 
 
@@ -26,7 +26,7 @@ def has_number(sample: Sample, name: str) -> bool:
 
 
 def numbered(samples: Iterable[Sample]) -> tuple[str, ...]:
-    """Those of :data:`affekt.labels.DIMENSIONS` that a sample has a number of.
+    """Those of :data:`affekt.labels.DIMENSIONS` for which at least one sample has a number.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def numbered(samples: Iterable[Sample]) -> tuple[str, ...]:
 
 
 def numbers_instead(samples: Iterable[Sample]) -> str:
-    """What to do with clips that have numbers where labels are needed, as a sentence; empty where they have none.
+    """Advice, as a sentence, for clips that have numbers where labels are needed; empty if they have no numbers.
 
     Examples
     --------
@@ -50,12 +50,12 @@ def numbers_instead(samples: Iterable[Sample]) -> str:
 
 
 def number_of(sample: Sample, name: str, scale: tuple[float, float]) -> float:
-    """The number of a sample as -1 to 1.
+    """The number of a sample, rescaled to -1 to 1.
 
     Raises
     ------
     InputError
-        If it is no number, or lies outside the scale.
+        If it is not a number, or lies outside the scale.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def scale_of(text: str) -> tuple[float, float]:
     Raises
     ------
     InputError
-        If it is no LOW:HIGH.
+        If it is not LOW:HIGH.
 
     Examples
     --------

@@ -15,21 +15,21 @@ from affekt.data.findings import Evidence
 from affekt.errors import ImageError
 from affekt.types import Sample
 
-#: Of two faces, the correlation of their 12 x 12 means from which on they are near-duplicates, mirrored or not.
-#: All 294 pairs of the known list of pixel- and near-duplicates of FER2013 are above 0.99; a series of one shooting
-#: is, too.
+#: Two faces whose 12 x 12 means correlate at least this much are near-duplicates, mirrored or not.
+#: All 294 pairs of the known list of pixel- and near-duplicates of FER2013 are above 0.99; so are series from one
+#: shoot.
 NEAR = 0.95
 #: Pixels of a side of a thumbnail.
 SIDE = 12
-#: Key of ``meta``: the id of the first of the pictures that a picture is a near-duplicate of, over any number of steps.
+#: Key of ``meta``: the id of the first picture of a series linked by near-duplicates, over any number of steps.
 SERIES = "series"
-# Deviation of grey values below which a picture is of one colour, and like no other.
+# Standard deviation of grey values below which a picture counts as one colour and matches no other.
 _FLAT = 1.0
 _ROWS = 2048
 
 
 def thumbnails(images: NDArray[Any]) -> NDArray[np.float32]:
-    """Means over 12 x 12 equal parts of grey pictures, each with mean 0 and length 1; of one colour: zeros.
+    """Means over 12 x 12 equal parts of grey pictures, each with mean 0 and length 1; zeros for a single colour.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def picture_hash(values: NDArray[np.float32]) -> str:
 
 
 def evidence_of_pictures(samples: Iterable[Sample], *, tick: Callable[[], object] = lambda: None) -> Evidence:
-    """Decode every picture once, for what only its pixels tell: hashes, thumbnails, and its size.
+    """Decode every picture once, for its hash, thumbnail and size.
 
     Pictures that cannot be read are left out.
 
@@ -142,7 +142,7 @@ def _correlations(rows: NDArray[np.float32], there: NDArray[np.float32]) -> Iter
 
 
 def nearest(images: NDArray[np.uint8], others: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """How alike the most similar face is, for each face: of the same set, and of another.
+    """For each face, how similar the most similar other face is: in the same set, and in another.
 
     Parameters
     ----------
@@ -164,15 +164,15 @@ def nearest(images: NDArray[np.uint8], others: NDArray[np.uint8]) -> tuple[NDArr
 
 
 def with_series(samples: Sequence[Sample], small: Mapping[str, NDArray[np.float32]]) -> tuple[Sample, ...]:
-    """Samples that say in ``meta`` which series of near-duplicates they belong to; alone, each is its own.
+    """Samples that say in ``meta`` which series of near-duplicates they belong to; a single picture is its own series.
 
-    A is in the series of C where A is a near-duplicate of B, and B of C: the frames of one shooting.
+    If A is a near-duplicate of B, and B of C, all three are one series: typically frames from one shoot.
 
     Parameters
     ----------
     samples : sequence of Sample
     small : mapping of str to array, shape (144,)
-        Of :func:`thumbnail`; a picture without one is alone.
+        Of :func:`thumbnail`; a picture without one is its own series.
 
     Examples
     --------

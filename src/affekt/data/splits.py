@@ -15,7 +15,7 @@ from affekt.corpora.corpus import USAGES
 from affekt.errors import InputError, UnknownName
 from affekt.types import Sample
 
-#: What a split can keep apart: the key of a sample that stands on one side only.
+#: What a split can keep apart: a sample's key, which is on one side only.
 KEYS: dict[str, Callable[[Sample], Hashable]] = {
     "speaker": lambda sample: (sample.corpus, sample.speaker),
     "sentence": lambda sample: (sample.corpus, sample.sentence),
@@ -33,14 +33,14 @@ class Split:
     ----------
     train, dev, test : tuple of Sample
     by : str
-        What stands on one side only: ``speaker``, ``sentence``, ``corpus``, ``series`` (of near-duplicate
-        pictures, see :func:`affekt.data.pictures.with_series`) or ``clip``. Only the first measures what the
-        model is worth for people it was not trained on; ``clip`` is there to show what published figures measure.
+        What is on one side only: ``speaker``, ``sentence``, ``corpus``, ``series`` (of near-duplicate
+        pictures, see :func:`affekt.data.pictures.with_series`) or ``clip``. Only ``speaker`` measures how well the
+        model works on people it was not trained on; ``clip`` is there to show what published figures measure.
 
     Raises
     ------
     InputError
-        If a speaker (sentence, corpus, clip) stands in two of them, or is unknown.
+        If a speaker (sentence, corpus, clip) is in two of them, or is unknown.
     """
 
     train: tuple[Sample, ...]
@@ -86,7 +86,7 @@ def fixed_split(samples: Iterable[Sample]) -> Split:
     Raises
     ------
     InputError
-        If a corpus has no fixed speakers, or a sample no speaker.
+        If a corpus has no fixed speakers, or a sample has no speaker.
     """
     table = fixed_speakers()
 
@@ -102,23 +102,23 @@ def fixed_split(samples: Iterable[Sample]) -> Split:
 
 
 def is_published_split(samples: Iterable[Sample]) -> bool:
-    """Whether all samples say which part of their publisher's split they are of (``meta["usage"]``)."""
+    """Whether all samples say which part of their publisher's split they belong to (``meta["usage"]``)."""
     return all(str(sample.meta.get("usage")).lower() in USAGES for sample in samples)
 
 
 def published_split(samples: Sequence[Sample]) -> Split:
-    """Split samples as their publisher did: what published figures rest on, whoever and whatever is on both sides.
+    """Split samples as their publisher did, as in published figures, even if people or pictures are on both sides.
 
     Parameters
     ----------
     samples : sequence of Sample
         Their ``meta["usage"]`` is ``Training``, ``PublicTest``, ``PrivateTest``, ``train``, ``val``, ``test``, ...
-        A public test is dev where there is another test, and else the test.
+        A public test is dev if there is another test, else the test.
 
     Raises
     ------
     InputError
-        If a sample does not say its part.
+        If a sample does not say which part it belongs to.
 
     Examples
     --------
@@ -174,9 +174,9 @@ def split_by_speaker(
 
 
 def split_by_clip(samples: Sequence[Sample], rng: np.random.Generator, *, dev: float = 0.0, test: float = 0.2) -> Split:
-    """Draw clips, class by class, whoever speaks: what many published figures rest on.
+    """Draw clips, class by class, whoever speaks: the split behind many published figures.
 
-    The same voices, and near-duplicates of the same clips, stand on both sides, so
+    The same voices, and near-duplicates of the same clips, are on both sides, so
     the score says how well the model knows these speakers. For comparison only.
 
     Parameters
@@ -192,7 +192,7 @@ def split_by_clip(samples: Sequence[Sample], rng: np.random.Generator, *, dev: f
     side: dict[str, str] = {}
     for label in dict.fromkeys(sample.label for sample in order):
         members = [sample.id for sample in order if sample.label == label]
-        # Of a small class at least one clip is tested, as long as another is left to learn from.
+        # At least one clip of a small class is tested, as long as another is left to learn from.
         sizes = [max(round(share * len(members)), int(share > 0 and len(members) > 2)) for share in (test, dev)]
         side |= dict.fromkeys(members[: sizes[0]], "test")
         side |= dict.fromkeys(members[sizes[0] : sum(sizes)], "dev")
@@ -225,9 +225,9 @@ def split_by_series(samples: Sequence[Sample], rng: np.random.Generator, *, dev:
 def folds(
     samples: Sequence[Sample], count: int, rng: np.random.Generator, *, by: str = "speaker", dev: bool = True
 ) -> tuple[Split, ...]:
-    """Every speaker (sentence, corpus) is tested once, by a model that never met it.
+    """Every speaker (sentence, corpus) is tested once, by a model that was not trained on it.
 
-    Speakers are dealt out sex by sex and corpus by corpus, so that the folds are alike.
+    Speakers are assigned sex by sex and corpus by corpus, so that the folds are similar.
 
     Parameters
     ----------
@@ -235,11 +235,11 @@ def folds(
     count : int
         Number of folds; at least 2.
     rng : numpy Generator
-        Deals the speakers.
+        Assigns the speakers.
     by : str
         ``speaker``, ``sentence`` or ``corpus``.
     dev : bool
-        Whether the speakers of the next fold are set aside as dev; with fewer than three folds nothing is.
+        Whether the speakers of the next fold are used as dev; with fewer than three folds there is no dev.
 
     Raises
     ------
@@ -283,7 +283,7 @@ def _keys(samples: Iterable[Sample], by: str) -> set[Hashable]:
 
 
 def draw_evenly(samples: Sequence[Sample], count: int, rng: np.random.Generator) -> tuple[Sample, ...]:
-    """Draw at most ``count`` samples, the same number of each label as far as they go; ordered by id.
+    """Draw at most ``count`` samples, the same number of each label as far as possible; ordered by id.
 
     Examples
     --------
@@ -296,6 +296,6 @@ def draw_evenly(samples: Sequence[Sample], count: int, rng: np.random.Generator)
     for i in rng.permutation(len(samples)):
         turns.append((seen[samples[i].label], int(i)))
         seen[samples[i].label] += 1
-    # By turn only: in the last turn, which not all labels may have, chance decides.
+    # Sorted by turn only: in the last turn, where not every label may get a clip, chance decides.
     drawn = sorted(turns, key=lambda turn: turn[0])[:count]
     return tuple(sorted((samples[i] for _, i in drawn), key=lambda sample: sample.id))

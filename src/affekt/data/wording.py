@@ -1,4 +1,4 @@
-"""What is said of recordings, in the words of pictures: every sentence of an audit stands once."""
+"""Sentences about recordings, reworded for pictures: each sentence of an audit is written only once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WORDS: dict[str, dict[str, str]] = {
 
 
 def in_words_of(modality: str, text: str) -> str:
-    """A sentence about recordings and speakers as one about what another modality has.
+    """Reword a sentence about recordings and speakers for another modality.
 
     Examples
     --------
@@ -43,7 +43,7 @@ def in_words_of(modality: str, text: str) -> str:
 
 
 def finding_in_words_of(modality: str, finding: Finding) -> Finding:
-    """A finding in the words of a modality; its examples are names, and stay."""
+    """Reword a finding for a modality; its examples are names and stay as they are."""
     return replace(
         finding,
         name=in_words_of(modality, finding.name),

@@ -1,4 +1,4 @@
-"""Boxes to crops: what the network for faces is given, and how it lay in the picture."""
+"""Boxes to crops: the input of the face network."""
 
 from __future__ import annotations
 

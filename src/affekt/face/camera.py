@@ -1,4 +1,4 @@
-"""A camera that runs: its newest frame whenever one is asked for, through unplugging and back."""
+"""A live camera: its newest frame on request, even after it was unplugged and came back."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class CameraOptions:
     seconds : float or None
         Stop after so long; None: never.
     patience : float
-        How long to wait for a camera that is silent or gone, before it counts as gone for good; with infinity it is
-        waited for at the beginning, too.
+        How long to wait for a camera that is silent or gone before giving up; with infinity, also wait for it at
+        the start.
     pause : float
-        Between two tries to reach it again.
+        Between two attempts to reconnect.
 
     Raises
     ------
@@ -63,9 +63,9 @@ class CameraOptions:
 
 
 class Camera:
-    """A webcam or a camera in the network.
+    """A webcam or a network camera.
 
-    A thread reads it, and only the newest frame waits: who is slow gets fewer
+    A thread reads it and keeps only the newest frame: a slow consumer gets fewer
     frames, never old ones. Times are seconds since the first frame by the
     clock of this machine, so a camera that was gone leaves a gap.
 
@@ -76,7 +76,7 @@ class Camera:
         address is not shown in messages.
     options : CameraOptions, optional
     warn : callable, optional
-        Takes a sentence when it went away, and when it is back; from another thread.
+        Called with a sentence, from another thread, when the camera disconnects and when it is back.
 
     Raises
     ------
@@ -117,7 +117,7 @@ class Camera:
         return (frame for frame in self.turns() if frame is not None)
 
     def turns(self, idle: float = 0.5) -> Iterator[Frame | None]:
-        """The same, and None after every ``idle`` seconds without a frame, so that a caller can look at the clock.
+        """As :meth:`frames`, plus None after every ``idle`` seconds without a frame, so callers can check the time.
 
         Raises
         ------

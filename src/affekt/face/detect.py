@@ -30,27 +30,27 @@ from affekt.models.zoo import MODELS, load_model
 
 Floats = NDArray[np.float32]
 
-#: Cells of our network are so many pixels wide.
+#: Width in pixels of the cells of our network.
 STRIDES = (8, 16, 32)
 #: Sides of the picture are padded to a multiple of this.
 MULTIPLE = 32
 #: Pixels of the smallest face that the network was taught to find.
 FINEST = 16.0
-#: A box is exp(t) times so many cells wide; points lie up to so many cells away.
+#: A box is exp(t) times this many cells wide; points lie up to this many cells away.
 REACH = 4.0
 #: From YuNet's box to ours: width, height, and how far down the centre moves, in YuNet's heights.
 YUNET_WIDTH, YUNET_HEIGHT, YUNET_DOWN = 1.11, 0.85, 0.06
 #: A picture is enlarged by no more than this to find smaller faces.
 ENLARGED = 4.0
-#: Least score of a face where neither the options nor the model's card say.
+#: Least score of a face where neither the options nor the model's card gives one.
 USUAL = 0.6
-#: Grey of the padding: what the network is least moved by.
+#: Grey of the padding: the value that affects the network least.
 PADDING = 128
 
 
 @dataclass(frozen=True)
 class Faces:
-    """The faces of one picture, the surest first.
+    """The faces of one picture, highest score first.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class Faces:
         return Faces(self.boxes[rows], self.points[rows], self.scores[rows], self.classes[rows])
 
     def moved(self, scale: float, left: float, top: float) -> Faces:
-        """All coordinates less (left, top), then divided by ``scale``."""
+        """Subtract (left, top) from all coordinates, then divide by ``scale``."""
         corner, unit = np.array([left, top], np.float32), np.float32(scale)
         boxes = np.concatenate([self.boxes[:, :2] - corner, self.boxes[:, 2:]], axis=1) / unit
         points = (self.points - corner) / unit
@@ -87,21 +87,21 @@ class Faces:
 
 @dataclass(frozen=True, kw_only=True)
 class DetectOptions:
-    """How faces are looked for.
+    """How faces are detected.
 
     Parameters
     ----------
     threshold : float, optional
         Least score of a face, above 0 and below 1; else the one on the model's card, or 0.6.
     overlap : float
-        Of two faces that share more than this (intersection over union), the surer is kept.
+        Of two faces that overlap more than this (intersection over union), the one with the higher score is kept.
     longest : int
-        A picture with a longer side than this many pixels is shrunk to it: what keeps large pictures fast.
+        A picture with a side longer than this many pixels is shrunk to it, which keeps large pictures fast.
     smallest : float, optional
-        Side in pixels of the picture of the smallest face that has to be found. It is then shrunk or enlarged (up to
-        four times) so that such a face is 16 pixels, whatever ``longest`` says.
+        Side, in pixels of the picture, of the smallest face that has to be found. The picture is then shrunk or
+        enlarged (up to four times) so that such a face is 16 pixels, whatever ``longest`` says.
     most : int
-        No more faces than this, the surest.
+        At most this many faces, those with the highest scores.
     """
 
     threshold: float | None = None
@@ -128,9 +128,9 @@ class Detector:
     Parameters
     ----------
     model : name, path or Model
-        ``detector``, which ships; ``yunet``, once ``affekt models download yunet`` was called; ``haar``, which needs
+        ``detector``, which ships; ``yunet``, after ``affekt models download yunet``; ``haar``, which needs
         ``affekt[face]``; an ``.onnx`` file of affekt's; YuNet as OpenCV's model zoo has it; or an export with one
-        output (1, 4 + k, n), or (1, 4 + 1 + 15, n) with five points, as YOLOv8 writes it. Which it is, is seen from
+        output (1, 4 + k, n), or (1, 4 + 1 + 15, n) with five points, as YOLOv8 writes it. The kind is recognised from
         its outputs.
     options : DetectOptions
     threads : int
@@ -174,7 +174,7 @@ class Detector:
         Parameters
         ----------
         image : uint8 array, shape (h, w, 3)
-            RGB. Our own network looks at its lightness only.
+            RGB. Our own network uses only its lightness.
 
         Returns
         -------
@@ -183,7 +183,7 @@ class Detector:
         Raises
         ------
         InputError
-            If it is no such array.
+            If it is not such an array.
         """
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise InputError(
@@ -198,7 +198,7 @@ class Detector:
         return kept.moved(scale, 0, 0)
 
     def _scaled(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
-        """The picture as large as the network is to see it, and by how much it was scaled."""
+        """The picture at the size that the network takes, and the scale factor."""
         height, width = image.shape[:2]
         fixed = self._finder.size
         if fixed:
@@ -225,7 +225,7 @@ class Finder(Protocol):
     largest: float
 
     def find(self, seen: NDArray[np.uint8], threshold: float) -> Faces:
-        """Faces of at least a score, doubles among them, in pixels of what was seen."""
+        """Faces with at least this score, duplicates included, in pixels of ``seen``."""
         ...
 
 
@@ -334,7 +334,7 @@ def overlaps(box: Floats, boxes: Floats) -> Floats:
 
 
 def suppress(boxes: Floats, scores: Floats, overlap: float) -> NDArray[np.intp]:
-    """Rows to keep, the surest first: none shares more than ``overlap`` with a surer one that is kept."""
+    """Rows to keep, highest score first: none overlaps a kept row with a higher score by more than ``overlap``."""
     waiting, kept = np.argsort(-scores, kind="stable"), []
     while len(waiting):
         kept.append(waiting[0])
@@ -399,7 +399,7 @@ def decode_yolo_points(outputs: Sequence[Floats], threshold: float) -> Faces:
     return Faces(found.boxes, points, found.scores, found.classes)
 
 
-#: Kind of detector to what makes faces of its outputs, in pixels of what it saw.
+#: Kind of detector to the function that decodes its outputs to faces, in pixels of its input.
 DECODERS: dict[str, Callable[[Sequence[Floats], float], Faces]] = {
     "affekt": decode_affekt,
     "yunet": decode_yunet,

@@ -1,7 +1,7 @@
 """The network that finds faces. Picture in, three maps of cells out; lightness and normalisation are in the graph.
 
 Input: ``picture``, float32, shape (b, c, h, w), values 0 to 255, h and w multiples of 32; c is 3 (RGB) or 1. Only the
-mean over the channels is looked at: all pictures it was taught on are grey.
+mean over the channels is used: it was trained on grey pictures only.
 
 Outputs: ``stride8`` (b, 15, h / 8, w / 8), ``stride16`` and ``stride32`` alike: for each cell the logit of a face, four
 numbers of its box, ten of its five points, as :func:`affekt.face.detect.decode_affekt` reads them. Small faces are
@@ -68,7 +68,7 @@ class Residual(nn.Module):
 
 
 class Head(nn.Module):
-    """What one map says of each of its cells."""
+    """The outputs for each cell of one map."""
 
     def __init__(self, channels: int, scores: int, values: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""OpenCV's Haar cascade (Viola and Jones, 2001; frontal, alt2) as a detector, for those who compare with it."""
+"""OpenCV's Haar cascade (Viola and Jones, 2001; frontal, alt2) as a detector, for comparison."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STEP = 1.1
 LEAST = 24
 #: From its boxes to ours: side, and how far down the centre moves, in sides. Medians over faces that YuNet finds, too.
 SIDE, DOWN = 0.91, 0.09
-#: So many windows that agree are as good as a score of one half.
+#: This many windows that agree give a score of one half.
 HALF = 3.0
 
 

@@ -1,4 +1,4 @@
-"""Whose face it is, as far as a face says: an aligned face to a unit vector, near those of the same person.
+"""Face embeddings: an aligned face to a unit vector, close to those of the same person.
 
 Two engines: dlib's ResNet (extra ``attendance``), and any ONNX file whose card has the task ``identity``.
 """
@@ -41,11 +41,11 @@ class Embedder(Protocol):
     Attributes
     ----------
     name : str
-        Written beside every template: vectors of two embedders cannot be compared.
+        Stored with every template: vectors of different embedders cannot be compared.
     size : int
-        Numbers of a vector.
+        Length of a vector.
     usual : float
-        Cosine from which on two faces are taken for one person's where no threshold could be fitted.
+        Cosine from which on two faces count as the same person where no threshold could be fitted.
     least : float
         The lowest threshold that a gallery may get.
     """
@@ -60,9 +60,9 @@ class Embedder(Protocol):
         ...
 
     def signs(self, pixels: Picture, faces: Faces) -> NDArray[np.float64]:
-        """What a living face changes (n, 2): how far it is turned to a side, -1 to 1; how far its eyes are open.
+        """Signs of life (n, 2): how far the face is turned to a side, -1 to 1; how far its eyes are open.
 
-        NaN where it cannot be told.
+        NaN where they cannot be measured.
         """
         ...
 
@@ -118,7 +118,7 @@ class DlibEmbedder:
     def signs(self, pixels: Picture, faces: Faces) -> NDArray[np.float64]:
         """Turn, from the nose between both ends of the jaw, and eye aspect ratio (Soukupova & Cech, 2016): (n, 2).
 
-        Eyes are some 0.3 high by their width when open, below 0.2 when shut.
+        The ratio of height to width is about 0.3 for open eyes, below 0.2 for shut ones.
         """
         with self._lock:
             shapes = self._shapes(np.ascontiguousarray(pixels), faces)
@@ -126,7 +126,7 @@ class DlibEmbedder:
         return np.array([(_jaw_turn(row), _eye_ratio(row)) for row in rows]).reshape(-1, 2)
 
     def _shapes(self, pixels: Picture, faces: Faces) -> list[Any]:
-        """dlib's 68 points of each face; it takes pictures without gaps between their rows only."""
+        """dlib's 68 points of each face; dlib takes only contiguous pictures."""
         rectangles = [
             self._dlib.rectangle(round(left), round(top), round(left + width), round(top + height))
             for left, top, width, height in faces.boxes.tolist()
@@ -159,7 +159,7 @@ class IdentityInput:
     size : int
         Side of the square face, in pixels.
     points : tuple
-        Where right eye, left eye, nose, right and left corner of the mouth lie in it: five pairs, in pixels.
+        Positions of right eye, left eye, nose, right and left corner of the mouth in it: five pairs, in pixels.
     channels : str
         ``rgb``, ``bgr`` or ``grey``.
     mean, scale : float
@@ -233,7 +233,7 @@ class OnnxEmbedder:
 
 
 def aligned(pixels: Picture, points: Floats, wanted: IdentityInput) -> Floats:
-    """A face turned, scaled and moved so that its five points (5, 2) lie where the network was taught: (c, s, s)."""
+    """A face turned, scaled and moved so that its five points (5, 2) lie where the network expects them: (c, s, s)."""
     from PIL import Image
 
     turn, shift = similarity(np.asarray(wanted.points, np.float64), points.astype(np.float64))

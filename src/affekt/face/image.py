@@ -1,8 +1,8 @@
 """Pictures in: bytes, a path or an array to RGB, upright, in bounded memory.
 
-Whatever a file says of itself (orientation, CMYK, 16 bits, transparency, a
-palette, several frames) has been taken care of here, so that everything
-behind it sees one thing: uint8 (h, w, 3), red first.
+Every property of a file (orientation, CMYK, 16 bits, transparency, a
+palette, several frames) is handled here, so that all later code sees only
+one format: uint8 (h, w, 3), red first.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from affekt.errors import ImageError, ImageWarning, InputError
 
-#: What a folder run takes for a picture.
+#: File extensions that a folder run treats as pictures.
 PICTURES = frozenset(["avif", "bmp", "gif", "heic", "heif", "jfif", "jpe", "jpeg", "jpg", "png", "tif", "tiff", "webp"])
 #: Formats that Pillow may open: others of its formats start programs (eps) or are no photos.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
@@ -30,7 +30,7 @@ MOST_PIXELS = 120_000_000
 LARGE = 16_000_000
 #: Scans of a jpeg, its previews included; a progressive one has about ten. Each takes time, however few its bytes.
 MOST_PASSES = 64
-#: Share of pixels that have to look like skin lit by a lamp the wrong way round before a picture seems to be BGR.
+#: Share of pixels that have to look like skin with red and blue swapped before a picture counts as BGR.
 _SWAPPED = 0.15
 
 Picture = NDArray[np.uint8]
@@ -44,7 +44,7 @@ def read_picture(source: Source) -> Picture:
     ----------
     source : path, bytes, binary file or array
         An array is (h, w, 3) or (h, w, 4) RGB, or (h, w) grey: uint8, uint16, or floats in [0, 1].
-        Of an animation the first frame is read.
+        Only the first frame of an animation is read.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def read_picture(source: Source) -> Picture:
     ImageError
         If there is no such file, no picture in it, or more than 120 million pixels.
     InputError
-        If an array is no picture.
+        If an array is not a picture.
 
     Warns
     -----
@@ -90,13 +90,13 @@ def is_picture(head: bytes) -> bool:
 
 
 def read_frame(data: bytes, *, most_pixels: int) -> Picture:
-    """One frame of a camera, a jpeg of a stranger, in bounded time and memory.
+    """Decode one camera frame, an untrusted jpeg, in bounded time and memory.
 
     Parameters
     ----------
     data : bytes
     most_pixels : int
-        Width times height; a larger one is not decoded.
+        Width times height; a larger frame is not decoded.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def read_frame(data: bytes, *, most_pixels: int) -> Picture:
     Raises
     ------
     ImageError
-        If it is no jpeg, damaged, too large, or made of more passes over the picture than a camera makes.
+        If it is not a jpeg, is damaged or too large, or has more scans than a camera produces.
 
     Examples
     --------
@@ -288,7 +288,7 @@ def _scaled(values: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def name_of(source: Any) -> str:
-    """What to call a source in a message or a record."""
+    """The name of a source in a message or a record."""
     if isinstance(source, (str, os.PathLike)):
         return os.fspath(source)
     if isinstance(source, (bytes, bytearray, memoryview)):

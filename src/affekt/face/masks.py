@@ -17,12 +17,12 @@ BLUR = 1 / 6
 
 @dataclass(frozen=True)
 class MaskOptions:
-    """How a face is cut, and what takes the place of what is masked.
+    """How a face is divided into cells, and what replaces a masked cell.
 
     Parameters
     ----------
     cells : int
-        Of a side of the grid.
+        Cells on each side of the grid.
     fill : str
         ``mean`` or ``blur``.
 
@@ -91,7 +91,7 @@ class Masker:
 
 
 def blurred(face: NDArray[np.float32], deviation: float) -> NDArray[np.float32]:
-    """A face (h, w) behind a Gaussian of so many pixels; beyond its edges it goes on as they are.
+    """A face (h, w) blurred by a Gaussian with this standard deviation in pixels; its edge pixels are repeated.
 
     Examples
     --------

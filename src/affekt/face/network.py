@@ -26,7 +26,7 @@ from affekt.face.shape import LABELS, VOTES, FaceShape
 
 
 class ChannelAttention(nn.Module):
-    """Weighs every channel by what all of the face says (squeeze and excitation, Hu et al., 2018)."""
+    """Weighs every channel by a summary of the whole face (squeeze and excitation, Hu et al., 2018)."""
 
     def __init__(self, channels: int, squeeze: int) -> None:
         super().__init__()
@@ -39,14 +39,14 @@ class ChannelAttention(nn.Module):
 
 
 class Residual(nn.Module):
-    """Two 3x3 convolutions beside a shortcut (He et al., 2016), left out now and then while training."""
+    """Two 3x3 convolutions beside a shortcut (He et al., 2016), randomly skipped during training."""
 
     def __init__(self, before: int, channels: int, shape: FaceShape, leave_out: float) -> None:
         super().__init__()
         self.leave_out = leave_out
         self.first = nn.Sequential(nn.Conv2d(before, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
         last = nn.BatchNorm2d(channels)
-        # A block begins as its shortcut alone.
+        # A block starts as the shortcut only.
         nn.init.zeros_(last.weight)
         self.second = nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1, bias=False), last)
         self.attention = ChannelAttention(channels, shape.squeeze) if shape.squeeze else nn.Identity()
@@ -67,8 +67,8 @@ class Residual(nn.Module):
 class FaceNetwork(nn.Module):
     """Residual convolutions over 24, 12, 6 and 3 pixels a side, averaged, and two linear heads.
 
-    The pixels of 2 x 2 become four channels first, so that the widest maps
-    are a quarter as large and nothing is thrown away.
+    Blocks of 2 x 2 pixels become four channels first, so that the largest maps
+    are a quarter as large and no information is lost.
     """
 
     def __init__(self, shape: FaceShape | None = None) -> None:
@@ -119,10 +119,10 @@ class FaceEnsemble(nn.Module):
     ----------
     networks : sequence of FaceNetwork
     adjustment : tensor, shape (7,), optional
-        Added to the logits: what makes rare labels less rare (Menon et al., Long-tail learning via logit
+        Added to the logits to make rare labels more likely (Menon et al., Long-tail learning via logit
         adjustment, 2021).
     mirror : bool
-        Whether the mirror image is looked at, too.
+        Whether the mirror image is used, too.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class FaceEnsemble(nn.Module):
         return self.evaluate(normalised(faces))
 
     def evaluate(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What :meth:`forward` gives, of faces that are normalised already (b, 1, 48, 48)."""
+        """As :meth:`forward`, for faces that are already normalised (b, 1, 48, 48)."""
         count = x.shape[0]  # len() would be frozen in the exported graph
         both = torch.cat([x, x.flip(3)]) if self.mirror else x
         maps: list[Tensor] = []

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from affekt.timeline.quality import Measure, Rating
 
-#: What is said where nothing is wrong with the picture.
+#: The reason given where nothing is wrong with the picture.
 AMBIGUOUS = "the face itself is ambiguous"
 #: What is measured, in the order of the columns of :func:`face_measures`.
 MEASURES: dict[str, Measure] = {
@@ -61,7 +61,7 @@ def _pose(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.
     right, left, nose = points[:, 0], points[:, 1], points[:, 2]
     across = left - right
     distance = np.maximum(np.linalg.norm(across, axis=1), 1e-6)
-    # Of a face to the camera the nose is half-way between the eyes; of a profile at one of them or beyond.
+    # In a frontal face the nose is half-way between the eyes; in a profile it is at one of them or beyond.
     along = np.sum((nose - right) * across, axis=1) / distance**2
     turn = np.clip(2 * np.abs(along - 0.5), 0, 1)
     tilt = np.abs(np.degrees(np.arctan2(across[:, 1], across[:, 0])))

@@ -1,7 +1,7 @@
-"""Frames in, sightings out: which face is where, and now and then whose it may be.
+"""Frames in, sightings out: which face is where, and sometimes whose it may be.
 
-Faces are found and followed in every frame. The vector that tells people apart costs twenty times as much as that, so
-it is made only of faces that somebody asks for, and a few of them per frame.
+Faces are detected and tracked in every frame. The vector that tells people apart costs twenty times as much, so
+it is computed only for requested faces, and for a few of them per frame.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ LOOK: dict[str, tuple[str, float, float]] = {
     "light": ("too dark or too bright", 0.02, np.inf),
     "visible": ("partly hidden, or hardly a face", 0.6, 1),
 }
-#: Detections that are less sure are hardly faces: lamps, hands, patterns.
+#: Detections with a lower score are rarely faces: lamps, hands, patterns.
 SURE = 0.6
 Gate = Mapping[str, tuple[str, float, float]]
 
@@ -61,17 +61,17 @@ class Sighting:
     Parameters
     ----------
     track : str
-        The same for one face as long as it is followed.
+        The same for one face as long as it is tracked.
     box : tuple of float
         Left, top, width, height in pixels.
     vector : float32 array, shape (d,), or None
-        Unit vector; None where nobody asked for it or the face is not good enough.
+        Unit vector; None if it was not requested or the face is not good enough.
     problems : tuple of str
         Why it is not good enough.
     turn : float
         How far the face is turned to the person's left, -1 to 1; 0 looks into the camera.
     openness : float
-        Of the eyes. Both are NaN where they were not measured.
+        How far the eyes are open. ``turn`` and ``openness`` are NaN where they were not measured.
     expression : Expression or None
     """
 
@@ -91,7 +91,7 @@ class Watch:
     Parameters
     ----------
     wanted : callable
-        Track and time to how urgently its vector is wanted; 0: not now.
+        Takes a track and a time; returns how urgently its vector is needed; 0: not now.
     most : int
         Vectors made per frame, at most: the most urgent ones.
     signs : bool
@@ -190,19 +190,19 @@ def gate_problems(measures: Mapping[str, float], gate: Gate) -> tuple[str, ...]:
 
 
 def one_face(pixels: NDArray[np.uint8], detector: Detector) -> Faces:
-    """The only face of a picture that somebody is enrolled with.
+    """The only face in a picture used to enrol somebody.
 
     Raises
     ------
     InputError
-        If there is none, there are several, or it is not good enough; says why.
+        If there is none, there are several, or it is not good enough; the message says why.
     """
     faces = detector.detect(pixels)
     faces = faces.take(faces.scores >= min(SURE, faces.scores.max(initial=0.0)))
     if not len(faces):
         raise InputError("no face is found; use a picture of the face from the front, in good light.")
     heights = faces.boxes[:, 3]
-    # Whoever stands far behind is not meant, but is not kept either.
+    # People far in the background are not meant, and are not kept either.
     large = np.flatnonzero(heights > 0.4 * heights.max())
     if len(large) > 1:
         raise InputError(f"{len(large)} faces are in it, and whose it is must be certain; cut the picture to one face.")

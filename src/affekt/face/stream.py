@@ -100,7 +100,7 @@ class FaceOptions:
     Parameters
     ----------
     rate : float
-        Frames of a video looked at per second, at most; 0: all.
+        Most frames of a video analysed per second; 0: all.
     smoothing : float
         Seconds over which the scores of a face are averaged (exponentially, looking back); 0: not at all.
     shortest : float
@@ -110,7 +110,7 @@ class FaceOptions:
     hop : float
         Seconds between two points of the timeline.
     detector : name or path, optional
-        What finds the faces, as :class:`affekt.face.detect.Detector` takes it; else the one that ships.
+        The face detector, as :class:`affekt.face.detect.Detector` takes it; by default the one that ships.
 
     Raises
     ------
@@ -177,9 +177,9 @@ def open_faces(
     Raises
     ------
     InputError
-        If such a detector and another one are asked for.
+        If both such a detector and another one are asked for.
     ModelError
-        If the model is not one of emotions in faces.
+        If the model is not for emotions in faces.
     """
     card = model.card
     if card.task == "detection" and set(card.labels) <= set(VOICE):
@@ -193,12 +193,12 @@ def open_faces(
 
 
 def frames_of(source: Any, *, warn: Any = lambda sentence: None, rate: float = 30.0) -> Iterator[Frame]:
-    """The frames of a picture, a video or a camera, or of the stretch of it that a sample is.
+    """The frames of a picture, a video or a camera, or of the segment that a sample covers.
 
     Parameters
     ----------
     source : path, bytes, binary file, Shared, array (h, w, 3), Camera or Sample
-        Pictures and videos are told apart by what they hold, not by their names.
+        Pictures and videos are told apart by their content, not by their names.
     warn : callable
         Takes a sentence when the source is odd but readable.
     rate : float
@@ -261,7 +261,7 @@ class CloseUp(NamedTuple):
     prediction : Prediction
         The face as it is now, with its box.
     area : (float, float, float, float)
-        Where the crop lies, in shares of that box from its left top: left, top, width, height. It reaches beyond it.
+        The crop as shares of that box, from its top left: left, top, width, height. It extends beyond the box.
     """
 
     crop: NDArray[np.float32]
@@ -277,7 +277,7 @@ class FaceStream:
     current : list of Prediction
         Of the newest frame, one for each face, largest first, with its box; not smoothed into segments.
     largest : CloseUp or None
-        Of the largest face in the newest frame; None without one, and of a detector whose classes are expressions.
+        The largest face in the newest frame; None without a face, or if the detector's classes are expressions.
     """
 
     def __init__(self, setup: FaceSetup, *, listener: Listener | None = None) -> None:
@@ -299,7 +299,7 @@ class FaceStream:
         return self._times[-1] + (self._times[-1] - self._times[0]) / max(1, len(self._times) - 1)
 
     def look(self, frame: Frame) -> Faces:
-        """Where the faces of a frame are; another thread may look at the next one while this one is fed.
+        """Find the faces of a frame; another thread may do this for the next frame while this one is fed.
 
         Raises
         ------
@@ -316,7 +316,7 @@ class FaceStream:
         frame : Frame
             Later than the one before.
         faces : Faces, optional
-            What :meth:`look` gave of it, if it was called before.
+            What :meth:`look` returned for it, if that was called before.
 
         Returns
         -------
@@ -359,7 +359,7 @@ class FaceStream:
         return sorted(done, key=lambda p: p.start)
 
     def flush(self) -> list[Prediction]:
-        """Say that the video is over; of a single picture the faces in it, else the segments that were still open."""
+        """End the stream: returns the faces of a single picture, else the segments that were still open."""
         if self._over:
             return []
         self._over = True
@@ -433,7 +433,7 @@ class _Person:
         return replace(found, start=time, end=time, who=self._name, box=self._box)
 
     def leave(self, end: float | None = None) -> list[Prediction]:
-        """The face is gone; the segments that were still open, to where it was seen last."""
+        """The face is gone: returns the segments still open, ended where it was last seen."""
         region, self._region = self._region, None
         if region is None:
             return []
@@ -446,7 +446,7 @@ class _Person:
         return done + self._named(region.finish(round(last * RATE)))
 
     def _fill(self, time: float) -> list[Prediction]:
-        """Hops up to a time have the answer before it: a face does not change while nobody looks."""
+        """Fill the hops up to a time with the previous answer: without frames, a face counts as unchanged."""
         assert self._region is not None
         due = (round(time * RATE) - self._region.start) // self._hop - self._region.count
         if due <= 0:
@@ -454,7 +454,7 @@ class _Person:
         return self._named(self._region.add(np.repeat(self._row[None], due, axis=0), round(time * RATE)))
 
     def _named(self, segments: list[Prediction]) -> list[Prediction]:
-        """Segments with whose they are, and where the face mostly was meanwhile."""
+        """Segments with the name of the face, and where it mostly was meanwhile."""
         named = []
         for segment in segments:
             inside = [box for time, box in self._boxes if segment.start <= time < segment.end] or [self._box]

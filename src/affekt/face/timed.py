@@ -1,4 +1,4 @@
-"""Folders of pictures that say themselves when they were taken."""
+"""Folders of pictures that record when they were taken."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _EXIF, _TAKEN, _ZONE = 0x8769, 0x9003, 0x9011
 
 
 def timed_pictures(folder: Path, zone: tzinfo) -> list[tuple[datetime, Path]]:
-    """The pictures of a folder with when they were taken, in order.
+    """The pictures of a folder with the times they were taken, in order.
 
-    A time is that of the camera (EXIF), or of the file's name, such as ``2026-11-28_09-31-05.jpg``; both are on the
-    wall in ``zone`` unless EXIF says the offset. The time of the file itself is not believed: copying changes it.
+    A time is that of the camera (EXIF), or of the file's name, such as ``2026-11-28_09-31-05.jpg``; both are local
+    time in ``zone`` unless EXIF gives the offset. The file's modification time is ignored: copying changes it.
 
     Raises
     ------

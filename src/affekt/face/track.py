@@ -32,7 +32,7 @@ class Track:
     speed: NDArray[np.float32] = field(default_factory=lambda: np.zeros(2, np.float32))
 
     def expected(self, time: float) -> NDArray[np.float32]:
-        """Where it should be now, if it went on as it did; not further than its own height."""
+        """Where it should be now if it kept moving at the same speed; at most its own height away."""
         shift = np.clip(self.speed * (time - self.time), -self.box[3], self.box[3])
         return self.box + np.array([*shift, 0, 0], np.float32)
 
@@ -45,10 +45,10 @@ class Track:
 
 
 class Tracker:
-    """Gives every detection its track: that which it overlaps most, or was nearest to, else a new one.
+    """Assigns every detection to a track: the one it overlaps most, or is nearest to, else a new one.
 
-    A face that was lost is found again under its name within ``forget``
-    seconds, if it comes back near where it was, about as large.
+    A lost face keeps its name if it comes back within ``forget`` seconds, near
+    where it was and about as large.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class Tracker:
         self.tracks: list[Track] = []
 
     def update(self, boxes: Boxes, time: float) -> list[Track]:
-        """The track of each detection (n, 4) of the frame at a time."""
+        """The track of each detection (n, 4) in the frame at this time."""
         self.tracks = [track for track in self.tracks if time - track.time <= self._forget]
         found: list[Track | None] = [None] * len(boxes)
         if len(boxes) and self.tracks:

@@ -52,7 +52,7 @@ class Video:
     Parameters
     ----------
     source : path, bytes, binary file or Shared
-        Nothing is opened by address.
+        Addresses (URLs) are not opened.
     stack : ExitStack
         Closes the decoder.
 
@@ -106,9 +106,9 @@ class Video:
         self._packets = source.packets if isinstance(source, Shared) else Packets(self._container, [track])
 
     def frames(self, *, rate: float = 0.0) -> Iterator[Frame]:
-        """Frames in order of time; with ``rate`` no more than so many per second, the others are not converted.
+        """Frames in order of time; with ``rate``, at most this many per second: the others are not converted.
 
-        A packet that cannot be decoded is counted in ``lost`` and passed over. Two frames never have the same time.
+        A packet that cannot be decoded is counted in ``lost`` and skipped. Two frames never have the same time.
         """
         last, due = -1.0, 0.0
         for frame in self._packets.frames(self._track, self._lose):
@@ -139,7 +139,7 @@ class Video:
 
 
 def check_frame_size(name: str, width: int, height: int) -> None:
-    """Raise ImageError where frames are too large to be worked on."""
+    """Raise ImageError if frames are too large to process."""
     if width * height > MOST_PIXELS:
         raise ImageError(f"{name}: frames of {width} x {height}; allowed: {MOST_PIXELS:,} pixels. Shrink it.")
 

@@ -2,7 +2,7 @@
 
 Input: ``images``, float32 (b, 3, h, w), 0 to 1, sides multiples of 32. Output: ``output0``, for each of n cells of
 three strides the centre, width and height of a box in pixels, then k scores from 0 to 1. The backbone is that of
-:mod:`affekt.face.detector_network`; only the mean over the channels is looked at.
+:mod:`affekt.face.detector_network`; only the mean over the channels is used.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Metrics of predictions with their intervals. Numbers only: knows neither audio nor torch."""
+"""Metrics of predictions with confidence intervals. Numbers only: depends on neither audio code nor torch."""

@@ -11,18 +11,18 @@ from affekt.types import Estimate, Report
 
 @dataclass(frozen=True)
 class CrossCorpus:
-    """UAR of models, each on some corpora.
+    """UAR of several models on several corpora.
 
     Parameters
     ----------
     trained, tested : tuple of str
-        What rows stand for, by default the corpus that a model learned from, and the corpora of the columns.
+        Names of the rows (by default the training corpus of each model) and of the columns (the test corpora).
     recalls : mapping of (trained, tested) to Estimate
         Pairs that were not tested are missing.
     stamps : tuple of str
         Of all the reports.
     chance : mapping of str to float
-        UAR of guessing, of each tested corpus.
+        Chance level of the UAR on each test corpus.
     finished : bool
         Whether rows stand for models that were taken as they are.
     """
@@ -36,12 +36,12 @@ class CrossCorpus:
 
     @property
     def row(self) -> str:
-        """What a row is: the corpus that a model learned from, or a model that is finished."""
+        """What a row is: the training corpus of a model, or a finished model."""
         return "model" if self.finished else "trained on"
 
     @property
     def caption(self) -> str:
-        """What the numbers are."""
+        """Caption of the table."""
         rows = "models (rows) on corpora" if self.finished else "training on one corpus (rows) and testing on another"
         return f"UAR of {rows} (columns), with 95 % intervals."
 
@@ -59,14 +59,14 @@ def cross_corpus(reports: Mapping[tuple[str, str], Report], *, finished: bool = 
     Parameters
     ----------
     reports : mapping of (trained, tested) to Report
-        Where the two are the same, on other speakers of that corpus.
+        If the two are the same, the model was tested on other speakers of that corpus.
     finished : bool
         Whether rows stand for models that were taken as they are.
 
     Returns
     -------
     CrossCorpus
-        In the order in which the corpora first come.
+        Corpora are in order of first appearance.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Calibration: logits of labelled clips, the temperature, and how well confidence and label sets hold."""
+"""Calibration: logits of labelled clips, the temperature, and the quality of confidence and label sets."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> 
     Parameters
     ----------
     logits : array, shape (n, k)
-        Of dev speakers, never of test speakers.
+        Logits on dev speakers, never on test speakers.
     labels : int array, shape (n,)
 
     Returns
     -------
     float
-        Between 0.05 and 20; above 1 the network was too sure of itself.
+        Between 0.05 and 20; above 1 the network was overconfident.
     """
     return best_temperature(lambda temperature: negative_log_likelihood(logits, labels, temperature))
 
 
 def best_temperature(loss: Callable[[float], float]) -> float:
-    """Where a loss with one minimum in log T is least; as close as 1e-9, between 0.05 and 20.
+    """The temperature between 0.05 and 20 that minimises a loss with one minimum in log T, to within 1e-9.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class RecordingLogits:
     Parameters
     ----------
     logits : array, shape (w, k)
-        Of the windows; w is 0 where there was no speech.
+        Logits of the windows; w is 0 if there was no speech.
     weights : array, shape (w,)
         Weight of each window in the summary; sums to 1.
     """
@@ -152,14 +152,14 @@ class LabelledLogits:
 
 @dataclass(frozen=True)
 class Calibration:
-    """A calibrated card, and what was seen when it was fitted.
+    """A calibrated card, and statistics of the calibration.
 
     Parameters
     ----------
     card : Card
         With the new temperature, threshold and label sets.
     threshold : Threshold
-        What was seen when it was chosen.
+        The threshold with its statistics on the calibration clips.
     loss : (float, float)
         Log loss of the clips at the old temperature and at the new one.
     """
@@ -171,14 +171,14 @@ class Calibration:
 
 @dataclass(frozen=True)
 class CalibrationScores:
-    """How well the confidence, the threshold and the label sets of a model hold on some clips.
+    """How well the confidence, the threshold and the label sets of a model work on some clips.
 
     Parameters
     ----------
     ece : Estimate
         Expected calibration error of the confidence.
     precision, coverage : Estimate
-        Share of right answers among those given, and share of clips with an answer, at the threshold.
+        Share of correct answers among those given, and share of clips with an answer, at the threshold.
     set_coverage : Estimate
         Share of clips with speech whose label set contains the true label.
     set_size : Estimate

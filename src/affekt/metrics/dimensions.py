@@ -1,4 +1,4 @@
-"""Metrics of numbers such as arousal and valence: CCC, RMSE, and the order of a speaker's clips."""
+"""Metrics of dimensions such as arousal and valence: CCC, RMSE, and the order of a speaker's clips."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Numbers = NDArray[np.float64]
 
 
 def concordance(truth: ArrayLike, predicted: ArrayLike) -> float:
-    """Concordance correlation coefficient (CCC): correlation that pays for a wrong scale and a wrong level, too.
+    """Concordance correlation coefficient (CCC): correlation that also penalises errors of scale and mean.
 
     Parameters
     ----------
@@ -62,20 +62,20 @@ def root_mean_square_error(truth: ArrayLike, predicted: ArrayLike) -> float:
 
 
 def ordered_pairs(truth: ArrayLike, predicted: ArrayLike, groups: Sequence[str | None]) -> tuple[Numbers, Numbers]:
-    """For each clip, those of its group whose true number is another: how many are in order, and how many there are.
+    """For each clip, its pairs with clips of its group that differ in truth: how many are in order, and how many exist.
 
-    A pair counts for both of its clips; a tie of the predicted counts for a half.
+    A pair counts for both of its clips; a tie in the predictions counts as half.
 
     Parameters
     ----------
     truth, predicted : arrays, shape (n,)
     groups : sequence of str, shape (n,)
-        Speakers: who speaks loud and high by habit is not compared with who does not.
+        Speakers: those who habitually speak loud and high are not compared with those who do not.
 
     Returns
     -------
     arrays, shape (n,)
-        Their sums divided are the share of pairs in the right order; 0.5 is chance.
+        The ratio of their sums is the share of pairs in the right order; 0.5 is chance.
 
     Examples
     --------
@@ -142,7 +142,7 @@ def dimension_metrics(
 
 
 def _moments(truth: ArrayLike, predicted: ArrayLike) -> Numbers:
-    """For each clip 1, x, y, x², y², xy: all that CCC and RMSE know."""
+    """For each clip 1, x, y, x², y², xy: all that CCC and RMSE depend on."""
     x, y = np.asarray(truth, np.float64), np.asarray(predicted, np.float64)
     if x.shape != y.shape or x.ndim != 1 or not len(x):
         raise InputError(f"{x.shape} true numbers and {y.shape} predicted; give as many of both, and at least one.")

@@ -11,7 +11,7 @@ from affekt.errors import InputError
 from affekt.metrics.labels import OF_TALLIES, Metric, tallies
 from affekt.types import Estimate
 
-#: With fewer speakers their spread cannot be estimated at all.
+#: With fewer speakers, the variance between speakers cannot be estimated at all.
 FEWEST_SPEAKERS = 3
 DRAWS = 1000
 # Numbers held in memory at a time.
@@ -30,18 +30,18 @@ def bootstrap(
     rng: np.random.Generator,
     draws: int = DRAWS,
 ) -> Estimate:
-    """A metric with its 95 % interval, by drawing speakers with replacement.
+    """A metric with its 95 % confidence interval, by resampling speakers with replacement.
 
-    Clips of one speaker resemble one another, so drawing clips would promise
-    too much (Efron & Tibshirani, An introduction to the bootstrap, 1993,
-    chapter 8). With fewer than three speakers clips are drawn all the same;
-    the interval then says nothing about other speakers. A draw may lack a
-    class: UAR and macro F1 of that draw are means over the classes it has.
+    Clips of one speaker resemble one another, so resampling clips would give
+    too narrow an interval (Efron & Tibshirani, An introduction to the bootstrap, 1993,
+    chapter 8). With fewer than three speakers, clips are resampled instead;
+    the interval then says nothing about other speakers. A resample may lack a
+    class: its UAR and macro F1 are means over the classes it has.
 
     Parameters
     ----------
     metric : callable
-        Truth and predicted to a number. Those of ``METRICS`` are fast.
+        Maps truth and predictions to a number. Those in ``METRICS`` are fast.
     truth, predicted : sequences, shape (n,)
     groups : sequence of str, shape (n,)
         Speaker of each clip.
@@ -77,7 +77,7 @@ def bootstrap(
 def resample(
     statistics: Sums, value: Callable[[Sums], Sums], groups: Groups, *, rng: np.random.Generator, draws: int = DRAWS
 ) -> tuple[Sums, Sums]:
-    """A metric that sees clips only through sums, on all clips and on draws of speakers.
+    """A metric that depends on clips only through sums, on all clips and on resamples of speakers.
 
     Parameters
     ----------
@@ -117,12 +117,12 @@ def summed(statistics: Sums, groups: Groups) -> Sums:
 
 
 def estimates(values: Sums, drawn: Sums, counts: Sequence[int], *, biased: bool = False) -> list[Estimate]:
-    """Values (1,) or (1, q) and what draws gave (draws,) or (draws, q), as Estimates with 95 % intervals.
+    """Turn values (1,) or (1, q) and their draws (draws,) or (draws, q) into Estimates with 95 % intervals.
 
-    A draw in which a value does not exist (NaN) is left out of its interval.
-    ``biased`` is for metrics that noise alone makes larger (ECE): a draw is
-    larger than the value as the value is larger than the truth, so the
-    interval is mirrored at the value (the basic bootstrap) and ends at 0.
+    Draws in which a value does not exist (NaN) are left out of its interval.
+    ``biased`` is for metrics that noise alone makes larger (ECE): a draw exceeds
+    the value as the value exceeds the truth, so the interval is mirrored
+    at the value (the basic bootstrap) and clipped at 0.
     """
     low, high = (np.atleast_1d(edge) for edge in np.nanpercentile(drawn, [2.5, 97.5], axis=0))
     flat = np.atleast_1d(values[0])

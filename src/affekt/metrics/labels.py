@@ -1,4 +1,4 @@
-"""Classification metrics by the field's names: UAR, WA, macro F1, per class, confusion."""
+"""Classification metrics under their usual names: UAR, WA, macro F1, per class, confusion."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Sums = NDArray[np.floating]
 def unweighted_recall(truth: Sequence[str], predicted: Sequence[str | None]) -> float:
     """Mean of the per-class recalls (UAR, balanced accuracy).
 
-    Each class counts the same however rare it is: always answering the most
+    Each class counts the same, however rare: always answering the most
     frequent of k classes scores 1/k.
 
     Parameters
@@ -23,7 +23,7 @@ def unweighted_recall(truth: Sequence[str], predicted: Sequence[str | None]) -> 
     truth : sequence of str, shape (n,)
         True labels. The classes averaged over are those that occur here.
     predicted : sequence of str or None, shape (n,)
-        Predicted labels, in the same order; None (no answer) is wrong.
+        Predicted labels, in the same order; None (no answer) counts as wrong.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def unweighted_recall(truth: Sequence[str], predicted: Sequence[str | None]) -> 
 
 
 def accuracy(truth: Sequence[str], predicted: Sequence[str | None]) -> float:
-    """Share of right answers (weighted accuracy, WA): frequent classes count more.
+    """Share of correct answers (weighted accuracy, WA): frequent classes count more.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def per_class(
 ) -> dict[str, dict[str, float]]:
     """Precision, recall, F1 and support of each class.
 
-    A class that is never answered has precision 0; one that never occurs has recall 0.
+    A class that is never predicted has precision 0; one that never occurs has recall 0.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def per_class(
 
 
 def confusion(truth: Sequence[str], predicted: Sequence[str | None], labels: Sequence[str] = ()) -> NDArray[np.int64]:
-    """Count of each predicted label for each true one.
+    """Confusion matrix: count of each predicted label for each true one.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def confusion(truth: Sequence[str], predicted: Sequence[str | None], labels: Seq
     Returns
     -------
     int64 array, shape (k, k + 1)
-        Rows are the truth. The last column counts answers outside ``labels``, and none at all.
+        Rows are the truth. The last column counts answers outside ``labels``, and missing answers.
 
     Raises
     ------
@@ -158,13 +158,13 @@ def encode(
 
 
 def tallies(truth: Sequence[str], predicted: Sequence[str | None], labels: Sequence[str] = ()) -> NDArray[np.float64]:
-    """What every metric here is a function of, once summed over clips: whether it is a hit, true, answered.
+    """Per-clip indicators from whose sums every metric here is computed: hit, true, predicted.
 
     Returns
     -------
     array, shape (n, k, 3)
-        Of clip and label 1 where the label is both answered and true, where
-        it is true, and where it is answered; else 0.
+        For each clip and label, 1 where the label is both predicted and true,
+        where it is true, and where it is predicted; else 0.
     """
     true, given, count = encode(truth, predicted, labels)
     table = np.zeros((len(true), count + 1, 3))
@@ -196,7 +196,7 @@ def f1_of(sums: Sums) -> NDArray[np.float64]:
 def class_scores_of(sums: Sums) -> NDArray[np.float64]:
     """Precision, recall and F1 of each class of summed tallies (..., k, 3): shape (..., k, 3).
 
-    All three are NaN for a class that does not occur; a class never answered has precision 0.
+    All three are NaN for a class that does not occur; a class that is never predicted has precision 0.
     """
     hits, support, found = (sums[..., i] for i in range(3))
     occurs = np.where(support > 0, 1.0, np.nan)
@@ -212,7 +212,7 @@ METRICS: dict[str, Metric] = {
     "macro F1": macro_f1,
 }
 
-#: The same metrics of summed tallies (..., k, 3), of many resamples at once.
+#: The same metrics from summed tallies (..., k, 3), for many resamples at once.
 OF_TALLIES: Mapping[Metric, Callable[[Sums], NDArray[np.float64]]] = {
     unweighted_recall: recall_of,
     accuracy: accuracy_of,

@@ -13,7 +13,7 @@ from affekt.metrics.labels import recall_of, tallies
 from affekt.metrics.slices import speaker_of
 from affekt.types import Estimate, Sample
 
-#: The mean over corpora, beside them.
+#: Name of the mean over corpora, listed beside them.
 MEAN = "mean of the corpora"
 
 Level = float | str
@@ -23,20 +23,20 @@ Answer = tuple[str | None, float]
 
 @dataclass(frozen=True)
 class Point:
-    """Scores of a model on clips under one condition, beside the same clips clean.
+    """Scores of a model on clips under one condition, compared with the same clips clean.
 
     Parameters
     ----------
     recall : Estimate
         UAR; no answer counts as wrong.
     difference : Estimate
-        UAR minus that of the clean clips; the interval draws speakers with both of their answers.
+        UAR minus that of the clean clips; the interval resamples speakers, with both answers of each clip.
     changed : Estimate
-        Share of clips with another answer than when clean; none at all is another one, too.
+        Share of clips whose answer differs from the clean one; a missing answer counts as different.
     silent : Estimate
         Share of clips in which no speech was found.
     confidence : Estimate or None
-        Mean change of the confidence, over the clips answered both times; None without any.
+        Mean change of the confidence, over the clips answered both times; None if there are none.
     touched : int
         Clips whose signal the condition altered at all: a short clip has nothing to cut off.
     """
@@ -75,12 +75,12 @@ class Stress:
     ----------
     model : str
     protocol : str
-        Who was tested, on how many clips, choosing among which labels.
+        The speakers tested, the number of clips and the labels to choose from.
     clean : mapping of str to Point
         Corpus to the scores on the clean clips; :data:`MEAN` first.
     curves : tuple of Curve
     chance : mapping of str to float
-        UAR of guessing, for the same names.
+        Chance level of the UAR, for the same names.
     warnings, stamps : tuple of str
     """
 
@@ -112,11 +112,11 @@ def compared(
     rng: np.random.Generator,
     touched: Sequence[int] = (),
 ) -> dict[str, Point]:
-    """Compare answers to changed clips with those to the clean ones, corpus by corpus and in the mean.
+    """Compare answers to altered clips with those to the clean ones, per corpus and on average.
 
-    The mean gives every corpus the same weight, and its interval draws the
-    speakers of each corpus apart. Where a corpus has fewer than three
-    speakers its clips are drawn instead.
+    The mean gives every corpus the same weight, and its interval resamples the
+    speakers of each corpus separately. If a corpus has fewer than three
+    speakers, its clips are resampled instead.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def _part(
 
 
 def _measures(sums: Sums) -> Sums:
-    """UAR, its difference to clean, shares changed and silent, change of confidence: (b, 5)."""
+    """UAR, its difference from clean, shares changed and silent, change of confidence: (b, 5)."""
     width = (sums.shape[1] - 5) // 2
     before, after = (
         recall_of(side.reshape(len(sums), -1, 3)) for side in (sums[:, :width], sums[:, width : 2 * width])
@@ -202,7 +202,7 @@ def _estimates(parts: Sequence[_CorpusDraws], count: int) -> list[Estimate]:
 
 
 def chances(samples: Sequence[Sample]) -> dict[str, float]:
-    """UAR of guessing, 1 / number of labels that occur, of each corpus and of their mean.
+    """Chance level of the UAR, 1 / number of labels that occur, for each corpus and for their mean.
 
     Examples
     --------
@@ -222,5 +222,5 @@ def main_of(points: Mapping[str, Point]) -> Point:
 
 
 def main_of_chance(stress: Stress) -> float:
-    """UAR of guessing, in the mean of the corpora or of the only one."""
+    """Chance level of the UAR, for the mean of the corpora or the only one."""
     return next(iter(stress.chance.values()))

@@ -25,7 +25,7 @@ class Comparison:
     p_value : float
         How often swapping the two at random gives a difference at least as large.
     speakers : int
-        Known speakers; with g of them p cannot be smaller than about 2 / 2 ** g.
+        Number of known speakers; with g of them, p cannot be smaller than about 2 / 2 ** g.
     """
 
     difference: Estimate
@@ -46,11 +46,11 @@ def chance_test(
     metric: Metric = unweighted_recall,
     draws: int = DRAWS,
 ) -> float:
-    """How often answers score at least as well when the true labels are shuffled: the p value against chance.
+    """The p value against chance: how often the answers score at least as well with shuffled true labels.
 
-    Labels are shuffled among the clips of one speaker only. A model that
-    recognises speakers but no emotion, where speakers differ in which emotions
-    they recorded, beats chance when labels are shuffled between speakers, but
+    Labels are shuffled only among the clips of one speaker. If speakers recorded
+    different emotions, a model that recognises speakers but no emotions
+    beats chance when labels are shuffled between speakers, but
     not within them (exchangeability within blocks: Good, Permutation,
     parametric and bootstrap tests of hypotheses, 2005).
 
@@ -89,7 +89,7 @@ def chance_test(
     whole = tallies(truth, predicted).sum(axis=0)
     reached, observed = 0, OF_TALLIES[metric](whole)
     for shuffled in _shuffles(true, members, (rng, draws)):
-        # Who answers what, and how often each label is true, stays: only the hits change.
+        # The answers, and how often each label is true, stay the same: only the hits change.
         right = shuffled == given[by_speaker]
         codes = (shuffled + k * np.arange(len(shuffled))[:, None])[right]
         hits = np.bincount(codes, minlength=len(shuffled) * k).reshape(len(shuffled), k)
@@ -111,10 +111,10 @@ def paired_test(
 ) -> Comparison:
     """Whether the second of two models is better than the first on the same clips.
 
-    The interval draws speakers, both models' answers together. For p the two
-    models' answers are swapped, speaker by speaker, at random: were they
-    equally good, that would change nothing. Both sides count (two-sided).
-    With fewer than three speakers clips stand in for them, as in
+    The interval resamples speakers, keeping both models' answers together. For p,
+    the two models' answers are swapped at random, speaker by speaker: if the models
+    were equally good, that would change nothing. The test is two-sided.
+    With fewer than three speakers, clips take their place, as in
     :func:`affekt.metrics.intervals.bootstrap`.
 
     Parameters
@@ -156,7 +156,7 @@ def paired_test(
     reached, left = 0, draws
     while left:
         rows = min(left, max(1, BLOCK // max(flat.shape)))
-        # Swapping a speaker moves what the two models differ by from one's sums to the other's.
+        # Swapping a speaker moves the difference between the two models from one's sums to the other's.
         moved = ((rng.random((rows, len(flat))) < 0.5) @ flat).reshape(rows, *apart.shape[1:])
         swapped = difference(np.stack([one.sum(axis=0) + moved, two.sum(axis=0) - moved], axis=1))
         reached += int((np.abs(swapped) >= np.abs(values[0]) - 1e-9).sum())

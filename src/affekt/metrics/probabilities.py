@@ -25,9 +25,9 @@ def log_loss(truth: Sequence[str], scores: Probabilities, labels: Sequence[str])
     ----------
     truth : sequence of str, shape (n,)
     scores : array, shape (n, k)
-        Probabilities. A row of NaN is no answer and counts as 1/k each.
+        Probabilities. A row of NaN means no answer and counts as 1/k for each label.
     labels : sequence of str, shape (k,)
-        Of the columns.
+        Labels of the columns.
 
     Returns
     -------
@@ -67,10 +67,10 @@ def calibration_error(truth: Sequence[str], scores: Probabilities, labels: Seque
     """Expected calibration error (ECE): how far confidence is from accuracy, on average over clips.
 
     Clips are put in 15 bins of equal width by the probability of their most
-    probable label; the last bin holds 1. Each bin counts by its clips (Guo et
-    al., On calibration of modern neural networks, 2017). Biased upwards where
-    bins hold few clips. Arguments as for :func:`log_loss`; no answer claims
-    nothing: confidence 0, and wrong.
+    probable label; the last bin includes 1. Bins are weighted by their number of
+    clips (Guo et al., On calibration of modern neural networks, 2017). ECE is biased
+    upwards if bins hold few clips. Arguments as for :func:`log_loss`; no answer counts
+    as wrong with confidence 0.
 
     Examples
     --------
@@ -83,8 +83,8 @@ def calibration_error(truth: Sequence[str], scores: Probabilities, labels: Seque
 def top2_accuracy(truth: Sequence[str], scores: Probabilities, labels: Sequence[str]) -> float:
     """Share of clips whose true label is among the two most probable.
 
-    Of equally probable labels the first column is taken first. Arguments as
-    for :func:`log_loss`; no answer is wrong.
+    Ties are broken in favour of the first column. Arguments as
+    for :func:`log_loss`; no answer counts as wrong.
 
     Examples
     --------
@@ -112,7 +112,7 @@ def reliability(
 def checked(
     truth: Sequence[str], scores: Probabilities, labels: Sequence[str]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Truth as column numbers (n,), and scores (n, k) found to be probabilities.
+    """Truth as column numbers (n,), and scores (n, k), checked to be probabilities.
 
     Raises
     ------
@@ -140,16 +140,16 @@ def checked(
 
 @dataclass(frozen=True)
 class ScoreMetric:
-    """A metric that sees clips only through sums, so that any resample of them is one product of matrices.
+    """A metric that depends on clips only through sums, so that resampling is one matrix product.
 
     Parameters
     ----------
     statistics : callable
-        Truth as column numbers (n,) and scores (n, k) to what is summed, (n, m).
+        Maps truth as column numbers (n,) and scores (n, k) to the summed statistics (n, m).
     value : callable
-        Sums (..., m) to the metric (...).
+        Maps sums (..., m) to the metric (...).
     biased : bool
-        Whether noise alone makes it larger, so that it falls as clips are added.
+        Whether noise alone makes the metric larger, so that it falls as clips are added.
     """
 
     statistics: Callable[[NDArray[np.int64], NDArray[np.float64]], NDArray[np.float64]]
@@ -188,7 +188,7 @@ def _among_two(truth: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray
 
 
 def _binned(truth: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of each clip (n, 15 * 3): in its bin 1, confidence and whether it is right; elsewhere 0."""
+    """For each clip (n, 15 * 3): 1, confidence and correctness in its bin; 0 in the others."""
     known = np.where(np.isnan(scores), 0.0, scores)
     confidence = known.max(axis=1)
     right = (known.argmax(axis=1) == truth) & (confidence > 0)

@@ -36,18 +36,18 @@ def report(
     Parameters
     ----------
     samples : sequence of Sample, shape (n,)
-        With labels and, for honest intervals, speakers.
+        With labels and, for valid intervals, speakers.
     predicted : sequence of str or None, shape (n,)
         None means no answer, and counts as wrong.
     rng : numpy Generator
         For the bootstrap and the test against chance.
     protocol : str
-        Who was tested, who was trained on.
+        Who was tested, and who was trained on.
     scores : array, shape (n, k), or sequence of mappings {label: p}, optional
         Probabilities, for log loss, Brier score, ECE and top-2 accuracy. A row
-        of NaN, or an empty mapping, is no answer.
+        of NaN, or an empty mapping, means no answer.
     labels : sequence of str
-        Of the columns, when ``scores`` is an array; by default the true labels, sorted.
+        Labels of the columns if ``scores`` is an array; by default the true labels, sorted.
     findings : sequence
         What an audit found (:class:`affekt.data.audit.Finding`); the severe ones stamp the report.
 

@@ -13,9 +13,9 @@ from affekt.errors import InputError
 from affekt.metrics.intervals import estimates, resample
 from affekt.types import Estimate
 
-#: A threshold is tested at every whole percent of coverage, from the most confident clips on.
+#: Thresholds are tested at every whole percent of coverage, starting with the most confident clips.
 STEPS = 100
-#: Probability with which a promise may fail.
+#: Probability with which a guarantee may fail.
 ERROR = 0.05
 #: Coverages that :func:`conformal_quantiles` is asked for: 0.50, 0.51, ... 0.99.
 COVERAGES = tuple(round(0.5 + i / 100, 2) for i in range(50))
@@ -23,7 +23,7 @@ COVERAGES = tuple(round(0.5 + i / 100, 2) for i in range(50))
 
 @dataclass(frozen=True)
 class RiskCoverage:
-    """Share of wrong answers among those given, over the share given.
+    """Risk (share of wrong answers among those given) against coverage (share of clips answered).
 
     Parameters
     ----------
@@ -42,22 +42,22 @@ class RiskCoverage:
 
 @dataclass(frozen=True)
 class Threshold:
-    """A confidence from which on answers are given, and what was seen when it was chosen.
+    """The confidence above which answers are given, and its statistics on the clips it was chosen on.
 
     Parameters
     ----------
     value : float
         0 to 1; 0 always answers.
     precision : float
-        Asked for: at least so many of the answers given are right.
+        Target: the minimum share of correct answers among those given.
     seen : Estimate
-        Precision of the answers given; the interval is over speakers, ``n`` counts answers.
+        Measured precision of the answers given; the interval is over speakers, ``n`` counts answers.
     bound : float
         Lower bound of the precision over clips (Clopper & Pearson), as if clips were independent.
     coverage : Estimate
         Share of the clips that got an answer.
     met : bool
-        Whether any threshold kept the promise; if not, ``value`` is 1.
+        Whether any threshold reached the target; if not, ``value`` is 1.
     """
 
     value: float
@@ -71,8 +71,8 @@ class Threshold:
 def risk_coverage(truth: Sequence[str], scores: Sequence[Mapping[str, float]]) -> RiskCoverage:
     """The risk-coverage curve (El-Yaniv & Wiener, On the foundations of noise-free selective classification, 2010).
 
-    Clips are taken from the most confident on; those of one confidence come
-    together, because no threshold parts them. No answer has confidence 0 and is wrong.
+    Clips are added from the most confident down; clips of equal confidence are added
+    together, because no threshold separates them. No answer counts as wrong with confidence 0.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def outcomes(
 
 
 def lower_bound(right: int, n: int, *, error: float = ERROR) -> float:
-    """Lower bound of a share of which ``right`` of ``n`` were seen.
+    """Lower confidence bound of a share, given ``right`` successes in ``n`` trials.
 
     One-sided: for independent draws, the true share is below it with probability
     ``error`` at most (Clopper & Pearson, The use of confidence or fiducial limits, 1934).
@@ -141,7 +141,7 @@ def lower_bound(right: int, n: int, *, error: float = ERROR) -> float:
     if not 0 <= right <= n or n < 1 or not 0 < error < 1:
         raise InputError(f"{right} right of {n} with error {error}; allowed: 0 <= right <= n, n >= 1, 0 < error < 1.")
     low, high = 0.0, 1.0
-    # The chance of so many right or more rises with the share, so halving finds where it is ``error``.
+    # The probability of ``right`` or more rises with the share, so bisection finds where it is ``error``.
     for _ in range(50):
         middle = (low + high) / 2
         low, high = (middle, high) if upper_tail(right, n, middle) < error else (low, middle)
@@ -149,7 +149,7 @@ def lower_bound(right: int, n: int, *, error: float = ERROR) -> float:
 
 
 def upper_tail(right: int, n: int, share: float) -> float:
-    """Probability of ``right`` or more of ``n`` independent draws with a share from 0 to 1.
+    """Probability of ``right`` or more successes in ``n`` independent draws with a success rate from 0 to 1.
 
     Examples
     --------
@@ -174,27 +174,27 @@ def choose_threshold(
     rng: np.random.Generator,
     error: float = ERROR,
 ) -> Threshold:
-    """The lowest threshold whose answers are right often enough, with a margin for the number of clips.
+    """The lowest threshold whose answers are correct often enough, with a margin for the number of clips.
 
     Thresholds are tested from the most confident clips downwards, and the
-    first that fails ends the search; tried in a fixed order, they all hold at
+    first that fails ends the search. Tested in a fixed order, they all hold at
     once with probability 1 - ``error`` (Angelopoulos et al., Learn then test,
-    2021). That is promised for independent clips from where these came from.
+    2021). This guarantee is for independent clips from the same source.
     Clips of a speaker resemble one another: for other speakers, languages or
-    rooms nothing is promised, and ``seen`` says how speakers differ.
+    rooms there is no guarantee, and ``seen`` says how speakers differ.
 
     Parameters
     ----------
     outcome : (array, bool array), shapes (n,)
-        Confidence and whether the answer is right, of dev speakers: see :func:`outcomes`.
+        Confidence and whether the answer is correct, on dev speakers: see :func:`outcomes`.
     groups : sequence of str, shape (n,)
         Speaker of each clip.
     precision : float
-        Wanted share of right answers, between 0 and 1.
+        Target share of correct answers, between 0 and 1.
     rng : numpy Generator
         For the interval over speakers.
     error : float
-        Probability that the promise does not hold.
+        Probability that the guarantee does not hold.
 
     Returns
     -------
@@ -250,7 +250,7 @@ def selected(
 ) -> tuple[Estimate, Estimate]:
     """Precision of the answers given at a threshold, and coverage, with 95 % intervals over speakers.
 
-    Without any answer the precision is 0 with n 0 and the interval [0, 1].
+    If there are no answers, the precision is 0 with n 0 and the interval [0, 1].
 
     Examples
     --------
@@ -280,13 +280,13 @@ def _shares(sums: NDArray[np.float64]) -> NDArray[np.float64]:
 def conformal_quantiles(
     truth: Sequence[str], scores: Sequence[Mapping[str, float]], coverages: Sequence[float] = COVERAGES
 ) -> dict[float, float]:
-    """The least probability that a label needs to be in a set that holds the true one so often.
+    """The minimum probability for a label to be in the label set, for each coverage.
 
     Split conformal prediction with the least ambiguous sets (Sadinle, Lei &
     Wasserman, Least ambiguous set-valued classifiers, 2019): on clips
-    exchangeable with these a set holds the truth with at least the given
+    exchangeable with these, a set contains the true label with at least the given
     probability. Clips of other speakers, languages and rooms are not
-    exchangeable with these, and their coverage has to be measured.
+    exchangeable with these, so coverage on them has to be measured.
 
     Parameters
     ----------
@@ -299,7 +299,7 @@ def conformal_quantiles(
     Returns
     -------
     dict of coverage to least probability
-        0, which is every label, where there are too few clips for the coverage.
+        0, which admits every label, if there are too few clips for the coverage.
 
     Raises
     ------

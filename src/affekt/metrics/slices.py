@@ -12,7 +12,7 @@ from affekt.metrics.intervals import bootstrap
 from affekt.metrics.labels import unweighted_recall
 from affekt.types import Estimate, Sample
 
-#: A slice needs as many clips, and two classes, to be given a number.
+#: A slice needs this many clips, and two classes, to be scored.
 LEAST = 10
 # Seconds: where short ends and where long begins.
 SHORT, LONG = 1.5, 3.0
@@ -29,7 +29,7 @@ def _languages(sample: Sample) -> tuple[str, ...]:
     named = sample.meta.get("language")
     if named:
         return (str(named),)
-    # A corpus in several languages says which clip by clip only.
+    # A multilingual corpus states the language for each clip only.
     languages = CORPORA[sample.corpus].languages if sample.corpus in CORPORA else ()
     return languages if len(languages) == 1 else ()
 
@@ -69,8 +69,8 @@ def slices(
 ) -> dict[str, Estimate]:
     """UAR of each part of the samples that has at least 10 clips and two classes.
 
-    Each is a mean over the classes in that part: parts with different classes
-    do not compare. What all samples share (one corpus, say) is no part.
+    Each UAR is a mean over the classes in that part, so parts with different classes
+    are not comparable. A value that all samples share (such as one corpus) is left out.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The card that travels inside a model file: what it is, what it was made of, what it is worth."""
+"""The model card embedded in a model file: what the model is, its training data, and its scores."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from affekt.errors import InputError, ModelError
 #: Key in the ONNX metadata.
 KEY = "affekt.card"
 SCHEMA = 2
-#: How a limit begins that says what the scores are stamped with.
+#: Prefix of a limit that states the stamps of the scores.
 STAMPED = "Its scores are stamped"
 _COVERAGE = re.compile(r"0\.\d\d")
 
@@ -27,18 +27,18 @@ class Card:
     ----------
     name : str
     modality : str
-        What it takes: ``speech``, ``face``, ``text`` or ``fusion``.
+        Its input: ``speech``, ``face``, ``text`` or ``fusion``.
     labels : tuple of str
         In the order of the logits.
     task : str
-        What it answers: ``emotion``, ``activity`` (where somebody speaks), ``detection``, ``identity``.
+        What it predicts: ``emotion``, ``activity`` (where somebody speaks), ``detection``, ``identity``.
     input : mapping
-        The shape of its input, in the terms of the modality, which reads and checks it: of speech the fields of
+        The shape of its input, which the code of the modality reads and checks; for speech, the fields of
         :class:`affekt.speech.waveform.WaveformInput`.
     temperature : float
         What the logits are divided by before the softmax; fitted on dev speakers.
     data : mapping
-        Corpus name to its licence, clips and speakers used for training, and of some ``learned_from``, their names.
+        Corpus name to its licence, clips and speakers used for training; some also have the names, ``learned_from``.
     split : str
         SHA-256 of the list of training, dev and test samples.
     scores : mapping
@@ -48,13 +48,13 @@ class Card:
     limits : tuple of str
         What it must not be used for, and where it fails.
     baseline : int
-        Values of an embedding, for a model that can be given how the speaker
-        usually sounds; 0 for one that cannot.
+        Size of an embedding, for a model that accepts a speaker baseline;
+        0 for one that does not.
     threshold : float
-        Confidence below which it says that it is not sure, 0 to 1; 0 always answers.
+        Confidence below which the model is not sure, 0 to 1; 0 always answers.
     promise : mapping
         How the threshold was chosen: the ``precision`` asked for, the ``error``
-        (probability that it does not hold), ``seen`` and ``coverage`` as
+        (probability that it does not hold), the measured ``seen`` and ``coverage`` as
         ``[value, low, high, n]``, ``speakers``, ``corpora`` and the ``method``, all of dev speakers.
     conformal : mapping
         Label sets: ``quantiles``, from a coverage as text (``"0.90"``) to the least
@@ -132,7 +132,7 @@ def _from_schema_1(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def _problems(card: Card) -> dict[str, bool]:
-    """What could be wrong with a card that somebody else wrote, and whether it is."""
+    """Possible problems of a card written by somebody else, each with whether it applies."""
     texts = [card.name, card.modality, card.task, card.licence, card.split, *card.limits, *card.data, *card.scores]
     if not _are_texts(card.labels) or not _are_texts(texts):
         return {"its names, labels and limits must be printable text, labels and limits in lists": True}
@@ -221,7 +221,7 @@ def _is_score(score: object) -> bool:
 
 
 def label_set(scores: Mapping[str, float], least: float) -> tuple[str, ...]:
-    """Labels with at least a probability, the most probable first; the best guess is always among them.
+    """Labels of at least a given probability, the most probable first; the best guess is always included.
 
     Parameters
     ----------
@@ -241,7 +241,7 @@ def label_set(scores: Mapping[str, float], least: float) -> tuple[str, ...]:
 
 
 def least_probability(card: Card, coverage: float) -> float:
-    """The least probability of a label in a set that holds the true one so often; coverage as for ``label_set``.
+    """The minimum probability for a label to be in a set that contains the true label at the given coverage.
 
     Raises
     ------

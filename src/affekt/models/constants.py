@@ -1,7 +1,7 @@
-"""How much a graph computes of its constants alone: that happens when a file is opened, before it is given anything.
+"""How much a graph computes from its constants alone: constant folding runs when a file is opened, before any input.
 
-What is counted is an upper bound from the sizes of constants, so that a file of a few hundred bytes cannot ask for
-hours of work or for all memory.
+The count is an upper bound from the sizes of constants, so that a file of a few hundred bytes cannot demand
+hours of work or all memory.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 from affekt.errors import ModelError
 
-#: Elements that may be computed of constants, in all; our own models need a million, for weights that are passed on.
+#: Elements that may be computed from constants, in total; our own models need a million, for weights passed through.
 MOST = 200_000_000
-#: Values of a constant that are looked at: shapes and repetitions are shorter.
+#: Maximum number of values read from a constant: shapes and repetitions are shorter.
 SHORT = 16
 
 #: Operators whose result is as large as what goes in, at the most.
@@ -31,7 +31,7 @@ _DATA_FIRST = frozenset({"Expand", "Pad", "Tile"})
 
 
 class ConstantWork:
-    """Counts it, node by node in the order of the graph."""
+    """Counts the computed elements, node by node in the order of the graph."""
 
     def __init__(self) -> None:
         self._sizes: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""Models of others that affekt can use and does not ship: where they come from, and the folder they are kept in.
+"""Third-party models that affekt can use but does not ship: their sources, and the folder they are kept in.
 
 Nothing is downloaded unless ``affekt models download NAME`` is called.
 """
@@ -23,16 +23,16 @@ WAIT = 30.0
 
 @dataclass(frozen=True)
 class Download:
-    """A file of others.
+    """A third-party file to download.
 
     Parameters
     ----------
     file : str
         Its name in the folder.
     addresses : tuple of str
-        The same file; the first that answers is taken.
+        URLs of the same file; the first that responds is used.
     sha256 : str
-        Of its bytes. A file with another one is refused.
+        Hash of its content. A file with another hash is rejected.
     size : int
         Bytes.
     licence, purpose : str
@@ -81,7 +81,7 @@ def entry(name: str) -> Download:
 
 
 def model_folder(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
-    """Where downloaded models are kept: the platform's folder for what can be had again.
+    """Where downloaded models are kept: the platform's cache folder.
 
     Parameters
     ----------
@@ -121,13 +121,13 @@ def downloaded(name: str) -> Path:
 
 
 def download(wanted: Download, folder: Path, *, addresses: Sequence[str] = ()) -> Path:
-    """Bring a file, unless it is there already.
+    """Download a file unless it already exists.
 
     Parameters
     ----------
     wanted : Download
     folder : Path
-        Made if missing. The file appears in it only when it is whole and the right one.
+        Created if missing. The file appears in it only when it is complete and its hash is right.
     addresses : sequence of str, optional
         Tried in place of ``wanted.addresses``: a mirror, or ``file:///...``.
 
@@ -138,7 +138,7 @@ def download(wanted: Download, folder: Path, *, addresses: Sequence[str] = ()) -
     Raises
     ------
     ModelError
-        If no address answers, or what came is another file.
+        If no address responds, or the content is another file.
     """
     path = folder / wanted.file
     if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == wanted.sha256:

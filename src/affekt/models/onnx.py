@@ -1,4 +1,4 @@
-"""Opening a model file and checking that it is one of ours, whole and harmless."""
+"""Opening a model file and checking that affekt wrote it, and that it is complete and harmless."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ OWN = ("com.microsoft", "MatMulIntegerToFloat")
 class Model:
     """An opened model: its card, and a session that runs its graph.
 
-    Made by :func:`open_model`. Safe to use from several threads. It knows no modality: what the inputs and
-    outputs mean is known where the modality lives, such as :mod:`affekt.speech.waveform`.
+    Returned by :func:`open_model`. Thread-safe. It is independent of the modality: the modules of a modality, such
+    as :mod:`affekt.speech.waveform`, define what inputs and outputs mean.
 
     Attributes
     ----------
@@ -72,9 +72,9 @@ class Model:
         Raises
         ------
         InputError
-            If there are more or fewer arrays than inputs, or one has another number of axes.
+            If the number of arrays differs from the number of inputs, or one has the wrong number of axes.
         ModelError
-            If the graph breaks: the file is damaged.
+            If the graph fails: the file is damaged.
         """
         if [np.ndim(array) for array in inputs] != list(self.inputs.values()):
             raise InputError(
@@ -91,10 +91,10 @@ class Model:
 def open_model(path: str | os.PathLike[str], *, threads: int = 1) -> Model:
     """Open a model file.
 
-    The file is looked through before anything in it runs: no operator that
+    The file is inspected before anything in it runs: no operator that
     loops, none from outside the ONNX standard except :data:`OWN`, no reference to
-    another file, little to be computed of its constants. How much its operators take once it
-    is given something is not looked at.
+    another file, and little computation from constants alone. The memory and time that its
+    operators need on an input are not checked.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def open_foreign(path: str | os.PathLike[str], card: Card, *, threads: int = 1) 
 
 
 def read_card(path: str | os.PathLike[str]) -> Card:
-    """The card of a model file, after the checks of :func:`open_model` but the last: nothing in it is run or loaded."""
+    """The card of a model file, after all checks of :func:`open_model` but the last; runs and loads nothing in it."""
     try:
         return _card(_read(Path(path)))
     except ModelError as error:
@@ -161,7 +161,7 @@ def _card(data: bytes) -> Card:
 
 
 def class_names(metadata: Mapping[str, str]) -> tuple[str, ...]:
-    """Names of the classes of a YOLOv8-style export, which has them as a Python dict in its metadata.
+    """Class names of a YOLOv8-style export, which stores them as a Python dict in its metadata.
 
     Raises
     ------
@@ -238,7 +238,7 @@ def _read(path: Path) -> bytes:
 def _fields(data: bytes | memoryview) -> Iterator[tuple[int, int | memoryview]]:
     """Walk the fields of a protocol buffer message: (field number, number or bytes).
 
-    What protobuf would read in another way than we do is refused: then what was checked is what will run.
+    Anything that protobuf would read differently is rejected, so that what was checked is what will run.
     """
     view, at = memoryview(data), 0
     while at < len(view):
@@ -405,7 +405,7 @@ def _opened(data: bytes, card: Card, threads: int) -> Model:
 
 @contextmanager
 def _at_most(seconds: float, options: Any) -> Iterator[None]:
-    """Have the runtime give up after a while, where it is new enough (1.21)."""
+    """Set a time limit on the runtime, if it is new enough (1.21)."""
     if not hasattr(options, "set_load_cancellation_flag"):
         yield
         return

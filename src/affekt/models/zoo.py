@@ -22,7 +22,7 @@ MODELS: dict[str, tuple[str, str]] = {
 
 
 def model_path(name: str | os.PathLike[str]) -> Path:
-    """Where a model lies: a name in ``MODELS``, or the path of an ``.onnx`` file.
+    """Path of a model, given a name in ``MODELS`` or the path of an ``.onnx`` file.
 
     Raises
     ------

@@ -157,7 +157,7 @@ def _speakers_by_emotion(data: Exploration) -> Chapter:
         "speakers-by-emotion",
         "Who speaks which emotion",
         "A cross means no clips. A column with a single number is a voice that is heard in one emotion only: "
-        "with_baseline the voice is with_baseline the emotion.",
+        "knowing the voice is knowing the emotion.",
         "Number of clips of each emotion (rows) and speaker (columns).",
         _single(heat, table, "Clips of each emotion and speaker", 1.4 + 0.34 * len(table.rows)),
     )

@@ -29,7 +29,7 @@ class ActivityOptions:
     on, off : float
         Speech begins at a probability of ``on`` and ends below ``off``.
     shortest : float
-        Less speech than this is none.
+        Speech shorter than this is ignored.
     pause : float
         A pause shorter than this does not end a region.
     margin : float
@@ -60,14 +60,14 @@ class ActivityOptions:
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a signal between two pauses: the parts joined have exactly the regions of the whole.
+    """A part of a signal between two pauses: all parts together have exactly the regions of the whole.
 
-    A cut is made at the first frame at or after a given second where nobody
-    speaks whatever came before: where a machine that begins there in the middle
-    of speech has found a pause. From such a frame on, the regions do not
-    depend on what lies before it. So every piece finds its own two cuts, and the
-    next piece finds the same ones. Where nobody ever pauses a piece has no
-    regions, and the one before it goes on.
+    A cut is made at the first frame, at or after a given second, where nobody
+    speaks whatever came before: where a state machine that starts at that second in the
+    state of speech has found a pause. From such a frame on, the regions do not
+    depend on what lies before it. So every piece finds its own two cuts, and
+    neighbouring pieces find the same one. If nobody ever pauses, a piece has no
+    regions, and the previous piece continues through it.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ class Piece:
             raise InputError(f"start {self.start} and end {self.end} are no interval; allowed: 0 <= start < end.")
 
     def frames(self, block: int) -> tuple[int, int | None]:
-        """Where it starts and ends in frames; raises InputError where that is not between two blocks of so many."""
+        """Start and end in frames; raises InputError unless both lie on a boundary between blocks."""
         rate = SAMPLING_RATE / HOP
         start, end = round(self.start * rate), None if self.end is None else round(self.end * rate)
         if start % block or (start and start < CONTEXT):
@@ -152,7 +152,7 @@ class Activity:
 
     @property
     def growing(self) -> Region | None:
-        """The region in progress, from its start to where it reaches for sure; None in silence."""
+        """The region in progress, from its start to the point that it certainly reaches; None in silence."""
         return self._machine.growing
 
     @property
@@ -176,9 +176,9 @@ class Activity:
 class _Machine:
     """Silence -> candidate -> speech -> maybe over -> silence.
 
-    One that does not begin at the start of the signal takes it that somebody has been speaking until now: that
-    speech ends no earlier than any that there may be. It is another piece's, and so is all behind the end, which
-    a second machine of the kind finds.
+    A machine that does not begin at the start of the signal assumes that somebody has been speaking until now: this
+    assumed speech ends no earlier than any real speech would. It belongs to the previous piece. Everything after the
+    end belongs to the next; a second machine of this kind finds the end.
     """
 
     def __init__(self, options: ActivityOptions, first: int = 0, last: int | None = None) -> None:

@@ -1,8 +1,8 @@
-"""Recordings in: any common format, rate and number of channels to mono float32, block by block.
+"""Reading recordings: any common format, rate and number of channels to mono float32, block by block.
 
-soundfile reads bare samples (wav, aiff, au, caf); PyAV reads all that is
-compressed (mp3, opus, m4a, the sound track of mp4, mov, mkv). Neither starts a
-process or touches the network.
+soundfile reads uncompressed audio (wav, aiff, au, caf); PyAV reads compressed
+formats (mp3, opus, m4a, the audio track of mp4, mov, mkv). Neither starts a
+process or uses the network.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from affekt.speech.decode import (
 from affekt.speech.decoded import SAMPLING_RATE, Named, Warn
 from affekt.types import Audio, Sample
 
-#: What a folder run takes for a recording.
+#: Extensions of the files that a run over a folder treats as recordings.
 # fmt: off
 EXTENSIONS = frozenset([
     "3g2", "3gp", "aac", "ac3", "aif", "aifc", "aiff", "amr", "asf", "au", "avi", "caf", "dts", "eac3", "flac", "flv",
@@ -49,7 +49,7 @@ EXTENSIONS = frozenset([
 # fmt: on
 
 _SAMPLE_DUMP = b"\xf0\x7e"
-# What standard input may bring: more is no recording but a mistake, and would fill the disk.
+# Maximum bytes from standard input: more is a mistake, not a recording, and would fill the disk.
 _LARGEST_SPOOL = 16 << 30
 
 MIX = ReadOptions()
@@ -65,7 +65,7 @@ def warn_user(sentence: str) -> None:
 def read(source: Source, *, sampling_rate: int = SAMPLING_RATE, options: ReadOptions = MIX) -> Audio:
     """Read a whole recording into memory.
 
-    For long recordings use :func:`blocks`, whose memory does not grow.
+    For long recordings use :func:`blocks`, whose memory use does not grow.
 
     Parameters
     ----------
@@ -85,9 +85,9 @@ def read(source: Source, *, sampling_rate: int = SAMPLING_RATE, options: ReadOpt
     Raises
     ------
     AudioError
-        If there is no such file, or no recording in it; says what was tried.
+        If the file does not exist or holds no recording; says what was tried.
     InputError
-        If ``each`` channel is asked for: that is for :func:`blocks`.
+        If the channel is ``each``: use :func:`blocks` for that.
 
     Examples
     --------
@@ -147,9 +147,9 @@ def blocks(
 
 @contextmanager
 def failing_as(name: str) -> Iterator[None]:
-    """Whatever a parser or decoder raises in the block is the failure of the recording of that name, and nobody else's.
+    """Turn whatever a parser or decoder raises in the block into an error about the recording of that name.
 
-    The one place where this is decided: files of strangers raise what no author of a decoder has thought of.
+    This is the only place that does so: files from strangers raise errors that no author of a decoder expected.
     The cause stays in the traceback.
 
     Raises
@@ -168,9 +168,9 @@ def failing_as(name: str) -> Iterator[None]:
 
 
 def length(path: str | os.PathLike[str]) -> tuple[float, int]:
-    """Seconds of a recording, and its own sampling rate, without decoding it where that can be had.
+    """Duration of a recording in seconds, and its own sampling rate, without decoding it if possible.
 
-    As :func:`blocks` has it, to some 30 ms.
+    The duration agrees with that of :func:`blocks` to about 30 ms.
 
     Raises
     ------
@@ -247,7 +247,7 @@ def _standard_input() -> Any:
 
 
 def _seekable(file: Any, stack: ExitStack) -> IO[bytes]:
-    """Decoders jump about in a file: spool what cannot seek, to a nameless temporary file when it is large."""
+    """Decoders need to seek: spool a source that cannot, to an unnamed temporary file when it is large."""
     if not hasattr(file, "read"):
         raise InputError(f"a {type(file).__name__} is not a recording: give a path, bytes, a file or (array, rate).")
     if inspect.iscoroutinefunction(file.read):

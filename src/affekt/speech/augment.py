@@ -1,7 +1,7 @@
-"""Changes of a recording that do not change the emotion. Parameters are drawn first and applied second.
+"""Audio augmentation that does not change the emotion. Parameters are drawn first and applied second.
 
-Two ways: :func:`draw` and :func:`apply` are the fast fixed chain of the voice
-training, at 16 kHz; :func:`draw_step` and :func:`apply_steps` are the single
+There are two ways: :mod:`affekt.train.voice.augment` is the fast fixed chain used to train
+the voice models, at 16 kHz; :func:`draw_step` and :func:`apply_steps` are the individual
 changes of :data:`CHANGES`, by name, in any order, at any sampling rate.
 """
 
@@ -72,7 +72,7 @@ class Parameter:
         UnknownName
             If it is a word, but none of those allowed.
         InputError
-            If it is no number, or outside the range.
+            If it is not a number, or outside the range.
         """
         low, high = self.allowed[0], self.allowed[-1]
         if isinstance(low, str):
@@ -94,7 +94,7 @@ class Kind:
     Parameters
     ----------
     function : callable
-        Takes ``(signal, sampling_rate)``, the parameters and ``needs`` by name; gives a new signal.
+        Takes ``(signal, sampling_rate)``, and the parameters and ``needs`` by name; returns a new signal.
     meaning : str
         In words.
     parameters : mapping of str to Parameter
@@ -180,18 +180,18 @@ def draw_step(name: str, rng: np.random.Generator, **ranges: Value | Sequence[Va
 
 
 def draw_steps(table: Sequence[Mapping[str, Any]], rng: np.random.Generator) -> tuple[Step, ...]:
-    """Draw what to do to one clip from a list such as TOML's ``[[augment]]`` gives.
+    """Draw the steps for one clip from a list of changes, such as ``[[augment]]`` in TOML.
 
     Parameters
     ----------
     table : sequence of mappings
-        Each has the ``name`` of a change, perhaps the ``chance`` (0 to 1, by
-        default 1) that it happens, and perhaps ranges as in :func:`draw_step`.
+        Each has the ``name`` of a change, optionally the ``chance`` (0 to 1, by
+        default 1) that it happens, and optionally ranges as in :func:`draw_step`.
 
     Raises
     ------
     UnknownName, InputError
-        As :func:`draw_step`; also without a name, and for a chance that is none.
+        As :func:`draw_step`; also if a name is missing or a chance is invalid.
 
     Examples
     --------
@@ -224,7 +224,7 @@ def apply_steps(
     Parameters
     ----------
     signal : float32 array, shape (n,)
-        Mono. It is left as it is.
+        Mono. It is not modified.
     sampling_rate : int
         Hertz.
     steps : sequence of Step
@@ -235,7 +235,7 @@ def apply_steps(
     Returns
     -------
     float32 array, shape (m,)
-        A new one; m differs from n after ``stretch`` and ``speed`` only. It may exceed 1: nothing is cut off.
+        A new signal; m differs from n only after ``stretch`` and ``speed``. It may exceed 1: nothing is clipped.
 
     Raises
     ------
@@ -304,7 +304,7 @@ def _add_noise_of(
         sound = sounds[seed % len(sounds)]
         return add_noise(signal, np.resize(np.roll(sound, seed % max(1, len(sound))), len(signal)), snr)
     noise = coloured_noise(len(signal), _COLOURS[colour], np.random.default_rng(seed))
-    # Brown noise has nearly all its power where nobody hears it; the ratio would mean nothing.
+    # Brown noise has nearly all its power at inaudible frequencies, so the ratio would mean nothing.
     return add_noise(signal, _band(noise, sampling_rate, low=20.0, high=sampling_rate), snr)
 
 
@@ -361,7 +361,7 @@ def _reverberate(
         if not responses:
             raise InputError("reverb: room 'recorded' needs impulse responses; hand them over as `responses`.")
         recorded = responses[seed % len(responses)]
-        # From the direct sound on: a recorded response begins with the way to the microphone.
+        # From the direct sound on: a recorded response begins with the delay to the microphone.
         response = np.asarray(recorded[int(np.argmax(np.abs(recorded))) :], np.float64)
     else:
         response = _synthetic_room(sampling_rate, rt60, direct, np.random.default_rng(seed))
@@ -381,7 +381,7 @@ def _synthetic_room(sampling_rate: int, rt60: float, direct: float, rng: np.rand
 def _through_codec(signal: Signal, sampling_rate: int, *, codec: str, kbps: int) -> Signal:
     encoder, container, rates = _CODECS[codec]
     rate = next((rate for rate in rates if rate >= sampling_rate), rates[-1])
-    loudest = max(1.0, float(np.abs(signal).max()))  # encoders cut off what is above full scale
+    loudest = max(1.0, float(np.abs(signal).max()))  # encoders clip what is above full scale
     prepared = soxr.resample(signal / np.float32(loudest), sampling_rate, rate)
     decoded = _encode_and_decode(np.ascontiguousarray(prepared, np.float32), rate, (encoder, container, kbps))
     return _fitted(soxr.resample(decoded, rate, sampling_rate), len(signal)) * np.float32(loudest)
@@ -411,7 +411,7 @@ def _band(signal: Signal, sampling_rate: int, *, low: float, high: float) -> Sig
         raise InputError(f"band: low is {low} Hz and high is {high} Hz; give the lower one first.")
     length = 1 << (len(signal) + sampling_rate // 4).bit_length()
     hertz = np.fft.rfftfreq(length, 1 / sampling_rate)
-    # Butterworth's slopes without his phase: nothing moves in time.
+    # Butterworth magnitude without its phase: nothing shifts in time.
     gain = 1 / (1 + (hertz / high) ** 12) if high < sampling_rate / 2 else np.ones_like(hertz)
     if low:
         gain[1:] /= 1 + (low / hertz[1:]) ** 8

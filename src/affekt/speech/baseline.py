@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from affekt.errors import InputError
 
-#: Kinds of speech a baseline can come from, by the number that the model knows them by; 0 is none.
+#: Kinds of speech a baseline can come from, by their number in the model; 0 is none.
 KINDS = {"any": 1, "neutral": 2}
 #: Seconds of speech below which a baseline says too little; a little of any speech tells an emotion, not a speaker.
 LEAST_SECONDS = {"any": 8.0, "neutral": 1.0}
@@ -19,14 +19,14 @@ LEAST_SECONDS = {"any": 8.0, "neutral": 1.0}
 class Baseline:
     """How a speaker usually sounds.
 
-    A list of numbers of the model's own making: no words can be told from it,
-    but it may tell one speaker from another, so treat it as personal.
+    It is an embedding computed by the model: it reveals no words, but may
+    distinguish speakers, so treat it as personal data.
 
     Parameters
     ----------
     kind : str
         ``neutral``: from speech known to be without emotion. ``any``: from
-        whatever speech there is of them, with nothing labelled.
+        any speech of the speaker, unlabelled.
     mean : float array, shape (d,)
         Mean embedding of the windows of that speech.
     seconds : float

@@ -1,4 +1,4 @@
-"""Which of a recording's channels are listened to: their mix, one of them, or each by itself."""
+"""Which channels of a recording are analysed: their mix, one of them, or each separately."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WEIGHTS = {
     "FL": 0.5, "FR": 0.5, "FC": 0.707, "LFE": 0.0, "LFE2": 0.0, "BL": 0.354, "BR": 0.354, "SL": 0.354, "SR": 0.354,
     "BC": 0.5, "FLC": 0.5, "FRC": 0.5,
 }  # fmt: skip
-#: The speakers of wav and aiff, which do not name them to us, by the number of channels.
+#: Loudspeakers of wav and aiff by number of channels; these formats do not give us their names.
 USUAL = {
     6: ("FL", "FR", "FC", "LFE", "BL", "BR"),
     8: ("FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR"),
@@ -29,21 +29,21 @@ _PER_SECOND = 10
 _SOUND, _LOST, _RELATED = 1e-6, 0.05, 0.1
 #: Ratio of powers (15 dB) by which a channel is louder while only its speaker speaks.
 _LOUDER = 30.0
-#: Shares of the time in which each channel has to speak alone before they are two people's.
+#: Share of the time that each channel must speak alone for the two to count as two people.
 _ALONE = 0.1
 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What of a recording is read.
+    """Which channel and audio track of a recording to read.
 
     Parameters
     ----------
     channel : str
-        ``mix``: as a player mixes them to one. ``left``, ``right`` or ``1`` to ``n``: one of them. ``each``: all of
-        them, each with a timeline of its own.
+        ``mix``: all channels, mixed to mono as a player does. ``left``, ``right`` or ``1`` to ``n``: one of them.
+        ``each``: all of them, each with its own timeline.
     track : str, optional
-        Number (from 1) or language of the sound track of a video; by default the one that players play.
+        Number (from 1) or language of the audio track of a video; by default the one that players play.
 
     Raises
     ------
@@ -135,7 +135,7 @@ class _Comparison:
         """Take a block (n, channels) of what is mixed."""
         if block.shape[1] < 2:
             return
-        # What arrives in a pipe comes in smaller pieces than are compared.
+        # Pieces from a pipe are smaller than the blocks to compare.
         if self._rest is not None and self._rest.shape[1] == block.shape[1]:
             block = np.concatenate([self._rest, block])
         steps = len(block) // self._size
@@ -149,7 +149,7 @@ class _Comparison:
             self._powers.append((wide[:, :2] ** 2).reshape(steps, self._size, 2).mean(axis=1))
 
     def sentence(self) -> str:
-        """What the user should know; empty where the mix is as good as any channel."""
+        """A warning for the user; empty if the mix is as good as any channel."""
         if not self._powers:
             return ""
         powers = np.concatenate(self._powers)

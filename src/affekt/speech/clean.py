@@ -1,7 +1,7 @@
-"""Cleaning of recordings before features are taken: noise, silence, level.
+"""Cleaning of recordings before feature extraction: noise, silence, level.
 
 Each step is a plain function and a row of :data:`CLEANING`. A step that helps
-an ear need not help a model: measure with and without.
+a human listener need not help a model: measure with and without.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ def denoise(signal: Signal, sampling_rate: int, *, stationary: bool = True, amou
 
     The mask is not smoothed, and windows last about 32 ms: with noisereduce's
     own settings, white noise at 5 dB and 16 kHz, the result is further from
-    the clean speech than what went in. Unsmoothed masks are known for a twitter in the pauses.
+    the clean speech than the input. Unsmoothed masks are known to cause musical noise in the pauses.
 
     Parameters
     ----------
     signal : float32 array, shape (n,)
-        Mono; a clip, for memory grows with its length.
+        Mono; a short clip, because memory use grows with its length.
     sampling_rate : int
         Hertz.
     stationary : bool
         One threshold for the whole clip (fans, hiss), or one that follows the
         noise within 2 s (traffic). On white noise the first is better, by 1.5 to 2 dB.
     amount : float
-        From 0 (nothing) to 1 (all that is under the threshold goes).
+        From 0 (nothing) to 1 (everything below the threshold is removed).
 
     Returns
     -------
     float32 array, shape (n,)
-        Silence, and a clip shorter than two windows, come back as they are.
+        Silence, and clips shorter than two windows, are returned unchanged.
 
     Raises
     ------
@@ -95,11 +95,11 @@ def trim(
     ----------
     signal : float32 array, shape (n,)
     sampling_rate : int
-        Hertz; needed for the margin alone.
+        Hertz; needed only for the margin.
     below : float
-        A frame is silent if its root mean square is this many dB or more under that of the loudest frame.
+        A frame is silent if its root mean square is this many dB or more below that of the loudest frame.
     margin : float
-        Seconds kept on either side of what is not silent, where there are any.
+        Seconds kept on either side of what is not silent, as far as the clip has them.
     window, hop : int
         Samples, whatever the sampling rate, as in librosa.
 
@@ -137,13 +137,13 @@ def trim(
 def loudness(signal: Signal, sampling_rate: int, *, target: float = -23.0) -> Signal:
     """Bring a clip to a loudness: ITU-R BS.1770, as broadcasters do (the package pyloudnorm).
 
-    Nothing is cut off or compressed: where the target would take the loudest
-    sample above 1, the gain stops there, and the clip stays softer than asked.
+    Nothing is clipped or compressed: if the target would take the loudest
+    sample above 1, the gain is limited and the clip stays quieter than the target.
 
     Parameters
     ----------
     signal : float32 array, shape (n,)
-        Shorter than 0.4 s, the block that the standard measures, it is measured as if it went on repeating.
+        A clip shorter than 0.4 s, the block length of the standard, is measured as if it repeated.
     sampling_rate : int
         Hertz.
     target : float
@@ -152,7 +152,7 @@ def loudness(signal: Signal, sampling_rate: int, *, target: float = -23.0) -> Si
     Returns
     -------
     float32 array, shape (n,)
-        No sample beyond 1. What is silent to the standard (all under -70 LUFS) comes back as it is.
+        No sample beyond 1. A clip that is silent by the standard (below -70 LUFS) is returned unchanged.
 
     Raises
     ------
@@ -188,7 +188,7 @@ def loudness(signal: Signal, sampling_rate: int, *, target: float = -23.0) -> Si
 
 
 def pre_emphasise(signal: Signal, sampling_rate: int, *, coefficient: float = 0.97) -> Signal:
-    """Raise the treble: each sample less ``coefficient`` times the one before it; the first stays.
+    """Pre-emphasis: each sample minus ``coefficient`` times the previous one; the first is unchanged.
 
     Parameters
     ----------
@@ -234,7 +234,7 @@ def clean(signal: Signal, sampling_rate: int, steps: Mapping[str, Mapping[str, A
     Parameters
     ----------
     signal : float32 array, shape (n,)
-        Mono. It is left as it is.
+        Mono. It is not modified.
     sampling_rate : int
         Hertz.
     steps : mapping of str to mapping

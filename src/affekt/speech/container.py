@@ -1,8 +1,8 @@
-"""What PyAV reads: the sound track of a container, laid on the container's own clock.
+"""Reading the audio track of a container with PyAV, aligned to the container's own clock.
 
-A container says when each piece of sound is to be played. Sound that starts
-later than the picture, pauses without packets and packets that are damaged all
-leave their time behind, as silence, so that a time in the answer is a time in
+A container says when each piece of audio is to be played. Audio that starts
+later than the video, pauses without packets, and damaged packets are filled with
+silence of the same length, so that a time in the answer is the time in
 a player. ``ffmpeg -af aresample=async=1:first_pts=0`` does the same.
 """
 
@@ -27,9 +27,9 @@ CONTAINERS = f"{FORMATS},aac,mp3,ogg,flac,wav,w64,aiff,caf,au,amr,amrnb,amrwb,ac
 TOLERANCE = 0.05
 #: The same where a packet was lost just before, whose place is certain.
 LOST = 0.005
-#: Behind by more than this, the clock has begun anew: files joined end to end, a recorder that was restarted.
+#: If a time stamp is behind by more than this, the clock has restarted: files joined end to end, a restarted recorder.
 RESTARTED = 0.5
-#: Ahead by more than this, a time stamp is damaged; broadcasts jump by less.
+#: If a time stamp is ahead by more than this, it is damaged; broadcasts jump by less.
 LONGEST_GAP, LONGEST_BROADCAST_GAP = 24 * 3600.0, 10.0
 #: Containers that have no pauses: where the clock jumps, the demuxer passed over what is damaged.
 UNBROKEN = ("aac", "ac3", "amr", "dts", "eac3", "flac", "mp3", "ogg")
@@ -50,9 +50,9 @@ def open_sound(file: Any, stack: ExitStack, **options: str) -> Any:
 
 
 def decode_track(container: Any, options: ReadOptions, name: Named, *, at_once: float = 1.0) -> Decoded:
-    """The sound track asked for, else the default one, else the first that can be decoded.
+    """The requested audio track, else the default one, else the first that can be decoded.
 
-    Its blocks are of ``at_once`` seconds or more; decoders give smaller ones, and each comes with a cost further on.
+    Its blocks last at least ``at_once`` seconds; decoders give smaller ones, and each block has a processing cost.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def decode_shared(shared: Shared, name: Named) -> Decoded:
 
 
 def _decoded(parts: TrackReader, tracks: list[Any], name: Named, at_once: float) -> Decoded:
-    """What the reader of one of the tracks gives; that there are others is said."""
+    """What the reader of one of the tracks yields; warns if there are other tracks."""
     if len(tracks) > 1:
         others = ", ".join(_title(t, tracks) for t in tracks if t is not parts.track)
         name.warn(
@@ -210,7 +210,7 @@ class TrackReader:
                 self.done += len(block)
                 if len(block):
                     yield block
-        if self._pending:  # nothing came after them: that is an end, not a damage
+        if self._pending:  # nothing came after them: that is the end, not damage
             raise DecodingError("its last packets are damaged")
 
     def _all_frames(self) -> Iterator[Any]:

@@ -1,6 +1,6 @@
-"""Prosodic cues of a stretch of speech: what can be measured of a voice and said in words.
+"""Prosodic cues of a stretch of speech: voice measures that can be put into words.
 
-They describe the sound. No model of affekt hears them as such.
+They describe the sound. No affekt model takes them as input.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Signal = NDArray[np.float32]
 Cues = Mapping[str, float]
 
 RATE = 16_000
-#: Seconds; of less, no cue is measured.
+#: Seconds; no cue is measured on shorter speech.
 SHORTEST = 0.5
 #: Voiced frames of 10 ms that pitch, tilt and harmonicity need.
 _FEWEST_VOICED = 10
@@ -32,7 +32,7 @@ _FEWEST_VOICED = 10
 _WINDOW, _HOP = 1024, 160
 #: Hertz: where the spectral slope is fitted, and the band whose level shows syllables.
 _TILT_BAND, _SYLLABLE_BAND = (200.0, 5000.0), (300.0, 3500.0)
-#: A syllable's peak rises so many dB above the dips beside it, and lies at most so many below the loudest.
+#: A syllable's peak is at least this many dB above the dips beside it, and at most this many dB below the loudest.
 _DIP, _RANGE = 2.0, 25.0
 #: Hertz: voices whose median is lower are of the range ``low``.
 RANGES_MEET = 165.0
@@ -49,7 +49,7 @@ class Cue:
     more, less : str
         What a higher and a lower value sound like.
     digits : int
-        Decimals that are worth saying.
+        Number of significant decimals.
     """
 
     unit: str
@@ -213,7 +213,7 @@ class Norms:
     Parameters
     ----------
     within : mapping of str to float
-        By how much nine in ten neutral clips stay within their speaker's median: less is no difference.
+        Deviation from the speaker's median that 90 % of neutral clips do not exceed; smaller ones are no difference.
     ranges : mapping of str to mapping
         ``low`` and ``high`` to the 10th, 50th and 90th percentile over speakers of each cue.
     speakers, clips : mapping of str to int

@@ -1,4 +1,4 @@
-"""Which decoder reads a recording, and what all of them have in common: samples that are checked."""
+"""Choice of the decoder for a recording, and the checks of samples that all decoders share."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _NO_SAMPLES = "no samples"
 
 
 def decode(file: IO[bytes], name: Named, stack: ExitStack, options: ReadOptions) -> Decoded:
-    """What soundfile reads of bare samples, and PyAV of all the rest; raises AudioError where neither can.
+    """Decode uncompressed audio with soundfile, and the rest with PyAV; raises AudioError if neither can.
 
-    libsndfile reads bare samples fastest. Of what is compressed it follows the
+    libsndfile reads uncompressed audio fastest. For compressed audio it follows the
     length that the header states or that it guesses, and gives up at the first
     damaged packet; PyAV reads to the end, by the clock of the container.
     """
@@ -91,7 +91,7 @@ def _number(file: IO[bytes]) -> Any:
 
 
 def _as_promised(decoded: Decoded, cut: bool, name: Named) -> Iterator[NDArray[Any]]:
-    """Pass the blocks on, and tell if they end before the header says."""
+    """Pass the blocks on, and warn if they end before the header says."""
     done, reason = 0, ""
     try:
         for block in decoded.blocks:
@@ -196,7 +196,7 @@ def check_rate(rate: float, name: str) -> None:
 
 
 def checked_blocks(decoded: Decoded, options: ReadOptions, name: Named) -> Iterator[NDArray[np.float32]]:
-    """The channels asked for, (n, 1) or (n, channels); raises AudioError for samples that are no numbers, or none."""
+    """The requested channels, (n, 1) or (n, channels); raises AudioError for non-numeric or no samples."""
     done, peak, clipped = 0, 0.0, 0.0
     for block in selected(decoded, options, name):
         with np.errstate(over="ignore", invalid="ignore"):  # raised below as our own error
@@ -218,7 +218,7 @@ def checked_blocks(decoded: Decoded, options: ReadOptions, name: Named) -> Itera
 
 
 def _tell_level(name: Named, peak: float, clipped: float) -> None:
-    """Only here can clipping be seen: resampling rounds off what was cut flat."""
+    """Warn about level and clipping. Clipping is visible only here: resampling rounds off clipped peaks."""
     if peak <= 1.001 and clipped > _CLIPPED:
         name.warn(f"{name}: is clipped; {100 * clipped:.0f} % of its samples are at full scale. Record it less loud.")
     if peak > _LOUD:

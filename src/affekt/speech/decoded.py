@@ -1,4 +1,4 @@
-"""What every decoder gives: blocks of samples with their channels, not yet mixed or resampled."""
+"""Output of every decoder: blocks of samples with their channels, not yet mixed or resampled."""
 
 from __future__ import annotations
 

@@ -38,12 +38,12 @@ class FeatureSet:
     Parameters
     ----------
     clip : callable or None
-        Signal (n,), sampling rate to the values of the whole clip (d,). None where there are frames only.
+        Maps signal (n,) and sampling rate to the values of the whole clip (d,). None if the set has frames only.
     frames : callable or None
-        The same to the values of the frames (t, d), and start and end of each in seconds (t, 2).
-        None where there are values of whole clips only.
+        Maps the same to the values of the frames (t, d), and the start and end of each in seconds (t, 2).
+        None if the set has values of whole clips only.
     names : callable
-        Whether frame-wise, to the names of the columns.
+        Takes whether the values are frame-wise, and returns the names of the columns.
     """
 
     clip: Callable[[Signal, int], Matrix] | None

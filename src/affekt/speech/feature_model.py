@@ -1,4 +1,4 @@
-"""Models of features as the stream takes them: windows of sound in, logits of each window out."""
+"""Feature-based models in the form the stream needs: windows of audio in, logits of each window out."""
 
 from __future__ import annotations
 

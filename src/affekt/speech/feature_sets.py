@@ -56,7 +56,7 @@ def egemaps(signal: NDArray[np.floating], sampling_rate: int) -> NDArray[np.floa
 
 
 def smiled(signal: NDArray[np.floating], sampling_rate: int, level: str) -> Any:
-    """What openSMILE makes of a signal, as its own data frame; see :func:`egemaps`.
+    """openSMILE's features of a signal, as its own data frame; see :func:`egemaps`.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def features_of(
     sampling_rate: int | None = None,
     tick: Tick | None = None,
 ) -> NDArray[np.float32] | list[NDArray[np.float32]]:
-    """The features of every sample, from the cache where they are there.
+    """The features of every sample, from the cache if they are there.
 
     Parameters
     ----------
@@ -101,10 +101,10 @@ def features_of(
     kind : str
         A name in :data:`KINDS`.
     cache : Path or None
-        Folder, made if missing. Files are named by what they were made of (the recording's bytes, the stretch,
-        the kind, the rate): a recording that moves is found again, one that changes is not. None: no cache.
+        Folder, created if missing. Files are named by their inputs (the recording's bytes, the stretch,
+        the kind, the rate): a moved recording is found again, a changed one is not. None: no cache.
     sampling_rate : int or None
-        Hertz that every recording is brought to first; None is 16 kHz.
+        Hertz to which every recording is resampled first; None is 16 kHz.
     tick : callable or None
         Called after each sample.
 
@@ -118,7 +118,7 @@ def features_of(
     UnknownName
         If there is no such kind.
     AudioError
-        If a recording cannot be read; names it. :func:`feature_of` takes one sample, to go on behind it.
+        If a recording cannot be read; names it. To continue after it, use :func:`feature_of`, which takes one sample.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What the front end computes, written plainly in float64: the reference the model's graph is tested against."""
+"""Reference implementation of the front end in float64, against which the model's graph is tested."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class FrontEnd:
     Parameters
     ----------
     window, hop : int
-        Frame length and distance in samples. Frame i covers samples
+        Frame length and hop in samples. Frame i covers samples
         ``[i * hop, i * hop + window)``: there is no padding, so a frame is the
         same in a stream and in a file.
     bands : int

@@ -1,4 +1,4 @@
-"""What a recording becomes for a classifier: one vector (d,), or a sequence of frames (t, d)."""
+"""Input of a classifier computed from a recording: one vector (d,), or a sequence of frames (t, d)."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def log_mel_128(signal: Signal, sampling_rate: int) -> Matrix:
 
 
 def voice_312(signal: Signal, sampling_rate: int) -> Matrix:
-    """What the voiced frames sound like, and how the voice moves; finite for any signal.
+    """Timbre of the voiced frames, and how the voice varies over time; finite for any signal.
 
     ======  =====================================================================================
     values  what
@@ -75,7 +75,7 @@ def voice_312(signal: Signal, sampling_rate: int) -> Matrix:
     1       duration, seconds
     ======  =====================================================================================
 
-    What needs a voice is 0 where there is none.
+    Values that need voiced frames are 0 if there are none.
 
     Examples
     --------
@@ -148,8 +148,8 @@ def fixed_length(frames: Matrix, length: int) -> Matrix:
     ----------
     frames : array, shape (t, d)
     length : int
-        Number of frames wanted; what is too long loses its end, what is too
-        short is continued with its lowest value per feature, which is silence for log-mel.
+        Number of frames wanted. Longer sequences lose their end; shorter ones are
+        padded with their lowest value per feature, which is silence for log-mel.
 
     Returns
     -------

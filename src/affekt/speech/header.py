@@ -21,9 +21,9 @@ _MOST_CHUNKS = 10_000
 def is_truncated(file: IO[bytes]) -> bool:
     """Whether a file ends before its own header says it does.
 
-    Formats that do not write down their length (raw AAC, AMR, MPEG transport
+    Formats that do not store their length (raw AAC, AMR, MPEG transport
     streams, FLAC in bytes, MP3 without a Xing or Info header, anything written
-    to a pipe) count as whole.
+    to a pipe) count as complete.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def is_truncated(file: IO[bytes]) -> bool:
 
 #: The first bytes of formats that hold bare samples, mostly; and where their kind is named.
 _BARE = (b"RIFF", b"RF64", b"FORM", b".snd", b"caff", b"riff", b"NIST", b"Creative")
-#: So many bytes behind the end of the sound are sound, too, unless they are one of these.
+#: At least this many bytes after the end of the audio count as audio, too, unless they start with one of these tags.
 _LEAST_REST = 4096
 _TAGS = (b"ID3", b"TAG", b"APETAGEX", b"<?xml", b"LIST")
 
@@ -76,10 +76,10 @@ def has_bare_samples(file: IO[bytes]) -> bool:
 
 
 def repaired(file: IO[bytes]) -> io.RawIOBase | None:
-    """The file with the length in its header as it is, where the header says less; else None.
+    """The file with the length in its header corrected, if the header says too little; else None.
 
     A recorder that is switched off before it updates its header leaves one that
-    says 0 or 2 s before an hour of sound. Only of wav, au, aiff and caf.
+    says 0 or 2 s before an hour of audio. Only for wav, au, aiff and caf.
     """
     size = file.seek(0, os.SEEK_END)
     file.seek(0)

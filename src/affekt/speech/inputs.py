@@ -1,4 +1,4 @@
-"""What a model of the classical kind sees of a clip: cleaned, cut, turned into features of a fixed shape."""
+"""Input of a classical model: a clip, cleaned, cut, and turned into features of a fixed shape."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from affekt.speech.clean import CLEANING
 from affekt.speech.feature_sets import KINDS
 from affekt.speech.functionals import SEQUENCES, fixed_length
 
-#: The kind of input that is no feature: the samples themselves.
+#: The kind of input that is not a feature: the samples themselves.
 WAVEFORM = "waveform"
 
 
@@ -24,13 +24,13 @@ class Inputs:
     ----------
     kind : str
         A key of ``affekt.speech.feature_sets.KINDS``; or ``waveform``, the samples themselves, of which ``seconds``
-        are read: a shorter clip is continued with zeros.
+        are read: a shorter clip is padded with zeros.
     sampling_rate : int
-        Hertz that every recording is brought to first.
+        Hertz to which every recording is resampled first.
     skip, seconds : float
-        How much is left out at the beginning, and how much is read after that; 0: all.
+        How much is skipped at the beginning, and how much is read after that; 0: all.
     frames : int
-        What a sequence is cut or padded to; must be given for one.
+        Length to which a sequence is cut or padded; required for sequences.
     flat : bool
         Whether a sequence is laid out as one long vector.
     clean : tuple of str
@@ -90,7 +90,7 @@ def input_of(signal: NDArray[np.float32], inputs: Inputs) -> NDArray[np.float32]
     """
     rate = inputs.sampling_rate
     first = round(inputs.skip * rate)
-    # A clip that ends within what is skipped is read from its start: better an odd view than none.
+    # A clip that ends within the skipped part is read from its start: an odd input is better than none.
     kept = signal[first:] if len(signal) > first else signal
     kept = kept[: round(inputs.seconds * rate)] if inputs.seconds else kept
     for name in inputs.clean:

@@ -28,16 +28,16 @@ _BACKGROUND = 10
 
 @dataclass(frozen=True)
 class MapOptions:
-    """How fine a map is, and of how much.
+    """Resolution and extent of an occlusion map.
 
     Parameters
     ----------
     patch : float
-        Seconds; where that would make more than ``columns`` patches they are longer.
+        Seconds; longer if there would be more than ``columns`` patches.
     columns, bands : int
-        Patches over time at most, and mel-spaced bands from 0 to 8 kHz.
+        Maximum number of patches over time, and number of mel-spaced bands from 0 to 8 kHz.
     longest : float
-        Seconds. Of a longer segment the middle is looked at.
+        Seconds. Of a longer segment only the middle is analysed.
 
     Raises
     ------
@@ -61,7 +61,7 @@ class MapOptions:
 
 
 class Masker:
-    """A signal whose patches can be masked: their frequencies fall to the background for their time.
+    """A signal whose time-frequency patches can be masked, that is, lowered to background level.
 
     Parameters
     ----------

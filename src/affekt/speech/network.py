@@ -1,7 +1,7 @@
 """The networks for the voice. Waveform in, logits out; the log-mel front end is part of the graph.
 
-Nothing here looks at the whole input: every layer sees a bounded stretch, so
-cutting a long signal with enough context on both sides gives the same numbers.
+The receptive field of every layer is bounded, so cutting a long signal
+with enough context on both sides gives the same numbers.
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ class VoiceFeatures(nn.Module):
     """Log-mel bands and pitch salience, with the level removed.
 
     The power is divided by its mean over a second on either side before the
-    logarithm, so gain changes nothing, what lies 50 dB below the surrounding
-    speech disappears in the floor, and nothing looks further than that second.
+    logarithm. So gain changes nothing, what lies 50 dB below the surrounding
+    speech disappears in the floor, and no value depends on more than that second.
     """
 
     def __init__(self, front: FrontEnd, *, level_frames: int = LEVEL_FRAMES, floor: float = 1e-5) -> None:
@@ -117,22 +117,22 @@ class VoiceFeatures(nn.Module):
 
 @dataclass(frozen=True)
 class PooledShape:
-    """The sizes that all networks for emotions have.
+    """The sizes common to all emotion networks.
 
     Parameters
     ----------
     channels, levels : int
         A frame has ``levels`` stages of ``channels`` values.
     dropout : float
-        Of embeddings.
+        Dropout of the embeddings.
     heads : int
-        Of the attention; each weighs its share of the channels.
+        Number of attention heads; each weights its share of the channels.
     embedding : int
-        Values of an embedding.
+        Size of an embedding.
     hidden : int
-        Of the speaker-conditioned heads.
+        Hidden size of the speaker-conditioned heads.
     window_frames, hop_frames : int
-        Frames of the encoder in a window, and between the starts of two.
+        Encoder frames in a window, and between the starts of two windows.
     """
 
     labels: tuple[str, ...]
@@ -221,12 +221,12 @@ class Dilated(nn.Module):
         return F.relu(x + self.mix_norm(self.mix(self.dropout(F.relu(self.wide_norm(self.wide(x)))))))
 
 
-#: Ways to know a speaker's baseline: from any speech of theirs, nothing labelled, or from speech known to be neutral.
+#: Sources of a speaker baseline: any speech of the speaker, unlabelled, or speech known to be neutral.
 BASELINES = ("any", "neutral")
 
 
 class SpeakerConditionedHead(nn.Module):
-    """Logits of a clip of which the speaker's baseline, the mean embedding of other speech, is known."""
+    """Logits of a clip whose speaker baseline (the mean embedding of other speech) is known."""
 
     def __init__(self, size: int, shape: PooledShape) -> None:
         super().__init__()
@@ -340,9 +340,9 @@ class PooledNetwork(nn.Module):
     def forward(self, signal: Tensor, baseline: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Signal (b, n) at 16 kHz to logits of the whole (b, k), logits (b, w, k) and embeddings (b, w, d) of windows.
 
-        ``baseline`` (b, 1 + d) is what is known of how the speaker usually
-        sounds: 0 for nothing, or the place in ``BASELINES`` from 1 on, and then
-        the mean embedding of the windows of other speech of theirs.
+        ``baseline`` (b, 1 + d) is the speaker baseline: first 0 for none,
+        or the position in ``BASELINES`` from 1 on, then the mean
+        embedding of the windows of other speech of the speaker.
         """
         frames = self.encode(*self.features(signal))
         windows = self.embed_windows(frames)
@@ -350,7 +350,7 @@ class PooledNetwork(nn.Module):
 
 
 class EncodedVoice(PooledNetwork):
-    """Emotions from what an encoder gave before: the heads are trained so while it is frozen."""
+    """Emotions from precomputed encoder output, to train the heads while the encoder is frozen."""
 
     def __init__(self, shape: PooledShape) -> None:
         super().__init__(shape)
@@ -365,7 +365,7 @@ class EncodedVoice(PooledNetwork):
 class VoiceNetwork(PooledNetwork):
     """Log-mel planes, then dilated convolutions over time, then the pooling of several stages.
 
-    Early stages are pooled, too: pitch and spectrum themselves over time say much of
+    Early stages are pooled, too: pitch and spectrum over time themselves say much about
     a voice (multi-level pooling as in Desplanques et al., ECAPA-TDNN, 2020).
     """
 

@@ -1,4 +1,4 @@
-"""Signal as it arrives: from a pipe that another program still writes to, heard before it ends."""
+"""Reading a signal as it arrives, from a pipe that another program is still writing to."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PIECES = 20
 
 @dataclass(frozen=True)
 class Arriving:
-    """A signal that is not over.
+    """A signal that is still arriving.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Arriving:
     sampling_rate : int
         Hertz.
     pieces : iterator of float32 array, shape (n,); of ``each`` channel (n, channels)
-        n varies. The next one may be long in coming.
+        n varies. The next piece may take a long time to arrive.
     """
 
     name: str
@@ -45,25 +45,25 @@ class Arriving:
 
 
 def contained(file: Any, stack: ExitStack, *, named: tuple[str, Warn], options: ReadOptions = MIX) -> Arriving:
-    """What a pipe brings in a container: wav, ogg, webm, mp3, flac, aac, mpegts and the like.
+    """Read a container from a pipe: wav, ogg, webm, mp3, flac, aac, mpegts and the like.
 
-    A damaged packet costs that packet, and is said at the end.
+    A damaged packet is skipped, and reported at the end.
 
     Parameters
     ----------
     file : binary file
-        Read as it comes, never moved about in; needs ``read1``.
+        Read as it arrives, without seeking; needs ``read1``.
     stack : ExitStack
         Closes the decoder.
     named : (str, callable)
-        What to call it, and who takes a sentence when it is odd.
+        What to call it, and a function that takes warnings about it.
     options : ReadOptions
-        The channel, and of a video the sound track.
+        The channel and, for a video, the audio track.
 
     Raises
     ------
     AudioError
-        If it is empty, no recording, or a container that has to be whole to be read.
+        If it is empty, not a recording, or a container that can be read only when complete.
     """
     pipe, name = _Pipe(file), Named(*named)
     try:
@@ -166,7 +166,7 @@ def _interruptible(parts: Iterator[NDArray[Any]], pipe: _Pipe, name: Named) -> I
 
 
 class _Pipe:
-    """A file that cannot be moved about in, and gives what is there instead of waiting for more."""
+    """A file that cannot seek, and returns what is available instead of waiting for more."""
 
     def __init__(self, file: Any) -> None:
         self._file = file

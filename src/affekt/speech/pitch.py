@@ -3,8 +3,8 @@
 Pitch and harmonicity follow Boersma (Accurate short-term analysis of the
 fundamental frequency and the harmonics-to-noise ratio of a sampled sound,
 1993). YIN (de Cheveigné & Kawahara, 2002) searches the same periods by
-differences and takes each frame for itself; here the best path over all
-frames decides, which corrects most errors of an octave.
+differences and treats each frame independently; here the best path over all
+frames decides, which corrects most octave errors.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ Track = NDArray[np.float64]
 
 #: Seconds between frames.
 STEP = 0.01
-#: Boersma's (Praat's) constants: an unvoiced frame is worth so much; below this share of the loudest sample is
-#: silence; what an octave lower costs; what it costs to jump by an octave, and to begin or end a voiced stretch.
+#: Boersma's (Praat's) constants: voicing threshold; silence threshold, as a share of the loudest sample; octave
+#: cost; octave-jump cost; and the cost of beginning or ending a voiced stretch.
 _VOICING, _SILENCE, _LOWER, _JUMP, _SWITCH = 0.45, 0.03, 0.01, 0.35, 0.14
 #: Periods considered per frame, and frames analysed at a time.
 _CANDIDATES, _BLOCK = 7, 64
 #: Hertz; at lower sampling rates the autocorrelation is interpolated to at least this.
 _FINE = 32_000
-#: Neighbouring periods and amplitudes that differ by more than these factors are no neighbours.
+#: Neighbouring periods and amplitudes that differ by more than these factors do not count as neighbours.
 _PERIOD_FACTOR, _AMPLITUDE_FACTOR = 1.3, 1.6
 
 
@@ -43,12 +43,12 @@ class PitchTrack:
     sampling_rate : int
         Hertz.
     low, high : float
-        The pitch is looked for between these, in hertz. A frame is three periods of ``low`` long.
+        Search range of the pitch, in hertz. A frame is three periods of ``low`` long.
 
     Raises
     ------
     InputError
-        If the signal is empty or not one-dimensional, or the range is none or beyond a quarter of the sampling rate.
+        If the signal is empty or not one-dimensional, or the range is empty or above a quarter of the sampling rate.
 
     Examples
     --------
@@ -195,7 +195,7 @@ class PitchTrack:
 
 
 def f0(signal: Signal, sampling_rate: int, *, low: float = 65.0, high: float = 500.0) -> Track:
-    """Pitch in hertz every 10 ms, nan where there is none; see :class:`Voice`.
+    """Pitch in hertz every 10 ms, nan where there is none; see :class:`PitchTrack`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How usable a stretch of signal is: what is measured of it, and what is said of it, in words."""
+"""How usable a stretch of signal is: measures of it, and their description in words."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ RATING = Rating(MEASURES, "the voice itself is ambiguous")
 
 @dataclass(frozen=True)
 class Measures:
-    """What can be wrong with a stretch of speech, as numbers that no gain changes.
+    """Measures of what can be wrong with a stretch of speech; none of them depends on gain.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Measures:
     seconds : float
         Its length, to 20 ms.
     snr : float
-        Decibels of the speech above what fills its pauses; 0 to 50.
+        Signal-to-noise ratio in decibels: the speech above the noise in its pauses; 0 to 50.
     clipped : float
         Share of samples stuck at the top or the bottom, 0 to 1.
     bandwidth : float

@@ -1,7 +1,7 @@
-"""Spectral features of a whole signal, all from one Fourier transform, in librosa's conventions and to its values.
+"""Spectral features of a whole signal, all from one Fourier transform; conventions and values match librosa's.
 
 Time goes first here, ``(t, d)``, where librosa writes ``(d, t)``. Frame i is
-centred on sample ``i * hop``; the signal is continued with zeros.
+centred on sample ``i * hop``; the signal is padded with zeros.
 """
 
 from __future__ import annotations
@@ -116,8 +116,8 @@ class Spectra:
             Deviation from A = 440 Hz in semitones; None estimates it from
             the spectrum's peaks, which costs more than the rest.
         squared : bool
-            Of the power (librosa's default) instead of the magnitude (what
-            the usual recipes hand to librosa: ``S=np.abs(stft(y))``).
+            Use the power (librosa's default) instead of the magnitude (which
+            the usual recipes pass to librosa: ``S=np.abs(stft(y))``).
         """
         spectrum = self.power if squared else self.magnitude
         if tuning is None:
@@ -217,11 +217,11 @@ def decibels(power: Matrix, *, reference: float = 1.0, floor: float = 1e-10, top
     ----------
     power : array, shape (t, d)
     reference : float
-        The power that is 0 dB; ``power.max()`` makes the loudest so.
+        The power that is 0 dB; with ``power.max()`` the loudest is 0 dB.
     floor : float
-        Less power than this is taken for so much.
+        Power below this is raised to it.
     top : float or None
-        Nothing is more than so many dB below the loudest; None: no limit.
+        Values are limited to at most this many dB below the loudest; None: no limit.
 
     Returns
     -------

@@ -30,19 +30,19 @@ from affekt.speech.waveform import RATE, SHORTEST, ActivityModel, VoiceModel
 from affekt.timeline.segments import Decision, Listener, Region
 from affekt.types import Prediction
 
-#: Seconds of what sounds like speech that it takes to say so before it is certain.
+#: Seconds of apparent speech needed to report it before it is certain.
 HINT = 0.1
 
 
 @dataclass(frozen=True)
 class StreamOptions:
-    """How a stream works. Times in seconds.
+    """Options of a stream. Times in seconds.
 
     Parameters
     ----------
     block : float
-        How much signal is worked on at a time. Small values give results
-        sooner, large ones cost less; the answer is the same but for rounding.
+        How much signal is processed at a time. Small values reduce latency,
+        large ones reduce cost; the answer is the same except for rounding.
     shortest : float
         A stretch of one emotion shorter than this joins its neighbour.
     activity : ActivityOptions
@@ -72,7 +72,7 @@ LIVE = StreamOptions(block=0.8, activity=ActivityOptions(block=0.2))
 
 @dataclass(frozen=True)
 class SpeechSetup:
-    """All that a stream of speech runs with; many streams may share one.
+    """Models and options of a speech stream; many streams may share one setup.
 
     Parameters
     ----------
@@ -82,12 +82,12 @@ class SpeechSetup:
         From the model's labels to those asked for.
     options : StreamOptions
     threshold : float
-        Confidence that a segment needs to have a label, 0 to 1; where segments begin and end does not depend on it.
+        Minimum confidence for a segment to have a label, 0 to 1; segment boundaries do not depend on it.
     baseline : Baseline, optional
         How the speaker usually sounds.
     running : bool
-        Learn it from the stream itself: each region of speech is compared with
-        all before it. Only for a stream of one speaker.
+        Learn the baseline from the stream itself: each region of speech is
+        compared with all earlier ones. Only for a stream of one speaker.
     """
 
     network: VoiceModel | FeatureModel
@@ -148,10 +148,10 @@ class Stream:
     sampling_rate : int
         Hertz of what will be fed; resampled to 16 kHz as it comes.
     listener : Listener, optional
-        Notified of more than segments.
+        Notified of events other than segments.
     piece : Piece, optional
-        The part of the signal that is wanted. All is fed from the start; what lies before the piece costs nothing
-        but its resampling, and once ``ended`` the rest need not be fed.
+        The part of the signal to analyse. Feed everything from the start: signal before the piece costs only
+        resampling, and once ``ended`` is true the rest need not be fed.
 
     Raises
     ------
@@ -190,7 +190,7 @@ class Stream:
 
     @property
     def accumulator(self) -> Accumulator:
-        """The embeddings of the regions that are over, of a model that gives any."""
+        """The embeddings of the finished regions, if the model has embeddings."""
         return self._reader.accumulator
 
     @property
@@ -201,8 +201,8 @@ class Stream:
     def glance(self) -> Prediction | None:
         """What the last seconds of the speech in progress sound like, as if it ended here; None where nobody speaks.
 
-        For showing something at once: one window, without what comes
-        after it, so :meth:`feed` may later decide otherwise.
+        For immediate display: it covers one window without the following
+        signal, so :meth:`feed` may later decide otherwise.
         """
         growing = self._activity.growing
         return self._reader.glance(growing, self._buffer) if growing and not self._over else None
@@ -215,14 +215,14 @@ class Stream:
 
     @property
     def earliest(self) -> float:
-        """No speech that is still to come begins before this second."""
+        """Earliest time, in seconds, at which future speech can begin."""
         return self._activity.earliest / RATE
 
     def hint(self) -> tuple[float, float] | None:
-        """Start and end, in seconds, of what sounds like the first of new speech; None where there is none.
+        """Start and end, in seconds, of what sounds like the beginning of new speech; None where there is none.
 
-        For saying at once that somebody speaks: the newest signal is looked at
-        without what comes after it, so :meth:`feed` may later find nothing.
+        For showing at once that somebody speaks: the newest signal is analysed without
+        the signal that follows, so :meth:`feed` may later find nothing.
         """
         options, earliest = self._activity.options, self._activity.earliest
         first = max(0, earliest // HOP - CONTEXT)
@@ -279,7 +279,7 @@ class Stream:
         return rest + self._finish(self._activity.flush())
 
     def _take(self, signal: NDArray[np.float32]) -> list[Prediction]:
-        # In bounded bites, so that a whole file fed at once is not held twice.
+        # In bounded chunks, so that a whole file fed at once is not held twice.
         done: list[Prediction] = []
         skipped = min(len(signal), max(0, self._activity.begin - self._taken))
         self._taken += len(signal)

@@ -1,4 +1,4 @@
-"""The signal of a Sample: its stretch of the recording, cut in one place for all who read samples."""
+"""The signal of a Sample: its stretch of the recording. All code that reads samples cuts them here."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def stretch_blocks(
 ) -> Iterator[NDArray[np.float32]]:
     """Read a recording, or the stretch of it that a sample is, block by block.
 
-    Nothing behind the end of a stretch is decoded.
+    Nothing after the end of a stretch is decoded.
 
     Parameters
     ----------
     source : Sample, or as for :func:`affekt.speech.audio.blocks`
-        Of a sample ``start`` and ``end`` are seconds, half-open; an ``end`` behind the recording is its end.
+        ``start`` and ``end`` of a sample are seconds, half-open; an ``end`` after that of the recording is cut to it.
     sampling_rate : int
         Hertz of the result.
     warn : callable

@@ -34,12 +34,12 @@ class WaveformInput:
     window, hop : int
         Samples that a window's logits cover, and between two windows.
     context : int
-        Samples on either side of a window that can change its logits; of a model of blocks, behind its last block.
+        Samples on either side of a window that can change its logits; for a block-based model, after its last block.
     block : int
-        Samples from the start of the signal on that are encoded together, whatever lies around them; 0: all windows
-        are alike wherever they lie.
+        Length in samples of the blocks, from the start of the signal, that are encoded independently of what surrounds
+        them; 0: no blocks, the position of a window does not matter.
     features : mapping
-        Of a model of features: how they are computed from a window, the fields of
+        For a feature-based model: how the features are computed from a window, as the fields of
         :class:`affekt.speech.inputs.Inputs`.
 
     Raises
@@ -155,7 +155,7 @@ def checked_batch(signal: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 class VoiceModel:
-    """A model of emotions in the waveform, safe to use from several threads.
+    """An emotion model on the waveform; thread-safe.
 
     Parameters
     ----------
@@ -181,13 +181,13 @@ class VoiceModel:
         ----------
         signal : float32 array, shape (b, n)
         baseline : float32 array, shape (1 + d,), optional
-            How the speaker usually sounds, of a model whose card has ``baseline`` d; see
+            The speaker baseline, for a model whose card has ``baseline`` d; see
             :class:`affekt.speech.baseline.Baseline`.
 
         Returns
         -------
         tuple of float32 arrays
-            The logits of the whole (b, k) and of every window (b, w, k); of a model with a
+            The logits of the whole (b, k) and of every window (b, w, k); for a model with a
             baseline also the embeddings of the windows (b, w, d).
 
         Raises
@@ -195,7 +195,7 @@ class VoiceModel:
         InputError
             If the shape is wrong, or the model takes no baseline.
         ModelError
-            If the graph breaks: the file is damaged.
+            If the graph fails: the file is damaged.
         """
         if baseline is not None and not self.card.baseline:
             raise InputError(f"the model {self.card.name} takes no speaker baseline.")

@@ -1,7 +1,7 @@
 """Words in: a text, subtitles (srt, vtt) or a table of messages (csv), as cues with their times.
 
-What a file is, its content says: ``WEBVTT``, time codes, a heading with a
-column ``text``; all else is a text. A cue of a text has no time: it starts and
+The content decides what a file is: ``WEBVTT``, time codes, a header with a
+column ``text``; everything else is a text. A cue of a text has no time: it starts and
 ends at 0, like a picture, and cues keep the order of their sentences.
 """
 
@@ -46,7 +46,7 @@ _COLUMNS = {
     "end": ("end", "stop", "to", "offset"),
     "who": ("speaker", "who", "name", "author", "sender", "user"),
 }
-#: What files begin with that somebody may take for a text.
+#: First bytes of other kinds of file that could be mistaken for a text.
 _OTHERS = {
     b"%PDF": "a PDF", b"PK\x03\x04": "an archive or an office document", b"\xd0\xcf\x11\xe0": "an office document",
     b"\x89PNG": "a picture", b"\xff\xd8\xff": "a picture", b"GIF8": "a picture", b"RIFF": "a recording",
@@ -57,7 +57,7 @@ _OTHERS = {
 
 @dataclass(frozen=True)
 class Text:
-    """Words that are no file: what :class:`~affekt.recognize.recognizer.Recognizer` takes for a sentence.
+    """Words given directly, not as a file: :class:`~affekt.recognize.recognizer.Recognizer` treats them as text.
 
     Examples
     --------
@@ -75,11 +75,11 @@ class Cue(NamedTuple):
     Parameters
     ----------
     start, end : float
-        Seconds, half-open; both 0 where nothing says when.
+        Seconds, half-open; both 0 where the time is not known.
     text : str
         Without markup, on one line.
     who : str or None
-        Who says them, where the file names somebody.
+        Who says them, if the file names the speaker.
     """
 
     start: float
@@ -135,7 +135,7 @@ def cues_of(source: Any, *, warn: Warn = lambda sentence: None) -> list[Cue]:
 
 
 def _of_sample(sample: Sample, warn: Warn) -> list[Cue]:
-    """The cues of a stretch, with times from its start; of a sample of a sentence, that sentence."""
+    """The cues of a segment, with times from its start; if the sample is a sentence, that sentence."""
     if sample.sentence is not None and not Path(sample.path).is_file():
         return cues_of(Text(sample.sentence, sample.id), warn=warn)
     end = math.inf if sample.end is None else sample.end
@@ -188,12 +188,12 @@ def _file_bytes(path: Path, name: str) -> bytes:
 
 
 def decoded(data: bytes, name: str, warn: Warn) -> str:
-    """Bytes to text: UTF-8, UTF-16 with or without its mark; else Windows-1252, which is said.
+    """Bytes to text: UTF-8, UTF-16 with or without its mark; else Windows-1252, with a warning.
 
     Raises
     ------
     TextError
-        If they are no text.
+        If they are not text.
     """
     for head, what in _OTHERS.items():
         if data.startswith(head):
@@ -355,14 +355,14 @@ def _rows(text: str, delimiter: str, columns: dict[str, int], name: str) -> Iter
 
 
 def timed(raw: Sequence[RawCue], name: str, warn: Warn) -> list[Cue]:
-    """Cues in order of time, each odd time put right by one rule, and said once.
+    """Cues in order of time; each kind of odd time is corrected by one rule and reported once.
 
-    - Without a start, or with an end that cannot be read: at the end of the cue before, without length; at its
-      start without length.
-    - That end before they start: the two are exchanged.
+    - Without a start: placed at the end of the cue before, without length. With an end that cannot be read: at its
+      start, without length.
+    - End before start: the two are swapped.
     - Out of order: sorted by their starts.
-    - That overlap: kept as they are; two may speak at once.
-    - Without words, or of descriptions ([door slams], (sighs), ♪) only: left out.
+    - Overlapping: kept as they are; two people may speak at once.
+    - Without words, or only descriptions ([door slams], (sighs), ♪): left out.
     """
     said = [one for one in raw if one.text and not _DESCRIPTION.match(one.text)]
     wordless = len(raw) - len(said)

@@ -21,7 +21,7 @@ _BREAK = re.compile(r"\\[Nnh]|\n")
 
 
 def names_track(captions: Any) -> bool:
-    """Whether captions are said as a track of the video, by a language of two or three letters or a number.
+    """Whether captions name a track of the video, by a language code of two or three letters or by a number.
 
     Examples
     --------
@@ -34,8 +34,8 @@ def names_track(captions: Any) -> bool:
 def subtitles_of(container: Any, name: str, wanted: str | None, warn: Warn) -> Any:
     """The track of subtitles to be read, or None.
 
-    That asked for; else the first in English, which the model knows; else the default one; else the first. Subtitles
-    that are pictures (of DVDs, Blu-rays and broadcasts) are passed over, which is said where nothing else is there.
+    The one asked for; else the first in English, which the model knows; else the default one; else the first. Subtitles
+    stored as pictures (on DVDs, Blu-rays and in broadcasts) are skipped, with a warning if there are no others.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def cues_of_packets(packets: Iterable[Any], begin: float, name: str, warn: Warn)
         Time stamp of the container's start, in seconds: cues are on the clock of sound and pictures.
     name : str
     warn : callable
-        Takes a sentence where something is odd; what is put right is that of :func:`~affekt.text.captions.timed`.
+        Takes a sentence where something is odd; times are corrected as in :func:`~affekt.text.captions.timed`.
     """
     import av
 

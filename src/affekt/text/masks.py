@@ -14,8 +14,8 @@ from affekt.text.tokens import tokens_of
 class WordMasker:
     """A text whose words can be left out.
 
-    A word is what the tokeniser takes for one, endings such as n't apart: "not"
-    and "n't" are words. Marks and emoji are words, too.
+    Words are those of the tokeniser, with endings such as n't separate: "not"
+    and "n't" are words. Punctuation marks and emoji are words, too.
 
     Parameters
     ----------

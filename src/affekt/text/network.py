@@ -1,12 +1,12 @@
-"""The network for text: the numbers of tokens in, answers out.
+"""The network for text: token numbers in, scores out.
 
-Input: ``tokens``, float32, shape (b, t, 1 + g): of each token how it is
-written, then the rows of its word, or of its n-grams, in the table; 0 is
-padding, and changes nothing. :class:`affekt.text.tokens.Vocabulary` makes it.
+Input: ``tokens``, float32, shape (b, t, 1 + g): for each token, how it is
+written, then the table rows of its word or of its n-grams; 0 is
+padding and has no effect. :class:`affekt.text.tokens.Vocabulary` makes it.
 
 Outputs: ``logits`` (b, 28), one label of GoEmotions each; ``present`` (b, 28),
 logits of whether each label is present, several at once; ``common`` (b, 7),
-the same of affekt's words in alphabetical order; ``dair`` (b, 6), one of the
+the same for affekt's labels in alphabetical order; ``dair`` (b, 6), one of the
 labels of dair-ai's ``emotion``.
 """
 
@@ -74,7 +74,7 @@ class TextNetwork(nn.Module):
         self.head = nn.Linear(shape.hidden, sum(SIZES))
 
     def start(self, vectors: NDArray[np.float32]) -> None:
-        """Begin with vectors of the words (words, embedding)."""
+        """Initialise the table with word vectors (words, embedding)."""
         with torch.no_grad():
             self.table.weight[FIRST : FIRST + self.words] = torch.from_numpy(vectors)
 
@@ -116,7 +116,7 @@ class TextNetwork(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class LinearTables:
-    """A linear model of words and of pairs of neighbours, all known; what a text says is divided by its length.
+    """A linear model of known words and pairs of neighbouring words; the score of a text is divided by its length.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ class LinearTables:
 
 
 class LinearVotes(nn.Module):
-    """Linear tables as a network, a byte a weight.
+    """Linear tables as a network, with one byte per weight.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ class LinearVotes(nn.Module):
 
 
 class BlendedTextNetwork(nn.Module):
-    """What is exported: a trained network whose table keeps a byte a value, and a linear model beside it.
+    """What is exported: a trained network whose table has one byte per value, and a linear model beside it.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ class BlendedTextNetwork(nn.Module):
     tables : LinearTables
         Of ``present``, ``common`` and ``dair``, side by side; what they say of ``present`` counts for ``logits``, too.
     blend : sequence of (float, float)
-        Of each output, how much the network and the linear model count.
+        For each output, the weights of the network and of the linear model.
     """
 
     def __init__(
@@ -205,7 +205,7 @@ class BlendedTextNetwork(nn.Module):
 
 
 class NarrowTextNetwork(TextNetwork):
-    """A trained network whose table keeps a byte a value, and a scale a row.
+    """A trained network whose table has one byte per value and one scale per row.
 
     Parameters
     ----------

@@ -23,15 +23,15 @@ _CLOSING = "\"'”’»)\\]}』」》〉"
 _END = re.compile(rf"[.!?…‽؟۔।॥։።]+[{_CLOSING}]*(?=\s)|[。！？｡]+[{_CLOSING}]*")
 _WORD_BEFORE = re.compile(r"([^\s(\"'“‘«]+)$")
 _INITIAL = re.compile(r"^[^\W\d_]$")
-#: Characters from which on a line looks wrapped by width.
+#: A line of at least this many characters may have been wrapped.
 _WRAPPED = 50
 
 
 def sentences_of(text: str) -> Iterator[str]:
     """The sentences of a text, in order, without blanks around them and line breaks within.
 
-    A blank line ends a sentence. The end of a line ends one too, but where the
-    next line begins with a small letter or the line is as long as one that was
+    A blank line ends a sentence. The end of a line ends one too, unless the
+    next line begins with a small letter or the line is long enough to have been
     wrapped. A sentence of more than ``LONGEST`` characters is cut between words.
 
     Examples

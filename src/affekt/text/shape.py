@@ -19,7 +19,7 @@ class TextShape:
     Parameters
     ----------
     embedding : int
-        Values of a word; 100 where GloVe's are the start.
+        Values per word; 100 if initialised from GloVe.
     channels : int
         Of the convolutions.
     blocks : int
@@ -32,7 +32,7 @@ class TextShape:
         Buckets of pairs of words in the linear model beside the network; a power of two.
     dropout : float
     unknown : float
-        How often a word is taken for one outside the vocabulary while learning.
+        How often a word is treated as unknown in training.
     """
 
     embedding: int = 100

@@ -23,7 +23,7 @@ from affekt.types import Prediction
 RATE = 1000
 #: Key of the words in the metadata of a model file, one a line.
 WORDS = "affekt.words"
-#: Tokens that a network is given at once, padding included: fewer cost calls, more leave the processor's cache.
+#: Tokens per call of the network, padding included: fewer cost more calls, more exceed the processor's cache.
 _AT_ONCE = 160
 
 RATING = Rating(
@@ -44,7 +44,7 @@ class TextInput:
     buckets : int
         Of the n-grams of words outside its vocabulary.
     thresholds : tuple of float
-        Of each label, the probability from which on it is present, where several may be (output ``present``).
+        For each label, the probability from which on it is present, where several may be (output ``present``).
 
     Raises
     ------
@@ -99,7 +99,7 @@ class TextModel:
     Raises
     ------
     ModelError
-        If the model is not one of text, or brings no words.
+        If the model is not for text, or contains no vocabulary.
     """
 
     def __init__(self, model: Model) -> None:
@@ -130,9 +130,9 @@ class TextModel:
         return tuple(np.concatenate(pieces)[back] for pieces in zip(*parts, strict=True))
 
     def present(self, texts: Sequence[str]) -> list[dict[str, float]]:
-        """The labels that are present in each text, several or none, with their probabilities, the surest first.
+        """The labels that are present in each text, several or none, with their probabilities, the most likely first.
 
-        Of a model that was trained with several labels a text; every label has a threshold of its own.
+        For a model trained with several labels per text; every label has its own threshold.
 
         Raises
         ------
@@ -151,7 +151,7 @@ class TextModel:
 
 @dataclass(frozen=True)
 class TextOptions:
-    """How a stream of text works: each cue is judged by itself, so there is nothing to choose."""
+    """Options of a text stream: none, because each cue is classified by itself."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ def open_text(
 
 
 def text_measures(texts: Sequence[Sequence[Token]], vocabulary: Vocabulary) -> NDArray[np.float64]:
-    """What can be wrong with texts (b, 2): the share of their words that is known, and how many there are.
+    """Quality measures of texts (b, 2): the share of known words, and the number of words.
 
     Emoji are words; punctuation and numbers are not.
     """
@@ -230,7 +230,7 @@ class TextStream:
         Raises
         ------
         InputError
-            If a cue is none, or the stream was flushed.
+            If an item is not a cue, or the stream was flushed.
         """
         if self._over:
             raise InputError("the stream was flushed; make a new one for the next text.")
@@ -255,7 +255,7 @@ class TextStream:
         return done
 
     def flush(self) -> list[Prediction]:
-        """Say that the text is over; every cue was answered at once."""
+        """End the stream; nothing is left to return, as every cue was answered at once."""
         self._over = True
         return []
 

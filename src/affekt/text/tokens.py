@@ -1,6 +1,6 @@
 """From a text to the numbers a network takes: words, their characters, and how they are written.
 
-Everything is decided by the text and the vocabulary alone: no file, no
+The result depends only on the text and the vocabulary: no file, no
 locale, no random numbers. A word of the vocabulary is one number; any other
 word is the numbers of its character n-grams, hashed (Bojanowski et al.,
 Enriching word vectors with subword information, 2017).
@@ -28,7 +28,7 @@ PLAIN, CAPITALS, CAPITALISED, STRETCHED = 1, 2, 3, 4
 FIRST = 5
 #: N-grams of a word that is not in the vocabulary.
 GRAMS = 15
-#: Tokens of a text that are looked at.
+#: Most tokens of a text that are used.
 LONGEST = 128
 
 _EMOTICON = (
@@ -82,7 +82,7 @@ def tokens_of(text: str) -> Iterator[Token]:
 
 @lru_cache(1 << 16)
 def _read(raw: str) -> tuple[tuple[str, int, int, int], ...]:
-    """What stands between blanks as words, each with its style and its place in it."""
+    """Split the text between two spaces into words, each with its style and its place."""
     if not raw[0].isalpha() or raw.startswith(("http", "www.")) or "/" in raw:
         return ((_sign(raw), PLAIN, 0, len(raw)),)
     word = raw if raw.isascii() else unicodedata.normalize("NFKC", raw).translate(_APOSTROPHES)

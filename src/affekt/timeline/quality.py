@@ -1,4 +1,4 @@
-"""After the logits: how usable a signal is, from what was measured of it, and what is wrong with it, in words."""
+"""After the logits: signal quality from measures of the signal, and what is wrong with it, in words."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Measure:
     Parameters
     ----------
     words : callable
-        A value to what is said of it.
+        Maps a value to its description.
     bad, good : float
-        The values from which on the signal is useless, and nothing is wrong with it.
+        The values at which the signal becomes useless, and at which nothing is wrong with it.
     rank : int
-        Of measures that leave less than half, those of the lowest rank are named: what spoils the others comes first.
+        Of measures that leave less than half, those of lowest rank are named: problems that spoil others come first.
     """
 
     words: Callable[[float], str]
@@ -56,9 +56,9 @@ class Rating:
     ambiguous: str = "the expression itself is ambiguous"
 
     def shares(self, measures: NDArray[np.float64]) -> NDArray[np.float64]:
-        """What each measure (..., m) leaves of the quality: 0 at its bad value and beyond, 1 from its good one on.
+        """Factor of each measure (..., m) in the quality: 0 at its bad value and beyond, 1 from its good one on.
 
-        In between the first steps away from bad gain most: a signal that is good enough is nearly as good as any.
+        In between, the first steps away from bad gain most: a good enough signal is nearly as good as a perfect one.
         """
         bad, good = np.array([(measure.bad, measure.good) for measure in self.measures.values()]).T
         found: NDArray[np.float64] = 1 - (1 - np.clip((measures - bad) / (good - bad), 0, 1)) ** 2
@@ -72,8 +72,8 @@ class Rating:
     def reason(self, measures: NDArray[np.float64], quality: float, *, unsure: bool = False) -> str:
         """Why an answer is weak: the worst of its measures (m,). Empty where signal and model are good.
 
-        What is a little wrong with a signal may still be why the model is not
-        sure: it is named before the expression is called ambiguous.
+        A minor problem of the signal may still be why the model is not sure,
+        so it is named before the expression is called ambiguous.
 
         Parameters
         ----------

@@ -37,14 +37,14 @@ class Windows:
     rate: int
 
     def weights(self) -> NDArray[np.float64]:
-        """What a window counts for each of the hops that it covers: most in its middle, shape (window / hop,)."""
+        """Weight of a window for each of the hops that it covers: highest in its middle, shape (window / hop,)."""
         reach = math.ceil(self.window / self.hop)
         return np.sin(np.pi * (np.arange(reach) + 0.5) / reach) ** 2
 
 
 @dataclass(frozen=True)
 class Listener:
-    """What else a stream can tell than segments: each a function that is called, or None.
+    """Callbacks for what a stream can report besides segments; each may be None.
 
     Parameters
     ----------
@@ -54,9 +54,9 @@ class Listener:
         Takes start and end of every region, in seconds.
     logits : callable, optional
         Takes the logits (w, k) of the windows of the region in progress, before
-        the temperature, as they come; :func:`window_weights` says what each counts.
+        the temperature, as they come; :func:`window_weights` gives their weights.
     embeddings : callable, optional
-        Takes start and end (w, 2), in seconds, and the embeddings (w, d) of these windows, of a model that gives any.
+        Takes start and end (w, 2), in seconds, and the embeddings (w, d) of these windows, if the model has any.
     """
 
     hop: Callable[[Prediction], None] | None = None
@@ -67,7 +67,7 @@ class Listener:
 
 @dataclass(frozen=True)
 class Decision:
-    """How the scores of a stretch and what was measured of its signal become a Prediction.
+    """How the scores and signal measures of a stretch become a Prediction.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ class Region:
         return self._rows[-1]
 
     def copy(self) -> Region:
-        """To try what would come of it; its hops go to no listener."""
+        """A copy for trial runs; its hops are not reported to any listener."""
         other = copy(self)
         other._on_hop, other._current, other._change = None, copy(self._current), copy(self._change)
         return other
@@ -198,7 +198,7 @@ class Region:
             age += 1
         if self._current is None:
             return done
-        # What is too short to stand alone joins what it follows.
+        # A segment that is too short to stand alone joins the previous one.
         if self._change:
             self._current.join(self._change)
         return [*done, self._answer(self._current)]

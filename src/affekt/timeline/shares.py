@@ -1,6 +1,6 @@
-"""What a long recording says: the seconds and the share of each label, over time and for each person.
+"""Overview of a long recording: the seconds and the share of each label, over time and for each person.
 
-The mean of different moods is no mood: ten minutes angry and ten minutes happy are not twenty minutes of neither.
+The mean of different moods is not a mood: ten minutes angry and ten minutes happy are not twenty minutes of neither.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from affekt.types import Prediction
 MINUTES = (60, 120, 300, 600, 900, 1800, 3600, 7200)
 #: Bins at most, where nobody asks for a width.
 MOST_BINS = 60
-#: Segments that can be taken in at a glance; of more, shares lead: in the terminal, and on the page, which is told.
+#: Maximum number of segments to take in at a glance. With more, the terminal and the page (which gets this number)
+#: show shares first.
 FEW = 3
 #: By modality: what a share is one of, and what the time without it is called.
 JUDGED = {
@@ -33,9 +34,9 @@ NOTHING = {"speech": "silence", "face": "no face", "text": "no words", "fusion":
 class Shares:
     """How the time of ``[start, end)`` is divided among the labels.
 
-    The labels, ``unsure`` and ``silence`` add up to its duration. Where several people speak, or are seen, at once,
-    the time is divided equally among them; in ``people`` each has all of their own time, and so these add up to
-    more.
+    The labels, ``unsure`` and ``silence`` add up to the duration. When several people speak or are visible at once,
+    the time is divided equally among them. In ``people`` each person has all of their own time, so these add up
+    to more.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ class Shares:
     silence : float
         Seconds in which there is nothing to judge: nobody speaks, is seen, or writes.
     bins : tuple of Shares
-        The same for stretches of equal time, in order; the last one may be shorter. Empty where one would be all.
+        The same for stretches of equal length, in order; the last may be shorter. Empty if there would be only one.
     people : mapping of str to Shares
         The same for each person by ``who``, in order of appearance; empty where nobody is told apart.
 
@@ -95,7 +96,7 @@ class Shares:
         return best if best is not None and self.seconds[best] > 0 else None
 
     def __repr__(self) -> str:
-        """What somebody who prints it wants to know: each label's share of what could be judged, the largest first."""
+        """For printing: each label's share of the time that could be judged, the largest first."""
         said = {**self.share, "not sure": self.unsure_share}
         parts = [
             f"{name} {'< 1' if share <= 0.005 else round(100 * share)} %"
@@ -114,7 +115,7 @@ def shares_of(
     Parameters
     ----------
     predictions : iterable of Prediction
-        Segments in any order; of several modalities those of all together count.
+        Segments in any order; with several modalities, only the fused ones count.
     duration : float
         Seconds of the recording; what lies beyond does not count.
     labels : sequence of str
@@ -146,14 +147,14 @@ def shares_of(
 
 
 def deciding(predictions: Iterable[Prediction]) -> list[Prediction]:
-    """Of several modalities the answers of all together, else all: those that may be added up."""
+    """The predictions that may be added up: the fused ones if there are several modalities, else all."""
     predictions = list(predictions)
     several = len({p.modality for p in predictions}) > 1
     return [p for p in predictions if p.modality == "fusion"] if several else predictions
 
 
 def bin_width(duration: float, *, widths: Sequence[float] = MINUTES, most: int = MOST_BINS) -> float:
-    """The shortest of some widths in seconds with which a recording has no more than so many bins.
+    """The shortest allowed bin width, in seconds, that gives no more than the maximum number of bins.
 
     Examples
     --------

@@ -14,10 +14,10 @@ from affekt.types import Prediction
 
 
 class Summary:
-    """The mean of predictions weighted by their length, in memory that does not grow.
+    """The mean of predictions weighted by their length, in constant memory.
 
-    Its reason is that of the part that weighs most: length times what it lacks
-    in quality, or a hundredth of its length where it lacks nothing. One short
+    Its reason is that of the part with the largest weight: length times the lack
+    of quality, or a hundredth of the length if nothing is lacking. One short
     part does not make a long recording poor, so a whole has a reason only if
     its own quality is below ``WEAK`` or it is not sure.
 

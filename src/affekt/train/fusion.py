@@ -1,11 +1,10 @@
 """The model `fusion`: the weights of a log-opinion pool, learned on pairs that nothing else was learned from.
 
-There are no recordings with a voice, a face and words of which somebody said
-what they express, that may be used. So moments are made up: a clip of a
-voice, a face and a text of one label, drawn apart from one another from what
-the three models held out. That is honest about how sure each modality is,
-and silent about what real moments do: the three go together by label only,
-never in time, and nobody here smiles while being angry.
+No labelled recordings with a voice, a face and words may be used. So moments
+are made up: a clip of a voice, a face and a text of one label, drawn
+independently from what the three models held out. That is honest about how
+sure each modality is, but says nothing about real moments: the three agree
+by label only, never in time, and nobody here smiles while being angry.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from affekt.models.onnx import open_model
 
 Floats = NDArray[np.float64]
 
-#: Below this a probability counts as this.
+#: Lowest probability; smaller ones are raised to it.
 LEAST = 1e-6
 
 
@@ -55,14 +54,14 @@ def pair_by_label(
     missing: float = 0.3,
     rng: np.random.Generator,
 ) -> Moments:
-    """Draw moments: a label, then an answer of each modality to something of that label.
+    """Draw moments: a label, then each modality's answer to a sample of that label.
 
     Parameters
     ----------
     answers : mapping of modality to (scores (n, k), labels (n,), qualities (n,))
         Of held-out samples.
     count : int
-        Moments; every label as often.
+        Number of moments; every label occurs equally often.
     missing : float
         How often a modality is left out of a moment; never all of them.
     rng : numpy Generator
@@ -98,7 +97,7 @@ def pooled_logits(weights: Floats, gain: float, moments: Moments) -> Floats:
 
 
 def fit_pool(moments: Moments) -> tuple[Floats, float]:
-    """Weights of the modalities (their mean is 1) and the gain of those that agree, of the least log loss."""
+    """Weights of the modalities (their mean is 1) and the gain of those that agree, by least log loss."""
     optimize: Any = require("scipy.optimize", extra="train")
 
     def loss(parameters: Floats) -> float:
@@ -165,7 +164,7 @@ def export_pool(weights: Floats, gain: float, card: Card, path: Path) -> None:
 def fit_fusion(moments: Moments, card: Card, path: Path) -> tuple[Floats, float]:
     """Fit the pool and write the file; returns weights and gain.
 
-    It has no temperature: each modality is calibrated before, and one alone is to be believed as it is.
+    It has no temperature: each modality is calibrated before, and a single one is passed on as it is.
 
     Parameters
     ----------

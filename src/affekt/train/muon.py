@@ -17,9 +17,9 @@ class Muon(torch.optim.Optimizer):
     """Momentum whose step is made orthogonal: all of its singular values are brought near 1.
 
     Directions that gradients seldom point to are learned as fast as the others,
-    which a small network on few clips needs: here it took half of the
-    passes that AdamW took. Tensors of more axes are matrices of what one output
-    channel sees. For hidden layers only; biases and heads are for another
+    which a small network on few clips needs: here it took half as many
+    passes as AdamW. A tensor with more axes is a matrix with one row per output
+    channel. For hidden layers only; biases and heads are for another
     optimiser. ``torch.optim.Muon`` takes matrices only, and orthogonalises in
     bfloat16: after five steps of 0.02 its weights are up to 0.001 away from these.
 
@@ -32,9 +32,9 @@ class Muon(torch.optim.Optimizer):
     momentum : float
         In [0, 1); the step looks ahead by one (Nesterov).
     weight_decay : float
-        Apart from the gradient, as in AdamW.
+        Decoupled from the gradient, as in AdamW.
     iterations : int
-        Of the iteration; 5 bring singular values into 0.7 to 1.2.
+        Number of iterations; 5 bring singular values to between 0.7 and 1.2.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""How far a training run is, and about when it will be done: a line every ten seconds."""
+"""Progress of a training run, and roughly how long it will take: a line every ten seconds."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Pace:
     what : str
         What a step is of, such as ``step`` or ``clip``.
     done : int
-        Steps that an earlier call took, of a run that goes on: their time is not known, and counts for nothing.
+        Steps of a resumed run that an earlier call took; their time is unknown and not counted.
     clock : callable
-        Seconds, from any beginning.
+        Returns seconds, from any starting point.
 
     Examples
     --------

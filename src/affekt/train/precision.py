@@ -1,4 +1,4 @@
-"""Half precision where the processor computes in it; where it has to imitate it, that is slower than all the bits."""
+"""Half precision where the processor supports it natively; where emulated, it is slower than full precision."""
 
 from __future__ import annotations
 

@@ -3,10 +3,10 @@
 The scale of every activation is fixed beforehand from recordings, so an answer
 depends on its own input alone, never on what else is in the batch, and a
 stream still equals the file. Before a product is rounded, each column of an
-activation is divided by a number that the weights are multiplied with
+activation is divided by a number, and the weights are multiplied by it
 (Xiao et al., SmoothQuant, 2023): a few columns of a transformer are a hundred
-times as large as the others, and would leave these no digits. What one weight
-loses in rounding, those of inputs that go with it make good (Frantar et al.,
+times as large as the others, and would leave these no precision. The rounding
+error of one weight is made up by those of correlated inputs (Frantar et al.,
 GPTQ, 2023).
 """
 
@@ -29,7 +29,7 @@ LEAST = 60_000
 LEAST_FILTERS = 2_000
 #: Share of the difference between columns that goes from the activations into the weights.
 SMOOTHING = 0.5
-#: Of the mean square of the inputs, added to each so that their products can be inverted.
+#: Share of the inputs' mean square added to the diagonal, so that the matrix of their products can be inverted.
 DAMPING = 0.01
 #: Largest weight: 7 bits and a sign would overflow in the 16 bit sums of processors without VNNI.
 LARGEST = 63
@@ -66,7 +66,7 @@ def quantise_products(model: Any, part: str, recordings: Sequence[tuple[NDArray[
     model : onnx.ModelProto
         In float32; changed.
     part : str
-        Of the network: the name of the module whose products are rewritten.
+        Name of the module of the network whose products are rewritten.
     recordings : sequence of tuples of float32 arrays
         Inputs of the graph to see the ranges of activations on; each is run by itself.
 
@@ -212,8 +212,8 @@ def rounded(
 ) -> NDArray[np.int8]:
     """Weights (k, n) in units of ``columns`` (n,), rounded one row after the other.
 
-    The error of a row is taken off the rows after it, by as much as their
-    inputs go with its own: ``moments`` (k, k) are the inputs' products.
+    The error of a row is compensated in the rows after it, as far as their
+    inputs correlate with its own: ``moments`` (k, k) are the inputs' products.
     """
     weights, found = weights.copy(), np.zeros(weights.shape, np.int8)
     damped = moments + DAMPING * moments.diagonal().mean() * np.eye(len(moments))

@@ -52,20 +52,20 @@ class Schedule:
     seconds : float
         Longest crop of a clip.
     ways : int
-        In how many ways each clip is changed (``augment``), once and for all passes.
+        In how many ways each clip is augmented (``augment``), once for all passes.
     unchanged : float
-        How often a clip is taken as recorded for certain; else all ways, that one too, are as likely.
+        Share of clips taken as recorded outright; for the others all ways, including that one, are equally likely.
     encoder_rate, learning_rate : float
-        Of Muon for the matrices of hidden layers, and of AdamW for all else; both rise for a tenth of the run and
-        fall as a cosine.
+        Learning rates of Muon (matrices of hidden layers) and of AdamW (all else); both rise for a tenth of the run
+        and fall as a cosine.
     taught_rate : float
-        Of AdamW for layers that another model brought.
+        Learning rate of AdamW for layers taken from another model.
     weight_decay : float
         Of both.
     averaging : float
-        Decay of the running average of the weights, which is what is kept.
+        Decay of the moving average of the weights; the averaged weights are the result.
     bfloat16 : bool
-        Compute the encoder in half the bits: twice as fast where the processor knows how.
+        Compute the encoder in half precision: twice as fast where the processor supports it.
     """
 
     epochs: int = 24
@@ -85,7 +85,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Objective:
-    """What is minimised.
+    """The training objective.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class Objective:
     baselines : float
         Weight of each of the speaker-conditioned heads.
     formants, pitch : float
-        Standard deviations of the logarithms by which each speaker's are changed; 0: none.
+        Standard deviations of the logarithms of the factors that change each speaker's; 0: none.
     frequency_mask, time_mask : int
         Largest masked stretch in mel bands and in frames (SpecAugment).
     """
@@ -143,7 +143,7 @@ class Teaching:
     encoder_rate, learning_rate : float
         Of Muon and of AdamW, as in :class:`Schedule`.
     teacher : WhisperSizes
-        Of its layers, whose frames it gives; the heads play no part.
+        Sizes of the layers whose frames are learned; the heads play no part.
     """
 
     steps: int = 0
@@ -164,7 +164,7 @@ class Recipe:
     corpora : tuple of str
         Names in ``affekt.corpora.CORPORA``.
     balance : float
-        A corpus is drawn in proportion to its clips to this power: 1 as it is, 0 all alike.
+        A corpus is drawn in proportion to its number of clips to this power: 1 by size, 0 all equally often.
     """
 
     kind: str = "voice"
@@ -182,9 +182,9 @@ class Recipe:
 
 @dataclass(frozen=True)
 class FrozenRecipe(Recipe):
-    """A recipe of which the heads alone learn, over what the encoder gives as its teacher taught it; for protocols.
+    """A recipe that trains only the heads, on the frozen encoder as its teacher taught it; for protocols.
 
-    Hearing a clip costs no more than its frames were computed for once, so a fold takes minutes instead of an hour.
+    The frames of each clip are computed only once, so a fold takes minutes instead of an hour.
     """
 
     frozen: bool = True
@@ -197,7 +197,7 @@ class FrozenRecipe(Recipe):
 
 @dataclass(frozen=True)
 class WhisperRecipe:
-    """The first layers of Whisper under our heads: these alone first, over what the frozen layers give, then both.
+    """The first layers of Whisper under our heads: first only the heads are trained, on frozen layers, then both.
 
     Parameters
     ----------
@@ -208,8 +208,8 @@ class WhisperRecipe:
     schedule, tuning : Schedule
         Of the first stage and of the second.
     share : float
-        How much of the way that the second stage goes is kept, 0 to 1: with less than all of it a network can do better
-        on corpora that it never met.
+        How far to go from the weights before the second stage to those after it, 0 to 1; with less than all the
+        way, a network can do better on unseen corpora.
 
     Raises
     ------
@@ -237,7 +237,7 @@ class WhisperRecipe:
 
 
 def frozen(recipe: Recipe) -> FrozenRecipe:
-    """The recipe of which the heads alone learn.
+    """The recipe that trains only the heads.
 
     Raises
     ------
@@ -288,7 +288,7 @@ TIMES = {
 
 
 def recipe_facts(name: str) -> dict[str, Any]:
-    """What there is to know of a recipe before it is run.
+    """Facts about a recipe before it is run.
 
     Returns
     -------
@@ -337,7 +337,7 @@ def load_recipe(name: str | Path) -> Any:
     Raises
     ------
     UnknownName
-        If there is no such recipe, or the file has a key that is not one (the near match is suggested).
+        If there is no such recipe, or the file has an unknown key (a near match is suggested).
     InputError
         If the file is not TOML, or a value is of the wrong type.
 
@@ -402,7 +402,7 @@ def _plain(default: Any) -> Any:
 
 
 def recipe_digest(recipe: AnyVoice) -> str:
-    """Twelve digits that recipes share which differ in corpora, labels, seed, steps and rates alone."""
+    """Twelve digits, the same for recipes that differ only in corpora, labels, seed, steps and rates."""
     table = as_table(recipe)
     table["schedule"] = {key: getattr(recipe.schedule, key) for key in ("group", "seconds", "ways", "unchanged")}
     kept = {key: table[key] for key in ("balance", "network", "schedule", "objective", "augment")}

@@ -36,10 +36,10 @@ class Sources:
     sounds, responses : sequences of paths
         Recorded noises and impulse responses for augmentation; may be empty.
     teacher : sequence of paths
-        Of a recipe that starts from Whisper, or learns from it: its weights, as for
+        Whisper's weights, for a recipe that starts or learns from them, as for
         :func:`affekt.train.voice.teacher.load_teacher`.
     unlabelled : sequence of str
-        Recordings without labels, which a recipe that learns from a teacher hears, too.
+        Recordings without labels, also used by a recipe that learns from a teacher.
     """
 
     corpora: Mapping[str, Path]
@@ -50,14 +50,14 @@ class Sources:
 
 
 def noise_paths(folder: Path | None, folds: Sequence[str] = ("1", "2", "3", "4")) -> list[str]:
-    """Sounds in a folder. Those named as in ESC-10 (``5-186924-A``) only of some folds: fold 5 is left for judging."""
+    """Sounds in a folder. Of those named as in ESC-10 (``5-186924-A``) only some folds: 5 is for evaluation."""
     esc = re.compile(r"([1-5])-\d+-[A-Z]")
     found = [(path, esc.match(Path(path).name)) for path in recordings_in(folder)]
     return [path for path, named in found if named is None or named[1] in folds]
 
 
 def response_paths(folder: Path | None, held_out: str = "rir4.wav") -> list[str]:
-    """Mono impulse responses in a folder, but one that is left for judging."""
+    """Mono impulse responses in a folder, except one held out for evaluation."""
     names = [(path, Path(path).name) for path in recordings_in(folder)]
     return [path for path, name in names if "stereo" not in name and "48000" not in name and name != held_out]
 
@@ -72,7 +72,7 @@ def recordings_in(folder: Path | None) -> list[str]:
 
 
 def with_own(recipe: Any, corpora: Mapping[str, Path]) -> Any:
-    """The recipe for recordings of one's own: those corpora that are given, and among them :data:`OWN`.
+    """The recipe for the user's own recordings: only the given corpora, including :data:`OWN`.
 
     Without other corpora its labels are those that the recordings have; with others they stay, and recordings with
     another label are left out. A recipe for other corpora stays as it is.
@@ -103,7 +103,7 @@ def with_own(recipe: Any, corpora: Mapping[str, Path]) -> Any:
 
 
 def own_samples(path: Path) -> tuple[Sample, ...]:
-    """Recordings of one's own, all of one corpus; where a table names several, a speaker is one of a corpus.
+    """The user's own recordings as one corpus; where a table names several, speakers are told apart by corpus.
 
     Raises
     ------

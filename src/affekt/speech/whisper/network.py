@@ -1,12 +1,12 @@
 """The first layers of Whisper's encoder under the heads of affekt: waveform in, logits out.
 
 Whisper (Radford et al., Robust speech recognition via large-scale weak
-supervision, 2022) has heard far more speech than there is acted emotion, and
-its first layers, cheap as they are, keep what an emotion is heard by.
+supervision, 2022) was trained on far more speech than there is acted emotion. Its
+first layers are cheap, and keep the acoustic cues of emotion.
 
-Whisper looks at 30 seconds as a whole. Here sound is cut into blocks of fixed
-length, each of which is encoded by itself, so a block of a stream is the same
-as that of a file, and the cost does not grow with the length.
+Whisper encodes 30 seconds as a whole. Here the signal is cut into blocks of fixed
+length, each encoded independently. So a block of a stream is the same
+as that of a file, and the cost per block does not grow with the length.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from affekt.speech.spectral import mel_to_hertz
 WHISPER_FRONT = FrontEnd(window=400, hop=160, bands=80, low=0.0, high=8000.0, lags=0)
 #: Frames of the front end that become one of the encoder's output: a stride of 2, then the mean over 4.
 STRIDE = 8
-#: What lies so far below a block's loudest band is raised to there, as in Whisper: 8 decades, 80 dB.
+#: Dynamic range: lower values are raised to this far below a block's loudest band, as in Whisper: 8 decades, 80 dB.
 RANGE = 8.0
 #: Least power of a band. Whisper's is 1e-10, which quiet recordings reach before :data:`RANGE` does.
 FLOOR = 1e-16

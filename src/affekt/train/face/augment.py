@@ -1,4 +1,4 @@
-"""Changes of faces that leave the emotion as it is: place, size, turn, light, sharpness, a hidden patch."""
+"""Augmentations of faces that keep the emotion: position, size, rotation, lighting, sharpness, a hidden patch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from affekt.train.face.recipe import FaceChanges
 def changed(faces: Tensor, size: int, changes: FaceChanges, rng: torch.Generator) -> Tensor:
     """Faces (b, 48, 48) in grey values to changed faces (b, size, size), each in its own way.
 
-    Beyond the edge of a crop its outermost pixels go on.
+    Beyond the edge of a crop, its outermost pixels are repeated.
     """
     count = len(faces)
 

@@ -22,14 +22,14 @@ NORMAL = 1.959964
 
 @dataclass(frozen=True)
 class Matches:
-    """What became of the boxes and the faces of some pictures.
+    """Boxes and faces of some pictures, matched with one another.
 
     Parameters
     ----------
     scores : float array, shape (n,)
         Of all boxes that were not ignored.
     hits : bool array, shape (n,)
-        Whether a box found a face that no surer one had found.
+        Whether a box found a face that no box of higher score had found.
     faces : int
         How many there are.
     """
@@ -48,7 +48,7 @@ class Matches:
         return wilson(int(self.hits[self.scores >= threshold].sum()), self.faces)
 
     def threshold(self, precision: float) -> float:
-        """The least threshold from 0.2 to 0.9, in hundredths, with at least a precision; else that of the best F1."""
+        """The lowest threshold from 0.2 to 0.9, in hundredths, that reaches a precision; else that of the best F1."""
         candidates = np.arange(20, 91) / 100
         right, boxes = self._counts(candidates)
         good = np.flatnonzero((right >= precision * boxes) & (boxes > 0))
@@ -66,7 +66,7 @@ class Matches:
 
 
 def wilson(right: int, n: int) -> tuple[float, float, float, int]:
-    """Share of ``right`` among n with its 95 % interval (Wilson, 1927); of nothing, 0 to 1.
+    """Share of ``right`` among n with its 95 % interval (Wilson, 1927); without data, 0 to 1.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def wilson(right: int, n: int) -> tuple[float, float, float, int]:
 
 
 def match(found: Faces, boxes: NDArray[np.float32], ignored: NDArray[np.float32] | None = None) -> Matches:
-    """Give each box, the surest first, the free face that it overlaps most, if that is one half or more.
+    """Match each box, highest score first, with the unmatched face that it overlaps most, if by one half or more.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def match_mosaics(detector: Detector, mosaics: Sequence[Mosaic]) -> Matches:
 def match_pictures(detector: Detector, taught: Taught, recipe: MosaicRecipe) -> Matches:
     """Matches of a detector on pictures as they are; where the teacher was unsure, nothing counts.
 
-    Scenes and pictures without faces are all taken, portraits only if the teacher sees a face: else it missed one.
+    Scenes and pictures without faces are all taken, portraits only if the teacher sees a face; otherwise it missed one.
     """
     found = []
     for row, name in enumerate(taught.names):

@@ -24,7 +24,7 @@ from affekt.train.face.detector_teacher import Taught, person
 
 OPSET = 17
 TOLERANCE = 0.05
-#: Weights of so many numbers and more are written in half the bits.
+#: Weights of so many numbers and more are written in half precision.
 MANY = 128
 #: Of the corpora that the shipped model was taught on.
 LICENCES = {
@@ -73,7 +73,7 @@ def card_of(recipe: DetectorRecipe, taught: Taught) -> Card:
 
 
 def export_detector(network: DetectorNetwork, card: Card, path: Path) -> float:
-    """Write the network with its card, its weights in half the bits.
+    """Write the network with its card, its weights in half precision.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Training of the detector, step by step; a run that was stopped goes on where it was."""
+"""Training of the detector, step by step; a stopped run resumes where it was."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class DetectorRun:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint.
+        """Resume from a checkpoint.
 
         Raises
         ------
@@ -128,7 +128,7 @@ def network_of(recipe: DetectorRecipe) -> DetectorNetwork:
 
 
 def rate(step: int, schedule: DetectorSchedule) -> float:
-    """Share of the highest learning rate: it rises, stays, and falls to a hundredth."""
+    """Learning rate as a share of its maximum: it rises, stays, and falls to a hundredth."""
     rising = 0.02 + 0.98 * step / max(1, schedule.warm_up)
     falling = 0.01 + 0.99 * (schedule.steps - step) / max(1, falling_steps(schedule))
     return max(0.01, min(1.0, rising, falling))
@@ -154,7 +154,7 @@ def train_detector(
     report: Callable[[str], None],
     start: Path | None = None,
 ) -> DetectorNetwork:
-    """Train, or go on with training.
+    """Train, or resume training.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def train_detector(
     report : callable
         Takes a line of progress.
     start : Path, optional
-        Checkpoint of another run of the same sizes, from whose averaged weights a new run sets out.
+        Checkpoint of another run with the same sizes; a new run starts from its averaged weights.
 
     Returns
     -------
@@ -182,7 +182,7 @@ def train_detector(
 
 
 def finish(run: DetectorRun, maker: MosaicMaker, output: Path, *, report: Callable[[str], None]) -> DetectorNetwork:
-    """Take all steps of a run, from the checkpoint in ``output`` if there is one; the averaged network."""
+    """Take all steps of a run, from the checkpoint in ``output`` if any; return the averaged network."""
     recipe, checkpoint = run.recipe, output / "checkpoint.pt"
     if checkpoint.exists():
         run.restore(torch.load(checkpoint, weights_only=True))

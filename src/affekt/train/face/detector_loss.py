@@ -1,4 +1,4 @@
-"""What the detector minimises: scores that tell how well a box fits, boxes, points."""
+"""The loss of the detector: scores that tell how well a box fits, boxes, and points."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from affekt.train.face.detector_recipe import DetectorRecipe
 
 @dataclass(frozen=True)
 class Truth:
-    """What the cells of a batch have to say.
+    """The targets of the cells of a batch.
 
     Parameters
     ----------
     weights : tensor, shape (b, n)
         0 where nothing is learnt, else 1.
     cells : tensor, shape (m, 2)
-        Picture and cell of each that has to find a face.
+        Picture and cell, for each cell that has to find a face.
     boxes : tensor, shape (m, 4)
         Of its face: centre and size in pixels.
     points : tensor, shape (m, 5, 2)
@@ -37,7 +37,7 @@ class Truth:
 
 
 def truth_of(mosaics: Sequence[Mosaic]) -> Truth:
-    """The cells' tasks, of mosaics of one size."""
+    """The cells' targets, for mosaics of one size."""
     rows = np.stack([assigned(mosaic) for mosaic in mosaics])
     cells = np.argwhere(rows >= 0)
     faces = [(mosaics[b].boxes[rows[b, n]], mosaics[b].points[rows[b, n]]) for b, n in cells]
@@ -66,8 +66,8 @@ def fit(found: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
 def losses(cells: Tensor, truth: Truth, side: int) -> dict[str, Tensor]:
     """Loss of scores, boxes and points of cells (b, n, 15), each a mean over the cells that have a face.
 
-    A score has to be the overlap that its cell's box reaches, 0 elsewhere; easy cells count little (quality focal
-    loss, Li et al., 2020).
+    The target of a score is the overlap that its cell's box reaches, or 0 without a face; easy cells count little
+    (quality focal loss, Li et al., 2020).
     """
     picture, cell = truth.cells.T
     at, stride = (torch.from_numpy(array)[cell] for array in cell_centres(side))

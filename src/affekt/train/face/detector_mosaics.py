@@ -1,4 +1,4 @@
-"""Mosaics: many pictures in one, at many scales, turns and lights, so that small, turned and many faces occur."""
+"""Mosaics: many pictures in one, at varying scale, rotation and lighting, for small, rotated and many faces."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from affekt.face.detect import STRIDES
 from affekt.train.face.detector_recipe import RANGES, MosaicRecipe
 from affekt.train.face.detector_teacher import Taught
 
-#: Of a face that far inside its tile is learnt; of less than the second nothing is said.
+#: Shares of a face inside its tile from which it is learnt, and from which its place is ignored.
 INSIDE, OUTSIDE = 0.65, 0.2
-#: A score from which even in a picture without faces nothing is learnt at that place.
+#: Score from which a detection in a picture without faces is ignored instead of taken for background.
 VERY_SURE = 0.8
-#: Cells of a face: those so near its centre, in sides of the face, and at least and at most so many cells.
+#: How near its centre the cells of a face lie: in sides of the face, and at least and at most so many cells.
 NEAR, LEAST, MOST = 0.3, 0.75, 1.6
 BACKGROUND, IGNORED = -1, -2
 #: Places of the points when a picture is mirrored.
@@ -58,7 +58,7 @@ class Mosaic:
 class Tile:
     """A rectangle of the mosaic (left, top, right, bottom) and what is drawn in it.
 
-    ``matrix`` (2, 3) leads from pixels of the picture to pixels of the mosaic.
+    ``matrix`` (2, 3) maps pixels of the picture to pixels of the mosaic.
     """
 
     area: tuple[int, int, int, int]
@@ -68,7 +68,7 @@ class Tile:
 
 
 class MosaicMaker:
-    """Draws mosaics from taught pictures; the same ``rng``, the same mosaic."""
+    """Draws mosaics from taught pictures; the same ``rng`` gives the same mosaic."""
 
     def __init__(self, taught: Taught, recipe: MosaicRecipe) -> None:
         self.taught, self.recipe = taught, recipe
@@ -84,7 +84,7 @@ class MosaicMaker:
         share = {name: np.count_nonzero(corpora[with_face] == name) ** -0.5 for name in set(corpora[with_face])}
         weights = np.array([share[name] for name in corpora[with_face]])
         self._with_face, self._weights = with_face, np.cumsum(weights / weights.sum())
-        # Where the teacher saw nothing, not even unsurely, scenes are background; a portrait without a face is a miss.
+        # Scenes in which the teacher saw no face, however unsure, are background; in a portrait it missed the face.
         is_blank = np.isin(corpora, recipe.scene_corpora)
         is_blank[taught.owners[taught.scores >= recipe.unsure]] = False
         self._empty = np.flatnonzero(self._faceless | is_blank)
@@ -94,7 +94,7 @@ class MosaicMaker:
             self._halved.append(_half(self._halved[-1]))
 
     def draw(self, rng: np.random.Generator, side: int) -> Mosaic:
-        """One mosaic of so many pixels a side, a multiple of 32."""
+        """Draw one mosaic of ``side`` x ``side`` pixels; ``side`` is a multiple of 32."""
         canvas = torch.full((side, side), float(rng.uniform(0, 255)))
         if len(self._empty) and rng.random() < self.recipe.scenery:
             behind = self._faceless_tile((0, 0, side, side), rng)
@@ -264,7 +264,7 @@ def cell_centres(side: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 def assigned(mosaic: Mosaic) -> NDArray[np.int64]:
     """Which face each cell has to find (n,): its row, -1 for background, -2 where nothing is learnt.
 
-    A face is found by the cells about its centre, of the maps made for its size; of two faces by a cell the one
+    The cells around its centre find a face, in the maps made for its size; a cell near two faces finds the one
     whose centre is nearer.
     """
     centres, strides = cell_centres(mosaic.picture.shape[0])

@@ -1,4 +1,4 @@
-"""What a face detector is made by."""
+"""The recipe of a face detector."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from affekt.errors import InputError
 
-#: Each box belongs to the maps whose range of sides, in pixels, it falls in: at the borders to two.
+#: Each box belongs to the maps whose range of sides, in pixels, it falls in; near the borders, to two.
 RANGES = ((0.0, 64.0), (44.0, 144.0), (100.0, 1e9))
 
 
@@ -17,7 +17,7 @@ class MosaicRecipe:
     Parameters
     ----------
     sides : tuple of int
-        Pixels of a mosaic, multiples of 32; one step after the other takes the next. Small ones cost least, large ones
+        Pixels of a mosaic, multiples of 32; successive steps cycle through them. Small ones cost least, large ones
         have the large faces.
     whole : float
         How often a mosaic is one picture only.
@@ -28,13 +28,13 @@ class MosaicRecipe:
     away : float
         How often a tile looks beside the face: background.
     faceless, scenery : float
-        How often a tile shows a picture without faces, and one lies behind all tiles.
+        How often a tile shows a picture without faces, and how often such a picture lies behind all tiles.
     faceless_corpora : tuple of str
         Their pictures hold no human face: what the teacher sees there is its error, unless it is very sure.
     scene_corpora : tuple of str
         Their pictures show whole scenes, with and without faces: where the teacher sees none, there is none.
     turn, far_turn : float
-        Standard deviation of the rotation in degrees, and the largest in one of eight tiles, drawn evenly.
+        Standard deviation of the rotation in degrees; and, for one in eight tiles, the largest, drawn uniformly.
     blur, noise, light, hidden, coarse : float
         How often a tile is blurred, a mosaic gets noise, the light of a tile is changed, a part of a face is hidden,
         or a tile is as coarse as a small picture enlarged.
@@ -68,24 +68,24 @@ class MosaicRecipe:
 
 @dataclass(frozen=True)
 class DetectorSchedule:
-    """How long and how fast.
+    """How long to train, and at which rates.
 
     Parameters
     ----------
     steps, batch : int
         Steps, and mosaics in each; no mosaic comes twice.
     matrix_rate, learning_rate : float
-        Of Muon for the 1x1 convolutions, and of AdamW for all else; both rise for ``warm_up`` steps, stay, and fall
-        evenly to a hundredth.
+        Learning rates of Muon (1x1 convolutions) and of AdamW (all else); both rise for ``warm_up`` steps, stay, and
+        fall linearly to a hundredth.
     warm_up : int
     falling : float
-        Share of the run in which they fall. A run that has not come so far may be made longer or shorter.
+        Share of the run in which they fall. A run that has not got that far may be made longer or shorter.
     weight_decay : float
-        Of both.
+        For both optimisers.
     averaging : float
-        Decay of the running average of the weights, which is what is kept.
+        Decay of the moving average of the weights; the averaged weights are the result.
     bfloat16 : bool
-        Compute in half the bits.
+        Compute in half precision.
     """
 
     steps: int = 3000

@@ -18,7 +18,7 @@ from affekt.train.face.detector_mosaics import MosaicMaker
 from affekt.train.face.detector_recipe import DetectorRecipe
 from affekt.train.face.detector_teacher import Taught, teach
 
-#: Mosaics of pictures held out, their side, and the precision that the threshold reaches on those pictures.
+#: Mosaics of held-out pictures, their side, and the precision that the threshold reaches on those pictures.
 HELD_OUT, SIDE, PRECISION = 200, 384, 0.97
 #: A teacher's score below which its faces are not even written down.
 LEAST = 0.3
@@ -33,9 +33,9 @@ class DetectorMaterial:
     folders : mapping
         Name of each corpus to its folder.
     teacher : str
-        What finds the faces in them, as ``Detector`` takes it: YuNet.
+        The detector that finds the faces in them, as ``Detector`` takes it: YuNet.
     start : Path, optional
-        Checkpoint of another run, to set out from its weights.
+        Checkpoint of another run, to start from its weights.
     """
 
     folders: Mapping[str, Path]
@@ -46,7 +46,7 @@ class DetectorMaterial:
 def run_detector(
     recipe: DetectorRecipe, material: DetectorMaterial, output: Path, *, report: Callable[[str], None]
 ) -> Path:
-    """Teach, train, measure on mosaics of pictures held out, export. Goes on where a stopped run was.
+    """Teach, train, evaluate on mosaics of held-out pictures, and export. Resumes a stopped run.
 
     Parameters
     ----------
@@ -93,9 +93,9 @@ def run_detector(
 def held_out_scores(
     path: Path, taught: Taught, recipe: DetectorRecipe, *, mosaics: int = HELD_OUT
 ) -> tuple[dict[str, Any], float]:
-    """Precision and recall on pictures held out, in mosaics and as they are, where they choose the threshold.
+    """Precision and recall on held-out pictures, in mosaics and as they are; the latter choose the threshold.
 
-    It is the least of enough precision.
+    It is the lowest one with enough precision.
     """
     maker = MosaicMaker(taught, recipe.mosaics)
     drawn = [np.random.default_rng((recipe.seed, 0, 0, number)) for number in range(mosaics)]

@@ -110,7 +110,7 @@ def teach(
     folders : mapping
         Name to folder and how many of its pictures are drawn, at most.
     teacher : Detector
-        With a low threshold: what it is unsure of is neither face nor background later on.
+        With a low threshold: detections of low score later count as neither face nor background.
     seed : int
         Of the draw.
     report : callable

@@ -1,4 +1,4 @@
-"""From trained face networks to one ONNX file with its card, in int8 or with its weights kept in half the bits."""
+"""From trained face networks to one ONNX file with its card, in int8 or with its weights in half precision."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from affekt.train.export import OPSET
 from affekt.train.quantise import quantise_convolutions
 
 OUTPUTS = ("logits", "votes", "maps")
-#: Largest difference between file and network, of outputs of about 10: what half the bits of the weights cost.
+#: Largest difference between file and network, for outputs of about 10: the cost of half-precision weights.
 TOLERANCE = 0.05
-#: Weights with at least so many values are kept in half the bits.
+#: Weights with at least so many values are stored in half precision.
 _LARGE = 1024
 
 
@@ -32,8 +32,8 @@ def export_faces(ensemble: FaceEnsemble, card: Card, path: Path, *, seen: NDArra
     """Write face networks as ONNX with the card inside, and compare the two.
 
     The weights of convolutions are kept as float16 and widened when the file
-    is opened; all is computed in float32. With faces to see the ranges of
-    activations on, the convolutions are then rounded to int8.
+    is opened; all is computed in float32. Given faces to calibrate the ranges of
+    activations on, the convolutions are then quantised to int8.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def export_faces(ensemble: FaceEnsemble, card: Card, path: Path, *, seen: NDArra
     path : Path
         Written only if the file agrees with the networks, before it is rounded.
     seen : uint8 array, shape (n, 48, 48), optional
-        Faces that were learned from.
+        Training faces.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def face_parity(ensemble: FaceEnsemble, path: Path) -> float:
     """Largest difference between the outputs of networks and of their file, over batches of 1 and 3 faces."""
     model, rng, worst = open_model(path), np.random.default_rng(0), 0.0
     for count in (1, 3):
-        # Blurred noise: of ordinary noise a network sees next to nothing.
+        # Blurred noise: a network hardly responds to ordinary noise.
         coarse = torch.from_numpy(rng.uniform(0, 255, (count, 1, 8, 8)).astype(np.float32))
         faces = torch.nn.functional.interpolate(coarse, size=(SIZE, SIZE), mode="bilinear")[:, 0]
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""FER2013 with its own labels and the votes of FER+, divided so that no face of one part is nearly one of another."""
+"""FER2013 with its own labels and the votes of FER+, split so that no part has near-duplicates of another."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ def split_fer2013(faces: Faces, usage: NDArray[np.int64], *, dev: int, seed: int
 
 
 def label_given_votes(faces: Faces) -> NDArray[np.float32]:
-    """How FER2013 labels faces that people vote on so: what a label says beyond chance, smoothed.
+    """Probabilities of FER2013's labels given a face's FER+ votes, smoothed.
 
     FER2013's labels agree with the majority of FER+ for two faces of three. A
-    table of how often each label stands beside each vote, counted over the
-    faces to learn from, says what label to expect of a face's votes; unlike
-    uniform label smoothing it is right on average.
+    table of how often each label occurs with each vote, counted over the
+    training faces, says what label to expect from a face's votes; unlike
+    uniform label smoothing, it is right on average.
 
     Returns
     -------

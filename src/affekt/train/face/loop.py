@@ -45,11 +45,11 @@ class FaceTargets:
     voted: Tensor
 
     def take(self, rows: Tensor) -> FaceTargets:
-        """Those of some faces."""
+        """Targets of some of the faces."""
         return FaceTargets(self.labels[rows], self.votes[rows], self.voted[rows])
 
     def mixed(self, partner: Tensor, share: Tensor) -> FaceTargets:
-        """Those of faces that are mixed with others, ``share`` (b, 1) of the face itself."""
+        """Targets of faces mixed with others; ``share`` (b, 1) is the weight of the face itself."""
 
         def mix(one: Tensor, weight: Tensor) -> Tensor:
             return weight * one + (1 - weight) * one[partner]
@@ -60,7 +60,7 @@ class FaceTargets:
 
 
 def targets_of(faces: Faces, objective: FaceObjective, teachers: list[FaceNetwork]) -> FaceTargets:
-    """Labels smoothed by what votes let expect, and both by what earlier networks say."""
+    """Labels smoothed by the votes, then labels and votes mixed with the answers of earlier networks."""
     one_hot = F.one_hot(torch.from_numpy(faces.labels), len(LABELS)).float()
     expected = torch.from_numpy(label_given_votes(faces))
     labels = (1 - objective.smoothing) * one_hot + objective.smoothing * expected
@@ -85,7 +85,7 @@ class FaceTrainer:
     number : int
         Which of the recipe's networks.
     before : list of FaceNetwork
-        The networks before, the last of each chain, which teach this one; it goes on from the last, if that is of
+        Earlier networks, the last of each chain, which teach this one. It starts from the last of them if that is of
         its chain.
     """
 
@@ -121,7 +121,7 @@ class FaceTrainer:
     def run_epoch(self, tick: Callable[[], object] = lambda: None) -> float:
         """Train on every face once; return the mean loss. ``tick`` is called after each step."""
         self.network.train()
-        # All that is random depends on the epoch alone, or a resumed run would be another one.
+        # All randomness depends only on the epoch, or a resumed run would give another result.
         torch.manual_seed(self.seed * 100_003 + self.epoch)
         rng = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
         order = torch.randperm(len(self.images), generator=rng)
@@ -218,7 +218,7 @@ def face_scores(found: tuple[NDArray[np.float32], NDArray[np.float32]], faces: F
 def train_network(trainer: FaceTrainer, dev: Faces, folder: Path, *, report: Callable[[str], None]) -> FaceNetwork:
     """Train one network to the end, or on from its last checkpoint; its averaged weights are the result.
 
-    No epoch is chosen: the rate falls to nothing, and the last is the best but for chance. ``folder`` holds
+    No epoch is chosen: the rate falls to zero, and the last epoch is the best except by chance. ``folder`` holds
     ``checkpoint.pt`` and ``log.jsonl``; a finished network stands as ``averaged.pt``.
     """
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What a face model is made by."""
+"""The recipe of a face model."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class FaceChanges:
     scale, shift, shear : float
         Largest relative change of size, of place (of half a side), and of slant.
     gamma : float
-        Standard deviation of the logarithm of the exponent of the light.
+        Standard deviation of the logarithm of the gamma exponent.
     coarse : float
         How often a face is made as coarse as one of 16 to 40 pixels.
     noise : float
-        Largest deviation of noise, in deviations of the face.
+        Largest standard deviation of the noise, relative to that of the face.
     hidden : float
         How often a patch of 0.2 to 0.5 of a side is hidden.
     mixup : float
@@ -46,7 +46,7 @@ class FaceChanges:
 
 @dataclass(frozen=True)
 class FaceSchedule:
-    """How long and how fast.
+    """How long to train, and at which rates.
 
     Parameters
     ----------
@@ -54,14 +54,14 @@ class FaceSchedule:
         Sides of the faces in pixels, and for how many passes each: small ones first, at a fraction of the cost.
     batch : int
     convolution_rate, learning_rate : float
-        Of Muon for the convolutions, and of AdamW for all else; both rise for a tenth of the run and fall as a
+        Learning rates of Muon (convolutions) and of AdamW (all else); both rise for a tenth of the run and fall as a
         cosine. After three passes, dev WA was .43 with Muon and .31 with SGD.
     weight_decay : float
-        Of both; norms and biases do not decay.
+        For both optimisers; norms and biases do not decay.
     averaging : float
-        Decay of the running average of the weights, which is what is kept.
+        Decay of the moving average of the weights; the averaged weights are the result.
     bfloat16 : bool
-        Compute in half the bits: twice as fast where the processor knows how.
+        Compute in half precision: twice as fast where the processor supports it.
     """
 
     sizes: tuple[int, ...] = (32, 40, 48)
@@ -76,16 +76,16 @@ class FaceSchedule:
 
 @dataclass(frozen=True)
 class FaceObjective:
-    """What is minimised.
+    """The training objective.
 
     Parameters
     ----------
     smoothing : float
-        Share of the target that is what label to expect of a face's FER+ votes, see ``label_given_votes``.
+        Share of the target that is the label expected from a face's FER+ votes, see ``label_given_votes``.
     votes : float
         Weight of the head that learns the FER+ votes.
     distillation : float
-        Share of the targets that is what the networks before say of the face; the very first learns without.
+        Share of the targets that comes from earlier networks; the very first network learns without.
     """
 
     smoothing: float = 0.3
@@ -95,11 +95,11 @@ class FaceObjective:
 
 @dataclass(frozen=True)
 class FaceTuning:
-    """How the second network, and each after it, goes on from the one before.
+    """How the second network, and each after it, continues from the one before.
 
-    What keeps the first from learning faces by heart keeps it from learning
-    all there is: after 36 passes it knew .68 of the faces it had learned from,
-    and .65 of others. So this one changes faces less, and trusts labels more.
+    What keeps the first from memorising faces also keeps it from learning all
+    it could: after 36 passes it got .68 of its training faces right, and .65
+    of others. So this stage changes faces less, and trusts labels more.
     """
 
     schedule: FaceSchedule = field(
@@ -120,11 +120,11 @@ class FaceRecipe:
     Parameters
     ----------
     networks : tuple of int
-        How many are trained in each chain. The first of a chain begins with nothing, each other one with the one
-        before it, and all learn from those before, of other chains, too. The model is the mean of the last of some
-        chains, whichever is best on the dev faces.
+        How many are trained in each chain. The first of a chain starts from scratch, each other one from the one
+        before it; all learn from earlier networks, those of other chains too. The model is the mean of the last of
+        some chains, whichever are best on the dev faces.
     dev : int
-        Faces of the training part that the model is chosen and calibrated by.
+        Faces of the training part that the model is chosen and calibrated on.
     """
 
     kind: str = "face"

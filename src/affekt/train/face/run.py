@@ -1,9 +1,9 @@
-"""A whole run: FER2013 in, a calibrated model file out. Interrupted runs go on where they stopped.
+"""A whole run: FER2013 in, a calibrated model file out. Interrupted runs resume.
 
 The networks are trained one after the other on FER2013's training part less
-3,000 dev faces and less what is nearly a face of the public test; the dev
-faces choose how much rare labels are helped and the temperature. The public
-test is touched by nothing here.
+3,000 dev faces and less near-duplicates of the public test. The dev faces
+choose the adjustment for rare labels and the temperature. Nothing here uses
+the public test.
 """
 
 from __future__ import annotations
@@ -52,15 +52,15 @@ LIMITS = (
 MOST = 2
 #: Faces that the scales of activations in int8 come from.
 CALIBRATION = 512
-#: Share of the answers that are to be right where the model is sure enough to give one.
+#: Precision to reach on the answers that the model is confident enough to give.
 PRECISION = 0.75
-#: How much rare labels may be helped.
+#: Strengths of the adjustment for rare labels to choose from.
 STRENGTHS = tuple(round(0.1 * step, 1) for step in range(11))
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What the dev faces chose: networks, how much rare labels are helped, and their logits and votes with it."""
+    """What the dev faces chose: networks, the adjustment for rare labels, and the resulting logits and votes."""
 
     networks: list[FaceNetwork]
     strength: float
@@ -156,14 +156,14 @@ def finish_faces(
 
 
 def adjustment(strength: float, prior: NDArray[np.float64]) -> NDArray[np.float32]:
-    """What is added to the logits of labels with shares ``prior``: 0 leaves them, 1 makes all labels as likely."""
+    """What is added to the logits of labels with shares ``prior``: 0 leaves them, 1 makes all labels equally likely."""
     if not 0 <= strength <= 1:
         raise InputError(f"strength is {strength}; allowed: 0 to 1.")
     return (-strength * np.log(np.maximum(prior, 1e-6))).astype(np.float32)
 
 
 def best_strength(logits: NDArray[np.float32], dev: Faces, prior: NDArray[np.float64]) -> tuple[float, float]:
-    """The strength at which the sum of WA and UAR is greatest, the weakest of those that are as good; and the sum."""
+    """The strength at which the sum of WA and UAR is greatest (the weakest in a tie), and that sum."""
     truth = [str(label) for label in dev.labels]
 
     def worth(strength: float) -> float:

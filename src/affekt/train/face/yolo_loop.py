@@ -61,7 +61,7 @@ def taught_faces(faces: Faces, scenes: Path | None, seed: int) -> Taught:
 
 
 class EmotionMosaics(MosaicMaker):
-    """Mosaics of faces of known labels, rare ones more often than they are."""
+    """Mosaics of faces of known labels, with rare labels oversampled."""
 
     def __init__(self, taught: Taught, labels: NDArray[np.int64], recipe: MosaicRecipe, balance: float) -> None:
         super().__init__(taught, recipe)
@@ -74,8 +74,8 @@ class EmotionMosaics(MosaicMaker):
 def emotion_losses(cells: Tensor, mosaics: Sequence[Mosaic], labels: NDArray[np.int64]) -> dict[str, Tensor]:
     """Loss of scores, labels and boxes of cells (b, n, k + 4), each a mean over the cells that have a face.
 
-    The score of a face's label has to be the overlap that its cell's box reaches, all others 0 (quality focal loss,
-    Li et al., 2020); and among the scores of a face its label's has to be the highest (cross-entropy).
+    The target of a face's label is the overlap that its cell's box reaches, of all others 0 (quality focal loss,
+    Li et al., 2020); and among the scores of a face, that of its label should be the highest (cross-entropy).
     """
     side = mosaics[0].picture.shape[0]
     rows = np.stack([assigned(mosaic) for mosaic in mosaics])

@@ -1,4 +1,4 @@
-"""What a one-stage detector of emotions is made by."""
+"""The recipe of a one-stage detector of emotions."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class YoloRecipe:
     box, label : float
         Weights of the loss of boxes and of labels beside that of scores.
     balance : float
-        A label is drawn in proportion to its faces to this power: 1 as it is, 0 all alike.
+        A label is drawn in proportion to its number of faces to this power: 1 by frequency, 0 all equally often.
     dev : int
-        Faces of FER2013's training part that the threshold is chosen and the scores are measured by.
+        Faces of FER2013's training part on which the threshold is chosen and the scores are measured.
     held_out : int
         Mosaics of them.
     """

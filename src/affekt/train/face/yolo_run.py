@@ -1,4 +1,4 @@
-"""From FER2013 to a one-stage detector of emotions: one ONNX file as YOLOv8 exports have it, with its scores."""
+"""From FER2013 to a one-stage detector of emotions: one ONNX file like a YOLOv8 export, with its scores."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ LIMITS = (
 
 
 def run_yolo(recipe: YoloRecipe, corpora: Mapping[str, Path], output: Path, *, report: Callable[[str], None]) -> Path:
-    """Train, measure on mosaics of dev faces, export. Goes on where a stopped run was.
+    """Train, evaluate on mosaics of dev faces, and export. Resumes a stopped run.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def run_yolo(recipe: YoloRecipe, corpora: Mapping[str, Path], output: Path, *, r
 
 
 def export_yolo(network: DetectorNetwork, card: Card, path: Path) -> float:
-    """Write the network as YOLOv8 exports are: one output, names of the classes in the metadata; and our card.
+    """Write the network like a YOLOv8 export (one output, class names in the metadata), with our card added.
 
     Returns
     -------

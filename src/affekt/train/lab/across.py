@@ -1,4 +1,4 @@
-"""Cross-corpus training: a model of each corpus, tested on every other one, and on other speakers of its own."""
+"""Cross-corpus training: one model per corpus, tested on every other one and on held-out speakers of its own."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PLAIN = Experiment(
     inputs=Inputs("usual-180"),
     models=("logistic-regression",),
 )
-#: Nobody of the tested corpus chooses anything, so there is nothing that an epoch could be chosen by.
+#: No speaker of the tested corpus chooses anything, so there is nothing to choose an epoch by.
 WITHIN = Protocol(copies="none", choose="last")
 
 
@@ -96,15 +96,15 @@ def train_across(
         Of speech; its inputs and its first model are used, without copies.
     corpora : mapping of str to samples
     output : Path
-        Folder of the run: the features and the answers; the same call goes on where an interrupted one stopped.
+        Folder of the run: the features and the answers; the same call resumes an interrupted one.
     labels : sequence of str
-        Those that take part, see :func:`common_labels`.
+        The labels that take part, see :func:`common_labels`.
     progress : Progress
 
     Returns
     -------
     dict of (trained, tested) to Report, tuple of str
-        Where the two are the same, on speakers that the fold was not trained on; and what has to be said.
+        The reports (on held-out speakers where the two corpora are the same), and warnings.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def train_across(
     if experiment.modality != "speech" or not experiment.models:
         raise InputError(f"{experiment.name} is no lab recipe of speech; leave --recipe out, or give one of speech.")
     experiment = replace(experiment, copies=(), merge={}, keep=())
-    # A table of one's own may name other corpora; here each clip is of the one that it was given as.
+    # A user's own table may name other corpora; here each clip belongs to the corpus it was given under.
     samples = [replace(s, corpus=name) for name, own in corpora.items() for s in own if s.label in labels]
     claim(output, experiment, [*labels, *(sample.id for sample in samples)])
     material = load_material(experiment, samples, output / "cache", tick=progress.clips(len(samples)))

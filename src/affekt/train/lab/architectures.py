@@ -17,7 +17,7 @@ Shape = tuple[int, ...]
 
 
 def parameter_count(network: nn.Module) -> int:
-    """Number of parameters as Keras counts them: the moving statistics of a batch norm, too, frozen zeros not.
+    """Number of parameters as Keras counts them: with the moving statistics of a batch norm, without frozen zeros.
 
     Examples
     --------
@@ -99,7 +99,7 @@ class Attention(nn.Module):
 
 
 def dense(sizes: Sequence[int], dropouts: Sequence[float] = ()) -> list[nn.Module]:
-    """Linear layers with ReLU between them, but none behind the last; a dropout behind each that has one."""
+    """Linear layers with ReLU between them, but none after the last; a dropout after each that has one."""
     layers: list[nn.Module] = []
     for i, (inputs, outputs) in enumerate(pairwise(sizes)):
         layers.append(nn.Linear(inputs, outputs))
@@ -186,10 +186,10 @@ def mel_transformer(shape: Shape, classes: int) -> nn.Module:
 
 
 def fer2013_cnn(shape: Shape, classes: int) -> nn.Module:
-    """Convolutions 3x3 of 32, 64, 128 and 128 without padding, a pool of 2 behind the last three; dense 1024.
+    """Convolutions 3x3 of 32, 64, 128 and 128 without padding, a pool of 2 after the last three; dense 1024.
 
-    Weights begin as in Keras (Glorot and Bengio, 2010): pixels are not centred here, and torch's smaller ones stay
-    at the shares of the classes for hundreds of steps.
+    Weights start as in Keras (Glorot and Bengio, 2010): pixels are not centred here, and with torch's smaller
+    weights the outputs stay at the shares of the classes for hundreds of steps.
     """
     layers: list[nn.Module] = [Image(), nn.Conv2d(1, 32, 3), nn.ReLU()]
     layers += [nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.25)]

@@ -1,7 +1,7 @@
 """Checkpoints of the transformers library: finding, downloading and opening them.
 
 Only :func:`download_checkpoint` uses the network. Weights are read from
-``model.safetensors``, which holds numbers and nothing that could run.
+``model.safetensors``, which holds only numbers and no code.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from affekt.train.lab.encoder import FRAME, RATE, Encoder, Waves, Whisper
 #: ``model_type`` in a checkpoint's config.json to the class that reads it. XLS-R and MMS are wav2vec2, too.
 ENCODERS = {"wav2vec2": "Wav2Vec2Model", "hubert": "HubertModel", "wavlm": "WavLMModel", "whisper": "WhisperModel"}
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
-#: Nothing is left out or hidden at random: a dropped layer would leave a hole in the row of hidden states.
+#: No layer dropout, no random masking: a dropped layer would leave a gap in the list of hidden states.
 AS_IT_IS = {"layerdrop": 0.0, "apply_spec_augment": False}
 WHISPER_AS_IT_IS = {"encoder_layerdrop": 0.0, "apply_spec_augment": False}
-#: Trained to hide frames, which is never done here, so that a checkpoint may lack it.
+#: The weights that stand for masked frames. Nothing is masked here, so a checkpoint may lack them.
 UNUSED = "masked_spec_embed"
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
@@ -43,10 +43,10 @@ def needs_download(checkpoint: str) -> bool:
 
 
 def download_checkpoint(name: str) -> Path:
-    """Download a checkpoint from huggingface.co into the cache of the hub; say so to the user before.
+    """Download a checkpoint from huggingface.co into the cache of the hub; tell the user first.
 
-    Where the authors published a pickle only, the copy that the hub's own
-    converter offers as a pull request is taken.
+    Where the authors published only a pickle, the copy that the hub's own
+    converter offers as a pull request is used.
 
     Parameters
     ----------
@@ -101,9 +101,9 @@ def load_encoder(checkpoint: str) -> Encoder:
     MissingExtra
         If transformers is not installed.
     InputError
-        If it is not there, or not whole, has no model.safetensors, or another frame rate than 50 Hz.
+        If it is missing or incomplete, has no model.safetensors, or has a frame rate other than 50 Hz.
     UnknownName
-        If it is of another architecture than those of ``ENCODERS``.
+        If its architecture is not one of ``ENCODERS``.
     """
     transformers = require("transformers", extra="encoder")
     damaged = require("safetensors", extra="encoder").SafetensorError
@@ -169,7 +169,7 @@ def _model(kind: Any, folder: Path) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the library's own lines and bars on standard error."""
+    """Silence the library's own messages and progress bars on standard error."""
     logging = require("transformers.utils.logging", extra="encoder")
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()

@@ -1,4 +1,4 @@
-"""The recipe ``dimensions``: regression of numbers that people gave, judged on speakers that were not learned from."""
+"""The recipe ``dimensions``: regression of people's ratings, evaluated on held-out speakers."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from affekt.train.lab.material import cache_key, check_unread, load_material
 from affekt.train.lab.regressors import answers, chosen_strength, fitted
 from affekt.types import Estimate, Report, Sample
 
-#: Seconds of a clip that an embedding is the mean of, at most.
+#: An embedding is the mean over at most so many seconds of a clip.
 LONGEST = 60
-#: What is said of always answering with the mean of the training clips.
+#: Name of the baseline that always answers with the mean of the training clips.
 MEAN = "mean of the training clips"
 Tick = Callable[[], object]
 Numbers = NDArray[np.float64]
@@ -68,7 +68,7 @@ class Table:
 
 @dataclass(frozen=True)
 class DimensionRun:
-    """What the models of a recipe are worth.
+    """The results of the models of a recipe.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class DimensionRun:
     reports : mapping of str to Report
         By model; the last one is :data:`MEAN`, which any model must beat.
     strengths : mapping of str to tuple of mapping
-        By model and fold, how strongly each dimension's regressor is held back.
+        By model and fold, how strongly each dimension's regressor is regularised.
     warnings : tuple of str
     """
 
@@ -93,12 +93,12 @@ class DimensionRun:
 def read_numbered(
     folders: Mapping[str, Path], *, scale: tuple[float, float] = SCALE
 ) -> tuple[tuple[Sample, ...], tuple[str, ...]]:
-    """The recordings of some corpora that have a number, and what has to be said of them.
+    """The recordings of some corpora that have a number, and warnings about them.
 
     Raises
     ------
     InputError
-        If there are none, one is no number or off the scale, or they are pictures.
+        If there are none, a value is not a number or is off the scale, or they are pictures.
     CorpusError
         If a folder is not what it should be.
     """
@@ -199,16 +199,16 @@ def train_dimensions(
     recipe : DimensionRecipe
     table : Table
     output : Path
-        Folder of the run; folds that are there are not computed again.
+        Folder of the run; finished folds are not computed again.
     line : callable
         Takes a line after each fold.
     warnings : sequence of str
-        What is known already, for the reports.
+        Earlier warnings, for the reports.
 
     Raises
     ------
     InputError
-        If a speaker is unknown, there is one only, or a dimension has one value only.
+        If a speaker is unknown, there is only one, or a dimension has only one value.
     """
     for name, column in zip(table.names, table.numbers.T, strict=True):
         if len(np.unique(column[~np.isnan(column)])) < 2:
@@ -263,7 +263,7 @@ def _kept(
 def fit_fold(recipe: DimensionRecipe, table: Table, split: Split, *, model: str) -> dict[str, tuple[float, object]]:
     """A regressor of each dimension, fitted to the training clips of a fold that have its number, and its strength.
 
-    The strength is chosen by inner folds of the training speakers, so that nothing that is fitted or chosen saw test.
+    The strength is chosen by inner folds of the training speakers, so nothing is fitted to or chosen on test clips.
     """
     row_of = {sample.id: i for i, sample in enumerate(table.samples)}
     name, regressor = parts_of(model)
@@ -301,7 +301,7 @@ def thirds(numbers: Numbers, name: str) -> list[str | None]:
     ['low arousal', 'low arousal', 'high arousal']
     """
     words, there = ("low", "middle", "high"), np.unique(numbers[~np.isnan(numbers)])
-    # Of a few levels each is a label, however many clips it has.
+    # With only a few levels, each is a label, however many clips it has.
     lower, upper = (there[0], there[-2]) if len(there) < 4 else np.nanquantile(numbers, [1 / 3, 2 / 3])
     return [None if np.isnan(x) else f"{words[int(x > lower) + int(x > upper)]} {name}" for x in numbers]
 
@@ -311,7 +311,7 @@ def _audited(table: Table, splits: Sequence[Split]) -> tuple[Finding, ...]:
     labels = dict(zip((s.id for s in table.samples), thirds(table.numbers[:, 0], table.names[0]), strict=True))
 
     def side(samples: Sequence[Sample]) -> tuple[Sample, ...]:
-        # The numbers are the truth, and not what gives it away.
+        # The numbers are the truth itself, not something that leaks it.
         meta = [{key: value for key, value in s.meta.items() if key not in DIMENSIONS} for s in samples]
         return tuple(replace(s, label=labels[s.id], meta=known) for s, known in zip(samples, meta, strict=True))
 

@@ -35,7 +35,7 @@ from affekt.train.lab.regressors import answers
 from affekt.train.sources import LICENCE, split_hash, training_data
 from affekt.types import Report
 
-#: What has to be known of such a model besides what has of every model of the lab.
+#: Limits of such a model, besides those of every lab model.
 CORNERS = (
     "It learned numbers, not emotions: its labels are the corners of its dimensions, and their scores are no "
     "probabilities but a place between them, which `dimensions` says in numbers."
@@ -125,7 +125,7 @@ def write_dimensions(run: DimensionRun, model: str, path: Path) -> float:
     ----------
     run : DimensionRun
     model : str
-        Of the recipe's.
+        One of the recipe's models.
     path : Path
         Written only if the file agrees with the model.
 
@@ -167,7 +167,7 @@ def write_dimensions(run: DimensionRun, model: str, path: Path) -> float:
 
 
 def _as_network(model: Any) -> nn.Module:
-    """What a fitted regressor computes."""
+    """A fitted regressor as a network."""
     if hasattr(model, "support_vectors_"):
         return Kernel(model)
     if not hasattr(model, "coefs_"):
@@ -228,7 +228,7 @@ def _behind(head: Any, voice: Any) -> Any:
 def _numbers(
     network: nn.Module, probe: NDArray[np.float32], path: Path, *, embedded: bool, names: Sequence[str]
 ) -> NDArray[np.float64]:
-    """What the file says of features, as numbers; of a file that takes sound, what its head does."""
+    """The file's answers to features, as numbers; for a file that takes sound, the answers of its head."""
     if embedded:
         open_model(path)
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The recipe of models that learn numbers: from what, by which regressors, and how they are judged."""
+"""The recipe of models that learn numbers: their features, their regressors, and how they are evaluated."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from affekt.errors import InputError, UnknownName
 from affekt.speech.functionals import VECTORS
 
-#: The set that is no set of features: what a voice model makes of speech before its heads.
+#: The one set that is not computed from features: a voice model's embeddings, before its heads.
 EMBEDDING = "embedding"
 SETS = (EMBEDDING, *VECTORS, "egemaps")
 REGRESSORS = ("ridge", "svr", "network")
@@ -20,11 +20,11 @@ class DimensionRecipe:
     Parameters
     ----------
     folds : int
-        Of speakers; each is tested by a model that never met them. Fewer where there are fewer speakers.
+        Folds of speakers; each speaker is tested by a model not trained on them. Fewer if there are fewer speakers.
     inner : int
-        Folds of the training speakers that choose how strongly a regressor is held back.
+        Folds of the training speakers that choose how strongly a regressor is regularised.
     encoder : str
-        The model whose embedding is a set.
+        The model whose embeddings serve as a set of features.
     models : tuple of str
         ``SET-REGRESSOR``: of ``SETS`` and ``REGRESSORS``; the first is exported.
 

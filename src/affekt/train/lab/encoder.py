@@ -15,7 +15,7 @@ from affekt.speech.frontend import FrontEnd
 from affekt.speech.network import Spectrum, constant, moments
 
 RATE = 16_000
-#: Samples between two frames: the encoders make one every 320, and two make one here, which halves what is stored.
+#: Samples between two frames: the encoders give one every 320; averaging pairs of them halves what is stored.
 FRAME = 640
 WINDOW_FRAMES, HOP_FRAMES = 75, 10
 
@@ -23,8 +23,8 @@ WINDOW_FRAMES, HOP_FRAMES = 75, 10
 class Encoder(nn.Module):
     """What all encoders have in common: signal (b, n) to the hidden states of all layers (b, t, l, d).
 
-    Each state is standardised over its d numbers: else the layer with the
-    largest numbers would speak alone, and some would not fit into float16.
+    Each state is standardised over its d numbers: otherwise the layer with the
+    largest would dominate, and some would not fit into float16.
     """
 
     layers: int
@@ -35,7 +35,7 @@ class Encoder(nn.Module):
         raise NotImplementedError
 
     def thaw(self) -> None:
-        """Let everything be trained but the layers that read the waveform, as is usual in fine-tuning."""
+        """Make all but the layers that read the waveform trainable, as is usual in fine-tuning."""
         raise NotImplementedError
 
     def forward(self, signal: Tensor) -> Tensor:
@@ -55,7 +55,7 @@ class Waves(Encoder):
     Parameters
     ----------
     model : Module
-        Of the transformers library.
+        A model of the transformers library.
     normalize : bool
         Whether it was trained on signals of mean 0 and variance 1.
     """
@@ -77,14 +77,14 @@ class Waves(Encoder):
         """Train all but the convolutions over the waveform."""
         self.model.requires_grad_(True)
         self.model.feature_extractor.requires_grad_(False)
-        # The library asks its input for a gradient in training, of which a frozen front has no use.
+        # In training, the library requires a gradient of its input, which a frozen front end does not need.
         self.model.feature_extractor._requires_grad = False
 
 
 class WhisperMel(nn.Module):
     """Signal (b, n) to the log-mel spectrogram (b, bands, n // 160) that Whisper reads (Radford et al., 2022).
 
-    As of the library's extractor, but of any length: not filled up to 30 s.
+    Like that of the library's extractor, but of any length: not padded to 30 s.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ class Whisper(Encoder):
         self.rates = constant(np.exp(-math.log(10_000) / (half - 1) * np.arange(half)))
 
     def hidden(self, signal: Tensor) -> list[Tensor]:
-        """The input of the first layer, and what each layer gives; the last one behind the final norm."""
+        """The input of the first layer and the output of each layer, the last one after the final norm."""
         model = self.model
         x = F.gelu(model.conv2(F.gelu(model.conv1(self.mel(signal))))).transpose(1, 2)
         states = [x + self.positions(x)]
@@ -154,7 +154,7 @@ class Head(nn.Module):
         Of the encoder.
     classes : int
     size : int
-        What a frame is brought to before the pooling.
+        Size that a frame is reduced to before pooling.
     """
 
     def __init__(self, layers: int, width: int, classes: int, *, size: int = 256) -> None:
@@ -173,7 +173,7 @@ class Head(nn.Module):
         return self.output(self._pooled(sums.mean(1))), self.output(self._pooled(windows))
 
     def whole(self, states: Tensor) -> Tensor:
-        """The first of the two alone, which is all that training needs."""
+        """Only the first of the two, which is all that training needs."""
         found: Tensor = self.output(self._pooled(self._sums(states).mean(1)))
         return found
 

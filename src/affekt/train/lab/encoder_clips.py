@@ -24,7 +24,7 @@ from affekt.types import Sample
 
 #: Part of every file's name: another number when the arrays change.
 VERSION = 1
-#: What the encoders need to make one frame, in samples.
+#: Samples that the encoders need for one frame.
 SHORTEST = 400
 
 Tick = Callable[[], object]
@@ -82,9 +82,9 @@ class EncoderClips:
 def load_views(
     samples: Sequence[Sample], encoder: Encoder, cache: Path, *, frozen: bool, seconds: float, tick: Tick
 ) -> Views:
-    """Read every clip, from its first to its last speech, and keep what the network will be given of it.
+    """Read every clip, from its first to its last speech, and store the network's input for it.
 
-    Of a frozen encoder these are its hidden states, every 40 ms of every layer
+    For a frozen encoder these are its hidden states, every 40 ms of every layer
     in float16: 12 layers of 768 take 0.5 MB per second of speech (RAVDESS: about
     1.6 GB). Otherwise it is the signal, 64 kB per second.
 
@@ -93,7 +93,7 @@ def load_views(
     samples : sequence of Sample
     encoder : Encoder
     cache : Path
-        Folder; what an interrupted call left there is gone on with.
+        Folder; an interrupted call is resumed from what it left there.
     frozen : bool
     seconds : float
         Longer clips are cut.
@@ -141,7 +141,7 @@ def _views(
 
 
 def _ends(path: Path, size: int) -> list[tuple[int, str]]:
-    """Where each clip ends in the file, and why it is not there, of those that were written whole."""
+    """For each clip that was written completely: where it ends in the file, and why it is missing, if it is."""
     notes = path.with_suffix(".jsonl")
     if not (notes.exists() and path.exists()):
         notes.unlink(missing_ok=True)
@@ -170,7 +170,7 @@ def states_of(encoder: Encoder, signal: NDArray[np.float32]) -> NDArray[np.float
 
 
 def weights_hash(encoder: Encoder) -> str:
-    """SHA-256 of all weights: two checkpoints of one name are not the same for that."""
+    """SHA-256 of all weights: two checkpoints of one name may differ."""
     digest = hashlib.sha256()
     for name, value in sorted(encoder.state_dict().items()):
         digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())

@@ -36,7 +36,7 @@ from affekt.train.lab.folds import (
 from affekt.train.sources import LICENCE, split_hash, training_data
 from affekt.types import Report, Sample
 
-#: What the engine reads on either side of a window, in samples: the encoder has no bound, this is a compromise.
+#: Samples that the engine reads on either side of a window: a compromise, as the encoder's context is unbounded.
 CONTEXT = 32_000
 #: How much slower the encoder learns than its head, which begins with random weights.
 ENCODER_SHARE = 0.02
@@ -135,7 +135,7 @@ def write_encoder(run: EncoderRun, outcome: Outcome, *, folder: Path, path: Path
 
 
 def device() -> str:
-    """Where encoders are trained: on the graphics processor if there is one."""
+    """The device that encoders are trained on: the GPU if there is one."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 

@@ -22,7 +22,7 @@ MODALITIES = ("speech", "face")
 
 @dataclass(frozen=True)
 class Published:
-    """The figure that goes around.
+    """The published figure.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class Published:
     low, high : float
         The figure, between 0 and 1, as a range where several are given.
     what : str
-        Of what, in words.
+        What the figure measures, in words.
     corpora : tuple of str
         Which corpora it was reached on.
     """
@@ -49,7 +49,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Fit:
-    """How a network is trained; classical classifiers take no notice.
+    """How a network is trained; classical classifiers ignore it.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class Protocol:
-    """Who is tested, on what, after what was done to the data.
+    """Who is tested, on what, and how the data were prepared.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class Protocol:
         A key of ``affekt.data.labelling.LABELLINGS``: ``emotion``, ``sex-emotion``, ...
     split : str
         ``speaker``: every speaker is tested once by a model not trained on
-        them. ``clip``: clips are drawn, whoever speaks. ``series``: pictures are drawn,
+        them. ``clip``: clips are drawn, regardless of speaker. ``series``: pictures are drawn,
         near-duplicates together. ``sentence``, ``corpus``.
     folds : int
         Number of folds of a split by speaker, sentence or corpus.
@@ -228,7 +228,7 @@ def as_experiment(recipe: EncoderRecipe) -> Experiment:
 
 
 def model_name(recipe: EncoderRecipe) -> str:
-    """The checkpoint's own name, without whose it is or where it lies."""
+    """The checkpoint's own name, without its owner or folder."""
     return Path(recipe.checkpoint).name or "encoder"
 
 

@@ -149,7 +149,7 @@ def _classical(classifier: Any, scale: tuple[NDArray[Any], NDArray[Any]], probe:
     helper, types = onnx.helper, onnx.TensorProto
     body, scores, is_probability = _converted(classifier, int(np.prod(probe.shape[1:])))
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", OPSET_ML)]
-    # Converters state the lowest versions that will do; models can be joined only when they state the same.
+    # Converters state the lowest versions that suffice; models can be joined only if their versions are the same.
     del body.opset_import[:]
     body.opset_import.extend(opsets)
     front = helper.make_graph(

@@ -1,4 +1,4 @@
-"""Fitting one model of a lab recipe, and asking it for scores: the one training loop of all its networks."""
+"""Fits one model of a lab recipe and computes its scores; contains the training loop of all lab networks."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Task(Generic[C]):
     groups : callable
         Network and learning rate to the parameter groups of the optimizer.
     longest_gradient : float or None
-        Gradients are cut to this norm; ``None``: they are not.
+        Gradients are clipped to this norm; ``None``: they are not.
     """
 
     train: C
@@ -101,7 +101,7 @@ class Fitted:
     scores : callable
         Inputs (n, ...) to probabilities (n, k).
     calibrated : bool
-        Whether these are probabilities, or a soft form of a decision only.
+        Whether the scores are probabilities, or only a soft form of a decision.
     history : tuple of dict
         One entry per epoch: loss, accuracy, watched loss and accuracy; empty for classifiers.
     model : object
@@ -240,7 +240,7 @@ class Training:
         _save(state | {"history": self.history, "best": self.best}, path)
 
     def load(self, path: Path) -> None:
-        """Go on where :meth:`save` stopped."""
+        """Resume from what :meth:`save` wrote."""
         state = torch.load(path, weights_only=True, map_location=next(self.network.parameters()).device)
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -248,7 +248,7 @@ class Training:
 
 
 def fit_network(network: nn.Module, task: Task[Any], options: Fit, *, folder: Path, tick: Tick) -> History:
-    """Fit a network, or go on with it. Its best epoch is left in it, and in the folder as ``best.pt``.
+    """Fit a network, or resume. It keeps the weights of its best epoch, also saved to the folder as ``best.pt``.
 
     Returns
     -------
@@ -277,7 +277,7 @@ def fit_network(network: nn.Module, task: Task[Any], options: Fit, *, folder: Pa
     _save(training.kept, best)
     with atomic_write(log) as file:
         file.write("".join(json.dumps(entry) + "\n" for entry in training.history))
-    # Up to four times the size of the network, and of no more use: all epochs are done.
+    # The checkpoint is up to four times the size of the network, and not needed when all epochs are done.
     checkpoint.unlink(missing_ok=True)
     return tuple(training.history)
 
@@ -301,7 +301,7 @@ def _save(state: dict[str, Any], path: Path) -> None:
 
 
 def is_done(history: Sequence[Mapping[str, float]], options: Fit) -> bool:
-    """Whether the epochs, or the patience with what is watched, are used up."""
+    """Whether all epochs are done, or the patience has run out."""
     values = [entry["watched accuracy"] for entry in history if "watched accuracy" in entry]
     since_best = len(values) - 1 - values.index(max(values)) if values else 0
     return len(history) >= options.epochs or 0 < options.patience <= since_best

@@ -76,7 +76,7 @@ class Learner:
         Takes a fold, the relabelled samples and the folder of the fold's checkpoints. Returns ``scores``
         (n, k) of the test rows, whether they are ``calibrated``, and the ``history`` of the epochs: ready for JSON.
     parameters : callable
-        Number of classes to the number of parameters; None for what is no network.
+        Takes the number of classes, returns the number of parameters; None if the model is not a network.
     """
 
     name: str
@@ -123,7 +123,7 @@ def run_protocol(
 
 
 def kept_answers(learner: Learner, fold: Fold, samples: Sequence[Sample], place: Path) -> dict[str, Any]:
-    """What a learner answers to the test clips of a fold; kept in a file of its folder when done."""
+    """A learner's answers to the test clips of a fold, saved to a file in the fold's folder."""
     path = place / "answers.json"
     if path.exists():
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -200,7 +200,7 @@ def fitted_to(
     Raises
     ------
     InputError
-        If there are fewer than two speakers, one is unknown, or a label cannot be made: before anything is computed.
+        Before anything is computed: if there are fewer than two speakers, one is unknown, or a label cannot be made.
     """
     found, warnings = {}, []
     for name, protocol in protocols.items():

@@ -59,7 +59,7 @@ def read_samples(experiment: Experiment, folders: dict[str, Path]) -> tuple[tupl
     Raises
     ------
     InputError
-        If a corpus that it needs has no folder, one given is none of its, or fewer than two classes remain.
+        If a required corpus has no folder, a given one is not in the recipe, or fewer than two classes remain.
     CorpusError
         If a folder is not what it should be.
     """
@@ -157,7 +157,7 @@ def _views(experiment: Experiment, sample: Sample) -> NDArray[np.float32]:
     signal = read_stretch(sample, sampling_rate=inputs.sampling_rate)
     views = [input_of(signal, inputs)]
     for number, chain in enumerate(experiment.copies, start=1):
-        # Drawn from the clip's own name: neither the order of clips nor a missing one changes a copy.
+        # Seeded by the clip's own name, so neither the order of clips nor a missing one changes a copy.
         digest = hashlib.sha256(f"{experiment.seed}/{number}/{sample.id}".encode()).digest()
         rng = np.random.default_rng(int.from_bytes(digest[:8]))
         steps = [draw_step(name, rng, **ranges) for name, ranges in chain.items()]

@@ -1,4 +1,4 @@
-"""The model file of a lab recipe: the model of the first fold, with a card that says what it is worth."""
+"""The model file of a lab recipe: the model of the first fold, with a card that states its scores."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from affekt.train.lab.material import Material
 from affekt.train.sources import LICENCE, split_hash, training_data
 from affekt.types import Report
 
-#: What the engine reads at a time, and how often, in samples at 16 kHz.
+#: Window and hop of the engine, in samples at 16 kHz.
 WINDOW, HOP = 48_000, 24_000
 #: Grey value of white.
 LIGHTEST = np.float32(255)

@@ -27,7 +27,7 @@ def chosen_pictures(
 ) -> tuple[tuple[Sample, ...], Evidence]:
     """The pictures that take part, with the series that each belongs to, and their hashes and thumbnails.
 
-    Where the recipe takes only some, whole series are drawn: fewer pictures, and as many of them with a copy.
+    Where the recipe takes only some, whole series are drawn, which keeps the share of pictures that have a copy.
 
     Parameters
     ----------
@@ -40,13 +40,13 @@ def chosen_pictures(
     Raises
     ------
     InputError
-        If there is something else among them, or the corpus does not say its parts.
+        If some samples are not pictures, or the corpus does not state its parts.
     """
     if other := next((sample for sample in samples if not is_picture(sample)), None):
         raise InputError(f"{other.id} is no picture; the recipe {experiment.name} learns from pictures of faces.")
     if experiment.copies:
         raise InputError(f"{experiment.name}: copies are made of recordings; leave them out of a recipe of faces.")
-    # One's own pictures are of no published split.
+    # The user's own pictures have no published split.
     if experiment.part and not all(sample.corpus == OWN for sample in samples):
         samples = getattr(published_split(samples), experiment.part)
     evidence = evidence_of_pictures(samples, tick=tick)

@@ -1,4 +1,4 @@
-"""The regressors of the recipe ``dimensions``, from scikit-learn, and how strongly each is held back."""
+"""The regressors of the recipe ``dimensions``, from scikit-learn, and how strongly each is regularised."""
 
 from __future__ import annotations
 

@@ -27,13 +27,13 @@ from affekt.train.lab.pictures import chosen_pictures, load_pictures
 from affekt.types import Estimate, Sample
 from affekt.write.report import record as report_record
 
-#: Keys of a recipe that no number depends on, nor on which models are asked for.
+#: Keys of a recipe that no result depends on; nor does any depend on which models are selected.
 WORDS = ("title", "published", "parameters", "models")
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What a recipe gives under several protocols.
+    """The results of a recipe under several protocols.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class Reproduction:
 
 @dataclass(frozen=True)
 class Selection:
-    """What of a recipe is run.
+    """Which parts of a recipe are run.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Progress:
-    """Whom to tell: after each clip read (with the number of all), and a line after each epoch."""
+    """Progress callbacks: after each clip read (given the total), and with a line after each epoch."""
 
     clips: Callable[[int], Callable[[], object]]
     line: Tick
@@ -94,7 +94,7 @@ def reproduce(
         Corpus name to where it is.
     output : Path
         Folder of the run: the complete recipe, the arrays, checkpoints and
-        answers. The same call goes on where an interrupted one stopped.
+        answers. The same call resumes an interrupted one.
     selection : Selection
     progress : Progress
 

@@ -100,7 +100,7 @@ def kept_linear(path: Path, fit: Any) -> LinearTables:
 def fit_blend(
     answers: tuple[NDArray[np.floating], NDArray[np.floating]], labels: NDArray[np.bool_], *, one_of: bool
 ) -> tuple[float, float]:
-    """How much the logits of the network and those of the linear model (n, k) count, so that the labels are likeliest.
+    """Weights of the logits of the network and of the linear model (n, k) that make the labels most likely.
 
     Parameters
     ----------

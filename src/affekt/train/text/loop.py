@@ -201,7 +201,7 @@ class TextTrainer:
     def run_epoch(self, tick: Callable[[], object] = lambda: None) -> float:
         """Train on every text of GoEmotions once; return the mean loss. ``tick`` is called after each step."""
         self.network.train()
-        # All that is random depends on the epoch alone, or a resumed run would be another one.
+        # All randomness depends only on the epoch, or a resumed run would give another result.
         torch.manual_seed(self.seed * 100_003 + self.epoch)
         rng = np.random.default_rng([self.seed, self.epoch])
         size, turn = self.schedule.batch, self.schedule.turn

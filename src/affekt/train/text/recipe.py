@@ -25,7 +25,7 @@ class TextSchedule:
     weight_decay : float
         Not of tables.
     averaging : float
-        Decay of the running average of the weights, which is what is kept.
+        Decay of the moving average of the weights; the averaged weights are the result.
     bfloat16 : bool
         Compute in half the bits: twice as fast where the processor knows how.
     """
@@ -51,7 +51,7 @@ class TextObjective:
     grouped : float
         Of dair-ai's labels as sums of GoEmotions', on the output ``logits``.
     distillation : float
-        Share of the targets that is what the networks before say, for the last network; the others learn without.
+        Share of the targets that comes from the earlier networks, for the last network; the others learn without.
     """
 
     one: float = 0.5
@@ -71,7 +71,7 @@ class TextRecipe:
     networks : int
         How many are trained; the last learns from labels and from the mean of the others, if any, and is the model.
     least : int
-        How often a word occurs that is part of the vocabulary.
+        Fewest occurrences of a word in the vocabulary.
     more : int
         Words of the vocabulary that occur in no text: the most frequent ones that have vectors.
     buckets : int
@@ -83,7 +83,7 @@ class TextRecipe:
     schedule, last : TextSchedule
         Of the networks, and of the last of several.
     tuned : int
-        The share of the training texts, one of so many, that thresholds and temperature are fitted on.
+        Thresholds and temperature are fitted on one in so many training texts.
     """
 
     kind: str = "text"

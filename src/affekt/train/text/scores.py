@@ -16,7 +16,7 @@ Sums = NDArray[np.float64]
 
 
 def fit_thresholds(probabilities: NDArray[np.floating], labels: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Of each label the threshold around which its F1 is best, (k,).
+    """For each label, the threshold around which its F1 is best, (k,).
 
     F1 is averaged over neighbouring thresholds first: of a label with a dozen
     texts the single best one is luck. With a linear model and half of the
@@ -109,7 +109,7 @@ def grouped(scores: NDArray[np.floating], groups: list[list[int]]) -> NDArray[np
 
 
 def fit_threshold(scores: NDArray[np.float64], right: NDArray[np.bool_], *, precision: float) -> float:
-    """The least confidence from which on a share of the answers is right; 1 where no confidence is enough."""
+    """The lowest confidence from which the answers reach a precision; 1 if none does."""
     sure = scores.max(axis=1)
     order = np.argsort(-sure, kind="stable")
     share = np.cumsum(right[order]) / np.arange(1, len(order) + 1)

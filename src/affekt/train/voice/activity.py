@@ -1,4 +1,4 @@
-"""Training of the speech activity network on clean speech of known margins, mixed with sounds that are no speech."""
+"""Training of the speech activity network on clean speech with known boundaries, mixed with non-speech sounds."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def energy_truth(signal: NDArray[np.float32]) -> NDArray[np.bool_]:
 
     A frame counts when it is within 35 dB of the loud ones and 9 dB above the
     quietest; gaps up to 0.2 s are filled, bursts under 0.06 s dropped. Only
-    for clean recordings: in noise this is what a detector has to be better than.
+    for clean recordings: in noise, a detector has to do better than this.
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ class Chances:
 class Change:
     """What is done to one clip; everything random about it is in here.
 
-    ``sound`` and ``response`` are numbers to be taken modulo what there is;
+    ``sound`` and ``response`` are indices, taken modulo the number available;
     ``None`` leaves that step out.
     """
 

@@ -1,7 +1,7 @@
 """A first stage without labels: the network learns the frames of Whisper's first layers.
 
 A few thousand acted clips cannot teach what a voice is. A network that has to
-say what Whisper makes of a voice learns it from any speech (Hinton, Vinyals &
+predict what Whisper makes of a voice learns it from any speech (Hinton, Vinyals &
 Dean, Distilling the knowledge in a neural network, 2015). The teacher hears
 clips as they were recorded, the network the same ones with noise, in rooms
 and over a telephone.

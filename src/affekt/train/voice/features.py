@@ -129,8 +129,8 @@ def features_of_clips(
 ) -> Features:
     """Compute the features of clips in a cache folder, or open what an earlier call left there.
 
-    In one way of changing, all clips of a speaker have one voice (speed) and
-    one line (room, colour, telephone), as in one conversation; noise and level
+    In each way, all clips of a speaker share one voice (speed) and one
+    channel (room, colour, telephone), as in one conversation; noise and level
     are each clip's own.
 
     Parameters

@@ -1,7 +1,7 @@
-"""The heads, taught once more on the embeddings of the finished encoder.
+"""The heads, retrained on the embeddings of the finished encoder.
 
 A batch has few clips of a speaker, so while the encoder learns, the heads that
-are conditioned on the speaker see poor baselines and learn to make little of them. Embeddings
+are conditioned on the speaker see poor baselines and learn to rely on them little. Embeddings
 are cheap: here a baseline comes from as many clips as a user would have.
 """
 
@@ -55,7 +55,7 @@ class Embedded:
 
 
 def taught(network: PooledNetwork, material: Material, recipe: AnyVoice, run: Path) -> PooledNetwork:
-    """What a run learned, its heads taught on the clips that it learned from; kept as ``taught.pt``.
+    """The network of a run, its heads retrained on the run's training clips; kept as ``taught.pt``.
 
     Parameters
     ----------
@@ -79,10 +79,10 @@ def taught(network: PooledNetwork, material: Material, recipe: AnyVoice, run: Pa
 def teach_heads(network: PooledNetwork, material: Material, recipe: AnyVoice) -> None:
     """Train the speaker-conditioned heads anew; the encoder and the unconditioned head stay as they are.
 
-    In half of the clips the difference from the speaker's baseline is set onto
+    In half of the clips, the difference from the speaker's baseline is added to
     another speaker's baseline. Where a new microphone, language or corpus moves
-    all embeddings, only the difference still means the same, and a head that
-    never had to trust it alone would not.
+    all embeddings, only the difference still means the same, and a head must be
+    trained to rely on it alone.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def _transplanted(head: nn.Module, clips: Tensor, means: Tensor, rng: np.random.
 
 
 def some_of(rows: NDArray[np.int64], fewest: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """All of the rows, or some: as many fewer ones as more ones, on a logarithmic scale."""
+    """All of the rows, or a random subset whose size is drawn uniformly on a logarithmic scale."""
     if rng.random() < ALL or len(rows) <= fewest:
         return rows
     count = int(np.exp(rng.uniform(np.log(fewest), np.log(MOST + 1))))

@@ -187,7 +187,7 @@ def collate(crops: Sequence[NDArray[np.float16]], material: Material, indices: N
 def differences(
     embedding: Tensor, batch: Batch, rng: np.random.Generator, *, label: int | None = None
 ) -> tuple[Tensor, Tensor]:
-    """How each clip differs from the mean of other clips of its speaker in the batch: of some, or of those of a label.
+    """Difference of each clip from the mean of a random subset of its speaker's other clips (of a label) in the batch.
 
     Returns
     -------
@@ -216,7 +216,7 @@ def mix_pairs(corpora: Tensor, rng: np.random.Generator) -> Tensor:
 class Trainer:
     """State of a run: network, averaged weights, optimiser, epoch.
 
-    ``state`` is where the network starts, of another with the same sizes;
+    ``state`` holds the starting weights, from another network of the same sizes;
     heads of corpora that it did not have start anew.
     """
 
@@ -271,7 +271,7 @@ class Trainer:
     def run_epoch(self, tick: Callable[[], object] = lambda: None) -> float:
         """Train on one epoch; return its mean loss. ``tick`` is called after each step."""
         self.network.train()
-        # Dropout, too, must depend on the epoch alone, or a resumed run would be another one.
+        # Dropout, too, must depend only on the epoch, or a resumed run would give another result.
         torch.manual_seed(self.recipe.seed * 100_003 + self.epoch)
         batches = EpochBatches(self.material, self.recipe, self.epoch)
         # With one thread there is one core, and a second process would only take turns with the first.
@@ -342,12 +342,12 @@ class Trainer:
 
 
 def between(start: Mapping[str, Tensor], end: Mapping[str, Tensor], way: float, *, head: float) -> dict[str, Tensor]:
-    """Weights some of the way from those that a run started from to those that it reached.
+    """Interpolate between the weights that a run started from and those that it reached.
 
-    A few speakers and corpora teach a network what is theirs alone, too; some of the way
+    From few speakers and corpora, a network also learns what is specific to them; some of the way
     back it can do better on others (Wortsman et al., Robust fine-tuning of
     zero-shot models, 2022). Where it did and where not is in docs/model-log.md.
-    What the start lacks is as at the end.
+    Weights that the start lacks are taken from the end.
 
     Parameters
     ----------

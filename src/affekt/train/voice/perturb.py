@@ -39,7 +39,7 @@ def changed(
 def change_voices(
     sound: tuple[Tensor, Tensor], speakers: Tensor, objective: Objective, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Give each speaker of a batch another vocal tract and another pitch, each apart from the other.
+    """Give each speaker of a batch another vocal tract and another pitch, drawn independently.
 
     Corpora have few speakers, and a network soon knows them by their voices. A
     longer or shorter vocal tract moves the formants (Jaitly & Hinton, Vocal
@@ -59,7 +59,7 @@ def change_voices(
     Returns
     -------
     tensor (b, bands, t), tensor (b, lags, t)
-        New ones; what lies beyond an edge is what was at the edge.
+        New ones; beyond an edge, the values at the edge are repeated.
     """
     mel, salience = sound
     front = FrontEnd(bands=mel.shape[1], lags=salience.shape[1])
@@ -91,7 +91,7 @@ def _read_at(values: Tensor, positions: np.ndarray) -> Tensor:
 
 
 def spec_augment(mel: Tensor, objective: Objective, rng: np.random.Generator, mask: Tensor | None = None) -> Tensor:
-    """Hide two bands of frequency and two stretches of time behind the clip's mean (Park et al., SpecAugment, 2019).
+    """Replace two frequency bands and two stretches of time by the clip's mean (Park et al., SpecAugment, 2019).
 
     ``mask`` (b, 1, t) is 1 where a clip is; the mean is over these frames.
     """

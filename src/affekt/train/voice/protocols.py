@@ -1,4 +1,4 @@
-"""Protocols of the voice model: what its recipe is worth on speakers, sentences and corpora it never met.
+"""Protocols of the voice model: scores of its recipe on unseen speakers, sentences and corpora.
 
 One pass over the other corpora serves several protocols: the network that has
 not met RAVDESS is tested on all of it (``left-out``), and is where the folds of
@@ -62,8 +62,8 @@ class Plan:
     corpus : str
         Whose folds.
     by : str
-        ``speaker``: the committed folds. ``sentence``: the same, and of the
-        sentences one is learned from and the other tested, both ways.
+        ``speaker``: the committed folds. ``sentence``: the same, and one
+        sentence is trained on and the other tested, both ways.
     start : bool
         Whether the other corpora may come first.
     words : str
@@ -117,17 +117,17 @@ class Budget:
     Parameters
     ----------
     seeds : int
-        Each fold is trained so often, each time from another seed.
+        How often each fold is trained, each time from another seed.
     others : int
         Epochs over the other corpora.
     folds : int
-        Epochs over the training folds, from what the others left or from nothing.
+        Epochs over the training folds, from the weights after the others or from scratch.
     batch : int
         Clips of a batch of the folds: they are few, and steps are needed.
     rate : float
         Share of the recipe's learning rates, over the training folds after the others.
     way : float
-        How much of the way from what the others left to what the folds taught is gone; 0: inside of each fold, some of
+        How far to go from the weights after the other corpora to those after the folds; 0: within each fold, some of
         its training speakers choose among ``WAYS`` and training from scratch.
     tuned : int
         Of a recipe over Whisper's layers: epochs of its second stage over the training folds, or over the other
@@ -226,7 +226,7 @@ def run_protocol(name: str, job: Job) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        One row for each way of with_baseline the speaker (and corpus, and set of
+        One row for each kind of speaker baseline (and corpus, and set of
         labels): ``protocol``, ``corpus``, ``baseline``, ``labels``, ``metrics``, and a digest of the ``recipe``.
         Also written to ``NAME.json`` in the folder of the run.
 
@@ -511,7 +511,7 @@ class _TestedFold:
 def _rows(
     protocol: str, corpus: str, tested: Sequence[_TestedFold], *, words: str = "", seeds: int = 1
 ) -> list[dict[str, Any]]:
-    """Reports of all tested rows together: one for each set of labels and each way of with_baseline the speaker."""
+    """Reports of all tested rows together: one for each set of labels and each kind of speaker baseline."""
     job = tested[0].job
     index = job.recipe.corpora.index(corpus)
     own = tuple(label for label, has in zip(job.recipe.labels, job.material.allowed[index], strict=True) if has)

