@@ -1,9 +1,9 @@
-"""How well speech is found: precision and recall on speakers nobody learned from, false alarms on sounds.
+"""How well speech is found: precision and recall on held-out speakers, false alarms on other sounds.
 
 Usage: python benchmarks/activity.py --corpora FOLDER --sounds ESC-10 [--output FILE.json]
 
 The truth is where a clean studio clip holds energy (see ``energy_truth``); the clip is then mixed with noise that the
-detector has to see through. Sounds are those of ESC-10's fold 5, which training left alone. The peer is the classical
+detector has to cope with. Sounds are those of ESC-10's fold 5, which training left alone. The peer is the classical
 rule: a frame is speech when it is louder than the recent noise floor and its spectrum is peaked.
 """
 
@@ -122,7 +122,7 @@ def alarm_rows(detectors: dict[str, Score], paths: list[str], sounds: list[np.nd
 
 
 def artificial_rows(detectors: dict[str, Score]) -> list[dict]:
-    """Five minutes each of what has no speech in it."""
+    """Five minutes each of artificial sounds without speech."""
     rng, n = np.random.default_rng(0), 300 * RATE
     time = np.arange(n) / RATE
     notes = rng.choice([220.0, 277.2, 329.6, 440.0, 554.4], n // 4000 + 1).repeat(4000)[:n]

@@ -1,4 +1,4 @@
-"""Answers of the engine on a folder of recordings, saved and compared: does a change of the code change any?
+"""Answers of the engine on a folder of recordings, saved and compared: does a code change alter any?
 
     python benchmarks/answers.py save FOLDER before.jsonl
     python benchmarks/answers.py compare before.jsonl after.jsonl

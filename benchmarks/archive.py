@@ -4,12 +4,12 @@ Tables:
 
 - each format: a loop over `Recognizer.predict`, the local engine with one worker and with two, one worker that reads
   from an S3 server on loopback (moto), and one actor of Ray, all in one run; by the clock, and in seconds of processor
-  per hour of sound. The clock of workers starts when they are open, and needs a machine that does nothing else:
-  `others` says how much of it others had during the loop;
+  per hour of sound. Wall-clock time of workers starts when they are open, and needs an otherwise idle machine:
+  `others` says how much of it other processes used during the loop;
 - memory of the driver and of its largest worker over 1 to 1,000 simulated hours: one short file named again and again
   by a manifest, with a stub in place of the model;
-- what is not the model, at a million recordings: listing them, planning a manifest, committing, going on when all is
-  done, status, a question; and listing and putting objects of S3. What breaks first stands there.
+- everything but the model, at a million recordings: listing, planning a manifest, committing, resuming when all is
+  done, status, a query; and listing and putting objects in S3. This shows what breaks first.
 
 Usage: python benchmarks/archive.py [--quick] [--minutes 10] [--rows 1000000] [--part NAME] [--output FILE]
 """
@@ -72,7 +72,7 @@ FORMATS = {
 
 
 def open_stub(job: Job) -> Analyse:
-    """What stands for the model: some segments, and no work."""
+    """A stub for the model: some segments, and no work."""
     labels = tuple(job.origin.labels)
     scores = dict.fromkeys(labels, 1 / len(labels))
     step = ROW / SEGMENTS
@@ -98,7 +98,7 @@ def write_files(folder: Path, form: str, minutes: float) -> list[Path]:
 
 
 def processor() -> float:
-    """Seconds of processor that this process and those of it that ended took: the same on a busy machine."""
+    """CPU seconds of this process and its finished children; hardly affected by other load."""
     return sum(
         used.ru_utime + used.ru_stime
         for used in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
@@ -229,7 +229,7 @@ def simulate(place: Path, rows: int) -> None:
 
 
 def listings(place: Path, files: int) -> list[dict[str, Any]]:
-    """Files that are listed in a second: of a folder with folders in it, and of S3; and objects put there."""
+    """Files listed per second, in nested folders and in S3; and objects put there per second."""
     for number in range(files):
         if not number % PER_FOLDER:
             folder = place / "many" / f"{number // PER_FOLDER:04d}"
@@ -254,7 +254,7 @@ def listings(place: Path, files: int) -> list[dict[str, Any]]:
 
 
 def peak_megabytes() -> float:
-    """The most memory that this process held; `getrusage` would count what its parent held when it was started."""
+    """Peak memory of this process; `getrusage` would include its parent's memory at the start."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 

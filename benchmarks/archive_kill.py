@@ -1,11 +1,11 @@
-"""A Ray cluster of two nodes works on an archive while parts of it are killed (kill -9): is each record there, once?
+"""Kill parts of a two-node Ray cluster (kill -9) while it works on an archive: does each record exist exactly once?
 
 Usage: python benchmarks/archive_kill.py [--kills 50] [--seed 0] [--output PATH.json]
 
 The nodes are processes on loopback, with one core each; a stub stands for the model. In turn, at a random moment after
-the run began, one of these is killed: the driver; a worker, which is an actor in the middle of a shard or idle; the
-second node; the head with the driver, after which a new cluster is started. A driver that is alive must come to its end
-by itself; one that is dead is begun again by the same command. All that is there is compared after each kill, and the
+the run started, one of these is killed: the driver; a worker, which is an actor in the middle of a shard or idle; the
+second node; the head with the driver, after which a new cluster is started. A driver that is alive must finish
+by itself; a dead one is restarted with the same command. The output is checked after each kill, and the
 input grows when all of it is done.
 """
 

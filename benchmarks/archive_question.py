@@ -1,11 +1,11 @@
-"""An archive of recordings that are known, and two questions to it: the picture of docs/archives.md.
+"""An archive of known recordings, and two queries on it: the picture of docs/archives.md.
 
 Usage: python benchmarks/archive_question.py RAVDESS [--output docs/archive-question.png]
 
-From the clips of RAVDESS' test speakers, of whom the model learned nothing, a session is joined for each speaker and
+The clips of RAVDESS' test speakers, held out of training, are joined into a session for each speaker and
 month. Which emotions a month has was chosen here, so that the answers can be compared with what was put in: the first
 month has neutral, calm and happy clips, the second sad, fearful and mildly angry ones, the third very angry, disgusted
-and surprised ones, all in random order. What is asked is what docs/archives.md asks.
+and surprised ones, all in random order. The queries are those of docs/archives.md.
 """
 
 from __future__ import annotations

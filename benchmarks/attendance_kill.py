@@ -1,10 +1,10 @@
-"""A camera that writes rows is killed (kill -9) at random points: are all acknowledged rows there, each once?
+"""Kill a process that writes rows (kill -9) at random points: is each acknowledged row there, exactly once?
 
 Usage: python benchmarks/attendance_kill.py [--kills 200] [--store PATH|URL] [--output PATH.json]
 
-A child process opens the session, says that it is ready, and marks people as fast as it can. It says each row that
-was acknowledged through a pipe, and is killed between 0 and 150 ms after it was ready. After every twenty
-kills the store is opened anew and compared.
+A child process opens the session, says that it is ready, and marks people as fast as it can. It reports each
+acknowledged row through a pipe, and is killed between 0 and 150 ms after it was ready. After every twenty
+kills the store is reopened and compared.
 Kills only: what a power cut does depends on whether the disk tells the truth about flushing.
 """
 

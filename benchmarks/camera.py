@@ -1,4 +1,4 @@
-"""From a camera's picture to the boxes over it, and how many cameras a server bears. See README.md here.
+"""Latency from a camera's picture to the boxes over it, and how many cameras a server can handle. See README.md here.
 
 Starts `affekt serve` in a process of its own. First a real Chromium whose camera plays a film of one face shows it on
 the page; then clients send the same film in jpeg frames over as many WebSockets as asked for, in real time. Server,
@@ -36,7 +36,7 @@ from websockets.asyncio.client import connect
 SIZE, RATE = (640, 480), 30
 #: Pixels of the longer side of what the page sends, quality of its jpeg, and frames per second of a client.
 SIDE, QUALITY, SENT = 480, 80, 15
-#: Seconds from a picture to its boxes, and frames per second, that are aimed at.
+#: Targets: seconds from a picture to its boxes, and frames per second.
 LATE, LEAST = 0.150, 15.0
 LISTEN = """() => { window.found = []; const video = document.getElementById("faces-video");
   video.addEventListener("answered", ({ detail }) => requestAnimationFrame(() =>
@@ -168,7 +168,7 @@ def jpeg(picture: Image.Image) -> bytes:
 
 
 async def client(url: str, order: list[int], frames: list[bytes], seconds: float) -> dict[str, Any]:
-    """One camera in real time, which waits for no answer: what the server cannot do in time, it drops."""
+    """One camera in real time, which waits for no answer: the server drops frames that it cannot process in time."""
     sent: list[float] = []
     late: list[float] = []
     dropped = 0

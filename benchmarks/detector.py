@@ -117,9 +117,9 @@ def figures(find: Find, photos: list[tuple[np.ndarray, np.ndarray]]) -> dict[str
 
 
 def milliseconds(finders: dict[str, Find], image: np.ndarray) -> dict[str, dict[str, dict[str, float]]]:
-    """Of each detector and size the median and least time of a call, and the median ratio to YuNet's.
+    """Median and least time of a call for each detector and size, and the median ratio to YuNet's.
 
-    They take turns, so that what else runs on the machine slows all of them alike.
+    Detectors take turns, so that other load on the machine slows all of them alike.
     """
     found: dict[str, dict[str, dict[str, float]]] = {name: {} for name in finders}
     for height, width in FRAMES:

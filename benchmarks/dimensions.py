@@ -1,6 +1,6 @@
-"""What derived valence, arousal and dominance are worth.
+"""How good derived valence, arousal and dominance are.
 
-Each corpus is left out in turn: over the mean and deviation in time of Whisper's frozen layers, a classifier's
+Each corpus is left out in turn. On the mean and standard deviation over time of Whisper's frozen layers, a classifier's
 probabilities are turned into dimensions, and a ridge regression learns the places of the labels directly. The truth is
 the place of the label. Then the model `voice` itself: BAVED's levels of arousal (nothing was learned from it), and
 strong beside normal intensity of the same label, of test speakers.

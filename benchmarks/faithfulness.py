@@ -2,9 +2,10 @@
 
     python benchmarks/faithfulness.py FOLDER [--clips 7] [--model voice] [--output FILE.json]
 
-FOLDER holds one folder per corpus (``ravdess``, ``tess``, ...). Of each corpus so many clips of the fixed split's test
-speakers are drawn, label by label. Patches are masked one after the other, in the order of the map and in others; the
-less area is left under the probability of the predicted label, the more that order knows of what the model uses.
+FOLDER holds one folder per corpus (``ravdess``, ``tess``, ...). ``--clips`` clips of the fixed
+split's test speakers are drawn per corpus, label by label. Patches are masked one by one, in the order of the map and
+in others; the smaller the area under the probability of the predicted label, the better that order reflects what the
+model uses.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@
 FOLDER holds one folder per corpus (``ravdess``, ``emovo``, ...). Of each corpus so many clips of the fixed split's dev
 speakers are drawn, label by label; corpora without dev speakers have none. The longest segment of a clip is cut into
 patches of 0.2 s and eight bands. They are masked one after the other, most important first by the map (deletion: the
-less area under the probability of the predicted label, the better), or shown one after the other (insertion: the more,
-the better). Beside the maps: random orders, and the loudest patches first. A FILE that was kept is shown again.
+smaller the area under the probability of the predicted label, the better), or revealed one by one (insertion: the
+larger, the better). Beside the maps: random orders, and the loudest patches first. A FILE that was kept is shown again.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Fits and judges the model `fusion`: what voice, face and words say together, on moments made up of held-out samples.
+"""Fits and evaluates the model `fusion`, which pools voice, face and text, on moments built from held-out samples.
 
 Usage: python benchmarks/fusion.py --corpus ravdess=DIR --corpus emovo=DIR ... --fer2013 FILE.npz [--goemotions DIR]
        [--output FILE.onnx] [--keep benchmarks/results/fusion.json]
 
-Voice: clips of the committed dev speakers fit, those of test speakers judge. Faces: of the faces that the model was
-calibrated by, the first half fits, the second judges. Texts: the same of GoEmotions' dev part, where it has one label
-of ours. A moment is a clip, a face and a text of one label: they go together by label only, which real moments do not.
+Voice: fitted on clips of the committed dev speakers, evaluated on test speakers. Faces: fitted on the first half of the
+faces that the model was calibrated on, evaluated on the second. Texts: likewise, GoEmotions' dev part with one of our
+labels. A moment is a clip, a face and a text of one label: only the label links them, unlike in real moments.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ Answers = dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
 def judged(answers: Answers, pool: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> dict[str, Any]:
-    """Share of right answers (all labels count the same), log loss and ECE of what a pool makes of moments.
+    """Share of right answers (all labels count the same), log loss and ECE of a pool on moments.
 
     Intervals are over samples: each time the clips, faces and texts are drawn again, and paired again.
     """

@@ -1,9 +1,9 @@
-"""Who is who on AT&T's faces (ORL): open-set identification, how faces are best aligned, and LBPH beside it.
+"""Who is who on AT&T's faces (ORL): open-set identification, the best face alignment, and LBPH for comparison.
 
 Usage: python benchmarks/identity.py ORL [--draws 200] [--output benchmarks/results/identity.json]
 
-ORL has 40 people of 10 photos each, grey, 92 x 112. A draw enrols 30 people with 3 photos each; their other 7 photos
-and all 10 of the 10 strangers are looked for. What was *chosen* by looking at ORL (the alignment, the usual and the
+ORL has 40 people of 10 photos each, grey, 92 x 112. A draw enrols 30 people with 3 photos each; the probes are their
+other 7 photos and all 10 of each of 10 strangers. What was *chosen* by looking at ORL (the alignment, the usual and the
 least threshold, how a gallery's threshold is fitted) was chosen on people 1 to 20 alone: the same draws within people
 21 to 40 (15 enrolled, 5 strangers) are therefore reported, too. Intervals are over people (bootstrap). LBPH needs
 opencv-contrib-python-headless < 5. Affekt's face detector, not the embedder, has seen ORL in training.
@@ -138,9 +138,9 @@ def interval(table: dict[int, list[float]]) -> list[float]:
 
 
 def scored(scores: np.ndarray, who: np.ndarray, draws: int) -> dict[str, list[float]]:
-    """Of any engine's likeness of photos (n, n): rejects at a threshold that accepts a given share of strangers.
+    """False rejects, from any engine's similarities (n, n), at a threshold that accepts a given share of strangers.
 
-    The threshold is read off the very strangers it is applied to: a comparison of engines, not a promise.
+    The threshold is set on the same strangers it is tested on: it compares engines and promises nothing.
     """
     rng, found = np.random.default_rng(0), {f"rejects at {share:.0%} false accepts": {} for share in (0.01, 0.05)}
     found["closed-set accuracy"] = {}
@@ -165,7 +165,7 @@ def scored(scores: np.ndarray, who: np.ndarray, draws: int) -> dict[str, list[fl
 
 
 def lbph(photos: list[tuple[int, np.ndarray, Faces]]) -> tuple[np.ndarray, float]:
-    """Likeness (n, n) by local binary patterns (Ahonen et al., 2006): minus the chi-square distance of histograms."""
+    """Similarity (n, n) by local binary patterns (Ahonen et al., 2006): minus the chi-square distance of histograms."""
     import cv2
 
     cut = [crops(pixels, faces.boxes, size=100, margin=1.0)[0].astype(np.uint8) for _, pixels, faces in photos]

@@ -1,6 +1,6 @@
-"""Clients that cost next to nothing: WebSockets by hand, so that what is measured on one machine is the server.
+"""Clients of negligible cost: hand-written WebSockets, so that tests on one machine measure the server.
 
-What a library does for every message (queues, tasks, masks) costs these clients more than hearing costs the server.
+What a library does for every message (queues, tasks, masks) would cost more than recognition costs the server.
 Masks are zero, which the protocol allows, so all clients send the same bytes.
 """
 

@@ -1,4 +1,4 @@
-"""How often a still photo passes for a living face, and whether living ones do.
+"""How often a still photo passes for a live face, and whether live faces do.
 
 Usage: python benchmarks/liveness.py --orl ORL --videos FOLDER [--output benchmarks/results/liveness.json]
 

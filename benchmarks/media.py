@@ -3,8 +3,8 @@
 Usage: python benchmarks/media.py --video FILE.mp4 [--minutes 1,10,60] [--output FILE.json]
 
 FILE holds sound and faces at 640 x 360; it is repeated to the lengths that are measured, and each length runs in a
-process of its own, on the cores given (--cores). Beside the time on the clock stands that of the processor, which
-others on the machine hardly change; the load says how busy it was.
+process of its own, on the cores given (--cores). CPU time is given beside wall-clock time, because other
+load hardly changes it; the load says how busy the machine was.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     python benchmarks/norms.py FOLDER [--clips 4] [--cues FILE.jsonl]
 
 FOLDER holds one folder per corpus (``ravdess``, ``tess``, ...). Test and dev speakers are left out. Writes
-``src/affekt/recognize/norms.toml``. With ``--cues`` what was measured is kept there, and an interrupted run goes on.
+``src/affekt/recognize/norms.toml``. With ``--cues``, measurements are kept there, so that a run can resume.
 """
 
 from __future__ import annotations

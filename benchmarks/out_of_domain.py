@@ -1,4 +1,4 @@
-"""What a model says about sounds that nobody speaks in: silence, unsure, or a label it is sure of.
+"""What a model says about sounds without speech: silence, unsure, or a label it is sure of.
 
 Usage: python benchmarks/out_of_domain.py --sounds ESC-10 [--model FILE.onnx] [--threshold 0.7] [--output FILE.json]
 

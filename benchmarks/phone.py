@@ -1,4 +1,4 @@
-"""The offline page beside Python: how far scores are apart, and how many times real time it runs; prints two tables.
+"""The offline page beside Python: how far scores differ, and how much faster than real time it runs; prints two tables.
 
 Usage: make phone && python benchmarks/phone.py [--chromium PATH]
 """

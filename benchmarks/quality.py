@@ -110,7 +110,7 @@ def through_amr(narrow: Signal, kbps: float) -> NDArray[np.float64]:
 
 
 def middle(signal: Signal) -> float:
-    """Seconds of the middle of the energy."""
+    """Time at the centre of the energy, in seconds."""
     energy = np.square(signal.astype(np.float64))
     return float(energy @ np.arange(len(energy)) / energy.sum()) / RATE
 
@@ -185,7 +185,7 @@ def measured(signals: Sequence[Signal]) -> NDArray[np.float64]:
 
 
 def evaluate(clips: Sequence[Clip]) -> dict[str, Any]:
-    """Quality of the clips clean and at each level, and for how many it falls all the way."""
+    """Quality of the clips, clean and at each level, and for how many it falls at every level."""
     clean = measured([clip.signal for clip in clips])
     found: dict[str, Any] = {"clips": len(clips), "clean": summed(clean), "corpora": {}, "degradations": {}}
     for name in dict.fromkeys(clip.corpus for clip in clips):

@@ -2,9 +2,9 @@
 
 Usage: python benchmarks/reference.py --corpora SPEECH [--model FILE.onnx] [--clips 80] [--output FILE.json]
 
-SPEECH holds the folders of the corpora by name. Test speakers only; of each corpus so many clips are drawn. For each
-clip other clips of its speaker are drawn until they hold so many seconds of speech, or there are no more: neutral
-ones, or any, with nothing labelled. Each seconds' row says how much speech there was on average.
+SPEECH holds the folders of the corpora by name. Test speakers only; `--clips` clips of each corpus are drawn. For each
+clip, other clips of its speaker are drawn until they hold a given number of seconds of speech, or none is left: neutral
+ones, or any, without labels. Each row says how much speech there was on average.
 """
 
 from __future__ import annotations

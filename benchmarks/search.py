@@ -1,10 +1,10 @@
-"""How long it takes to look a face up among many, exactly and with an index; how many frames a second are watched.
+"""How long it takes to look a face up among many, exactly and with an index; how many frames a second are processed.
 
 Usage: python benchmarks/search.py [--people 10000 1000000] [--photo FACE.png] [--hnsw-most 100000] [--output PATH.json]
 
 Vectors are random on the sphere (128 numbers, as dlib's), each probe near one of them. Exact search is one matrix
 product; hnswlib and faiss-cpu (IVF) are optional. Recall is the share of probes whose nearest vector is found. Times
-are of the CPU, on one thread: what a busy machine does beside does not count. Frames are made of one photo of a face,
+are CPU times on one thread, so other load does not count. Frames are made of one photo of a face,
 put side by side.
 """
 

@@ -1,4 +1,4 @@
-"""How far behind the sound a server's events are, and how many live streams it bears. See README.md here.
+"""Latency of a server's events behind the sound, and how many live streams it can handle. See README.md here.
 
 Starts `affekt serve` in a process of its own and plays speech with pauses to it over as many WebSockets as it
 takes, in real time, from this process. Both share the machine's cores.
@@ -36,7 +36,7 @@ from affekt.speech.audio import read
 RATE, CHUNK = 16_000, 1_600
 #: Kept before the first frame of speech, see ActivityOptions.
 MARGIN = 0.1
-#: Seconds: what the server has to hold, in 95 of 100 events.
+#: Latency targets in seconds, for 95 of 100 events (p95).
 BEHIND, FIRST = 0.1, 0.5
 COUNTS = "1,10,25,50,75,100,125,150,200,250,300,400"
 
@@ -175,7 +175,7 @@ def speech(seconds: float) -> np.ndarray:
 
 
 async def play(url: str, sound: np.ndarray, count: int, tick: Any = lambda: None) -> list[Heard]:
-    """So many clients at once, each at another place of the sound and of the tenth of a second."""
+    """So many clients at once, each at its own offset in the sound and within a tenth of a second."""
     rng = random.Random(count)
     heard = [Heard() for _ in range(count)]
     tasks = []
@@ -209,7 +209,7 @@ async def client(url: str, frames: list[bytes], heard: Heard, wait: float) -> No
 
 
 def note(heard: Heard, event: dict[str, Any] | None, levels: int, now: float) -> None:
-    """How long after the sound that it tells of, or that made it known, an event came; None is a level."""
+    """Record the delay of an event after the sound that it describes or that triggered it; None is a level."""
     heard.events += 1
     if event is None:
         # There is one for each tenth of a second.

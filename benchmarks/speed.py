@@ -261,7 +261,7 @@ def memory(folder: Path, settings: Settings) -> dict[str, Any]:
     }  # fmt: skip
 
 
-# The kernel counts the memory of the process that starts another as that one's own: start it from a small one.
+# The kernel counts the parent's memory as the child's own: start it from a small process.
 _LAUNCHER = """
 import resource, subprocess, sys
 subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)

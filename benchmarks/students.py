@@ -1,10 +1,10 @@
-"""What networks of several sizes carry over from Whisper's first layers to corpora never met, against what they cost.
+"""What networks of several sizes transfer from Whisper's first layers to unseen corpora, against their cost.
 
-Each network learns the teacher's frames from recordings without labels, of no corpus here, for the same number of
-steps, and stays as it is. A clip is the mean and deviation of its frames over time, a logistic regression answers:
-over the six speaker folds of RAVDESS, and among four labels of each corpus that has them, trained on all the others.
-Beside them stand a network that learned nothing, the first, second and third of Whisper's layers themselves, and the
-first with its products cut to a lower rank, nothing of which was learned again.
+Each network learns the teacher's frames from unlabelled recordings outside these corpora, for the same number of
+steps, and is then frozen. On the mean and standard deviation of a clip's frames over time, a logistic regression is
+tested: over the six speaker folds of RAVDESS, and among four labels of each corpus with them, trained on all others.
+For comparison: an untrained network, the first, second and third of Whisper's layers themselves, and the
+first with its products cut to a lower rank, without retraining.
 
 Usage: python benchmarks/students.py --corpora SPEECH --teacher FILE ... --unlabelled FOLDER ... --sounds ESC-10
            --responses ROOMS -o RUN [--steps 600] [--size NAME ...] [--keep FILE.json]
@@ -97,7 +97,7 @@ def whisper_frames(layers: WhisperLayers, clips: Clips, cache: Path) -> Frames:
 def cut(network: WhisperLayers, rank: int, sound: Sequence[torch.Tensor]) -> WhisperLayers:
     """Whisper's layers, each product replaced by two of this rank where they need fewer weights.
 
-    Of all such pairs it is the one with the least error on this sound: that of a weight counts by the inputs it meets
+    Of all such pairs, the one with the least error on this sound: weight errors are weighted by their inputs
     (Wang et al., SVD-LLM, 2025).
     """
     moments: dict[nn.Module, torch.Tensor] = {}
@@ -129,7 +129,7 @@ def cut(network: WhisperLayers, rank: int, sound: Sequence[torch.Tensor]) -> Whi
 
 
 def cost_of(run: Callable[[], Any], network: nn.Module) -> dict[str, float]:
-    """Weights that a second of sound passes through, and their products with it, both in millions."""
+    """Weights used on a second of sound, and multiplications with them, both in millions."""
     products, seen = 0.0, {}
 
     def count(module: nn.Module, _: Any, found: torch.Tensor) -> None:

@@ -5,8 +5,8 @@
 GOEMOTIONS is the folder of that corpus (``train.tsv``, ``dev.tsv``, ``labels.txt``). On one core:
 
 - speed, from words to probabilities: affekt; TF-IDF of words and pairs with logistic regression (scikit-learn), trained
-  here on the training part; and an ONNX file of DistilBERT's shape with random weights, whose tokens are given to it
-  for nothing;
+  here on the training part; and an ONNX file of DistilBERT's shape with random weights, whose tokenisation
+  is not timed;
 - macro and micro F1 of that logistic regression, its thresholds fitted on the same tenth of the training part;
 - the challenge set of tests/text_challenge.csv, reported by kind: it is small, ours, and was never fitted on;
 - deletion: what is left of a label while words are left out, the heaviest first, against random order.
@@ -73,7 +73,7 @@ def main(goemotions: Path, texts: int, model: str, output: Path | None) -> None:
 
 
 def linear_model(split: Any) -> tuple[Callable[[Sequence[str]], Any], dict[str, list[float]]]:
-    """TF-IDF and logistic regression, and what they are worth on the dev part."""
+    """TF-IDF and logistic regression, and their scores on the dev part."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsRestClassifier

@@ -55,8 +55,8 @@ def pin(threads: int) -> None:
 def measure(tasks: dict[str, Task], repeats: int) -> dict[str, list[float]]:
     """Seconds per hour of audio, one per round.
 
-    Every round runs every task once: a machine that gets slower on the way
-    gets slower for all of them, and ratios within a round stay true.
+    Every round runs every task once: a machine that slows down on the way
+    slows down all of them, and ratios within a round stay valid.
     """
     times: dict[str, list[float]] = {name: [] for name in tasks}
     for number in range(repeats + 1):

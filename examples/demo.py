@@ -21,7 +21,7 @@ RATE = 16_000
 
 
 def assemble(folder: Path, *, seconds: float = 120.0, seed: int = 7) -> list[tuple[float, float, str]]:
-    """Write the conversation; return who was meant to sound how, and when: (start, end, emotion)."""
+    """Write the conversation; return the intended emotions and when: (start, end, emotion)."""
     rng, parts, truth, position = np.random.default_rng(seed), [], [], 0
     clips = sorted(HERE.glob("*.wav"))
     while position < seconds * RATE:

@@ -26,14 +26,14 @@ from affekt.timeline.shares import FEW
 HERE = Path(__file__).parent
 SOURCE = HERE.parent / "src" / "affekt"
 RUNTIME = "1.30.0"
-#: Of the package as npm packs it: what runs on people's phones is what was tested.
+#: Checksum of the npm package: what runs on people's phones is what was tested.
 SHA512 = (
     "ab4cbe26baedba45d2cec05610c71c55fa97db92d19a8b171c5f8269126683ca"
     "590a5cdc57bb2f35ce2b298de32f4d956fb42644c0ecd528a0a91e025c07ca61"
 )
 #: Models that come with the page, the default first, and one that is fetched when it is chosen.
 MODELS, LATER = ("voice-small", "activity"), ("voice",)
-#: What is no module and serves here as it does on the server's page; modules are found by their imports.
+#: Non-module files shared with the server's page; modules are found by their imports.
 SHARED = ("example.mp3", "example-licence.txt", "favicon.svg", "recorder-worklet.js", "style.css", "theme.js")
 OWN = (
     "app.js", "engine.js", "index.html", "manifest.webmanifest", "phone.css", "phrases.js", "quality.js", "sound.js",
@@ -88,7 +88,7 @@ def _modules(target: Path) -> None:
 
 
 def _block(page: str, name: str) -> str:
-    """The element of the server's page with this id: what looks and works the same is written once."""
+    """The element of the server's page with this id, so that shared parts are written once."""
     found = re.search(rf'^( *)<(\w+) id="{name}"(?:.*</\2>\n|(?s:.*?)\n\1</\2>\n)', page, re.M)
     if not found:
         sys.exit(f"the server's page has no element {name!r} any more; phone/index.html needs it.")
@@ -114,7 +114,7 @@ def _runtime(target: Path) -> None:
         sys.exit("npm is missing: install Node.js (https://nodejs.org), which brings it.")
     with tempfile.TemporaryDirectory() as folder:
         package = f"onnxruntime-web@{RUNTIME}"
-        # What npm fetched before it need not fetch again; without a network it gives up at once.
+        # Use npm's cache if possible; without a network, fail at once.
         command = [npm, "pack", "--prefer-offline", "--fetch-retries=1", "--loglevel=error", package]
         packed = subprocess.run(command, cwd=folder, capture_output=True, text=True)
         if packed.returncode:
@@ -161,7 +161,7 @@ def _icon(size: int, margin: float) -> Image.Image:
 
 
 def _service_worker(target: Path) -> None:
-    """Last, as it names every file to keep, and a version that changes whenever one of them does."""
+    """Written last: it names every file to cache, and a version that changes whenever one of them does."""
     shutil.copy(HERE / "sw.js", target)
     digest = hashlib.sha256()
     for path in sorted(target.iterdir()):

@@ -9,8 +9,8 @@ pictures of docs/explain.md of them. The faces are dev faces: a part of FER2013'
 learn from. The public test is not touched.
 
 Faithfulness: the 8 x 8 cells of a face are masked one after the other, most important first by the map (deletion: the
-less area under the probability of the predicted label, the better), or shown one after the other (insertion: the more,
-the better). Beside the maps: random orders, a Gaussian at the centre, and the cells with the most contrast.
+smaller the area under the probability of the predicted label, the better), or revealed one by one (insertion: the
+larger, the better). Beside the maps: random orders, a Gaussian at the centre, and the cells with the most contrast.
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ FAITHFUL, SHARES = RESULTS / "maps-faithfulness.json", RESULTS / "maps-regions.j
 #: Random orders per face, and points of a curve after the first.
 DRAWS, STEPS = 3, 8
 CENTRE, RANDOM, CONTRAST = "centre (Gaussian)", "random", "contrast"
-#: Faces, the first, whose maps are compared with those of a network that knows nothing, and that are blurred as well.
+#: How many of the first faces are also compared with a network of shuffled weights, and blurred.
 COMPARED = 40
-#: Methods that only those faces are shown to.
+#: Methods that are run on those faces only.
 SLOW = ("score-cam stages.3",)
 KINDS = ("deletion", "insertion")
-#: Networks that know nothing; each face is compared with one of them.
+#: Networks of shuffled weights; each face is compared with one of them.
 SEEDS = 4
 #: Pixels of a FER2013 face on the canvas on which the detector looks for its five points.
 ENLARGED, CANVAS = 144, 256
@@ -81,7 +81,7 @@ def main() -> None:
 
 
 def dev_faces(path: Path, card: Card) -> Faces:
-    """The faces that the model was chosen by, shuffled."""
+    """The faces that the model was selected on, shuffled."""
     recipe = card.recipe
     dev = split_fer2013(*read_fer2013(path), dev=int(recipe["dev"]), seed=int(recipe["seed"])).dev
     return dev.take(np.random.default_rng(0).permutation(len(dev)))

@@ -7,7 +7,7 @@ from typing import Any
 
 from affekt.write.tables import markdown_table
 
-#: Published on FER2013's private test, 3,589 other faces of the same source; the first four were run again for this.
+#: Published on FER2013's private test, 3,589 other faces of the same source; the first four were rerun for this.
 PEERS = (
     ("mini-Xception of the package `fer`", "0.659"),
     ("the same, without faces that are also in the training part", "0.644"),

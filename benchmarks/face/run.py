@@ -3,7 +3,7 @@
     python benchmarks/face/run.py run --fer2013 FILE.npz [--model FILE.onnx] [--muxspace FOLDER --yunet FILE.onnx]
     python benchmarks/face/run.py write
 
-`run` keeps benchmarks/results/face/face.json; `write` makes docs/model-cards/face.md from it alone. FILE.npz holds
+`run` keeps benchmarks/results/face/face.json; `write` makes docs/model-cards/face.md from that only. FILE.npz holds
 FER2013's training part and public test with the votes of FER+; the public test chose nothing. FOLDER is a copy of
 github.com/muxspace/facial_expressions, from whose labels nothing was learned; YuNet finds the faces there.
 """
@@ -74,7 +74,7 @@ def rounded(estimate: Any) -> list[float]:
 
 
 def public_test(model: Model, test: Faces, leaked: np.ndarray) -> dict[str, Any]:
-    """FER2013's labels and FER+'s majority, with and without the faces that stand in the training part, too."""
+    """FER2013's labels and FER+'s majority, with and without the faces that are also in the training part."""
     logits, votes = logits_of(model, test.images)
     scores, shares = softmax(logits, model.card.temperature), softmax(votes)
     truth = np.array([LABELS[i] for i in test.labels])
@@ -91,7 +91,7 @@ def public_test(model: Model, test: Faces, leaked: np.ndarray) -> dict[str, Any]
 
 
 def dev_faces(model: Model, dev: Faces) -> dict[str, Any]:
-    """What the dev faces, which chose, say; and how it falls with smaller, turned and badly cropped faces."""
+    """Scores on the dev faces, used for selection, and how they fall for smaller, turned and badly cropped faces."""
     found = {}
     for name in PERTURBED:
         logits, _ = logits_of(model, perturbed(dev.images, name))
@@ -101,7 +101,7 @@ def dev_faces(model: Model, dev: Faces) -> dict[str, Any]:
 
 
 def unseen(model: Model, folder: Path, yunet: Path) -> dict[str, Any]:
-    """Muxspace's pictures: one face each, as YuNet finds it, the crop as the card says."""
+    """Muxspace's pictures: one face each, found by YuNet and cropped as the card says."""
     labels, images, missed = read_muxspace(folder, yunet, margin=float(model.card.input["margin"]))
     scores = softmax(logits_of(model, images)[0], model.card.temperature)
     known = np.array([label in LABELS for label in labels])

@@ -267,7 +267,7 @@ def called(what: str, where: Path, threads: int, yunet: Path, quick: bool) -> An
 
 
 def show(report: dict[str, Any]) -> None:
-    """Medians, and how many times as fast as each peer affekt is, in one round."""
+    """Print medians, and how many times as fast as each peer affekt is, within a round."""
     for threads in (1, 2):
         for video, rates in report[f"threads {threads}"].items():
             print(f"\n{video}; {threads} core" + "s" * (threads > 1))

@@ -66,12 +66,12 @@ EARLIER = "† Not run with the model's current recipe: the note before the comm
 HEADS = "† heads only, on the distilled encoder: "
 NINE = "--corpus NAME=PATH ..."
 TAUGHT = " --teacher WHISPER --unlabelled SPEECH"
-#: How it is chosen how far folds go from what the other corpora taught.
+#: How the share of fine-tuning kept in each fold is chosen.
 HOW_FAR = (
     "how much, and whether the fold starts from the other corpora at all (rows that count it), is chosen in each fold "
     "on some of its training speakers"
 )
-#: How it was chosen before.
+#: How that share was chosen before.
 ONCE = "; with † the share is 0.7, chosen on EMOVO"
 #: Whisper's sizes by the width of its encoder.
 WHISPERS = {384: "tiny", 512: "base", 768: "small"}
@@ -85,7 +85,7 @@ Kept = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Before:
-    """The model that another stands beside.
+    """The model that another is compared with.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def run_of(model: str) -> str:
 
 
 def commands(model: str) -> dict[str, str]:
-    """Of each file that is kept: the command behind its figures."""
+    """The command behind the figures of each kept file."""
     before = BEFORE[model]
     teacher = " --teacher WHISPER" if load_recipe(model).kind == "whisper" else ""
     noises = f"--sounds ESC-10 --responses ROOMS{teacher} -o RUN"
@@ -238,7 +238,7 @@ def mean_of(parts: Sequence[Estimate]) -> Estimate:
 
 
 def shown(e: Estimate | Sequence[float] | None, *, sign: bool = False, places: int = 2) -> str:
-    """``0.59 [0.52, 0.66]``, of an Estimate or of [value, low, high, n]."""
+    """``0.59 [0.52, 0.66]``, from an Estimate or from [value, low, high, n]."""
     if not e:
         return "not run"
     return interval(e if isinstance(e, Estimate) else estimate(e), sign=sign, places=places)
@@ -297,7 +297,7 @@ def negated(e: Estimate) -> Estimate:
 
 
 def over_clips(kept: Kept, aim: Aim) -> bool:
-    """Whether too few speakers are behind the figure that an aim is compared with for an interval over them."""
+    """Whether the figure behind an aim has too few speakers for an interval over speakers."""
     if aim.source in ("calibrate", "stress"):
         return False
     if aim.source in PLANS:
@@ -334,7 +334,7 @@ def language(corpus: str) -> str:
 
 
 def stress_of(found: Mapping[str, Any]) -> Stress:
-    """The comparison as it was, as far as it was kept: of single corpora nothing but the UAR."""
+    """The comparison as far as it was kept: for single corpora only the UAR."""
     nothing = Estimate(0.0, 0.0, 0.0, 0)
 
     def points(corpora: Mapping[str, Any]) -> dict[str, Point]:
@@ -412,7 +412,7 @@ def command(kept: Kept, name: str) -> str:
 
 
 def earlier(kept: Kept, name: str) -> str:
-    """What to say of a protocol that was run by another recipe than that of the model today; nothing of today's."""
+    """A note on a protocol run with another recipe than the model's current one; empty for the current one."""
     recipe = load_recipe(model_of(kept))
     digests = {row.get("recipe") for row in protocol_rows(kept, name)}
     if digests <= {recipe_digest(recipe)}:
@@ -441,7 +441,7 @@ def made(kept: Kept, *names: str) -> list[str]:
 
 
 def other_model(kept: Kept, name: str) -> bool:
-    """Whether figures are of another network than the one that the page is about."""
+    """Whether figures are from another network than the one that the page is about."""
     found = kept.get(name)
     if not isinstance(found, dict) or "card" not in kept:
         return False
@@ -513,7 +513,7 @@ def mean_gain(kept: Kept, names: Iterable[str]) -> Estimate | None:
 
 
 def above_chance(entry: Mapping[str, Any]) -> Estimate:
-    """How far the UAR of a corpus is on the way from chance (0) to 1."""
+    """The UAR of a corpus, rescaled so that chance is 0 and perfect is 1."""
     e, chance = estimate(entry["metrics"]["UAR"]), entry["chance"]
     return Estimate(*((x - chance) / (1 - chance) for x in (e.value, e.low, e.high)), e.n)
 

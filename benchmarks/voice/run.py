@@ -4,11 +4,11 @@
         [--daily EMOSPEECH] [--protocols RUN] [--only STEP]
     python benchmarks/voice/run.py write --model MODEL
 
-SPEECH holds the folders of the corpora by name. BEFORE.onnx is the model that it stands beside: of `voice` it is
-`voice-small`, of `voice-small` the first voice. `run` keeps one small JSON for each step in benchmarks/results/MODEL/;
+SPEECH holds the folders of the corpora by name. BEFORE.onnx is the model to compare with: for `voice` it is
+`voice-small`, for `voice-small` the first voice. `run` keeps one small JSON for each step in benchmarks/results/MODEL/;
 `write` makes docs/model-cards/MODEL.md and the figures docs/MODEL-*.png from these files alone, and from those of the
-model before. A step that was not run is a line that says so on the page, and figures of another model file than the
-card's are marked there.
+model before. For a step that was not run, the page says so; figures of another model file than the
+card's are marked.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ CARD = (
 )  # fmt: skip
 METRICS = ("UAR", "WA", "macro F1", "ECE")
 FREE = ("UAR", "ECE", "coverage, all labels", "precision when sure, all labels")
-#: Share of the truths that label sets are to hold.
+#: Target coverage of label sets.
 COVERAGE = 0.9
 #: Points kept of a curve of risk over coverage.
 POINTS = 50
@@ -107,7 +107,7 @@ def step_old(job: Job) -> dict[str, Any]:
 
 
 def step_daily(job: Job) -> dict[str, Any]:
-    """Commands that people called at home, in streets and over the web: a corpus that nothing was learned from."""
+    """Commands that people called at home, in streets and over the web: an unseen corpus."""
     words = ["evaluate", job.model, "--corpus", f"emospeech={_needed(job.daily)}", "--format", "json"]
     return {"daily": evaluation(affekt_json([*words, "--jobs", str(job.jobs)]))}
 

@@ -33,7 +33,7 @@ class _WithRun(click.Group):
     """The group, with the one command that needs the most imported when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of a first day."""
+        """The commands, in the order of a first day."""
         return ["consent", "enrol", "roster", "run", "sessions", "report", "correct", "close", "forget", "export",
                 "sweep", "audit"]  # fmt: skip
 
@@ -104,7 +104,7 @@ def opened(url: str, key_path: Path, *, make: bool = False) -> Iterator[tuple[St
         raise InputError(
             f"{url}: there is no store. Name it (--store), or begin one: affekt attendance consent NAME --roster CLASS"
         )
-    # A store that is there has a key already: a new one would open nothing in it.
+    # An existing store already has a key: a new one could decrypt nothing in it.
     key = Key.open(key_path, make=make and ("://" in url or not there))
     store = Store(url)
     try:
@@ -124,7 +124,7 @@ def opened_roster(url: str, key_path: Path, class_name: str, *, make: bool = Fal
 
 
 def day_of(text: str | None) -> date:
-    """A day as people write it; today without one.
+    """Parse a date as people write it; None is today.
 
     Raises
     ------
@@ -250,7 +250,7 @@ def show_roster(class_name: str, added: tuple[str, ...], embedder: str, url: str
 
 
 def gallery_sentences(gallery: Any) -> list[str]:
-    """What has to be said about a gallery: its threshold, how often it errs, and who is too much alike."""
+    """What has to be said about a gallery: its threshold, how often it errs, and who is too similar."""
 
     def rate(estimate: Any) -> str:
         return f"{estimate.value:.1%} [{estimate.low:.1%}, {estimate.high:.1%}], {estimate.n} photos"

@@ -1,4 +1,4 @@
-"""What the attendance commands do with faces: pictures to what a roster keeps, frames to what a session takes."""
+"""What the attendance commands do with faces: enrolled photos from pictures, session input from frames."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Faces:
         self.facts = (self.embedder.name, self.embedder.usual, self.embedder.least)
 
     def from_files(self, paths: Sequence[Path]) -> tuple[list[Photo], list[str]]:
-        """The faces of photos, and why others have none that is good enough."""
+        """The faces in photos, and why other photos have none that is good enough."""
         found, failures = [], []
         for path in paths:
             try:
@@ -90,7 +90,7 @@ class Faces:
 
 
 def _jpeg(pixels: NDArray[np.uint8], box: NDArray[np.float32]) -> bytes:
-    """The face with some room around it; what the file said beside (place, camera) is not in it."""
+    """The face with some room around it, without the file's metadata (place, camera)."""
     from PIL import Image
 
     left, top, width, height = (float(x) for x in box)

@@ -44,8 +44,8 @@ class Source:
     Parameters
     ----------
     frames : callable
-        Something that takes a sentence (a camera is gone, the clock was set) to the pictures with when they were
-        taken; None instead of a picture where there is none yet.
+        Takes a function that reports a sentence (a camera is gone, the clock was set); gives pictures with the times
+        they were taken, or None instead of a picture if there is none yet.
     live : bool
     still : bool
         Single pictures, minutes apart: nobody can be followed from one to the next.
@@ -209,7 +209,7 @@ def _watched(session: Session, source: Source, embedder: str, options: dict[str,
     interrupted = False
 
     def say(sentence: str) -> None:
-        """Tell, and write into the audit trail: a gap in what was seen belongs to the session."""
+        """Report a sentence, and write it to the audit trail: gaps in the recording belong to the session."""
         _say(sentence)
         with suppress(StoreError):
             session.store.note("camera", f"{session.camera}: {sentence}", session=session.id)
@@ -267,7 +267,7 @@ def _watcher(session: Session, source: Source, embedder: str) -> Any:
     began = session.window.opens
     watch = Watch(
         wanted=lambda track, seconds: session.wanted(track, began + timedelta(seconds=seconds)),
-        # A live camera must be followed: one look a frame leaves some nine frames a second on one core.
+        # A live camera must be followed: one detection per frame leaves some nine frames a second on one core.
         most=1000 if source.still else 1 if source.live else 4,
         signs=session.rules.liveness != "none",
         express=express,

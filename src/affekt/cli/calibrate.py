@@ -149,7 +149,7 @@ def _draw(path: Path, clips: LabelledLogits, cards: tuple[Card, Card]) -> None:
 
 
 def _write(job: Job, card: Card) -> Path:
-    """The model file with its new card; nothing appears under its name before it is whole."""
+    """The model file with its new card; the name appears only when the file is complete."""
     from affekt.train.export import rewrite_card
 
     target = job.output or _source(job)

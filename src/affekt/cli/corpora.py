@@ -1,4 +1,4 @@
-"""``affekt corpora``: the corpora affekt can read, a check of a copy, and tones to try everything with."""
+"""``affekt corpora``: the corpora affekt can read, a check of a copy, and synthetic tones for trying things out."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Job:
 
     @property
     def part(self) -> str:
-        """The side to test: of a model the committed test speakers, of predictions all that there are."""
+        """The part to test: for a model the committed test speakers, for predictions everything."""
         return self.side or ("all" if self.predictions else "test")
 
 
@@ -220,7 +220,7 @@ def _evaluate_table(job: Job, path: Path) -> ModelEvaluation:
         raise InputError(f"--compare asks which answers are right more often; {path} has numbers, and no labels.")
     found = {}
     for name, samples in readings.items():
-        # Nothing is known of whoever made the table but the kind of what they answered to.
+        # Nothing is known about the source of the table but the modality of its recordings.
         nobody = Card(path.name, "face" if is_picture(samples[0]) else "speech", ("a", "b"))
         numbers = bool(table.dimensions) and other is None
         asked = select_test_set(name, samples, nobody, side=job.part, numbers=numbers)

@@ -1,4 +1,4 @@
-"""What an evaluation is written as beside its report: clip by clip, figures, and players on the page."""
+"""Further outputs of an evaluation beside its report: answers per clip, figures, and players on the page."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _is_recording(clip: ClipAnswer) -> bool:
 
 
 def _embedded(clip: ClipAnswer) -> str | None:
-    """The stretch of a clip as an address that holds it; None where it cannot be read any more."""
+    """The stretch of a clip as a data URL; None if it can no longer be read."""
     import numpy as np
     import soundfile
 

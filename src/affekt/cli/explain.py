@@ -36,7 +36,7 @@ METHODS = {
     "integrated-gradients": True,
     "filters": True,
 }
-#: Faces of one picture, or segments of one recording, that are explained at most.
+#: Maximum number of explained faces of one picture, or segments of one recording.
 MOST = 4
 #: Frames of a video that are looked at for a face.
 MOST_FRAMES = 120
@@ -67,7 +67,7 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One face, or one segment of a voice: what the network is given, and what it answers."""
+    """One face, or one segment of a voice: the input of the network, and its answer."""
 
     name: str
     given: NDArray[np.float32]
@@ -78,7 +78,7 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """What all cases of one command share; without torch there is no network whose layers can be looked into."""
+    """What all cases of one command share; without torch there is no network with accessible layers."""
 
     job: Job
     methods: tuple[str, ...]
@@ -145,7 +145,7 @@ def open_layers(job: Job, methods: Sequence[str], recognizer: Recognizer) -> Map
     Raises
     ------
     InputError
-        If a layer is named that nothing looks at, or a corpus that has no faces.
+        If a layer is named that no method uses, or a corpus that has no faces.
     MissingExtra
         If torch or onnx is not installed.
     UnknownName
@@ -167,7 +167,7 @@ def open_layers(job: Job, methods: Sequence[str], recognizer: Recognizer) -> Map
 
 
 def chosen_methods(job: Job, recognizer: Recognizer) -> tuple[str, ...]:
-    """The methods asked for, or all that can be had; why others cannot is said on stderr.
+    """The methods asked for, or all available ones; stderr says why others are not.
 
     Raises
     ------
@@ -191,7 +191,7 @@ def chosen_methods(job: Job, recognizer: Recognizer) -> tuple[str, ...]:
 
 
 def face_cases(job: Job, recognizer: Recognizer) -> list[Case]:
-    """The largest faces of a picture, or of the first frame of a video with a face, two frames a second looked at.
+    """The largest faces of a picture, or of the first frame with a face in a video, searched at two frames a second.
 
     Raises
     ------
@@ -312,7 +312,7 @@ def _map(work: Work, method: str, case: Case) -> Attribution:
 
 
 def _exciting(job: Job, network: MapNetwork, case: Case) -> Section:
-    """The faces of a corpus that excite most the filters that are strongest on the first face."""
+    """The faces of a corpus that most excite the filters that respond most strongly to the first face."""
     import numpy as np
 
     from affekt.cli.terminal import folders

@@ -95,7 +95,7 @@ def inputs(sounddevice: Any) -> list[dict[str, Any]]:
 
 
 def choose(devices: list[dict[str, Any]], wanted: str | None) -> dict[str, Any]:
-    """The device of a number or a part of a name; without one the system's.
+    """The device with a number or part of a name; by default the system's.
 
     Raises
     ------
@@ -132,7 +132,7 @@ class Microphone:
     ----------
     sampling_rate, channels : int
     waiting : Queue
-        Bounded. When it is full the newest is lost, because the sound card does not wait.
+        Bounded. When it is full, the newest sound is lost, because the sound card does not wait.
     """
 
     sampling_rate: int

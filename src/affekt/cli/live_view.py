@@ -146,7 +146,7 @@ class LiveView:
 
 
 def letters(labels: Sequence[str]) -> dict[str, str]:
-    """A letter for each label that no other has: the first of its own that is free.
+    """A unique letter for each label: the first of its own letters that is free.
 
     Examples
     --------

@@ -167,7 +167,7 @@ def predict(**options: Any) -> int:
         from affekt.cli.texts import predict_texts
 
         return predict_texts(job, [], [])
-    # What an http address holds is not fetched: it may be a recording, and the user's to download.
+    # Not http addresses: what they hold may be a recording, which the user should download.
     if any(is_camera(path) and not path.lower().startswith("http") for path in job.paths):
         return watch_camera(job)
     if job.seconds:
@@ -280,7 +280,7 @@ def watch_camera(job: Job) -> int:
 
 
 def modality_of(job: Job, sources: Sequence[str]) -> str:
-    """What to recognise where nobody says it: by the names of the files, and by options that only one modality has.
+    """The modality if none is given: by the names of the files, and by options that only one modality has.
 
     Raises
     ------

@@ -352,7 +352,7 @@ def ended_by_signals(stop: Callable[[], None] | None = None) -> Iterator[None]:
 def _recording(
     path: Path | None, sampling_rate: int, said: list[str], *, channels: int
 ) -> Iterator[Callable[[np.ndarray], None]]:
-    """Yields what takes pieces, (n,) or (n, channels), into a WAV file of 16 bits, named when it is complete."""
+    """Yield a function that writes pieces, (n,) or (n, channels), to a 16-bit WAV file, named when complete."""
     if path is None:
         yield lambda piece: None
         return

@@ -104,12 +104,12 @@ def clock(seconds: float) -> str:
 
 
 def in_all(summary: Prediction, said: str) -> str:
-    """The last line about a recording: what was said of all of it, and why that is weak."""
+    """The last line about a recording: the answer for all of it, and why that is weak."""
     return f"in all: {said}" + (f"; {summary.reason}" if summary.reason else "")
 
 
 def percent(share: float) -> str:
-    """A share of 1 as whole per cent; what there is a little of is not nothing."""
+    """A fraction as whole per cent; small shares read "< 1 %", never "0 %"."""
     return "< 1 %" if 0 < share <= 0.005 else f"{100 * share:.0f} %"
 
 

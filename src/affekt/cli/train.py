@@ -181,7 +181,7 @@ def _check_own(recipe: Any, corpora: Mapping[str, Path]) -> None:
 def _train_detector(
     recipe: Any, options: dict[str, Any], start: Path | None, teacher: str, *, report: Callable[[str], None]
 ) -> Path:
-    """What finds faces, or faces and their expressions at once."""
+    """Train a detector of faces, or of faces and their expressions at once."""
     from affekt.train.face.detector_recipe import DetectorRecipe
     from affekt.train.face.detector_run import DetectorMaterial, run_detector
     from affekt.train.face.recipe import FER2013

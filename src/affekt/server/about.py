@@ -1,4 +1,4 @@
-"""What the server is and how it is: models, labels, settings, health, numbers."""
+"""What the server offers and how it is doing: models, labels, settings, health, metrics."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def routes(service: Service) -> APIRouter:
     @router.get("/v1/labels", summary="A model's labels, and the sets that they map to", responses=documented(422))
     async def labels(model: str | None = Query(None, max_length=200)) -> dict[str, Any]:
         card = await asyncio.to_thread(service.engine.card, model or service.settings.default_model)
-        if card.modality == "fusion":  # has the labels of those that it pools
+        if card.modality == "fusion":  # has the labels of the models that it pools
             return {"labels": card.labels, "maps": []}
         recognizer = await asyncio.to_thread(service.engine.recognizer, model, None)
         maps = [name for name, groups in LABEL_SETS.items() if _fits(groups, set(card.labels))]
@@ -67,5 +67,5 @@ def routes(service: Service) -> APIRouter:
 
 
 def _fits(groups: dict[str, tuple[str, ...]], known: set[str]) -> bool:
-    """Whether two labels or more of a set can be made of a model's."""
+    """Whether at least two labels of a set can be derived from a model's."""
     return sum(bool(known & set(sources)) for sources in groups.values()) > 1

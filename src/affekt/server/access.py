@@ -19,7 +19,7 @@ from affekt.server.refusals import HEADERS, Refusal, busy
 from affekt.server.service import Service
 from affekt.server.settings import Limits, Settings
 
-#: Whoever knows the address may see these: the page asks for the token, and the machine that watches has none.
+#: Open without a token: the page asks for it, and monitoring has none.
 OPEN = re.compile(r"/|/web/.*|/attendance|/docs|/openapi\.json|/favicon\.ico|/healthz|/readyz")
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
@@ -27,14 +27,14 @@ _SAFE = {"GET", "HEAD", "OPTIONS"}
 #: What is answered whatever goes on, and to whom else nothing can be answered.
 HEALTH = {"/healthz", "/readyz"}
 
-#: Seconds that a client gets to finish what it is sending before it is told no; many look for no answer before.
+#: Seconds that a refused client gets to finish sending; many read no answer before they have.
 PATIENCE = 2.0
 
 log = logging.getLogger("affekt.server")
 
 
 def check_access(headers: Headers, settings: Settings) -> None:
-    """Whether who asks knows the token; browsers may give it as a subprotocol of a stream.
+    """Check that the client knows the token; browsers may give it as a WebSocket subprotocol.
 
     Raises
     ------
@@ -54,10 +54,10 @@ def check_access(headers: Headers, settings: Settings) -> None:
 
 
 def check_host(headers: Headers, settings: Settings) -> None:
-    """Whether the server was called by a name that is its own.
+    """Check that the client called the server by one of its own names.
 
-    A page can have its own name lead to this machine (DNS rebinding), and is then of the same origin as what
-    answers there. An address is no such name.
+    A foreign page can point its own host name at this machine (DNS rebinding); the browser then treats both as the
+    same origin. IP addresses are safe.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def check_host(headers: Headers, settings: Settings) -> None:
 
 
 def is_address(name: str) -> bool:
-    """Whether this is an IP address, and no name."""
+    """Whether this is an IP address rather than a name."""
     try:
         ipaddress.ip_address(name.partition("%")[0])
     except ValueError:
@@ -85,15 +85,15 @@ def is_address(name: str) -> bool:
 
 
 def path_of(scope: Scope) -> str:
-    """The address within this application, also where another one has mounted it below a path of its own."""
+    """The path within this application, even if another application has mounted it."""
     path, root = str(scope["path"]), str(scope.get("root_path", "")).rstrip("/")
     return path[len(root) :] if root and path.startswith(f"{root}/") else path
 
 
 def check_origin(headers: Headers, settings: Settings) -> None:
-    """Whether the page that asks, if one does, is the server's own or allowed.
+    """Check that a requesting page, if any, is the server's own or allowed.
 
-    Browsers send streams and forms to any address, whichever page they come from.
+    Browsers let any page open streams and send forms to any address.
 
     Raises
     ------
@@ -124,7 +124,7 @@ class AccessMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        head = scope["method"] == "HEAD"  # what GET answers, of which the protocol leaves out the body
+        head = scope["method"] == "HEAD"  # as GET; the protocol leaves out the body
         visit = _Request({**scope, "method": "GET"} if head else scope, receive, send, limits=self._limits)
         try:
             self._check(scope)
@@ -158,13 +158,13 @@ class AccessMiddleware:
         log.info("request", extra={"fields": {**fields, "bytes": visit.taken}})
 
 
-#: Status in the log of those who hung up, as nginx has it.
+#: Logged status when the client hung up, as in nginx.
 GONE = 499
 KNOWN = {*_SAFE, "POST", "DELETE", "PUT", "PATCH"}
 
 
 class _Request:
-    """One request: counts what comes, adds headers to what goes."""
+    """One request: counts incoming bytes, adds headers to the answer."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, *, limits: Limits) -> None:
         self.scope, self._receive, self._send, self._limits = scope, receive, send, limits
@@ -174,23 +174,23 @@ class _Request:
 
     @property
     def route(self) -> str:
-        """The address as it is written in the routes, so that there are only so many."""
+        """The route pattern rather than the path, so that metrics have few labels."""
         path = getattr(self.scope.get("route"), "path", None)
         return path or ("/web" if path_of(self.scope).startswith("/web/") else "other")
 
     def check_length(self) -> None:
-        """Refuse at once what says that it will be too large."""
+        """Refuse a request at once if its stated length is too large."""
         length = self.headers.get("content-length", "0")
         if length.isdecimal() and int(length) > self._limits.upload_bytes:
             raise self._too_large()
 
     async def receive(self) -> Message:
-        """The next piece of the request; what counts is the time that the server waits for it.
+        """The next piece of the request; only the time spent waiting for it counts.
 
         Raises
         ------
         Refusal
-            408 if the body comes at less than the lowest rate, 413 if it is too large.
+            408 if the body arrives below the minimum rate, 413 if it is too large.
         """
         if not self._more:
             return await self._receive()
@@ -209,7 +209,7 @@ class _Request:
         return message
 
     async def refuse(self, refusal: Refusal) -> None:
-        """Answer so, unless another answer has begun: that cannot be taken back."""
+        """Send the refusal, unless an answer has begun: that cannot be taken back."""
         if not self._answered:
             await refusal.answer()(self.scope, self._receive, self.send)
 
@@ -226,7 +226,7 @@ class _Request:
         await self._send(message)
 
     async def _drain(self) -> None:
-        """Read on for a while and throw away, so that the client comes to read the answer."""
+        """Read on for a while and discard the data, so that the client gets to read the answer."""
         if not self.taken and "expect" in self.headers:
             return  # it waits to be told to send
         with contextlib.suppress(TimeoutError):

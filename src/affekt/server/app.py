@@ -39,7 +39,7 @@ def make_app(settings: Settings | None = None) -> FastAPI:
     held: jobs.JobQueue = StoredJobs(service, service.database) if service.database else jobs.Jobs(service)
 
     desk = None
-    if service.settings.attendance:  # what it imports comes with an extra of its own
+    if service.settings.attendance:  # its imports need their own extra
         from affekt.server import attendance, attendance_watch
 
         desk = attendance.Desk(service, service.settings.attendance)

@@ -1,6 +1,6 @@
 """``/v1/attendance``: rosters, consent, faces, sessions, rows and corrections, where the server keeps attendance.
 
-People stand in addresses by their ids: a name is personal, and may hold a slash.
+URLs contain ids, not names: a name is personal, and may hold a slash.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from affekt.server.settings import Attendance
 from affekt.server.slots import Slots, client_of
 from affekt.server.uploads import Upload, read_form
 
-#: Photos of one request, and cameras at a time: each costs a core while it works.
+#: Photos per request, and simultaneous cameras: each occupies a core while it works.
 PHOTOS, CAMERAS = 12, 8
-#: Days that a face and the rows of a session are kept where nothing else is said.
+#: Days that a face and the rows of a session are kept by default.
 KEEP_FACES, KEEP_ROWS = "365d", "30d"
-#: What a browser is told of each format.
+#: The content type of each format.
 _TYPES = {
     "csv": "text/csv; charset=utf-8",
     "json": "application/json",
@@ -76,14 +76,14 @@ class _Body(BaseModel):
 
 
 class NewPerson(_Body):
-    """Somebody who is put on a roster, without a face."""
+    """A new person on a roster, without a face."""
 
     roster: Text
     name: Text
 
 
 class NewConsent(_Body):
-    """That somebody agreed."""
+    """A record that somebody agreed."""
 
     roster: Text
     name: Text
@@ -111,7 +111,7 @@ class NewSession(_Body):
 
 
 class NewCorrection(_Body):
-    """What a row says from now on, who says so, and why."""
+    """The corrected row, who corrected it, and why."""
 
     person: Short
     status: Short
@@ -127,7 +127,7 @@ def opened(given: Attendance) -> tuple[Store, Key]:
     InputError
         If a store is there and its key is not.
     """
-    # A store that is there has a key already: a new one would open nothing in it.
+    # An existing store already has a key: a new one could decrypt nothing in it.
     key = Key.open(given.key, make="://" in given.store or not Path(given.store).exists())
     store = Store(given.store, clock=given.clock)
     try:
@@ -139,7 +139,7 @@ def opened(given: Attendance) -> tuple[Store, Key]:
 
 
 class Desk:
-    """What the routes of attendance work with; one per process.
+    """The state that the attendance routes share; one per process.
 
     Parameters
     ----------
@@ -156,20 +156,20 @@ class Desk:
         sweep(self.store)
 
     def close(self) -> None:
-        """Let go of the store and of the embedder."""
+        """Close the store and the embedder."""
         self.store.close()
         self._embedder = None
 
     @property
     def embedder(self) -> Embedder:
-        """What tells people apart; opened once. Takes a second the first time: call it on a thread."""
+        """The model that tells people apart; opened once. Takes a second the first time: call it on a thread."""
         with self._lock:
             self._embedder = self._embedder or open_embedder(self._given.embedder)
             return self._embedder
 
     @property
     def facts(self) -> tuple[str, float, float]:
-        """What a gallery has to know of the embedder."""
+        """What a gallery has to know about the embedder."""
         return self.embedder.name, self.embedder.usual, self.embedder.least
 
     def roster(self, name: str) -> Roster:
@@ -182,7 +182,7 @@ class Desk:
         Raises
         ------
         Refusal
-            404 if nobody on the roster has it.
+            404 if nobody on the roster has this id.
         """
         for person in self.roster(roster).people():
             if person.id == number:
@@ -190,12 +190,12 @@ class Desk:
         raise Refusal(404, "there is no such person on this roster; they may have been forgotten.")
 
     def session(self, number: str) -> dict[str, Any]:
-        """What is kept of a session, without its rows.
+        """The stored record of a session, without its rows.
 
         Raises
         ------
         Refusal
-            404 if there is none of that id.
+            404 if no session has this id.
         """
         for row in sessions(self.store):
             if row["id"] == number:
@@ -280,7 +280,7 @@ def _add_faces(router: APIRouter, desk: Desk) -> None:
 def _enrol(
     desk: Desk, who: tuple[str, str], uploads: Sequence[Upload], *, keep: timedelta, similar: bool
 ) -> dict[str, Any]:
-    """Keep the faces of photos that are good enough; say why others are not."""
+    """Keep the faces from photos that are good enough; say why the others are not."""
     roster, person = desk.roster(who[0]), desk.person(*who)
     if person.consent is None:  # before any face is looked at
         raise Refusal(422, f"{person.name}: no consent is on record, so no face is kept. Record it first.")
@@ -359,7 +359,7 @@ def _add_sessions(router: APIRouter, desk: Desk) -> None:
 
 
 def _begun(desk: Desk, given: NewSession) -> tuple[str, list[str]]:
-    """The id of a session in a window that is not over, and what has to be said about it."""
+    """The id of a session whose window is not over, and what has to be said about it."""
     now = desk.store.clock()
     day = given.day or now.astimezone(time_zone(given.zone)).date()
     wanted = window(given.start, given.end, given.zone, day=day, overnight=given.overnight)
@@ -414,7 +414,7 @@ def session_record(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def shown(desk: Desk, number: str) -> dict[str, Any]:
-    """A session with everybody's row, as JSON: instants in UTC, and beside them as the clock on the wall had them."""
+    """A session with everybody's row, as JSON: times in UTC and, beside them, in local time."""
     record = session_record(desk.session(number))
     (sheet,) = sheets(desk.store, session=number)
     rows = []

@@ -33,7 +33,7 @@ from affekt.server.refusals import Refusal
 from affekt.server.slots import client_of
 from affekt.server.streams import POLITE, chosen, patience, table_of
 
-#: Seconds between two looks at whether the session was closed, or its roster changed.
+#: Seconds between checks whether the session was closed or its roster changed.
 RENEW = 1.0
 
 
@@ -49,7 +49,7 @@ def routes(desk: Desk) -> APIRouter:
 
 
 class Lookout:
-    """A camera of a session: frames to answers. Its methods take a while: call them on a thread, one at a time."""
+    """A camera of a session: frames in, answers out. Its methods take a while: call them on a thread, one at a time."""
 
     def __init__(self, desk: Desk, session: str, camera: str) -> None:
         row = desk.session(session)
@@ -70,7 +70,7 @@ class Lookout:
         self._note("connected")
 
     def look(self, jpeg: bytes) -> list[dict[str, Any]]:
-        """What is to be said of a frame; the last answer of a session is ``closed``."""
+        """The answers to a frame; the last answer of a session is ``closed``."""
         now = max(self._clock(), self._last + timedelta(milliseconds=1))
         self._last = now
         if self._over(now):
@@ -92,13 +92,13 @@ class Lookout:
         return [*map(told, events), {"type": "frame", "faces": faces}]
 
     def leave(self) -> None:
-        """Write what has grown since; the session stays open."""
-        with contextlib.suppress(StoreError):  # the disk is full: the rows that were told are on it
+        """Write what has accumulated; the session stays open."""
+        with contextlib.suppress(StoreError):  # the disk is full: the rows already reported are on it
             self.session.flush(self._last)
             self._note("disconnected")
 
     def _over(self, now: Any) -> bool:
-        """Whether the session is closed; it is closed here when its window is over."""
+        """Whether the session is closed; this closes it once its window is over."""
         if now >= self.session.window.closes:
             self.session.close(self.session.window.closes)
             return True
@@ -119,7 +119,7 @@ class Lookout:
         return self.session.wanted(track, self._began + timedelta(seconds=seconds))
 
     def _face(self, sighting: Sighting, pixels: NDArray[uint8]) -> dict[str, Any]:
-        """A face, its box as shares of the picture."""
+        """A face, its box as fractions of the picture."""
         height, width = pixels.shape[:2]
         left, top, wide, high = sighting.box
         name = self.session.whose(sighting.track)

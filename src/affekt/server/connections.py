@@ -1,7 +1,7 @@
-"""Connections with deadlines: who sends no request, half of one, or reads no answer, makes room for others.
+"""Connections with deadlines: clients that stall while sending or reading make room for others.
 
-uvicorn has a deadline for an idle connection only, so this is done where its protocol meets the socket. What takes
-time inside a request has its deadline in :mod:`affekt.server.access`.
+uvicorn has a deadline for idle connections only, so this is done where its protocol meets the socket. Deadlines
+within a request are in :mod:`affekt.server.access`.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from affekt.server.refusals import HEADERS, Refusal, busy
 from affekt.server.settings import Limits
 from affekt.server.slots import client_of, most
 
-#: Connections above the limit, on which only the health of the server is told.
+#: Connections above the limit, which are answered only about the health of the server.
 RESERVE = 32
 
 
 class Connections:
-    """Who is connected. A connection that waits for a request gives way to a new one when there are too many.
+    """The open connections. When there are too many, one that waits for a request gives way to a new one.
 
     Parameters
     ----------
     limits : Limits
     proxies : sequence of str
-        Addresses that stand for many clients, and may have all connections.
+        Addresses that stand for many clients; one may use all connections.
     """
 
     def __init__(self, limits: Limits, *, proxies: Sequence[str] = ()) -> None:
         self.limits, self._proxies = limits, frozenset(proxies)
         self._most = most(limits.connections, limits.share)
         self._held: dict[asyncio.Transport, str] = {}
-        #: Those without a request, whoever waits longest first.
+        #: Connections without a request, the longest-waiting first.
         self._waiting: dict[asyncio.Transport, str] = {}
 
     def __len__(self) -> int:
@@ -44,11 +44,11 @@ class Connections:
 
     @property
     def crowded(self) -> bool:
-        """Whether there are so many that only the health of the server is told."""
+        """Whether there are so many that only questions about health are answered."""
         return len(self) > self.limits.connections
 
     def admit(self, transport: asyncio.Transport, client: str) -> bool:
-        """Take in a new connection, if need be in place of another; False if all others work."""
+        """Admit a new connection, if need be in place of an idle one; False if none is idle."""
         mine = sum(other == client for other in self._held.values())
         if mine >= self._most and client not in self._proxies:
             if not self._evict(client):
@@ -62,16 +62,16 @@ class Connections:
         return True
 
     def wait(self, transport: asyncio.Transport) -> None:
-        """It has no request."""
+        """The connection is waiting for a request."""
         if transport in self._held:
             self._waiting[transport] = self._held[transport]
 
     def work(self, transport: asyncio.Transport) -> None:
-        """It has one."""
+        """The connection has a request."""
         self._waiting.pop(transport, None)
 
     def leave(self, transport: asyncio.Transport) -> None:
-        """It is gone."""
+        """The connection is closed."""
         self._held.pop(transport, None)
         self._waiting.pop(transport, None)
 
@@ -85,7 +85,7 @@ class Connections:
 
 
 class HttpProtocol(H11Protocol):
-    """uvicorn's, with a deadline for a request to arrive and for an answer to be read.
+    """uvicorn's HTTP protocol, with deadlines for a request to arrive and for an answer to be read.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class HttpProtocol(H11Protocol):
         self._unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Somebody connects."""
+        """A client has connected."""
         super().connection_made(transport)
         if self._connections.admit(transport, client_of({"client": self.client})):
             self._await_request()
@@ -107,7 +107,7 @@ class HttpProtocol(H11Protocol):
             self._refuse(busy("the server has as many connections as it can; try again in a while."))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Somebody is gone."""
+        """A client has disconnected."""
         self._connections.leave(self.transport)
         for timer in (self._due, self._unread):
             if timer:
@@ -115,14 +115,14 @@ class HttpProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def handle_events(self) -> None:
-        """What has come; with a whole request in it the deadline for one is over."""
+        """Handle incoming data; a complete request lifts the deadline for one."""
         before = self.cycle
         super().handle_events()
         if self.cycle is not before:
             self._has_request()
 
     def handle_websocket_upgrade(self, event: Any) -> None:
-        """A stream begins, which has deadlines of its own."""
+        """A stream begins; it has its own deadlines."""
         self._has_request()
         super().handle_websocket_upgrade(event)
 
@@ -136,7 +136,7 @@ class HttpProtocol(H11Protocol):
         self._refuse(Refusal(400, "what came is no request of HTTP/1.1."))
 
     def pause_writing(self) -> None:
-        """The answer goes out slower than it is made."""
+        """The answer goes out more slowly than it is produced."""
         super().pause_writing()
         self._unread = self._watch(self._limits.stall)
 
@@ -158,7 +158,7 @@ class HttpProtocol(H11Protocol):
             self._due.cancel()
 
     def _give_up(self, unsent: int) -> None:
-        """No request came in time. While the last answer is still being read, that goes on."""
+        """No request came in time. If the client is still reading the last answer, let it finish."""
         left = self.transport.get_write_buffer_size()
         if 0 < left < unsent:
             self._await_request()
@@ -171,7 +171,7 @@ class HttpProtocol(H11Protocol):
         return self.loop.call_later(seconds, self._check_reader, seconds, self.transport.get_write_buffer_size())
 
     def _check_reader(self, seconds: float, unsent: int) -> None:
-        """Whoever reads an answer at less than the rate of an upload is gone, or wants to be in the way."""
+        """A client that reads an answer below the minimum rate is gone, or obstructs on purpose."""
         if unsent - self.transport.get_write_buffer_size() < seconds * self._limits.rate:
             self.transport.abort()
         else:
@@ -199,6 +199,6 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         self._connections = connections
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Somebody is gone."""
+        """A client has disconnected."""
         self._connections.leave(self.transport)
         super().connection_lost(exc)

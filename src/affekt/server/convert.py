@@ -1,4 +1,4 @@
-"""``POST /v1/convert``: results in our JSON to any other format, so that a page can offer them all."""
+"""``POST /v1/convert``: results from our JSON to any other format, so that a page can offer all formats."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from affekt.server.service import Service
 from affekt.server.slots import client_of
 from affekt.write.predictions import WRITERS
 
-#: Lists and objects in a body. Python reads JSON in one piece, and what waits meanwhile is the whole server.
+#: Lists and objects in a body. Python parses JSON in one go, and the whole server waits meanwhile.
 CONTAINERS = 200_000
 BODY: dict[str, Any] = {
     "requestBody": {
@@ -69,7 +69,7 @@ async def _body(request: Request, most: int) -> bytes:
 
 
 def _converted(body: bytes, form: str) -> str:
-    """JSON to another format, on a thread: results of a long recording take seconds."""
+    """Convert JSON to another format, on a thread: a long recording takes seconds."""
     if body.count(b"[") + body.count(b"{") > CONTAINERS:
         raise Refusal(422, f"the body holds more than {CONTAINERS} lists and objects; results of a week have fewer.")
     try:

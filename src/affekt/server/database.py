@@ -1,7 +1,7 @@
 """What ``--store`` keeps for a while: jobs and voice references, in one SQLite file that all processes share.
 
-All SQL is here. What belongs to people goes in time: rows are overwritten when they are deleted, and the log in front
-of the file (WAL) is emptied.
+All SQL is here. Personal data is really erased: deleted rows are overwritten, and the
+write-ahead log (WAL) is emptied.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from affekt.errors import InputError
 from affekt.server.uploads import Upload
 
 NAME = "affekt.sqlite"
-#: Seconds without a sign of life after which whoever worked on a job is dead: long, because a machine that has too much
-#: to do may let a process wait, and a job that is begun twice gives it more.
+#: Seconds without a heartbeat after which a process counts as dead: long, because an overloaded machine
+#: may let a process wait, and starting a job twice loads it more.
 DEAD = 10.0
-#: Seconds for recordings to be copied into the folder; what takes longer was left by a dead process.
+#: Seconds for recordings to be copied into the folder; older ones were left by a dead process.
 ARRIVAL = 600.0
-#: How often a job is begun: a recording that kills its process must not kill the next one for ever.
+#: How often a job is started: a recording that kills its process must not go on killing processes.
 ATTEMPTS = 3
 KILLED = f"the server was killed {ATTEMPTS} times while it worked on this; see its log."
-#: Seconds to wait for another process that writes.
+#: Seconds to wait while another process writes.
 PATIENCE = 10.0
 
 _APPLICATION, _VERSION = 0x6166666B, 1  # "affk"
@@ -80,13 +80,13 @@ class JobRow(NamedTuple):
 
 @dataclass(frozen=True)
 class ClaimedJob:
-    """A job that this process, and no other, is to work on.
+    """A job that only this process works on.
 
     Parameters
     ----------
     name : str
     claim : str
-        New each time a job is begun: whoever has an old one has lost the job.
+        New each time a job is started: a process with an old claim has lost the job.
     request : str
         JSON.
     """
@@ -106,20 +106,20 @@ class Database:
     folder : Path
         On a local disk: the processes share memory through a file in it.
     clock : callable
-        Seconds since 1970, because they are compared between processes and after a restart.
+        Seconds since 1970, because times are compared across processes and restarts.
 
     Raises
     ------
     InputError
-        If the file is damaged or not one of these; it is left as it is.
+        If the file is damaged or not a store; it is left as it is.
     """
 
     def __init__(self, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
         self._folder, self._clock, self._lock = folder, clock, threading.Lock()
-        self._deleted = True  # whether the log may hold what was deleted; a killed server may have left some
+        self._deleted = True  # whether the WAL may hold deleted data; a killed server may have left some
         path = folder / NAME
         try:
-            # Made here, so that nobody else can read it for a moment; what SQLite puts beside it has the same mode.
+            # Created here, so that it is never readable by others; the files SQLite adds get the same mode.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
             path.chmod(0o600)
             self._connection = sqlite3.connect(path, PATIENCE, isolation_level=None, check_same_thread=False)
@@ -132,7 +132,7 @@ class Database:
             raise InputError(_cannot(path, f"cannot be used ({error})")) from None
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         with self._lock:
             self._connection.close()
 
@@ -142,7 +142,7 @@ class Database:
             raise InputError(_cannot(path, "is damaged"))
         if db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
             db.execute("PRAGMA journal_mode = WAL").fetchone()
-        # In WAL mode this outlives kill -9; only a power cut may take the last moments.
+        # In WAL mode this outlives kill -9; only a power cut may lose the last writes.
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("PRAGMA secure_delete = ON").fetchone()
         with self._transaction():
@@ -180,10 +180,10 @@ class Database:
         self, client: str, request: str, recordings: Sequence[Upload],
         *, room: Callable[[Sequence[HeldJob]], Sequence[str]],
     ) -> str:  # fmt: skip
-        """Take in a job; its name.
+        """Add a job; return its name.
 
-        ``room`` gets the jobs there are and gives the names of those that have to go, or raises. That and the
-        new job's place are one step, for all processes.
+        ``room`` takes the existing jobs and returns the names of those that must go, or raises. This and the
+        insertion are one transaction across all processes.
         """
         name, now = secrets.token_urlsafe(12), self._clock()
         with self._transaction() as db:
@@ -213,7 +213,7 @@ class Database:
         return sorted(self._folder.glob(f"job-{name}-*.waiting"), key=lambda path: int(path.stem.rsplit("-", 1)[1]))
 
     def claim(self) -> ClaimedJob | None:
-        """The job that has waited longest, now this process's to work on; None if there is none."""
+        """Claim the job that has waited longest; None if there is none."""
         claim, now = secrets.token_urlsafe(12), self._clock()
         with self._transaction() as db:
             row = db.execute(
@@ -229,17 +229,17 @@ class Database:
         return ClaimedJob(row[0], claim, row[1])
 
     def beat(self, progress: Mapping[str, float], *, kept: float) -> set[str]:
-        """Say that this process lives and how far its jobs are; the claims it has lost.
+        """Report that this process is alive and how far its jobs are; return the claims it has lost.
 
-        A job is lost when somebody deleted it, or took this process for dead. On the way jobs of dead processes are
-        put back to wait, and what has expired is deleted.
+        A job is lost if it was deleted, or if another process took this one for dead. This also requeues the jobs of
+        dead processes and deletes what has expired.
 
         Parameters
         ----------
         progress : mapping of str to float
-            Claim to how much is done, 0 to 1.
+            Claim to the share that is done, 0 to 1.
         kept : float
-            Seconds that a finished job is held.
+            Seconds that a finished job is kept.
         """
         now, lost = self._clock(), set()
         with self._transaction() as db:
@@ -270,7 +270,7 @@ class Database:
         return lost
 
     def release(self, claim: str) -> None:
-        """Put a job back to wait that was not finished, because the server ends; this was no attempt."""
+        """Requeue an unfinished job because the server is stopping; this does not count as an attempt."""
         with self._transaction() as db:
             db.execute(
                 "UPDATE jobs SET state = 'waiting', claim = NULL, attempts = attempts - 1 "
@@ -279,14 +279,14 @@ class Database:
             )
 
     def finish(self, claim: str, state: str, outcome: str) -> None:
-        """A job is done or failed, with an outcome in JSON; nothing happens if it was lost."""
+        """Mark a job as done or failed, with its outcome in JSON; does nothing if the job was lost."""
         with self._transaction() as db:
             row = db.execute("SELECT name FROM jobs WHERE claim = ? AND state = 'running'", (claim,)).fetchone()
             if row is not None:
                 self._end(db, row[0], state, outcome)
 
     def job(self, name: str, *, kept: float) -> JobRow | None:
-        """How far one is."""
+        """The state of a job."""
         rows = self._read(
             "SELECT name, state, progress, outcome FROM jobs "
             "WHERE name = ? AND state != 'arriving' AND (finished IS NULL OR finished >= ?)",
@@ -296,7 +296,7 @@ class Database:
         return JobRow(*rows[0]) if rows else None  # type: ignore[arg-type]
 
     def remove_job(self, name: str) -> str | None:
-        """Delete one with its recordings; whoever works on it finds out at the next beat. Its claim, or None."""
+        """Delete a job with its recordings; its worker notices at the next beat. Returns its claim, or None."""
         with self._transaction() as db:
             row = db.execute("SELECT claim FROM jobs WHERE name = ?", (name,)).fetchone()
             self._drop(db, [name] if row else [])
@@ -304,7 +304,7 @@ class Database:
         return claim
 
     def _end(self, db: sqlite3.Connection, name: str, state: str, outcome: str) -> None:
-        """What was asked for is forgotten; the client stays, because results count against its share."""
+        """The request is deleted; the client is kept, because results count against its share."""
         for path in self.recordings(name):
             path.unlink(missing_ok=True)
         db.execute(
@@ -314,7 +314,7 @@ class Database:
         self._deleted = True
 
     def _drop(self, db: sqlite3.Connection, names: Sequence[str]) -> None:
-        # Files first: whoever is killed in between leaves a job without files, and no files without a job.
+        # Files first: a kill in between leaves a job without files, never files without a job.
         for name in names:
             for path in self.recordings(name):
                 path.unlink(missing_ok=True)
@@ -322,7 +322,7 @@ class Database:
             self._deleted = True
 
     def _overwrite(self) -> None:
-        """Empty the log in front of the file, which still has what was deleted; while others read it stays."""
+        """Empty the write-ahead log, which still holds deleted data; while others read, it stays."""
         with self._lock:
             self._connection.execute("PRAGMA busy_timeout = 0").fetchone()
             try:
@@ -333,9 +333,9 @@ class Database:
     # Voice references.
 
     def add_reference(self, client: str, baselines: str, *, kept: float, room: Callable[[Sequence[str]], None]) -> str:
-        """Keep the baselines of a speaker (JSON); the reference's name.
+        """Keep the baselines of a speaker (JSON); return the reference's name.
 
-        ``room`` gets the clients of all references there are, and raises if there must be no more.
+        ``room`` takes the clients of all existing references, and raises if there is no room.
         """
         name, now = secrets.token_urlsafe(12), self._clock()
         with self._transaction() as db:
@@ -347,12 +347,12 @@ class Database:
         return name
 
     def reference(self, name: str) -> str | None:
-        """The baselines of one, JSON."""
+        """The baselines of a reference, as JSON."""
         rows = self._read("SELECT baselines FROM voice_references WHERE name = ? AND expires > ?", name, self._clock())
         return str(rows[0][0]) if rows else None
 
     def remove_reference(self, name: str) -> bool:
-        """Delete one; whether there was one."""
+        """Delete a reference; return whether it existed."""
         with self._transaction() as db:
             found = db.execute(
                 "DELETE FROM voice_references WHERE name = ? AND expires > ?", (name, self._clock())

@@ -25,9 +25,9 @@ TOGETHER = 0.01
 
 
 class Engine:
-    """Opened models, and threads: for streams, for recordings that somebody waits for, and for jobs.
+    """Opened models, and threads: for streams, for requests, and for jobs.
 
-    Three pools, so that what is long never stands before what is urgent.
+    Three pools, so that long work never delays urgent work.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -39,14 +39,14 @@ class Engine:
         # One more than feed streams, for opening them.
         self.live = ThreadPoolExecutor(settings.cores + 1, "live")
         self.queue = FairQueue(self.live, settings.cores, patience=TOGETHER)
-        # One more than one client may have, so that nobody waits until another's long recordings are done.
+        # One more than a single client may have, so that nobody waits for another's long recordings.
         self._files = ThreadPoolExecutor(settings.cores + 1, "files")
         self.files = FairQueue(self._files, settings.cores + 1, most=settings.cores)
-        # One: what is worked out beside the streams must leave them the other cores.
+        # One: work beside the streams must leave them the other cores.
         self._aside = ThreadPoolExecutor(1, "aside")
         self.aside = FairQueue(self._aside, 1)
         self.jobs = ThreadPoolExecutor(settings.cores, "jobs")
-        # One: a body of JSON takes twenty times its size while it is read.
+        # One: a JSON body takes twenty times its size while it is parsed.
         self.conversions = ThreadPoolExecutor(1, "conversions")
 
     def recognizer(self, model: str | None, labels: str | None, *, live: bool = False) -> Recognizer:
@@ -78,7 +78,7 @@ class Engine:
         return Recognizer(self._settings.models[name], labels=labels, options=options)
 
     def media(self, name: str) -> MediaRecognizer:
-        """What recognises voice, faces and words together, and pools them with a model; opened once.
+        """The recogniser of voice, faces and words together, pooled by a model; opened once.
 
         Raises
         ------
@@ -125,12 +125,12 @@ class Engine:
 
     @property
     def default_model(self) -> str:
-        """The model of those who name none."""
+        """The model for requests that name none."""
         return self._settings.default_model
 
     @property
     def ready(self) -> bool:
-        """Whether the default model is open; without a wait, so that health is told whatever goes on."""
+        """Whether the default model is open; never waits, so that health is always answered."""
         return (self._settings.default_model, "", True) in self._opened
 
     def cards(self) -> dict[str, Card]:
@@ -138,7 +138,7 @@ class Engine:
         return {name: self.card(name) for name in self._settings.models}
 
     def close(self) -> None:
-        """Let the threads finish, and the models go: FastAPI keeps the routes of a closed application, and so this."""
+        """Let the threads finish, and release the models: FastAPI keeps the routes of a closed app, and thus this."""
         for pool in (self.live, self._files, self._aside, self.jobs, self.conversions):
             pool.shutdown(cancel_futures=True)
         with self._lock:

@@ -78,7 +78,7 @@ def routes(service: Service) -> APIRouter:
 
 
 def _add(service: Service, upload: Upload, model: str | None, client: str) -> dict[str, Any]:
-    """Take a reference, and see that the model can do something with it."""
+    """Take a reference, and check that the model can use it."""
     added = service.references.add(_decoded(upload), client)
     try:
         service.recognizer(model, None, reference=added["reference"])

@@ -1,9 +1,9 @@
-"""Many clients, few threads: whoever has work stands in a line, and threads work it off.
+"""Many clients, few threads: work is queued per client, and threads work it off.
 
 A thread that has finished with one stream takes the next by itself, and
-everything that was finished meanwhile is delivered to the event loop at once:
-the more streams there are, the fewer times threads and loop wake one another.
-Clients take turns, however much each has in line.
+everything finished meanwhile is delivered to the event loop at once:
+the more streams there are, the less often threads and loop wake each other.
+Clients take turns, however much each has queued.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-#: What is done on a thread, and what takes its outcome or its error on the event loop.
+#: The work, done on a thread, and the callback for its outcome or error, on the event loop.
 Work = Callable[[], Any]
 Take = Callable[[Any, BaseException | None], None]
 
 
 class FairQueue:
-    """The line, and the threads at its end.
+    """The queue, and the threads that serve it.
 
     Parameters
     ----------
     pool : executor
     threads : int
-        How many of the pool's to use.
+        How many of the pool's threads to use.
     most : int, optional
         How many of them one client may have at a time; by default all.
     patience : float
@@ -41,7 +41,7 @@ class FairQueue:
     ) -> None:
         self._pool, self._idle, self._most, self._patience = pool, threads, most or threads, patience
         self._lock = threading.Lock()
-        #: By client, whoever is next first.
+        #: By client, the next one first.
         self._line: OrderedDict[str, deque[tuple[Work, Take]]] = OrderedDict()
         self._busy: Counter[str] = Counter()
         self._done: deque[tuple[Take, Any, BaseException | None]] = deque()
@@ -52,11 +52,11 @@ class FairQueue:
 
     @property
     def is_free(self) -> bool:
-        """Whether nobody stands in line."""
+        """Whether the queue is empty."""
         return not self._line
 
     def submit(self, work: Work, take: Take, *, client: str = "") -> None:
-        """Stand in line; call it on the event loop, where ``take`` will be called, too."""
+        """Queue work; call this on the event loop, where ``take`` will be called, too."""
         with self._lock:
             self._loop = asyncio.get_running_loop()
             self._line.setdefault(client, deque()).append((work, take))
@@ -66,7 +66,7 @@ class FairQueue:
         self._pool.submit(self._work_off)
 
     def future(self, work: Work, *, client: str = "") -> asyncio.Future[Any]:
-        """Stand in line, and wait for what comes of it where the future is awaited; call it on the event loop."""
+        """Queue work, and return a future of its outcome; call this on the event loop."""
         found: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
         def take(outcome: Any, error: BaseException | None) -> None:
@@ -77,7 +77,7 @@ class FairQueue:
         return found
 
     def _next(self) -> tuple[str, Work, Take] | None:
-        """Whose turn it is; they go to the end of the line."""
+        """The next work; its client goes to the end of the queue."""
         client = next((client for client in self._line if self._busy[client] < self._most), None)
         if client is None:
             return None
@@ -105,7 +105,7 @@ class FairQueue:
             trouble: BaseException | None = None
             try:
                 outcome = work()
-            except BaseException as error:  # whatever it is, whoever waits has to learn of it
+            except BaseException as error:  # whatever it is, the caller must learn of it
                 trouble = error
             with self._lock:
                 self._busy[client] -= 1

@@ -1,4 +1,4 @@
-"""Videos that come with a request: whether there are pictures in a file, and all that is recognised in one."""
+"""Videos in a request: whether a file holds moving pictures, and all that is recognised in it."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _BEGINNINGS = (
 
 
 def film_length(upload: Upload) -> float | None:
-    """Seconds of a video by its header, 0 where it does not say; None where no pictures move in a file.
+    """Seconds of a video by its header, 0 where it does not say; None where a file has no moving pictures.
 
-    The picture on the cover of a recording is none that moves.
+    The cover picture of a recording does not count.
     """
     head = upload.read(16)
     upload.seek(0)
@@ -39,7 +39,7 @@ def film_length(upload: Upload) -> float | None:
             if all(track.disposition & cover for track in container.streams.video):
                 return None
             return float(container.duration) / 1e6 if container.duration else 0.0
-    except Exception:  # whatever it is, whoever reads the file says what is wrong with it
+    except Exception:  # whatever it is, the reader of the file will report it
         return None
     finally:
         upload.seek(0)
@@ -59,7 +59,7 @@ def recognise_film(
     """
     upload.stop = stop
     said: list[str] = []
-    # Without captions of its own, a video's subtitles are those inside of it.
+    # Without separate captions, the subtitles inside the video are used.
     cues: list[Cue] | None = cues_of(captions, warn=said.append) if captions else None
     with upload.path() as path:
         try:

@@ -1,4 +1,4 @@
-"""Streams of pictures: jpeg frames with their times, the newest that waits, and what looks at them. Never stored."""
+"""Streams of pictures: timed jpeg frames, the newest one waiting, and their worker. Never stored."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class FrameFormat:
     form: str
     map: bool = False
 
-    #: What a client may say of it.
+    #: Fields that a client may set.
     KEYS = ("map",)
     #: What is counted when a stream is taken up again.
     COUNTED = "frames"
@@ -65,7 +65,7 @@ class FrameFormat:
 
     @property
     def told(self) -> dict[str, Any]:
-        """What a live stream has to know."""
+        """What a live stream has to know about the format."""
         return {}
 
     def check_size(self, size: int, limits: Limits) -> None:
@@ -74,11 +74,11 @@ class FrameFormat:
             raise Refusal(1009, f"a frame of {size} bytes; allowed: {limits.picture_bytes}. Send it smaller.")
 
     def inbox(self, limits: Limits) -> FrameInbox:
-        """Where what comes waits."""
+        """The queue for incoming frames."""
         return FrameInbox(limits)
 
     def worker(self, live: LiveFaces, service: Service) -> FrameWorker:
-        """What looks at it.
+        """The worker for these frames.
 
         Raises
         ------
@@ -90,7 +90,7 @@ class FrameFormat:
 
 
 class FrameInbox:
-    """The newest frame that nobody has looked at; one that is still there when the next comes is dropped.
+    """Holds the newest unprocessed frame; one still there when the next comes is dropped.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ class FrameInbox:
         self._waiting: SentFrame | None = None
         self._looked = 0.0
 
-    #: A sender never waits: what is stale is of no use.
+    #: A sender never waits: stale frames are useless.
     full = False
 
     @property
@@ -125,7 +125,7 @@ class FrameInbox:
         Raises
         ------
         Refusal
-            1003 if there is no time in front of it.
+            1003 if it does not start with a time.
         """
         time = TIME.unpack_from(data)[0] if len(data) > TIME.size else math.nan
         if not (math.isfinite(time) and time >= 0):
@@ -136,7 +136,7 @@ class FrameInbox:
         self._waiting = SentFrame(self.count, time, data[TIME.size :], dropped)
 
     def resumed(self) -> None:
-        """Frames are whole or not there."""
+        """Nothing to do: frames are complete or absent."""
 
     def next(self) -> tuple[SentFrame | None, float]:
         """The frame that waits, and how many seconds after the one before it was taken."""
@@ -148,15 +148,15 @@ class FrameInbox:
 
 
 class FrameWorker:
-    """What looks at a stream of frames. One thread at a time uses it.
+    """Processes a stream of frames. Only one thread at a time may use it.
 
-    A frame that cannot be read or comes too early is an event, and the stream goes on.
+    A frame that cannot be read or comes too early gives an event, and the stream goes on.
 
     Parameters
     ----------
     live : LiveFaces or LiveMedia
     most_pixels : int
-        Of a frame.
+        Largest size of a frame.
     aside : FaceMaps, optional
         Maps of what the frames show.
     """

@@ -1,4 +1,4 @@
-"""``/v1/jobs``: long recordings, worked on while nobody waits, with how far they are."""
+"""``/v1/jobs``: long recordings, processed in the background, with progress."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _KEPT = "A finished job is held for a while (`kept` in `/v1/settings`), then for
 
 
 class Job:
-    """Recordings that are worked on, or were."""
+    """Recordings that are being processed, or were."""
 
     def __init__(self, form: str, client: str = "") -> None:
         self.name, self.form, self.client = secrets.token_urlsafe(12), form, client
@@ -39,11 +39,11 @@ class Job:
         self.future: Future[tuple[list[Result], list[Failure]]] | None = None
 
     def notify(self, share: float) -> None:
-        """How much is done; never less than before, because decoders jump about in a file."""
+        """Set the share that is done; it never falls, although decoders jump about in a file."""
         self.progress = max(self.progress, min(share, 0.999))
 
     def stop(self) -> None:
-        """Do not begin, or end within a block."""
+        """Do not start, or stop within a block."""
         if self.work:
             self.work.stop.set()
         if self.future and self.future.cancel() and self.work:
@@ -59,7 +59,7 @@ class Job:
         return "failed" if self.future.cancelled() or self.future.exception() else "done"
 
     def as_table(self) -> dict[str, Any]:
-        """What a client gets of it."""
+        """The job as a client sees it."""
         state = self.state
         table: dict[str, Any] = {"job": self.name, "state": state, "progress": round(self.progress, 3)}
         if state == "done" and self.future:
@@ -77,22 +77,22 @@ class JobQueue(Protocol):
     """Where jobs are: in memory (:class:`Jobs`) or in a store (``stored_jobs``)."""
 
     def open(self) -> None:
-        """Begin to work: the server starts."""
+        """Start working: the server starts."""
 
     def stop(self) -> None:
-        """Stop all: the server ends."""
+        """Stop everything: the server stops."""
 
     def room(self, client: str) -> None:
-        """See that there is room for one more of a client, or refuse with 429."""
+        """Check that there is room for one more of a client's jobs, or refuse with 429."""
 
     def begin(self, form: Form, ask: PredictRequest, client: str) -> str:
         """Have the work done that a form asks for, and see to the form; the job's name. Refuses as :meth:`room`."""
 
     def look(self, name: str) -> dict[str, Any]:
-        """What a client gets of a job, or a refusal with 404."""
+        """The job as a client sees it, or a refusal with 404."""
 
     def remove(self, name: str) -> None:
-        """Stop and forget one, or refuse with 404."""
+        """Stop and delete a job, or refuse with 404."""
 
 
 class Held(Protocol):
@@ -120,7 +120,7 @@ def in_the_way(held: Sequence[Held], limits: Limits, client: str) -> list[str]:
         raise busy(f"the server already works on {limits.jobs} jobs; try again in a while.", 30)
     if unfinished[client] >= allowed:
         raise busy(f"the server already works on {allowed} jobs of yours; try again in a while.", 30)
-    # The results of whoever has most go first, so that nobody can push out those of others.
+    # The results of the client with the most go first, so that nobody can push out those of others.
     done = [job for job in held if job.finished is not None]
     counts = Counter(job.client for job in held)
     done.sort(key=lambda job: (-counts[job.client], job.finished or 0.0))
@@ -139,7 +139,7 @@ class Jobs:
     ----------
     service : Service
     clock : callable
-        Seconds that only ever grow.
+        A monotonic clock, in seconds.
     """
 
     def __init__(self, service: Service, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -148,21 +148,21 @@ class Jobs:
         self._lock = threading.Lock()
 
     def open(self) -> None:
-        """Nothing waits from before."""
+        """Nothing to do: no earlier jobs wait."""
 
     def stop(self) -> None:
-        """Stop all: the server ends."""
+        """Stop everything: the server stops."""
         for job in list(self._held.values()):
             job.stop()
 
     def room(self, client: str) -> None:
-        """See that there is room for one more of a client, or refuse with 429."""
+        """Check that there is room for one more of a client's jobs, or refuse with 429."""
         with self._lock:
             self._forget_old()
             in_the_way(list(self._held.values()), self._limits, client)
 
     def begin(self, form: Form, ask: PredictRequest, client: str) -> str:
-        """Have it done; the job's name."""
+        """Start the work; return the job's name."""
         job = Job(ask.form, client)
         job.work = RequestWork(self._service, form, ask, True, job.notify)
         with self._lock:
@@ -180,11 +180,11 @@ class Jobs:
         return job.name
 
     def look(self, name: str) -> dict[str, Any]:
-        """What a client gets of a job, or a refusal with 404."""
+        """The job as a client sees it, or a refusal with 404."""
         return self._find(name).as_table()
 
     def remove(self, name: str) -> None:
-        """Stop and forget one, or refuse with 404."""
+        """Stop and delete a job, or refuse with 404."""
         self._find(name, forget=True).stop()
 
     def _find(self, name: str, *, forget: bool = False) -> Job:
@@ -235,7 +235,7 @@ def routes(service: Service, jobs: JobQueue) -> APIRouter:
 
 
 def alone(service: Service) -> None:
-    """What is held in memory is there for the next request only where there is one process; a store is there for all.
+    """Refuse if several processes would have to share what is held in memory; they can share a store.
 
     Raises
     ------
@@ -250,14 +250,14 @@ def alone(service: Service) -> None:
 
 
 def outcome_of(results: list[Result], failures: list[Failure], form: str) -> dict[str, Any]:
-    """What a client gets of a job that is done.
+    """The outcome of a finished job, as a client gets it.
 
     Raises
     ------
     Refusal
-        If the format has no place for what there is.
+        If the format cannot hold these results.
     """
-    text = written(results, failures, form)  # refuses what the format has no place for
+    text = written(results, failures, form)  # refuses what the format cannot hold
     if form == "json":
         failed = {"failures": [failure.model_dump() for failure in failures]} if failures else {}
         return {**document(results), **failed}
@@ -265,7 +265,7 @@ def outcome_of(results: list[Result], failures: list[Failure], form: str) -> dic
 
 
 def failure_of(error: BaseException | None) -> dict[str, Any]:
-    """What a client gets of a job that failed: the reason, and where known the recordings."""
+    """The outcome of a failed job, as a client gets it: the reason and, where known, the recordings."""
     if isinstance(error, Refusal):
         failures = [failure.model_dump() for failure in error.failures]
         return {"reason": error.reason, **({"failures": failures} if failures else {})}

@@ -1,4 +1,4 @@
-"""Maps of the largest face of a live stream: at most twice a second, when there is time, and none that is stale."""
+"""Maps of the largest face of a live stream: at most twice a second, when there is time, and never stale."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class FaceMaps:
     ----------
     live : LiveFaces
     clock : callable
-        To seconds. Not those of the stream: who sends faster than it happened gets no more maps.
+        Seconds. Not the stream's own: sending faster than real time must give no more maps.
 
     Raises
     ------
@@ -47,7 +47,7 @@ class FaceMaps:
         return partial(live_map, self._live.recognizer, close_up)
 
     def events(self, found: LiveMap) -> list[str]:
-        """The map as an event, unless the face is gone or was another by now."""
+        """The map as an event, unless the face is gone or has changed."""
         newest = self._live.largest
         if newest is None or is_stale(found.close_up, newest):
             return []
@@ -56,6 +56,6 @@ class FaceMaps:
 
 
 def is_stale(before: CloseUp, newest: CloseUp) -> bool:
-    """Whether a map of a face says nothing of the newest frame any more."""
+    """Whether a map of a face no longer applies to the newest frame."""
     one, other = before.prediction, newest.prediction
     return one.who != other.who or other.start > one.start + STALE

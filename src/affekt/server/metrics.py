@@ -9,7 +9,7 @@ _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 
 
 class Metrics:
-    """Counters of one server; each has a registry of its own, so that several may run in one process."""
+    """Counters of one server; each server has its own registry, so that several may run in one process."""
 
     def __init__(self) -> None:
         self._registry = kept = CollectorRegistry()
@@ -35,7 +35,7 @@ class Metrics:
         self._seconds.labels(route).observe(seconds)
 
     def recording(self, seconds: float | None) -> None:
-        """A recording was worked on; None if it could not be read."""
+        """A recording was processed; None if it could not be read."""
         self._recordings.labels("failed" if seconds is None else "done").inc()
         self._recorded.inc(seconds or 0.0)
 
@@ -48,10 +48,10 @@ class Metrics:
         self._closed.labels(str(code)).inc()
 
     def streamed(self, seconds: float, lag: float) -> None:
-        """A piece of signal of a stream was worked on, and its events came after ``lag`` seconds."""
+        """A piece of a stream was processed, and its events came after ``lag`` seconds."""
         self._streamed.inc(seconds)
         self._lag.observe(lag)
 
     def text(self) -> bytes:
-        """In Prometheus's words."""
+        """In Prometheus's text format."""
         return generate_latest(self._registry)

@@ -1,4 +1,4 @@
-"""Streams of pictures and sound together: messages of both kinds, what waits of each, and what takes them."""
+"""Streams of pictures and sound together: messages of both kinds, their queue and their worker."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from affekt.server.signals import SampleFormat, SignalInbox, SignalWorker
 if TYPE_CHECKING:
     from affekt.server.service import Service
 
-#: The first byte of a message: a frame, its time and jpeg behind it; or signal.
+#: The first byte of a message: a frame, followed by its time and jpeg; or signal.
 FRAME, SIGNAL = b"F", b"S"
 
 
 @dataclass(frozen=True)
 class MixedFormat:
-    """A stream of jpeg pictures and of sound in 16 bits, of one clock."""
+    """A stream of jpeg pictures and 16-bit sound, on one clock."""
 
     form: str
     sound: SampleFormat
 
-    #: What a client may say of it.
+    #: Fields that a client may set.
     KEYS = ("sampling_rate",)
     #: What is counted when a stream is taken up again: sound is sent again, frames are not.
     COUNTED = "samples"
@@ -55,18 +55,18 @@ class MixedFormat:
         FrameFormat("jpeg").check_size(size - 1, limits)
 
     def inbox(self, limits: Limits) -> MixedInbox:
-        """Where what comes waits."""
+        """The queue for incoming messages."""
         return MixedInbox(self.sound, limits)
 
     def worker(self, live: LiveMedia, service: Service) -> MixedWorker:
-        """What takes it."""
+        """The worker for these messages."""
         tape = service.store.tape("pcm16", self.sound.sampling_rate) if service.store else None
         frames = FrameWorker(live, most_pixels=service.settings.limits.frame_pixels)
         return MixedWorker(frames, SignalWorker(live, self.sound, tape=tape))
 
 
 class MixedInbox:
-    """Signal that waits its turn, and the newest frame; they take turns.
+    """Waiting signal, and the newest frame; they take turns.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class MixedInbox:
 
     @property
     def full(self) -> bool:
-        """Whether nothing more should come yet: of sound nothing is dropped."""
+        """Whether the sender has to wait: sound is never dropped."""
         return self._signal.full
 
     @property
@@ -110,7 +110,7 @@ class MixedInbox:
         Raises
         ------
         Refusal
-            1003 if it does not say what it is, or is none of that; 1009 if it is too large.
+            1003 if it does not say what it is, or is neither; 1009 if it is too large.
         """
         kind, rest = data[:1], data[1:]
         if kind == FRAME:
@@ -128,7 +128,7 @@ class MixedInbox:
         self._signal.resumed()
 
     def next(self) -> tuple[bytes | SentFrame | None, float]:
-        """A frame or a piece of signal, whichever had to wait; and how many seconds of sound it is."""
+        """A frame or a piece of signal, in turn; and how many seconds of sound it is."""
         takes_frame = self._frames.due and (self._is_frames_turn or not self._signal.due)
         self._is_frames_turn = not takes_frame
         if takes_frame:
@@ -137,7 +137,7 @@ class MixedInbox:
 
 
 class MixedWorker:
-    """What takes frames and signal: the workers of both, on one live stream. One thread at a time uses it."""
+    """Processes frames and signal, on one live stream. Only one thread at a time may use it."""
 
     #: Nothing is worked out beside them.
     aside = None

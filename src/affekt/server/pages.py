@@ -13,12 +13,12 @@ from affekt.server.refusals import Refusal
 
 
 def folder() -> Path:
-    """Where the page's files lie."""
+    """The folder of the page's files."""
     return Path(str(files("affekt") / "web"))
 
 
 def static() -> StaticFiles:
-    """What answers under /web."""
+    """The application behind /web."""
     return StaticFiles(directory=folder(), check_dir=False)
 
 

@@ -1,7 +1,7 @@
 """``voices: low | high``: answers only for voices on one side of a pitch.
 
-A pitch range is all that it is: it knows no sex and no person. Many men and
-women speak on the other side of the border, and whoever is excited does.
+It is only a pitch range: it knows neither sex nor person. Many men and women
+speak on the other side of the border, and so do people who are excited.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from affekt.speech.pitch import f0
 from affekt.timeline.summary import Summary
 from affekt.write.fields import table_of
 
-#: Hertz between low and high.
+#: The border between low and high, in hertz.
 BORDER = 165.0
-#: Pitch values per second, and seconds that are looked at together.
+#: Pitch values per second, and seconds per block.
 _RATE, _BLOCK = 100, 0.5
-#: Seconds of pitch that are remembered; of a longer segment the end decides.
+#: Seconds of pitch that are remembered; for a longer segment, its end decides.
 _MEMORY = 600
 
 
 class PitchFilter:
-    """Marks what speech of the other range leads to.
+    """Marks the events of speech in the other pitch range.
 
     Parameters
     ----------
     wanted : str
         ``low`` or ``high``.
     sampling_rate : int
-        Hertz of what will be fed.
+        Of the signal that will be fed, in hertz.
     """
 
     def __init__(self, wanted: str, sampling_rate: int) -> None:
@@ -55,7 +55,7 @@ class PitchFilter:
         self._track, self._begin = self._track[gone:], self._begin + gone
 
     def pitch(self, start: float, end: float) -> float | None:
-        """Median in hertz between two times in seconds; None where nothing is voiced."""
+        """Median in hertz between two times in seconds; None if nothing is voiced."""
         first, last = (max(0, round(time * _RATE) - self._begin) for time in (start, end))
         voiced = self._track[first:last]
         voiced = voiced[np.isfinite(voiced)]
@@ -65,7 +65,7 @@ class PitchFilter:
         """An event as JSON has it; segments of the other range are skipped, and the summary is of the rest."""
         table = event.as_table()
         if event.type == "summary":
-            # What was said of the whole is said anew of what was kept.
+            # The summary is computed again from the segments kept.
             table = {key: value for key, value in table.items() if key not in ("unsure", "best", "reason")}
             kept, whole = self._kept.prediction(), event.prediction
             if not kept.scores or whole is None:

@@ -41,9 +41,9 @@ PLAIN = "text/plain; charset=utf-8"
 Explanations = list[dict[str, Any]]
 #: Seconds between two boxes of a face, and how many are kept of a video.
 BOX_STEP, MOST_BOXES = 0.2, 100_000
-#: Seconds by which what a file says of its length may be off.
+#: Seconds by which the stated length of a file may be off.
 TOLERANCE = 0.1
-#: For the OpenAPI description: what a success is, by format.
+#: For the OpenAPI description: the content of a success, by format.
 CONTENT: dict[str, Any] = {media.split(";")[0]: {} for media in (*MEDIA.values(), PLAIN)}
 
 #: The request's body, for the OpenAPI description: the form is read by hand, within the limits.
@@ -129,7 +129,7 @@ FIELDS = tuple(
 
 @dataclass(frozen=True)
 class PredictRequest:
-    """What is wanted of a request's recordings."""
+    """What a request asks for."""
 
     model: str | None
     labels: str | None
@@ -147,7 +147,7 @@ class PredictRequest:
         Raises
         ------
         InputError
-            If there is no such field, format, channel or track, or the format holds one recording and there are more.
+            If there is no such field, format, channel or track, or several recordings and a format that holds one.
         """
         for name in fields:
             if name not in FIELDS:
@@ -172,16 +172,16 @@ class PredictRequest:
 
     @property
     def of_one_modality(self) -> dict[str, bool]:
-        """What only one modality has or can be asked, and whether it was said."""
+        """Options that only one modality has, and whether each was given."""
         return {"labels": bool(self.labels), "reference": bool(self.reference), "channel or track": self.reading != MIX}
 
     def model_for(self, upload: Upload, engine: Engine) -> str | None:
-        """The model that is to look at a file: the one asked for, or the first of its modality; None is the default.
+        """The model for a file: the one asked for, or the first of its modality; None is the default.
 
         Raises
         ------
         InputError
-            If the model is one of another modality, or there is none of it.
+            If the model has another modality, or there is none of the right one.
         """
         if self.model is not None:
             found = engine.card(self.model).modality
@@ -206,7 +206,7 @@ class PredictRequest:
 
 
 class ProgressTrace(Trace):
-    """Looks on while a recording is worked on: how far it is, whether it is too long, and where faces are.
+    """Follows the processing of a recording: its progress, whether it is too long, and where faces are.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ class ProgressTrace(Trace):
     instead : str
         What else takes longer ones, in words.
     notify : callable
-        Takes how much is done, 0 to 1.
+        Takes the share that is done, 0 to 1.
     boxes : bool
         Whether to keep where faces are.
     """
@@ -233,12 +233,12 @@ class ProgressTrace(Trace):
         super().__init__(on_piece=self._reach)
         self._upload, self._limit, self._notify, self._wanted = upload, seconds, notify, boxes
         self._instead = instead
-        #: Seconds of a video that is read elsewhere than in the upload; 0 where it is not known.
+        #: Seconds of a video that is not read through the upload; 0 if unknown.
         self.length = 0.0
-        #: Time and box of each face, by its name.
+        #: Times and boxes of each face, by the face's name.
         self.boxes: dict[str, list[tuple[float, ...]]] = {}
         self._room = MOST_BOXES
-        #: Where each stream of one recording is, in seconds.
+        #: The position of each stream of one recording, in seconds.
         self._reached: dict[int, float] = {}
 
     def listener(self, who: str | None = None) -> Listener:
@@ -249,7 +249,7 @@ class ProgressTrace(Trace):
         """Nothing is kept."""
 
     def _reach(self, piece: Any, stream: Any) -> None:
-        """Tell how far it is."""
+        """Report progress."""
         self.check(stream.position)
         self._reached[id(stream)] = stream.position
         slowest = min(self._reached.values())
@@ -258,7 +258,7 @@ class ProgressTrace(Trace):
             self._keep_box(face)
 
     def check(self, seconds: float) -> None:
-        """Refuse a recording that lasts so long, or longer, with 413 where that is too long."""
+        """Refuse a recording of at least so many seconds with 413 if that is too long."""
         if seconds > self._limit:
             longer = f"{self._upload.source}: is longer than {self._limit:g} s, which is allowed here"
             raise Refusal(413, f"{longer}{self._instead}.")
@@ -280,7 +280,7 @@ def recognise(
     stop: threading.Event,
     captions: Upload | None = None,
 ) -> Result | Failure:
-    """Work on one recording, on a thread.
+    """Process one recording, on a thread.
 
     Raises
     ------
@@ -313,7 +313,7 @@ def written(
     Raises
     ------
     Refusal
-        415 if there are failures that the format has no place for, or nothing else.
+        415 if there are only failures, or failures that the format cannot hold.
     """
     if failures and (not results or form != "json"):
         reason = "; ".join(f"{failure.source}: {failure.reason}" for failure in failures)
@@ -345,7 +345,7 @@ def ask_of(form: Form) -> PredictRequest:
 
 @dataclass(frozen=True)
 class RequestWork:
-    """The recordings of one request, one after the other on one thread.
+    """Processes the recordings of one request, one after the other on one thread.
 
     Parameters
     ----------
@@ -354,11 +354,11 @@ class RequestWork:
         Closed when the work is done.
     ask : PredictRequest
     job : bool
-        Whether nobody waits, and recordings may be longer.
+        Whether this is a background job; its recordings may be longer.
     notify : callable
         Takes how much is done, 0 to 1.
     stop : threading.Event
-        When it is set the work ends within a block.
+        When it is set, the work stops within a block.
     """
 
     service: Service
@@ -370,7 +370,7 @@ class RequestWork:
     explanations: list[Explanations] = field(default_factory=list)
 
     def run(self) -> tuple[list[Result], list[Failure]]:
-        """Do it; the recordings are gone afterwards."""
+        """Do the work; the recordings are deleted afterwards."""
         try:
             if self.job and self.ask.explain:
                 raise InputError("explain is for texts, which are no long recordings; send them to /v1/predict.")
@@ -383,7 +383,7 @@ class RequestWork:
         return results, [outcome for outcome in outcomes if isinstance(outcome, Failure)]
 
     def _recognizer(self, upload: Upload) -> Recognizer | MediaRecognizer:
-        """As it was asked for; where no model was, the one that reads such a file."""
+        """The recogniser asked for; if no model was, the one for such a file."""
         ask, engine = self.ask, self.service.engine
         name = ask.model_for(upload, engine)
         kind = engine.card(name or engine.default_model).modality
@@ -421,7 +421,7 @@ class RequestWork:
                 "are allowed here.",
             )  # fmt: skip
         watch.length = (film_length(upload) or 0.0) if is_media else 0.0
-        if recognizer.card.modality == "speech":  # now, not when half an hour of it has been heard
+        if recognizer.card.modality == "speech":  # now, not after half an hour of processing
             watch.check((stated_seconds(upload) or 0.0) - TOLERANCE)
         outcome = recognise(recognizer, upload, watch=watch, stop=self.stop, captions=self.form.captions)
         if isinstance(outcome, Result):
@@ -433,7 +433,7 @@ class RequestWork:
         return outcome
 
     def _weighed(self, recognizer: Recognizer | MediaRecognizer, result: Result) -> Explanations:
-        """What each word of a text weighs, as JSON has it."""
+        """The weight of each word of a text, as in the JSON format."""
         if not isinstance(recognizer, Recognizer) or recognizer.card.modality != "text":
             raise InputError(f"explain is for texts; {recognizer.card.name} is a model of {recognizer.card.modality}.")
         most = self.service.settings.limits.sentences

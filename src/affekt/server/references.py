@@ -1,4 +1,4 @@
-"""Voice references: what a speaker sounds like when nothing is the matter. In memory or in a store, for a while."""
+"""Voice references: what a speaker usually sounds like. Kept in memory or in a store, for a while."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from affekt.speech.waveform import RATE
 
 SHORTEST, LONGEST = 5.0, 60.0
 NO_SUCH = "there is no such reference; it may have expired."
-#: Model, labels and whether for a stream.
+#: Model, labels, and whether it is for a stream.
 Choice = tuple[str | None, str | None, bool]
 
 
@@ -39,7 +39,7 @@ class Reference:
 
 
 class References:
-    """The references at hand.
+    """The references held in memory.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class References:
     share : float
         How much of the limit one client may have.
     clock : callable
-        Seconds that only ever grow.
+        A monotonic clock, in seconds.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class References:
         self._lock = threading.Lock()
 
     def add(self, signal: NDArray[np.float32], client: str = "") -> dict[str, Any]:
-        """Keep a signal (n,) at 16 kHz, of a client.
+        """Keep a client's signal (n,) at 16 kHz.
 
         Raises
         ------
@@ -77,12 +77,12 @@ class References:
         return {"reference": name, "seconds": round(seconds, 3), "expires": self._kept}
 
     def remove(self, name: str) -> None:
-        """Forget one.
+        """Delete a reference.
 
         Raises
         ------
         Refusal
-            404 if there is no such.
+            404 if there is no such reference.
         """
         with self._lock:
             self._forget_old()
@@ -118,7 +118,7 @@ class References:
 
 
 class StoredReferences:
-    """The references of a store: no sound, but the speaker baselines that the server's models make of it.
+    """The references of a store: not the sound, but the speaker baselines that the server's models derive from it.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ class StoredReferences:
         self._database, self._engine, self._limits = database, engine, limits
 
     def add(self, signal: NDArray[np.float32], client: str = "") -> dict[str, Any]:
-        """Keep what the models make of a signal (n,) at 16 kHz, of a client.
+        """Keep the baselines that the models derive from a client's signal (n,) at 16 kHz.
 
         Raises
         ------
@@ -156,12 +156,12 @@ class StoredReferences:
         return {"reference": name, "seconds": round(seconds, 3), "expires": limits.kept}
 
     def remove(self, name: str) -> None:
-        """Forget one.
+        """Delete a reference.
 
         Raises
         ------
         Refusal
-            404 if there is no such.
+            404 if there is no such reference.
         """
         if not self._database.remove_reference(name):
             raise Refusal(404, NO_SUCH)
@@ -196,7 +196,7 @@ def _key(model: str, live: bool) -> str:
 
 
 def _fingerprint(recognizer: Recognizer) -> str:
-    """Of a model's card: the numbers of one model mean nothing to another, and a server may be given a new one."""
+    """Of a model's card: a baseline fits one model only, and a server may be given a new one."""
     return hashlib.sha256(json.dumps(recognizer.card.record(), sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Saying no: one exception, one form of answer."""
+"""Refusals: one exception, one form of answer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CODES = {
     415: "unreadable", 422: "invalid", 429: "busy", 500: "broken", 501: "not_here", 503: "unavailable",
 }  # fmt: skip
 
-#: What every answer carries.
+#: Headers of every answer.
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; media-src 'self' blob:; connect-src 'self' ws: wss:; worker-src 'self' blob:; "
@@ -34,7 +34,7 @@ HEADERS = {
 CLOSINGS = {1001: "shutdown", 1003: "wrong_data", 1008: "policy", 1009: "too_large", 1013: "busy"}
 
 
-#: Characters of a reason.
+#: Maximum number of characters in a reason.
 MOST_WORDS = 1000
 
 
@@ -59,7 +59,7 @@ class Refusal(Exception):
     def __init__(
         self, status: int, reason: str, *, headers: Mapping[str, str] | None = None, failures: Sequence[Failure] = ()
     ) -> None:
-        if len(reason) > MOST_WORDS:  # what a client sent need not be sent back
+        if len(reason) > MOST_WORDS:  # no need to send back all that a client sent
             reason = f"{reason[: MOST_WORDS - 4]} ..."
         super().__init__(reason)
         self.status, self.reason, self.headers, self.failures = status, reason, dict(headers or {}), failures

@@ -20,7 +20,7 @@ CONVERSIONS = 4
 
 
 class Service:
-    """What the routes work with; one per process.
+    """The state that the routes share; one per process.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Service:
         self.connections = Connections(limits, proxies=settings.proxies)
         self.recordings = Slots(limits.queue, "requests", share=limits.share)
         self.conversions = Slots(CONVERSIONS, "conversions", share=limits.share)
-        #: Connections on which a stream has not begun yet.
+        #: Connections whose stream has not begun yet.
         self.greetings = Slots(limits.streams, "new streams", share=limits.share)
         self.sessions = Sessions(limits.streams, share=limits.share)
         self.metrics.streams.set_function(lambda: len(self.sessions))
@@ -54,7 +54,7 @@ class Service:
     def recognizer(
         self, model: str | None, labels: str | None, *, reference: str | None = None, live: bool = False
     ) -> Recognizer:
-        """A recogniser as a client wants it. Takes a while: call it on a thread.
+        """The recogniser that a client asks for. Takes a while: call it on a thread.
 
         Raises
         ------
@@ -68,7 +68,7 @@ class Service:
         return self.references.adapted(reference, (model, labels, live), self.engine)
 
     async def wind_up(self) -> None:
-        """Take no new streams; end those there are, and wait until their clients have all events."""
+        """Take no new streams; end the open ones, and wait until their clients have all events."""
         self.closing = True
         owners = [session.owner for session in self.sessions if session.owner and not session.owner.done()]
         for session in self.sessions:

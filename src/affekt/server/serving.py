@@ -25,19 +25,19 @@ from affekt.server.connections import HttpProtocol, StreamProtocol
 from affekt.server.service import Service
 from affekt.server.settings import Settings
 
-#: What may lie unread in the kernel for one client, and how long: a stream's memory is bounded there, too.
+#: Bytes that may lie unread in the kernel for one client, and how long: this also bounds a stream's memory.
 SEND_BUFFER, GIVE_UP_MS = 256 << 10, 60_000
 #: Connections that wait to be accepted.
 WAITING = 512
-#: Seconds between pings of a stream, and until it counts as lost.
+#: Seconds between pings of a stream, and until the stream counts as lost.
 PING = 20.0
 #: Seconds after which a thread gives way to others. A model runs outside Python, for a fraction of a millisecond,
-#: and then wants back in: with Python's own 5 ms it mostly waits.
+#: and then needs the GIL again: with Python's default of 5 ms it mostly waits.
 GIVE_WAY = 0.0001
 
 
 class JsonFormatter(logging.Formatter):
-    """A log of JSON lines; never what somebody said, what a file is called, or who asked."""
+    """A log of JSON lines; never what somebody said, a file name, or a client."""
 
     def format(self, record: logging.LogRecord) -> str:
         """A record as one line."""
@@ -73,7 +73,7 @@ class Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens; port 0 is any that is free.
+    """A socket that listens; port 0 picks any free one.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def listen(host: str, port: int) -> socket.socket:
         found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GIVE_UP_MS)
     try:
         found.bind((host, port))
-        # Now, so that whoever reads the address may connect at once and wait.
+        # Now, so that clients that read the address can connect at once and wait.
         found.listen(WAITING)
     except OSError:
         found.close()
@@ -119,7 +119,7 @@ def server(settings: Settings) -> Server:
         forwarded_allow_ips=list(settings.proxies),
         http=partial(HttpProtocol, connections=app.state.service.connections),  # type: ignore[arg-type]
         ws=partial(StreamProtocol, connections=app.state.service.connections),  # type: ignore[arg-type]
-        # A little above what is allowed, so that it is we who say what is wrong.
+        # A little above the limit, so that our own refusal is sent.
         ws_max_size=max(4 * limits.frame_bytes, 2 * limits.picture_bytes),
         ws_ping_interval=PING,
         ws_ping_timeout=PING,

@@ -1,4 +1,4 @@
-"""One live stream: what came waits its turn, one thread at a time feeds it, events wait for whoever reads them.
+"""One live stream: input is queued, one thread at a time processes it, and events wait for the client.
 
 A session outlives its connection for a while, so that a client can come back.
 """
@@ -24,7 +24,7 @@ log = logging.getLogger("affekt.server")
 
 
 class Inbox(Protocol):
-    """What came from a client and waits."""
+    """The queue of input from a client."""
 
     @property
     def count(self) -> int:
@@ -36,7 +36,7 @@ class Inbox(Protocol):
 
     @property
     def full(self) -> bool:
-        """Whether nothing more should come yet."""
+        """Whether the sender has to wait."""
 
     @property
     def empty(self) -> bool:
@@ -57,28 +57,28 @@ class Inbox(Protocol):
 
 
 class Aside(Protocol):
-    """What is worked out beside a stream when there is time, such as maps; called on the event loop."""
+    """Optional work beside a stream, done when there is time, such as maps; called on the event loop."""
 
     def next(self) -> Callable[[], Any] | None:
-        """What there is to work out, for a thread; None where there is nothing yet."""
+        """The next piece of work, for a thread; None if there is none yet."""
 
     def events(self, found: Any) -> list[str]:
-        """What was worked out as JSON; nothing where it came too late."""
+        """The result as JSON events; none if it came too late."""
 
 
 class Worker(Protocol):
-    """What is fed. One thread at a time uses it."""
+    """Processes a stream. Only one thread at a time may use it."""
 
     @property
     def aside(self) -> Aside | None:
-        """What is worked out beside it."""
+        """The optional work beside the stream, if any."""
 
     def feed(self, piece: Any, last: bool) -> list[str]:
-        """What an :class:`Inbox` gives in, events as JSON out."""
+        """Take what an :class:`Inbox` gives; return events as JSON."""
 
 
 class Format(Protocol):
-    """What a stream is made of, and all that follows from it: ``signals`` and ``frames`` have one each."""
+    """The format of a stream, and all that depends on it: ``signals`` and ``frames`` have one each."""
 
     KEYS: ClassVar[tuple[str, ...]]
     COUNTED: ClassVar[str]
@@ -97,21 +97,21 @@ class Format(Protocol):
         """Refuse a message that is too large."""
 
     def inbox(self, limits: Limits) -> Inbox:
-        """Where what comes waits."""
+        """The queue for incoming messages."""
 
     def worker(self, live: Any, service: Any) -> Worker:
-        """What a live stream is fed by."""
+        """The worker that feeds a live stream."""
 
 
 class Session:
-    """A stream between a client and what hears it. Everything but the feeding happens on the event loop.
+    """A stream between a client and its worker. Everything but the feeding happens on the event loop.
 
     Parameters
     ----------
     worker : Worker
     kind : Format
     queues : (FairQueue, FairQueue)
-        Where it stands in line, and where it stands for what is worked out beside it.
+        The queue for the stream, and the one for optional work beside it.
     limits : Limits
     metrics : Metrics
     """
@@ -124,7 +124,7 @@ class Session:
         #: Whose it is.
         self.client = ""
         self.owner: asyncio.Task[None] | None = None
-        #: What the client gets when it begins, and again when it comes back.
+        #: What the client gets when the stream begins, and again when it reconnects.
         self.greeting: dict[str, Any] = {}
         self.events = 0
         self.over = self.done = False
@@ -138,12 +138,12 @@ class Session:
         self._changed = asyncio.Event()
 
     async def take(self, data: bytes) -> None:
-        """Take a message; waits while too much waits already.
+        """Take a message; wait while the queue is full.
 
         Raises
         ------
         Refusal
-            If the stream was too long, or what came is not what it is made of.
+            If the stream is too long, or the message has the wrong format.
         """
         while self.inbox.full and not self.failure:
             await self._change()
@@ -162,19 +162,19 @@ class Session:
         self._work()
 
     def resumed(self, received: int) -> None:
-        """Check that a client that has so many events can be given the rest.
+        """Check that the rest of the events can be sent to a client that has so many.
 
         Raises
         ------
         Refusal
-            If what it lacks is forgotten.
+            If missing events are no longer held.
         """
         if not self.events - len(self._remembered) <= received <= self.events:
             raise Refusal(1008, f"events from {received} on cannot be sent again; begin a new stream.")
         self.inbox.resumed()
 
     async def after(self, count: int) -> list[str]:
-        """The events behind the first ``count``, as soon as there are any; none when there will be no more.
+        """The events after the first ``count``, as soon as there are any; none when the stream is over.
 
         Raises
         ------
@@ -229,7 +229,7 @@ class Session:
         self._changed.set()
 
     def _work_aside(self) -> None:
-        """Begin what is worked out beside the stream, unless something waits that is more urgent."""
+        """Start optional work beside the stream, unless something more urgent waits."""
         aside = self._worker.aside
         is_busy = self._working_aside or self.over or self.inbox.due
         if aside is None or is_busy or not (self._queue.is_free and self._aside_queue.is_free):
@@ -283,7 +283,7 @@ class Sessions:
         if len(mine) >= self._most and not self._drop_parked(mine):
             raise Refusal(1013, f"the server already serves {self._most} streams of yours; try again in a while.")
         if len(self) >= self._limit:
-            # Of those who have most, so that nobody can push out the broken streams of others.
+            # Of the clients with the most, so that nobody can push out the broken streams of others.
             counts = Counter(session.client for session in self)
             parked = sorted(self, key=lambda session: -counts[session.client])
             if not self._drop_parked(parked):
@@ -301,7 +301,7 @@ class Sessions:
         self._held[session.name] = session
 
     def park(self, session: Session, seconds: float) -> None:
-        """Keep one for a while whose client is gone."""
+        """Keep a stream for a while after its client has gone."""
         self.keep(session)
         if session.name in self._held:
             loop = asyncio.get_running_loop()

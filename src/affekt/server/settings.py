@@ -14,10 +14,10 @@ from typing import Any
 from affekt.errors import InputError
 from affekt.timeline.shares import FEW
 
-#: The models of a server that is told of none.
+#: The models of a server that is given none.
 SHIPPED = ("voice", "face", "text", "fusion")
 
-#: The limits of how long a recording is, in a request and in a job, of modalities that have their own.
+#: The length limits, for a request and for a job, of modalities that have their own.
 LENGTHS = {
     "face": ("video_seconds", "video_job_seconds"),
     "fusion": ("video_seconds", "video_job_seconds"),
@@ -27,7 +27,7 @@ LENGTHS = {
 
 @dataclass(frozen=True)
 class Limits:
-    """Where the server says no. Times in seconds.
+    """Limits beyond which the server refuses. Times in seconds.
 
     Parameters
     ----------
@@ -38,13 +38,13 @@ class Limits:
     seconds, job_seconds : float
         Length of one recording, in a request and in a job.
     video_seconds, video_job_seconds : float
-        The same of a video in which faces are looked for, which takes ten times the work.
+        The same for a video in which faces are detected, which takes ten times the work.
     text_bytes : int
         Of one text, and of the captions of a video.
     sentences : int
-        Of a text whose words are weighed: each word costs as much as a sentence.
+        In a text with word weights: each word costs as much as a sentence.
     queue : int
-        Requests with recordings at a time, those that still upload or wait among them.
+        Requests with recordings at a time, including those still uploading or waiting.
     jobs, references : int
         Held at a time; with ``store`` by all processes together.
     kept : float
@@ -52,18 +52,18 @@ class Limits:
     timeout : float
         For an upload, and for the work on a request; jobs may take longer.
     streams : int
-        Live streams at a time, those that may be resumed among them.
+        Live streams at a time, including those that may be resumed.
     stream_seconds : float
         Length of one stream.
     frame_bytes : int
         Of one message of a stream.
     picture_bytes, frame_pixels : int
-        Of one frame of a live stream of pictures: of the jpeg, and what it unfolds to.
+        Of one frame of a live stream of pictures: of the jpeg, and of the decoded picture.
     backlog : float
         Signal that waits in a stream before the server stops reading.
     idle, stall, resume : float
         A stream may send nothing for ``idle``, leave events unread for
-        ``stall``, and be broken for ``resume``.
+        ``stall``, and stay disconnected for ``resume``.
     connections : int
         At a time, whatever they are for.
     share : float
@@ -72,11 +72,11 @@ class Limits:
     header : float
         For a request to arrive, for a body to begin, and for the first message of a stream.
     rate : float
-        Bytes a second that a body comes at, and an answer is read at, at the least.
+        Minimum rate at which a body arrives and an answer is read, in bytes per second.
     convert_bytes : int
         Of results to be converted; an hour of speech is about one million.
     store_bytes : int
-        Of all files in the folder of ``store``; what comes then is not kept, and jobs are refused.
+        Of all files in the folder of ``store``; beyond it nothing is kept, and jobs are refused.
 
     Raises
     ------
@@ -121,7 +121,7 @@ class Limits:
             raise InputError(f"the limit share is {self.share}; allowed: above 0, at most 1.")
 
     def length(self, modality: str, *, job: bool = False) -> float:
-        """Seconds that a recording may have, for a model of a modality."""
+        """Maximum length of a recording in seconds, for a model of a modality."""
         names = LENGTHS.get(modality, ("seconds", "job_seconds"))
         return float(getattr(self, names[job]))
 
@@ -162,7 +162,7 @@ class Settings:
     models : mapping of str to str
         Name to what :func:`affekt.models.zoo.model_path` takes; the first is the default. Clients can name no others.
     token : str, optional
-        What clients have to know.
+        The secret that clients have to give.
     origins : tuple of str
         Other web sites whose pages may use the server, such as ``https://example.org``.
     hosts : tuple of str
@@ -172,7 +172,7 @@ class Settings:
     store : Path, optional
         Folder where recordings and results are kept, jobs and voice references for a while; without it nothing is.
     threads : int
-        That work on recordings, and as many again on streams; 0 is one per core.
+        For recordings, and as many again for streams; 0 is one per core.
     workers : int
         Processes.
     limits : Limits

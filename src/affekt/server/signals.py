@@ -23,7 +23,7 @@ from affekt.speech.decode import check_sampling_rate
 if TYPE_CHECKING:
     from affekt.server.service import Service
 
-#: Bytes of a sample, its type, and what full scale is.
+#: Bytes of a sample, its type, and its full scale.
 SAMPLES = {"pcm16": (2, "<i2", 32768.0), "float32": (4, "<f4", 1.0)}
 #: Each costs as much as a stream.
 MOST_CHANNELS = 2
@@ -42,7 +42,7 @@ class SampleFormat:
     reading: ReadOptions = MIX
     voices: str = "all"
 
-    #: What a client may say of it.
+    #: Fields that a client may set.
     KEYS = ("sampling_rate", "channels", "channel", "voices", "reference")
     #: What is counted when a stream is taken up again.
     COUNTED = "samples"
@@ -105,17 +105,17 @@ class SampleFormat:
             raise Refusal(1009, f"a message of {size} bytes; allowed: {most}, at most a second of signal.")
 
     def inbox(self, limits: Limits) -> SignalInbox:
-        """Where what comes waits."""
+        """The queue for incoming signal."""
         return SignalInbox(self, limits)
 
     def worker(self, live: Live | LiveChannels, service: Service) -> SignalWorker:
-        """What hears it."""
+        """The worker for this signal."""
         tape = service.store.tape(self.form, self.sampling_rate, self.channels) if service.store else None
         return SignalWorker(live, self, tape=tape)
 
 
 class SignalInbox:
-    """Signal that waits to be heard, up to some seconds; whoever sends more waits.
+    """Queued signal, up to a few seconds; then the sender has to wait.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ class SignalInbox:
 
     @property
     def full(self) -> bool:
-        """Whether nothing more should come yet."""
+        """Whether the sender has to wait."""
         # Less than two steps would be too little to work on, and nothing would ever make room.
         seconds = max(self._limits.backlog, 2 / STEPS)
         return len(self._waiting) > int(seconds * self._kind.sampling_rate) * self._kind.width
@@ -150,12 +150,12 @@ class SignalInbox:
 
     @property
     def due(self) -> bool:
-        """Whether there is enough for something new to be heard: a Live works in steps."""
+        """Whether there is enough signal for a new result: a Live works in steps."""
         rate = self._kind.sampling_rate
         return self.count >= math.ceil((self._taken * STEPS // rate + 1) * rate / STEPS)
 
     def add(self, data: bytes) -> None:
-        """Take what came, cut anywhere."""
+        """Take signal, cut anywhere."""
         data = self._half + data
         whole = len(data) // self._kind.width * self._kind.width
         self._half = data[whole:]
@@ -167,7 +167,7 @@ class SignalInbox:
         self._half = b""
 
     def next(self) -> tuple[bytes, float]:
-        """The next piece, at most a second, so that other streams come to their turn; and its length in seconds."""
+        """The next piece, at most a second, so that other streams get their turn; and its length in seconds."""
         size = self._kind.sampling_rate * self._kind.width
         piece = bytes(self._waiting[:size])
         del self._waiting[:size]
@@ -177,7 +177,7 @@ class SignalInbox:
 
 
 class SignalWorker:
-    """What hears a stream: a Live, and what else was asked for. One thread at a time uses it.
+    """Processes a stream: a Live, and what else was asked for. Only one thread at a time may use it.
 
     Parameters
     ----------

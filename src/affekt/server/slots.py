@@ -1,4 +1,4 @@
-"""So many at a time, and not one more; and of those, so many for one client."""
+"""Limits on simultaneous work, in all and per client."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from affekt.server.refusals import busy
 
 
 def client_of(scope: Mapping[str, Any]) -> str:
-    """Who asks, as far as an address tells: of IPv6 the network, because whoever has one address has all of it.
+    """The client, as far as its address tells: for IPv6 the network, because one client has all of it.
 
     Examples
     --------
@@ -36,7 +36,7 @@ def most(limit: int, share: float) -> int:
 
 
 class Slots:
-    """Counts who is being served; whoever is too many is told to come back later.
+    """Counts clients being served; those above the limit are told to come back later.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Slots:
     what : str
         In the plural, for the message.
     share : float
-        How much of the limit one client may have, so that none can shut the others out.
+        How much of the limit one client may have, so that no client can shut out the others.
     """
 
     def __init__(self, limit: int, what: str, *, share: float = 1.0) -> None:
@@ -57,7 +57,7 @@ class Slots:
         return self._of.total()
 
     def check(self, client: str) -> None:
-        """Whether there is one for this client.
+        """Check that there is a slot for this client.
 
         Raises
         ------
@@ -78,4 +78,4 @@ class Slots:
             yield
         finally:
             self._of[client] -= 1
-            self._of += Counter()  # forgets whoever has none
+            self._of += Counter()  # forgets clients that have none

@@ -1,4 +1,4 @@
-"""What ``--store`` keeps: recordings, results and streams, under names of the server's own."""
+"""What ``--store`` keeps: recordings, results and streams, under names that the server chooses."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from affekt.server.uploads import Upload
 from affekt.types import Result
 from affekt.write.predictions import WRITERS
 
-#: Bytes of a stream between two looks at what the folder holds.
+#: Bytes of a stream between two checks of the size of the folder.
 STEP = 1 << 20
 
 log = logging.getLogger("affekt.server")
 
 
 class Store:
-    """A folder that recordings and results are kept in; whoever runs the server deletes them.
+    """A folder of recordings and results; the operator of the server deletes them.
 
-    Nobody else may look into it, and it grows to a limit: what comes then is not kept, and the log says so.
+    It is private, and has a size limit: beyond it nothing is kept, and the log says so.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Store:
     Raises
     ------
     InputError
-        If others may look into it, and that cannot be changed.
+        If others can read it, and that cannot be changed.
     """
 
     def __init__(self, folder: Path, *, limit: int = 10 << 30) -> None:
@@ -54,7 +54,7 @@ class Store:
         sweep(folder)
 
     def room(self, size: int) -> bool:
-        """Whether so many bytes more are allowed; where not, it is logged."""
+        """Whether this many more bytes are allowed; logged if not."""
         with os.scandir(self._folder) as entries:
             taken = sum(entry.stat(follow_symlinks=False).st_size for entry in entries)
         if taken + size <= self._limit:
@@ -63,7 +63,7 @@ class Store:
         return False
 
     def recording(self, upload: Upload) -> None:
-        """Keep a recording as it came; what the client calls it stands in the results only."""
+        """Keep a recording as it came; the client's name for it appears in the results only."""
         if not self.room(upload.size):
             return
         with atomic_write(self._path(".recording"), "wb", private=True) as file:
@@ -71,7 +71,7 @@ class Store:
             shutil.copyfileobj(upload, file)
 
     def results(self, results: Sequence[Result]) -> None:
-        """Keep results as the writer ``json`` has them."""
+        """Keep results as the writer ``json`` formats them."""
         if not results:
             return
         text = io.StringIO()
@@ -81,7 +81,7 @@ class Store:
                 file.write(text.getvalue())
 
     def tape(self, form: str, sampling_rate: int, channels: int = 1) -> StreamRecording:
-        """For a stream."""
+        """A new recording of a stream."""
         return StreamRecording(self._path(""), (form, sampling_rate, channels), room=self.room)
 
     def _path(self, suffix: str) -> Path:
@@ -89,9 +89,9 @@ class Store:
 
 
 class StreamRecording:
-    """Keeps a stream: signal as WAV with 16 bits, events as lines of JSON.
+    """Keeps a stream: signal as 16-bit WAV, events as JSON lines.
 
-    Each piece is written at once; a stream that breaks leaves what came until then.
+    Each piece is written at once; a broken stream leaves what came until then.
     """
 
     def __init__(self, path: Path, form: tuple[str, int, int], *, room: Callable[[int], bool]) -> None:

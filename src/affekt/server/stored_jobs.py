@@ -18,7 +18,7 @@ from affekt.server.refusals import Refusal
 from affekt.server.service import Service
 from affekt.server.uploads import Form, Upload
 
-#: Seconds between two signs of life: so long may it take until progress is seen and a deleted job ends.
+#: Seconds between heartbeats: progress, and the deletion of a job, may take this long to show.
 BEAT = 0.5
 
 log = logging.getLogger("affekt.server")
@@ -31,14 +31,14 @@ class RunningJob:
         self.job, self.progress, self.stop = job, 0.0, threading.Event()
 
     def notify(self, share: float) -> None:
-        """How much is done; never less than before, because decoders jump about in a file."""
+        """Set the share that is done; it never falls, although decoders jump about in a file."""
         self.progress = max(self.progress, min(share, 0.999))
 
 
 class StoredJobs:
     """The jobs of a store.
 
-    One thread gives signs of life, notices what was deleted elsewhere, and takes up what waits; others do the work.
+    One thread sends heartbeats, notices jobs deleted elsewhere, and claims waiting ones; others do the work.
 
     Parameters
     ----------
@@ -53,11 +53,11 @@ class StoredJobs:
         self._thread = threading.Thread(target=self._keep_beating, name="jobs-beat", daemon=True)
 
     def open(self) -> None:
-        """Begin to work, with what was left before."""
+        """Start working, with the jobs left from before."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Put back what is being worked on: the server ends."""
+        """Requeue the running jobs: the server stops."""
         self._ending = True
         self._wake.set()
         if self._thread.is_alive():
@@ -66,11 +66,11 @@ class StoredJobs:
             running.stop.set()
 
     def room(self, client: str) -> None:
-        """See that there is room for one more of a client, or refuse with 429."""
+        """Check that there is room for one more of a client's jobs, or refuse with 429."""
         in_the_way(self._database.held(), self._limits, client)
 
     def begin(self, form: Form, ask: PredictRequest, client: str) -> str:
-        """Keep the recordings until somebody works on them; the job's name.
+        """Keep the recordings until a process works on them; return the job's name.
 
         Raises
         ------
@@ -95,7 +95,7 @@ class StoredJobs:
         return name
 
     def look(self, name: str) -> dict[str, Any]:
-        """What a client gets of a job, or a refusal with 404."""
+        """The job as a client sees it, or a refusal with 404."""
         row = self._database.job(name, kept=self._limits.kept)
         if row is None:
             raise no_such_job()
@@ -103,14 +103,14 @@ class StoredJobs:
         return {"job": row.name, "state": row.state, "progress": progress, **json.loads(row.outcome or "{}")}
 
     def remove(self, name: str) -> None:
-        """Stop and forget one, or refuse with 404."""
+        """Stop and delete a job, or refuse with 404."""
         self.look(name)
         claim = self._database.remove_job(name)
         if claim in (running := self._at_hand()):
             running[claim].stop.set()
 
     def beat(self) -> None:
-        """Give a sign of life, stop what was lost, take up what waits."""
+        """Send a heartbeat, stop lost jobs, claim waiting ones."""
         running = self._at_hand()
         progress = {claim: job.progress for claim, job in running.items()}
         for claim in self._database.beat(progress, kept=self._limits.kept):
@@ -136,14 +136,14 @@ class StoredJobs:
             self._wake.clear()
 
     def _work(self, job: RunningJob) -> None:
-        """All of a job, on a thread."""
+        """Do a whole job, on a thread."""
         claim = job.job.claim
         try:
             self._database.finish(claim, *self._outcome(job))
         except InterruptedError:
-            self._database.release(claim)  # to be taken up after a restart; nothing happens where it was deleted
+            self._database.release(claim)  # to be claimed after a restart; does nothing if it was deleted
         except (sqlite3.Error, OSError):
-            log.exception("a job's end could not be stored")  # without signs of life it is begun again
+            log.exception("a job's end could not be stored")  # without heartbeats it is started again
         finally:
             with self._lock:
                 del self._running[claim]

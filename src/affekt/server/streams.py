@@ -25,7 +25,7 @@ from affekt.server.signals import SampleFormat
 from affekt.server.slots import client_of
 
 SCHEMA = "events-2"
-#: Seconds for what is only polite: a last message, a close.
+#: Seconds for courtesies: a last message, a close.
 POLITE = 2.0
 #: What streams may be made of: the formats of all modalities. See :class:`affekt.server.sessions.Format`.
 FORMATS: dict[str, Any] = {
@@ -39,7 +39,7 @@ _TEXTS = ("labels", "model", "reference", "voices", "format", "channel")
 
 @dataclass(frozen=True)
 class Hello:
-    """What a client wants of a stream."""
+    """What a client asks for in a stream."""
 
     kind: Format
     model: str | None = None
@@ -114,7 +114,7 @@ class Connection:
             async with patience(min(self._limits.header, self._limits.idle), "no first message came"):
                 message = await self._socket.receive()
             session = self._session = await self._greet(table_of(message))
-        # A task of its own, so that a client that comes back on another connection can end this one.
+        # Its own task, so that a client that reconnects can end this connection.
         talk = session.owner = asyncio.create_task(self._talk(session))
         try:
             await asyncio.wait({talk})
@@ -239,7 +239,7 @@ class Connection:
                 await self._socket.close(code)
 
     def _leave(self, code: int) -> None:
-        """A session whose client broke off waits for it; one that ended or was refused is forgotten."""
+        """Keep a session whose client lost its connection; drop one that ended or was refused."""
         session = self._session
         if session is not None and code in BROKEN:
             self._service.sessions.park(session, self._limits.resume)
@@ -250,13 +250,13 @@ class Connection:
         log.info("stream", extra={"fields": {"code": code, "seconds": round(seconds, 3)}})
 
 
-#: Close codes of connections that broke: going away, none given, lost, the other side broke down, a restart.
+#: Close codes of connections that broke: going away, none given, lost, error on the other side, a restart.
 BROKEN = {1001, 1005, 1006, 1011, 1012}
 
 
 @contextlib.asynccontextmanager
 async def patience(seconds: float, what: str) -> Any:
-    """What is awaited in the block may take so long; else 1008."""
+    """Limit the time of what the block awaits; refuse with 1008 after that."""
     try:
         async with asyncio.timeout(seconds):
             yield
@@ -279,5 +279,5 @@ def table_of(message: Any) -> dict[str, Any]:
 
 
 def chosen(offered: list[str]) -> str | None:
-    """Browsers want one of what they offered."""
+    """The subprotocol to answer with: browsers require one that they offered."""
     return "affekt" if "affekt" in offered else next((word for word in offered if word.startswith("bearer.")), None)

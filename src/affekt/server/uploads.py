@@ -1,6 +1,6 @@
-"""Recordings and words that come with a request: in memory or a nameless temporary file, gone when the work is done.
+"""Recordings and words of a request: in memory or in an unnamed temporary file, gone when the work is done.
 
-What a client calls a file is shown back to it and goes nowhere else.
+The client's name for a file is shown to that client and nowhere else.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ class Upload:
 
     def __init__(self, source: str, file: IO[bytes], size: int) -> None:
         self.source, self.size, self._file = source, size, file
-        #: Whether it is words that were written for this request, and no file.
+        #: Whether it holds words from the request itself rather than a file.
         self.is_written = False
-        #: When it is set, decoders come to an end: some work long without giving anything.
+        #: When it is set, decoders stop: some work for long without output.
         self.stop: threading.Event | None = None
 
     def read(self, size: int = -1, /) -> bytes:
@@ -82,7 +82,7 @@ class Upload:
 
     @contextmanager
     def path(self) -> Iterator[str]:
-        """A path at which it can be opened as often as wanted, while the block lasts."""
+        """A path at which it can be opened repeatedly while the block lasts."""
         if isinstance(self._file, tempfile.SpooledTemporaryFile):
             self._file.rollover()
         path = ""
@@ -102,7 +102,7 @@ class Upload:
 
     @property
     def share(self) -> float:
-        """How much of it a decoder has passed, 0 to 1."""
+        """The share of it that a decoder has passed, 0 to 1."""
         return min(1.0, self._file.tell() / self.size) if self.size and not self._file.closed else 0.0
 
     def named(self, sentence: str) -> str:
@@ -116,7 +116,7 @@ def stated_seconds(upload: Upload) -> float | None:
     try:
         with ExitStack() as stack:
             found = stated_length(upload, stack)  # type: ignore[arg-type]
-    except Exception:  # whatever it is, whoever reads the file says what is wrong with it
+    except Exception:  # whatever it is, the reader of the file will report it
         found = None
     finally:
         upload.seek(0)
@@ -143,7 +143,7 @@ class Form:
 
 
 async def read_form(request: Request, limits: Limits) -> Form:
-    """Take the recordings and fields of a multipart request; fields may stand in the query, too.
+    """Take the recordings and fields of a multipart request; fields may come in the query, too.
 
     Raises
     ------
