@@ -1,1 +1,1 @@
-"""Evaluation: runs models on test sets, clean and degraded, and on dev speakers to calibrate them."""
+"""Evaluation: runs models on clean and degraded test sets, and on dev speakers to calibrate them."""

@@ -1,4 +1,4 @@
-"""What a model answers to the samples of a test set: recordings, or pictures of faces."""
+"""A model's answers to the samples of a test set: recordings, or pictures of faces."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from affekt.recognize.batch import Failure, predict_many
 from affekt.recognize.recognizer import Recognizer
 from affekt.types import Prediction, Sample
 
-#: What a picture is taken for: a face as it is, something to look for a face in, or whichever its shape says.
+#: How to treat a picture: as a face itself, as an image to detect a face in, or by its shape.
 CROPS = ("auto", "whole", "detect")
 #: Longest side, in pixels, of a square picture that ``auto`` takes for a face as it is.
 LARGEST_CROP = 100
-#: Faces looked at at once.
+#: Faces per batch.
 BATCH = 64
 
 
@@ -36,15 +36,15 @@ class Answers:
     Parameters
     ----------
     samples : tuple of Sample
-        Those that could be read; recordings with ``meta["duration"]`` in seconds.
+        Those that could be read; recordings have ``meta["duration"]`` in seconds.
     summaries : tuple of Prediction
-        One per sample; it abstains where there is no speech, or no face.
+        One per sample; it abstains where there is no speech or no face.
     failures : tuple of Failure
         Those that could not be read.
     labels : tuple of str
-        The model's.
+        The model's labels.
     note : str
-        How pictures were looked at, for the protocol.
+        How pictures were treated, for the protocol.
     """
 
     samples: tuple[Sample, ...]
@@ -62,10 +62,10 @@ def answer(
     tick: Callable[[], None] = lambda: None,
     baseline: str = "none",
 ) -> Answers:
-    """Recognise samples, stretches of recordings among them; those that cannot be read are kept apart.
+    """Recognise samples, including stretches of recordings; those that cannot be read are returned separately.
 
-    With ``baseline``, a key of ``affekt.evaluate.speakers.BASELINES``, each is
-    compared with other clips of its speaker. All are then read twice, and ``tick`` is called for both.
+    With ``baseline``, a key of ``affekt.evaluate.speakers.BASELINES``, each sample is
+    compared with other clips of its speaker. All are then read twice, and ``tick`` is called each time.
     """
     with_baseline = {} if baseline == "none" else baselines_of_samples(recognizer, samples, baseline, tick=tick)
     readable: list[Sample] = []
@@ -85,7 +85,7 @@ def answer(
 def answer_pictures(
     recognizer: Recognizer, samples: Sequence[Sample], *, crop: str = "auto", tick: Callable[[], None] = lambda: None
 ) -> Answers:
-    """Recognise the face of each picture; those that cannot be read are kept apart.
+    """Recognise the face in each picture; those that cannot be read are returned separately.
 
     Parameters
     ----------
@@ -94,9 +94,9 @@ def answer_pictures(
     samples : sequence of Sample
         Pictures, one face each.
     crop : str
-        ``whole``: a picture is a face as the model takes it, and nothing is looked for. ``detect``: the largest
-        face that the detector finds is taken; where it finds none, the model abstains. ``auto``: square pictures of
-        at most 100 pixels a side are whole, all others are looked into.
+        ``whole``: a picture is a face as the model takes it; the detector does not run. ``detect``: the largest
+        face that the detector finds is used; where it finds none, the model abstains. ``auto``: ``whole`` for square
+        pictures of at most 100 pixels a side, ``detect`` for all others.
     tick : callable
         Called after each picture.
 
@@ -130,7 +130,7 @@ def answer_pictures(
 
 
 def _largest_face(recognizer: Recognizer, picture: Picture) -> Prediction:
-    """What is said of the largest face that the detector finds; it abstains where there is none."""
+    """The prediction for the largest face that the detector finds; it abstains where there is none."""
     stream = recognizer.stream()
     stream.feed(Frame(0.0, picture))  # type: ignore[arg-type]  # a stream of faces takes frames
     faces = stream.flush()
@@ -138,7 +138,7 @@ def _largest_face(recognizer: Recognizer, picture: Picture) -> Prediction:
 
 
 def _predictions(recognizer: Recognizer, given: Sequence[NDArray[np.float32]]) -> Iterator[Prediction]:
-    """What is said of faces as the network takes them, (size, size) each."""
+    """Predictions for faces as the network takes them, (size, size) each."""
     card = recognizer.card
     for start in range(0, len(given), BATCH):
         logits = recognizer.network.run(np.stack(given[start : start + BATCH]))[0]
@@ -148,7 +148,7 @@ def _predictions(recognizer: Recognizer, given: Sequence[NDArray[np.float32]]) -
 
 
 def _note(crop: str, given: Sequence[NDArray[np.float32]], found: dict[int, Prediction]) -> str:
-    """How the pictures were looked at, with numbers."""
+    """How the pictures were treated, with numbers."""
     faces = Counter("found" if prediction.scores else "none" for prediction in found.values())
     rule = f"square, at most {LARGEST_CROP} pixels" if crop == "auto" else f"--crop {crop}"
     parts = [f"{len(given)} pictures taken as faces as they are ({rule})"] if given else []

@@ -1,4 +1,4 @@
-"""Runs a model over labelled clips: what temperature, threshold and label sets are fitted to."""
+"""Runs a model over labelled clips, to give the logits for fitting temperature, threshold and label sets."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def recording_logits(recognizer: Recognizer, source: Source | Sample) -> Recordi
     pieces: list[NDArray[np.floating]] = []
 
     def close_region(start: float, end: float) -> None:
-        # What came since the last region belongs to this one.
+        # Windows since the last region belong to this one.
         if pieces:
             logits.append(np.concatenate(pieces).astype(np.float64))
             weights.append(window_weights(len(logits[-1]), round((end - start) * RATE), windows))

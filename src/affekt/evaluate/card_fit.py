@@ -16,7 +16,7 @@ from affekt.metrics.selective import ERROR, Threshold, choose_threshold, conform
 from affekt.models.card import Card, label_set, least_probability
 from affekt.types import Estimate
 
-#: Nats of log loss that a new temperature has to gain.
+#: Least gain in log loss, in nats, for a new temperature to replace the old one.
 LEAST_GAIN = 0.001
 
 
@@ -27,27 +27,28 @@ def calibrate(
     precision: float = 0.7,
     rng: np.random.Generator,
 ) -> Calibration:
-    """Fit temperature, threshold and label sets to clips of dev speakers, each given those before.
+    """Fit temperature, threshold and label sets to clips of dev speakers, in this order, each given the ones before.
 
     A summary is a mean over windows, so a new temperature can change the best
-    guess of recordings longer than one; it is kept where a new one gains nothing.
+    guess for recordings longer than one window; where a new temperature gains
+    nothing, the old one is kept.
 
     Parameters
     ----------
     clips : LabelledLogits
-        Of dev speakers, never of test speakers: see :func:`affekt.evaluate.calibrate.clean_logits`.
+        From dev speakers, never from test speakers: see :func:`affekt.evaluate.calibrate.clean_logits`.
     card : Card
         Of the model that made the logits.
     precision : float
-        Wanted share of right answers among those given, between 0 and 1.
+        Target share of right answers among those given, between 0 and 1.
     rng : numpy Generator
         For intervals.
 
     Returns
     -------
     Calibration
-        Where no threshold keeps the promise, its card has threshold 0: a model
-        that never answers is of no use, and ``threshold.met`` says what happened.
+        Where no threshold reaches the precision, its card has threshold 0, as a model
+        that never answers is of no use; ``threshold.met`` is then False.
 
     Raises
     ------
@@ -71,7 +72,7 @@ def calibrate(
             "clips": spoken,
             "speakers": len(set(clips.speakers)),
             "quantiles": {
-                # Rounded down, so that no label that belongs into a set falls out.
+                # Rounded down, so that no label that belongs in a set is lost.
                 f"{coverage:.2f}": math.floor(1e6 * least) / 1e6
                 for coverage, least in conformal_quantiles(clips.truth, scores).items()
             },
@@ -101,12 +102,12 @@ def _promise(chosen: Threshold, clips: LabelledLogits) -> dict[str, Any]:
 def calibration_scores(
     clips: LabelledLogits, card: Card, *, coverage: float = 0.9, rng: np.random.Generator
 ) -> dict[str, CalibrationScores]:
-    """How well a card's temperature, threshold and label sets hold on clips, in all and by corpus.
+    """How well a card's temperature, threshold and label sets hold on clips, overall and by corpus.
 
     Parameters
     ----------
     clips : LabelledLogits
-        Of dev speakers to see the fit, of test speakers to evaluate it.
+        From dev speakers to check the fit, from test speakers to evaluate it.
     card : Card
     coverage : float
         Of the label sets.

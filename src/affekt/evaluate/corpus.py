@@ -37,7 +37,7 @@ from affekt.types import Report, Sample
 from affekt.write.clips import ClipAnswer
 
 SIDES = ("test", "dev", "all")
-#: Of cards: the split hashes of :func:`fixed_split` over whole corpora, and which corpora those are.
+#: Split hashes on cards, made by :func:`fixed_split` over whole corpora, and the corpora of each.
 COMMITTED: Mapping[str, tuple[str, ...]] = {
     "102792d0db56d989f16d9c234847e955e363d8def5f3d229e6fd8039d0553a95": (
         "ravdess", "tess", "savee", "emovo", "urdu", "banglaser", "nemo", "ased", "turev_db",
@@ -49,14 +49,14 @@ NOT_KNOWN = "whether the model learned from these recordings or these voices is 
 
 @dataclass(frozen=True)
 class TestSet:
-    """Clips to evaluate a model on, and what has to be said about them.
+    """Clips to evaluate a model on, and what to report about them.
 
     Parameters
     ----------
     corpus : str
         Name of the corpus, for the protocol.
     samples : tuple of Sample
-        With labels; or with numbers for valence, arousal or dominance, of which alone the model is then judged.
+        With labels; or with ratings of valence, arousal or dominance only, and then only these are evaluated.
     protocol : str
         Who is tested, and what the model learned from them.
     warnings, stamps : tuple of str
@@ -66,14 +66,14 @@ class TestSet:
     baseline : str
         The speaker baseline that the model is given: ``none``, or a key of ``affekt.evaluate.speakers.BASELINES``.
     crop : str
-        What pictures are taken for, one of ``affekt.evaluate.answers.CROPS``.
+        How to treat pictures, one of ``affekt.evaluate.answers.CROPS``.
     trained_on : sequence of Sample
-        Pictures that the model learned from; those of the test set that nearly are one of them are scored apart.
+        Pictures that the model learned from; near-duplicates of them in the test set are scored separately.
     scale : (low, high), optional
-        Of the numbers for valence, arousal and dominance that samples may have; see ``with_dimensions``.
+        Range of the samples' ratings of valence, arousal and dominance, if any; see ``with_dimensions``.
     """
 
-    #: pytest would otherwise take it for a class of tests.
+    #: Otherwise pytest would collect it as a test class.
     __test__ = False
 
     corpus: str
@@ -93,19 +93,19 @@ class Evaluation:
     """The evaluation result of a model on one test set: scores of its best guesses, however unsure it is.
 
     Where the model may say that it is not sure, ``coverage, all labels`` and
-    ``precision when sure, all labels`` stand beside them, as a user gets it.
+    ``precision when sure, all labels`` are reported as well, as users get them.
 
     Parameters
     ----------
     reports : mapping of str to Report
         ``"corpus labels"``: choosing among the labels the corpus has, as the
-        field does. ``"all labels"``: choosing among all the model's labels, as
-        a user who restricts nothing gets it.
+        literature does. ``"all labels"``: choosing among all the model's labels,
+        as users get it by default.
     predicted : mapping of str to the chosen labels
-        For the same two, by sample id; None is no answer.
+        For the same two, by sample id; None means no answer.
     failures : tuple of Failure
     clips : tuple of ClipAnswer
-        What was answered to each clip among the corpus's labels.
+        The answer to each clip, among the corpus's labels.
     """
 
     reports: Mapping[str, Report]
@@ -132,16 +132,16 @@ def select_test_set(
     samples : sequence of Sample
         All of that corpus.
     card : Card
-        The model's.
+        The model's card.
     side : str
         ``test`` or ``dev``: the committed speakers. ``all``: everybody. A corpus
         without committed speakers is tested as a whole.
     split_hash : str
-        Of the committed split of all corpora at hand; when it is the card's, the
+        Of the committed split of all available corpora; if it equals the card's, the
         model is known not to have learned from the tested speakers.
     numbers : bool
-        Whether numbers for valence, arousal and dominance will do: of a corpus that has no labels, and for a model
-        that learned them.
+        Whether to accept ratings of valence, arousal and dominance: for a corpus without labels, and for a model
+        trained on them.
 
     Returns
     -------
@@ -151,7 +151,7 @@ def select_test_set(
     Raises
     ------
     InputError
-        If the side does not exist, the model is of another modality than the corpus, or there are numbers where
+        If the side does not exist, model and corpus differ in modality, or the corpus has only ratings where
         labels are needed.
     """
     if side not in SIDES:
@@ -200,7 +200,7 @@ def select_test_set(
 
 
 def _beside(found: TestSet, name: str, who: set[str], everybody: set[str | None]) -> TestSet:
-    """The test set of a corpus of which a card names the speakers that the model learned from."""
+    """The test set of a corpus whose training speakers the model's card names."""
     if strangers := sorted(who - everybody):
         there = ", ".join(sorted(speaker for speaker in everybody if speaker is not None)[:3])
         sentence = (
@@ -218,7 +218,7 @@ def _beside(found: TestSet, name: str, who: set[str], everybody: set[str | None]
 
 
 def _judged(name: str, samples: Sequence[Sample], card: Card, *, numbers: bool) -> tuple[Sample, ...]:
-    """The samples that a model can be judged on: those with a label, or those with a number."""
+    """The samples that a model can be evaluated on: those with a label, or those with a rating."""
     labelled = tuple(sample for sample in samples if sample.label is not None)
     learned, there = learned_dimensions(card.labels), numbered(samples)
     if labelled and not learned:
@@ -242,8 +242,8 @@ def _judged(name: str, samples: Sequence[Sample], card: Card, *, numbers: bool) 
 def fer2013_test_set(samples: Sequence[Sample], card: Card, side: str) -> TestSet | None:
     """The test or dev part of FER2013, for a model that learned from its training part.
 
-    The published split has no dev part beside the public test: dev are the faces that the model's recipe set aside,
-    where the split can be made again and is the one that its card names.
+    The published split has no dev part besides the public test part. The dev faces are those that the model's recipe
+    set aside, if the split can be reproduced and is the one on the card.
     """
     published = published_split(samples)
     if side == "test":
@@ -266,7 +266,7 @@ def fer2013_test_set(samples: Sequence[Sample], card: Card, side: str) -> TestSe
 
 
 def known_split(readings: Mapping[str, Sequence[Sample]], card: Card) -> str:
-    """Hash of the committed split of the corpora a card lists, in full; empty when not all of them are at hand."""
+    """Hash of the committed split of the complete corpora on a card; empty if some are not available."""
     if not set(card.data) <= set(readings) & set(fixed_speakers()):
         return ""
     return split_hash_of(fixed_split([sample for name in card.data for sample in readings[name]]))
@@ -285,20 +285,20 @@ def evaluate(
     tick: Callable[[], None] = lambda: None,
     findings: Sequence[Any] = (),
 ) -> Evaluation:
-    """Recognise the clips of a test set and report, twice: among the corpus's labels, and among all of the model's.
+    """Recognise the clips of a test set and report twice: among the corpus's labels, and among all of the model's.
 
     Parameters
     ----------
     recognizer : Recognizer
         With all its labels.
     test_set : TestSet, or sequence of Sample
-        Of one corpus, none of which the model learned from.
+        From one corpus; the model must not have learned from any of them.
     jobs : int
         Recordings at a time.
     tick : callable
-        Called after each recording, and once more for each where speaker baselines are computed first.
+        Called after each recording; twice for each if speaker baselines are computed first.
     findings : sequence
-        What an audit of the corpus found.
+        Findings of an audit of the corpus.
 
     Returns
     -------
@@ -392,7 +392,7 @@ def numbers_report(
 def without_trained_on(
     found: Report, samples: Sequence[Sample], given: Sequence[str | None], trained_on: Sequence[Sample]
 ) -> Report:
-    """A report with the UAR and WA of the pictures that are no near-duplicates of pictures that were learned from."""
+    """A report that adds UAR and WA without the near-duplicates of training pictures."""
     judged, learned = evidence_of_pictures(samples), evidence_of_pictures(trained_on)
     small = {**{f"learned {id}": row for id, row in learned.thumbnails.items()}, **judged.thumbnails}
     others = [f"learned {sample.id}" for sample in trained_on]
@@ -412,7 +412,7 @@ def without_trained_on(
 
 
 def of_pictures(found: Report, note: str) -> Report:
-    """A report in the words of pictures, with how they were looked at in its protocol."""
+    """A report worded for pictures, with their treatment in its protocol."""
     return replace(
         found,
         protocol=in_words_of("face", "; ".join(part for part in (found.protocol, note) if part)),
@@ -422,7 +422,7 @@ def of_pictures(found: Report, note: str) -> Report:
 
 
 def restriction(test_set: TestSet, labels: Sequence[str]) -> LabelMap:
-    """The map from a model's labels to those that the corpus of a test set has.
+    """The map from a model's labels to those of a test set's corpus.
 
     Raises
     ------
@@ -441,7 +441,7 @@ def restriction(test_set: TestSet, labels: Sequence[str]) -> LabelMap:
 
 
 def protocol_of(test_set: TestSet, samples: Sequence[Sample], kind: str) -> str:
-    """Who is tested, on which labels, in words."""
+    """The protocol in words: who is tested, on which labels."""
     count = len({s.speaker for s in samples if s.speaker is not None})
     known = f"{count} {'held-out ' if test_set.held_out else ''}speaker{'s' * (count != 1)}"
     unknown = "speakers unknown" if any(s.speaker is None for s in samples) else ""
@@ -452,7 +452,7 @@ def protocol_of(test_set: TestSet, samples: Sequence[Sample], kind: str) -> str:
 
 
 def _with_abstention(found: Report, answers: Answers, threshold: float) -> Report:
-    """The report with how often the model answers, and is then right, choosing among all its labels."""
+    """The report with coverage, and precision when sure, choosing among all of the model's labels."""
     if not threshold:
         return found
     outcome = outcomes([str(s.label) for s in answers.samples], [p.scores for p in answers.summaries])

@@ -1,4 +1,4 @@
-"""Valence, arousal and dominance of answers against numbers that people gave, where a corpus has them."""
+"""Predicted valence, arousal and dominance against human ratings, where a corpus has them."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ def with_dimensions(
     *,
     scale: tuple[float, float] | None = None,
 ) -> Report:
-    """A report with ``CCC``, ``RMSE`` and ``pairs in order`` of each dimension that samples have a number of.
+    """A report with ``CCC``, ``RMSE`` and ``pairs in order`` of each dimension for which samples have ratings.
 
     Parameters
     ----------
     report : Report
     samples : sequence of Sample
-        Their ``meta`` may have ``valence``, ``arousal`` and ``dominance``; cells that are empty do not count.
+        Their ``meta`` may have ``valence``, ``arousal`` and ``dominance``; empty cells do not count.
     said : sequence of mappings
-        What was answered to each sample, dimension to -1 to 1 (:attr:`affekt.types.Prediction.dimensions`); what is not
-        there does not count.
+        The answer to each sample: dimension to a value from -1 to 1 (:attr:`affekt.types.Prediction.dimensions`).
+        Missing dimensions do not count.
     scale : (low, high), optional
-        What the numbers run from and to; RMSE is in units of -1 to 1. By default they are taken for -1 to 1, and a
-        column that is something else is left out with a warning: it may be there for another reason.
+        Range of the ratings; RMSE is in units of -1 to 1. By default the range is -1 to 1, and a column with other
+        values is left out with a warning, because it may mean something else.
 
     Raises
     ------
     InputError
-        If a scale is given, and a cell is no number or lies outside it.
+        If a scale is given, and a cell is not a number or lies outside it.
     """
     metrics, warnings = dict(report.metrics), list(report.warnings)
     for name in DIMENSIONS:

@@ -1,4 +1,4 @@
-"""Evaluation of anybody's predictions: a table of answers in place of a model."""
+"""Evaluation of predictions from any source: a table of answers in place of a model."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ from affekt.speech.audio import length
 from affekt.types import Sample
 from affekt.write.clips import ClipAnswer
 
-#: How far from 1 the probabilities of a clip may sum: three decimals of two dozen labels, rounded one by one.
+#: How far the sum of a clip's probabilities may be from 1: two dozen labels, each rounded to three decimals.
 ROUNDING = 0.02
-#: What a column of the parts of a split is called.
+#: Possible names of the column with the parts of a split.
 PARTS = ("split", "usage", "set", "subset", "part", "partition")
-#: Columns that other programs write, and that are neither labels nor needed.
+#: Columns from other programs that are neither labels nor needed.
 OTHERS = frozenset({
     "confidence", "best", "reason", "quality", "who", "modality", "duration", "model", "fold", "truth", "true", "index",
     "sentence", "sex", "gender", "corpus", "intensity", "", "speaker", *OTHER_WORDS["speaker"],
     *OTHER_WORDS["sentence"],
 })  # fmt: skip
-#: What stands for no answer.
+#: Cells that mean no answer.
 NO_ANSWER = ("", "unsure", "none", "nan", "-")
-#: Before or behind the label in the name of a column of probabilities: ``p_angry``, ``angry_prob``.
+#: Prefixes and suffixes of labels in the names of probability columns: ``p_angry``, ``angry_prob``.
 _AFFIX = re.compile(r"^(?:p|prob|proba|probability|scores?)[_.:/ -]+|[_.:/ -]+(?:p|prob|proba|probability|score)$")
 NAMED = 3
 
@@ -65,15 +65,15 @@ class Answer:
     Parameters
     ----------
     line : int
-        Where it stands in the file.
+        Its line in the file.
     label : str or None
-        None is no answer.
+        None means no answer.
     scores : mapping of str to float
         Probabilities; empty where the table has none.
     part : str
         ``train``, ``dev`` or ``test``, where the table says which part of the model's split the clip was in.
     numbers : mapping of str to float
-        For valence, arousal and dominance, on the scale of the truth; empty where the table has none.
+        Values of valence, arousal and dominance, on the scale of the truth; empty where the table has none.
     """
 
     line: int
@@ -91,15 +91,15 @@ class PredictionTable:
     ----------
     path : Path
     labels : tuple of str
-        Of the columns of probabilities; empty where there are labels only.
+        The labels of the probability columns; empty where the table has only labels.
     answers : mapping of str to Answer
         By sample id.
     notes : tuple of str
-        What was not used, and what is odd.
+        What was not used, and what looks wrong.
     dimensions : tuple of str
-        Of the columns of numbers.
+        The dimensions that have a column.
     named : bool
-        Whether it has labels or probabilities, too.
+        Whether it also has labels or probabilities.
     """
 
     path: Path
@@ -116,13 +116,13 @@ def read_predictions(path: str | Path, samples: Sequence[Sample]) -> PredictionT
     Parameters
     ----------
     path : path
-        Columns: ``path`` (absolute, or any end of the clip's path that is its alone) or ``id``; then ``label``, a
-        column of probabilities for each label (``angry``, ``p_angry``, ``angry_prob``), or both; numbers for
-        ``valence``, ``arousal`` or ``dominance``, beside these or alone; ``start`` and
+        Columns: ``path`` (absolute, or any unique end of the clip's path) or ``id``; then ``label``, a
+        column of probabilities for each label (``angry``, ``p_angry``, ``angry_prob``), or both; values of
+        ``valence``, ``arousal`` or ``dominance``, with these or alone; ``start`` and
         ``end`` where clips are stretches of a recording; and ``split`` (train, dev, test) where the table also
-        says what the model learned from. The usual other words for columns and labels are understood.
+        says what the model learned from. Common other names for columns and labels are accepted.
     samples : sequence of Sample
-        Of all corpora that the rows may be of.
+        All samples that rows may refer to.
 
     Returns
     -------
@@ -131,10 +131,10 @@ def read_predictions(path: str | Path, samples: Sequence[Sample]) -> PredictionT
     Raises
     ------
     CorpusError
-        If it is no table.
+        If it is not a table.
     InputError
-        If a column is missing, a row is of no clip or of several, a clip has two rows, a label looks misspelt, or
-        probabilities are none.
+        If a column is missing, a row matches no clip or several, a clip has two rows, a label looks misspelt, or
+        probabilities are not valid.
     """
     table = read_table(Path(path), needed=[])
     known = {s.label for s in samples if s.label}
@@ -217,12 +217,12 @@ def _part(path: str | Path, line: int, cell: str) -> str:
 
 
 def _scores(where: str, row: Mapping[str, str], columns: Mapping[str, str]) -> dict[str, float]:
-    """Probabilities of a row; empty where all of its cells are, which is no answer.
+    """Probabilities of a row; empty where all of its cells are empty, which means no answer.
 
     Raises
     ------
     InputError
-        If a cell is no number, or they are no probabilities.
+        If a cell is not a number, or the values are not probabilities.
     """
     cells = {label: row[column] for column, label in columns.items()}
     if all(cell.lower() in NO_ANSWER for cell in cells.values()):
@@ -247,7 +247,7 @@ def _scores(where: str, row: Mapping[str, str], columns: Mapping[str, str]) -> d
 
 
 def _numbers(where: str, row: Mapping[str, str], columns: Mapping[str, str]) -> dict[str, float]:
-    """Numbers of a row, without those that are empty."""
+    """Values of a row, without empty cells."""
     found = {}
     for name, column in columns.items():
         cell = row[column]
@@ -263,7 +263,7 @@ def _numbers(where: str, row: Mapping[str, str], columns: Mapping[str, str]) -> 
 
 
 def _label(where: str, cell: str, known: set[str], strange: set[str]) -> str | None:
-    """The label of a row; one that looks like a misspelt one is refused, any other that no clip has is noted."""
+    """The label of a row; one that looks misspelt is refused, any other that no clip has is noted."""
     if cell.lower() in NO_ANSWER:
         return None
     label = label_of(cell)
@@ -275,7 +275,7 @@ def _label(where: str, cell: str, known: set[str], strange: set[str]) -> str | N
 
 
 class _Finder:
-    """Finds the clip that a row is of; collects the rows that are of none."""
+    """Finds the clip that a row refers to; collects the rows that match none."""
 
     def __init__(self, table: Table, samples: Sequence[Sample]) -> None:
         self._path, columns = table.path, table.columns
@@ -303,7 +303,7 @@ class _Finder:
         Raises
         ------
         InputError
-            If it could be of several.
+            If several clips match.
         """
         if self._id and row[self._id] in self._by_id:
             return self._by_id[row[self._id]]
@@ -341,7 +341,7 @@ class _Finder:
         return abs(sample.start - start) < 0.01 and (there == end or abs(there - end) < 0.01)
 
     def check(self) -> None:
-        """Refuse a table with rows of no clip."""
+        """Refuse a table with rows that match no clip."""
         if self._without:
             more = ", ..." if len(self._without) > NAMED else ""
             near = get_close_matches(_parts(self._without[0].rpartition(" (line")[0])[-1], [*self._by_name], n=1)
@@ -354,7 +354,7 @@ class _Finder:
 
 
 def _parts(path: str) -> tuple[str, ...]:
-    """The parts of a path, of any system, its accents in one way of writing."""
+    """The parts of a path from any system, with accents in one Unicode form."""
     plain = unicodedata.normalize("NFC", path.replace("\\", "/"))
     return tuple(part for part in PurePosixPath(plain).parts if part not in ("/", "."))
 
@@ -362,22 +362,22 @@ def _parts(path: str) -> tuple[str, ...]:
 def predicted_test_set(
     test_set: TestSet, samples: Sequence[Sample], table: PredictionTable, *, partial: bool = False
 ) -> tuple[TestSet, tuple[Any, ...]] | None:
-    """The clips of a test set that a table answers, with what has to be said of them.
+    """The clips of a test set that a table answers, with what to report about them.
 
     Parameters
     ----------
     test_set : TestSet
-        The clips asked for.
+        The requested clips.
     samples : sequence of Sample
         All of the corpus.
     table : PredictionTable
     partial : bool
-        Whether clips without a row are left out, and the report stamped; otherwise they are an error.
+        Whether to leave out clips without a row and stamp the report; otherwise they are an error.
 
     Returns
     -------
     (TestSet, tuple of Finding) or None
-        The findings of an audit where the table says what the model learned from; None where no row is of this corpus.
+        The findings of an audit if the table says what the model learned from; None if no row is from this corpus.
 
     Raises
     ------
@@ -419,7 +419,7 @@ def predicted_test_set(
 
 
 def _left_out(missing: Sequence[Sample], tested: Sequence[Sample]) -> str:
-    """What a partial test set leaves out, and whether its voices may have been learned."""
+    """What a partial test set leaves out, and whether the model may have learned from its speakers."""
     voices = {(s.corpus, s.speaker) for s in tested if s.speaker}
     both = voices & {(s.corpus, s.speaker) for s in missing}
     words = f"{len(missing)} of {len(missing) + len(tested)} clips have no prediction and are left out"
@@ -438,12 +438,12 @@ def evaluate_predictions(
     findings: Sequence[Any] = (),
     tick: Callable[[], None] = lambda: None,
 ) -> Evaluation:
-    """Report on the answers of a table, as :func:`affekt.evaluate.corpus.evaluate` does on those of a model.
+    """Report on the answers of a table, as :func:`affekt.evaluate.corpus.evaluate` does for a model.
 
     Parameters
     ----------
     test_set : TestSet
-        Of :func:`predicted_test_set`.
+        From :func:`predicted_test_set`.
     table : PredictionTable
     findings : sequence of Finding
     tick : callable
@@ -452,7 +452,7 @@ def evaluate_predictions(
     Returns
     -------
     Evaluation
-        Without probabilities both reports are of the labels as they are given.
+        Without probabilities, both reports use the labels as given.
     """
     samples = []
     for sample in test_set.samples:
@@ -496,19 +496,19 @@ def evaluate_predictions(
 
 
 def _dimensions_of(answer: Answer, scale: tuple[float, float]) -> dict[str, float]:
-    """The numbers of a row as -1 to 1; where it has none, those that follow from its probabilities."""
+    """The dimensions of a row from -1 to 1; where it has none, those derived from its probabilities."""
     low, high = scale
     given = {name: 2 * (x - low) / (high - low) - 1 for name, x in answer.numbers.items()}
     return given or dimensions(answer.scores)
 
 
 def _reworded(sentence: str) -> str:
-    """Why there is no answer is not known of a table."""
+    """A sentence without the reason for a missing answer, which a table does not tell."""
     return sentence.replace(" (no speech was found)", "")
 
 
 def _with_duration(sample: Sample) -> Sample:
-    """The sample with its length, for the slices; without, where the recording is not there."""
+    """The sample with its length, for the slices; without it where the recording is missing."""
     if is_picture(sample):
         return sample
     seconds = sample.end

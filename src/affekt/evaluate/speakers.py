@@ -1,4 +1,4 @@
-"""Speaker baselines for many recordings: who speaks in each, and how the speaker sounds in the others."""
+"""Speaker baselines for many recordings: who speaks in each, and how that speaker sounds in the others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from affekt.recognize.recognizer import Recognizer
 from affekt.speech.baseline import Accumulator
 from affekt.types import Sample
 
-#: Speaker baselines of a tested clip, in the words of a protocol.
+#: Speaker baselines of a tested clip, as described in a protocol.
 BASELINES = {
     "neutral": "speaker baseline from the speaker's other neutral clips",
     "any": "speaker baseline from all of the speaker's other clips, no labels used",
@@ -30,21 +30,21 @@ COLUMNS = ("path", "file", "filename")
 
 
 def speakers_of(sources: Sequence[str], how: str) -> dict[str, str]:
-    """Who speaks in each recording, by its name or by a table.
+    """Who speaks in each recording, from its name or from a table.
 
     Parameters
     ----------
     sources : sequence of str
         Paths.
     how : str
-        A name with ``{speaker}`` in it, ``*`` for anything else (``{speaker}_*.wav``),
-        which the end of the path has to match; or ``TABLE.csv:COLUMN``, with the
-        recordings in a column ``path``.
+        A name pattern that the end of the path must match, with ``{speaker}`` in it and
+        ``*`` for anything else (``{speaker}_*.wav``); or ``TABLE.csv:COLUMN``, with
+        the recordings in a column ``path``.
 
     Returns
     -------
     dict of str to str
-        Source to speaker; recordings of which it is not known are left out.
+        Source to speaker; recordings with unknown speakers are left out.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def _by_name(sources: Sequence[str], pattern: str) -> dict[str, str]:
     if pattern.count(PLACE) > 1:
         raise InputError(f"speakers from {pattern!r}: {PLACE} may stand there once.")
     parts = [re.escape(part).replace(r"\*", "[^/]*") for part in pattern.replace(os.sep, "/").split(PLACE)]
-    # As little as possible for the speaker: ann_1_2.wav is by ann.
+    # The shortest match for the speaker: ann_1_2.wav is by ann.
     compiled = re.compile(f"(?:^|/){parts[0]}([^/]+?){parts[1]}$")
     matches = {source: compiled.search(source.replace(os.sep, "/")) for source in sources}
     return {source: match[1] for source, match in matches.items() if match}
@@ -98,7 +98,7 @@ def _by_table(sources: Sequence[str], path: Path, column: str) -> dict[str, str]
 
 
 def _plain(path: str | Path) -> str:
-    """A path as it is compared: whole, and its accents in one way of writing."""
+    """A path as it is compared: complete, with accents in one Unicode form."""
     return unicodedata.normalize("NFC", os.path.abspath(path))
 
 
@@ -119,8 +119,8 @@ def baselines_of_recordings(
     Returns
     -------
     dict of str to Recognizer
-        No labels are used. A recording is left out where its speaker has no
-        other, or it cannot be read.
+        No labels are used. A recording is left out if its speaker has no other
+        recording, or if it cannot be read.
 
     Raises
     ------
@@ -164,7 +164,7 @@ def baselines_of_samples(
         raise UnknownName("speaker baseline", baseline, BASELINES)
     accumulators = accumulate_all(recognizer, {sample.id: sample for sample in samples}, tick=tick)
     readable = [sample for sample in samples if sample.id in accumulators and sample.speaker is not None]
-    # The order in which a stream would bring them: any but that of the emotions.
+    # The order in which a stream could bring them: any, as long as it does not follow the emotions.
     readable = [readable[i] for i in np.random.default_rng(0).permutation(len(readable))]
     by_speaker = grouped({sample.id: str(speaker_of(sample)) for sample in readable})
     labels = {sample.id: sample.label for sample in readable}
@@ -192,7 +192,7 @@ def accumulate_all(
 def with_others(
     recognizer: Recognizer, accumulators: Mapping[str, Accumulator], others: Mapping[str, Sequence[str]], *, kind: str
 ) -> dict[str, Recognizer]:
-    """For each source a recogniser with a baseline of all those others; none where that is too little speech."""
+    """For each source a recogniser with a baseline from the others; none where they hold too little speech."""
     found = {}
     for source, known in others.items():
         total = Accumulator()

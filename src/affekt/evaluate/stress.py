@@ -1,4 +1,4 @@
-"""Robustness of a model: the same test clips clean and degraded, as recordings outside studios are."""
+"""Robustness of a model: the same test clips, clean and degraded like recordings made outside a studio."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from affekt.types import Prediction, Sample
 
 Signal = NDArray[np.float32]
 RATE = 16_000
-#: What the levels mean.
+#: Meaning of the levels.
 MEANING = "Signal-to-noise ratios are over whole clips; in the rooms direct sound is as strong as all reverberation."
-#: Speakers who talk at once in babble.
+#: Number of simultaneous speakers in babble.
 VOICES = 6
 
 
@@ -41,14 +41,14 @@ class Condition:
         What it is, and what its levels are measured in.
     levels : tuple of float or str
     steps : callable
-        A level to the steps to apply, as :func:`affekt.speech.augment.draw_steps` takes them. What is left to
-        chance in them is drawn for each clip, and is the same at all levels.
+        Turns a level into the steps to apply, as :func:`affekt.speech.augment.draw_steps` takes them. Their random
+        parts are drawn once per clip, and are the same at all levels.
     noise : str
-        What ``recorded`` means in the steps: ``sounds`` that the caller gives, or ``babble`` of other speakers.
+        What ``recorded`` means in the steps: ``sounds`` from the caller, or ``babble`` of other speakers.
     cut : bool
-        Levels are seconds: so much is kept around the middle of the speech.
+        Whether levels are seconds to keep around the middle of the speech.
     rates : mapping of level to int
-        Hertz at which the clip is handed to the model, where that is not 16 kHz.
+        Sampling rate in hertz at which the model gets the clip, where that is not 16 kHz.
     """
 
     title: str
@@ -106,18 +106,18 @@ class StressOptions:
     conditions : tuple of str
         Keys of :data:`CONDITIONS`.
     clips : int
-        Of each corpus, drawn evenly over its labels; fewer where it has fewer.
+        Number of clips of each corpus, drawn evenly over its labels; fewer where it has fewer.
     seed : int
-        Draws the clips and all noise.
+        For drawing the clips and all noise.
     jobs : int
         Recordings at a time.
 
     Raises
     ------
     UnknownName
-        If there is no such condition; the near match is suggested.
+        If there is no such condition; the nearest name is suggested.
     InputError
-        If no condition, or less than one clip or job, is asked for.
+        If no condition is given, or fewer than one clip or job.
 
     Examples
     --------
@@ -152,7 +152,7 @@ class StressEvaluation:
 
 @dataclass(frozen=True, eq=False)
 class _Clip:
-    """A clip in memory: 16 kHz, what the model says of it as it is, and the number its noise is drawn from."""
+    """A clip in memory: its signal at 16 kHz, the answer to it when clean, and the seed of its noise."""
 
     sample: Sample
     signal: Signal
@@ -161,7 +161,7 @@ class _Clip:
 
 
 def count_versions(conditions: Sequence[str]) -> int:
-    """In how many versions each clip is recognised: the clean one, and one for each level."""
+    """The number of versions of each clip: the clean one, and one for each level."""
     return 1 + sum(len(CONDITIONS[name].levels) for name in conditions)
 
 
@@ -175,7 +175,7 @@ def stress(
 ) -> StressEvaluation:
     """Recognise the same clips clean and under every condition, and compare.
 
-    Answers are among the labels that the clip's corpus has, as in
+    The model chooses among the labels of the clip's corpus, as in
     :func:`affekt.evaluate.corpus.evaluate`.
 
     Parameters
@@ -188,7 +188,7 @@ def stress(
     sounds : sequence of float32 arrays
         Recorded noises at 16 kHz, for the condition ``sounds``.
     tick : callable
-        Called after all clips were recognised in one version.
+        Called each time one version of all clips is done.
 
     Returns
     -------
@@ -208,7 +208,7 @@ def stress(
     if "sounds" in options.conditions and not sounds:
         raise InputError("the condition 'sounds' needs recorded noises; give some, or leave it out.")
     with warnings.catch_warnings():
-        # A clipped clip is odd on purpose, and is said to be.
+        # Clipping is applied on purpose here, and is reported.
         warnings.simplefilter("ignore", AudioWarning)
         clips, failures = _clips(recognizer, test_sets, options)
         tick()
@@ -288,7 +288,7 @@ def _summary(sample: Sample, outcome: Any) -> Prediction:
 
 @dataclass(frozen=True, eq=False)
 class _StressTest:
-    """All that recognising the clips in another version takes."""
+    """Everything needed to recognise the clips in another version."""
 
     recognizer: Recognizer
     clips: Sequence[_Clip]
@@ -302,7 +302,7 @@ class _StressTest:
         return [self._answer(clip, clip.summary) for clip in self.clips]
 
     def rng(self) -> np.random.Generator:
-        """For the bootstrap: the same draws of speakers under every condition."""
+        """The generator for the bootstrap: the same draws of speakers under every condition."""
         return np.random.default_rng([self.options.seed, 0])
 
     def curve(self, name: str, tick: Callable[[], None]) -> Curve:
@@ -319,7 +319,7 @@ class _StressTest:
         def sources() -> Iterator[tuple[Signal, int]]:
             for i, clip in enumerate(self.clips):
                 signal, rate = self._changed(clip, condition, level)
-                # What is as it was need not be recognised again.
+                # An unchanged clip need not be recognised again.
                 if rate != RATE or not np.array_equal(signal, clip.signal):
                     touched.append(i)
                     yield signal, rate
@@ -339,7 +339,7 @@ class _StressTest:
         if condition.noise == "babble":
             others = [other.signal for other in self.clips if _other(other.sample, clip.sample)]
             sounds = [babble(others, len(clip.signal), np.random.default_rng([seed, 1, clip.number]))]
-        # Of the clip, not of the level: more noise is more of the same noise.
+        # Seeded by the clip, not the level: a higher level is more of the same noise.
         rng = np.random.default_rng([seed, 2, clip.number])
         return changed_signal(clip.signal, condition, level, rng=rng, sounds=sounds, middle=middle)
 
@@ -367,13 +367,13 @@ def changed_signal(
     signal : float32 array, shape (n,)
     condition : Condition
     level : float or str
-        One of the condition's.
+        One of the condition's levels.
     rng : numpy Generator
-        Draws what is left to chance.
+        For the random parts.
     sounds : sequence of float32 arrays
-        What ``recorded`` noise is drawn from.
+        The source of ``recorded`` noise.
     middle : float
-        Seconds around which a clip is cut.
+        Time in seconds around which a clip is cut.
 
     Examples
     --------
@@ -390,7 +390,7 @@ def changed_signal(
 
 
 def cut(signal: Signal, seconds: float, middle: float) -> Signal:
-    """So many seconds of a signal (n,) at 16 kHz around a time; moved where it would leave the signal.
+    """Cut ``seconds`` of a signal (n,) at 16 kHz around ``middle``; shifted where they would leave the signal.
 
     Examples
     --------
@@ -403,12 +403,12 @@ def cut(signal: Signal, seconds: float, middle: float) -> Signal:
 
 
 def babble(others: Sequence[Signal], samples: int, rng: np.random.Generator) -> Signal:
-    """Several speakers at once at equal loudness, repeated to a length: shape (samples,).
+    """Several simultaneous speakers at equal loudness, repeated to the given length: shape (samples,).
 
     Raises
     ------
     InputError
-        If there is no other speaker.
+        If there are no other speakers.
 
     Examples
     --------

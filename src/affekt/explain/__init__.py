@@ -1,1 +1,1 @@
-"""Why a model says what it says."""
+"""Explanations of model predictions."""

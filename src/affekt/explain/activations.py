@@ -1,8 +1,8 @@
-"""What the layers of a network do with an input: its filters' maps, and what they add to a label.
+"""What the layers of a network do with an input: the maps of their filters, and what they add to a label.
 
 Grad-CAM: Selvaraju et al., 2017. Grad-CAM++: Chattopadhyay et al., 2018.
 Score-CAM: Wang et al., 2020. Integrated gradients: Sundararajan, Taly & Yan,
-Axiomatic attribution for deep networks, 2017. All act on the logit of a label.
+Axiomatic attribution for deep networks, 2017. All explain the logit of a label.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from affekt.explain.network import MapNetwork, captured, rebuild
 
 Given = NDArray[np.float32]
 
-#: Points of the path of integrated gradients.
+#: Points on the path of integrated gradients.
 STEPS = 24
-#: By how much, relative to the difference of the logits, its sum may miss it.
+#: By how much its sum may miss the difference of the logits, relative to that difference.
 COMPLETE = 0.05
-#: Masked inputs that the network sees at once.
+#: Masked inputs per batch.
 _AT_ONCE = 64
 
 
 @dataclass(frozen=True, eq=False)
 class FilterMaps:
-    """What every filter of a layer gives for one input, the strongest first.
+    """The output of every filter of a layer for one input, the strongest first.
 
     Parameters
     ----------
     values : float32 array, shape (k, h, w)
-        Of a layer of a voice network without frequencies h is 1.
+        For a layer of a voice network without a frequency axis, h is 1.
     numbers : int array, shape (k,)
-        Of the filters in the layer, from 0.
+        Indices of the filters in the layer, from 0.
     layer : str
     """
 
@@ -56,7 +56,7 @@ class FilterMaps:
 
     @property
     def trouble(self) -> str:
-        """How many filters are zero everywhere or give what is no number, in words; empty if none."""
+        """How many filters are zero everywhere or give non-finite values, in words; empty if none."""
         flat = self.values.reshape(len(self.values), -1)
         wrong, silent = int((~np.isfinite(flat)).any(axis=1).sum()), int((~flat.any(axis=1)).sum())
         said = [f"{wrong} give values that are not finite numbers"] * bool(wrong)
@@ -65,13 +65,13 @@ class FilterMaps:
 
 
 def filter_maps(network: MapNetwork, given: Given, *, layer: str | None = None) -> FilterMaps:
-    """What every filter of a layer gives.
+    """The output of every filter of a layer.
 
     Parameters
     ----------
     network : MapNetwork
     given : float32 array, shape (48, 48) or (n,)
-        A face, or a voice at 16 kHz.
+        A face, or speech at 16 kHz.
     layer : str, optional
         By default the network's own choice.
 
@@ -94,14 +94,14 @@ def filter_maps(network: MapNetwork, given: Given, *, layer: str | None = None) 
 
 
 def _planes(output: Tensor) -> Tensor:
-    """Maps over time alone (b, c, t) as planes of one row."""
+    """Maps over time only (b, c, t) as planes of one row."""
     if output.ndim not in (3, 4):
         raise InputError(f"a layer that gives values of shape {tuple(output.shape)} has no maps.")
     return output if output.ndim == 4 else output[:, :, None]
 
 
 def _filters(network: MapNetwork, outputs: list[Tensor]) -> Tensor:
-    """All filters of all networks (b, c, h, w); those that saw the mirror image follow, turned back."""
+    """All filters of all networks (b, c, h, w); those of the mirror image follow, flipped back."""
     found = torch.cat([_planes(output) for output in outputs], dim=1)
     if not network.mirrored:
         return found
@@ -123,8 +123,8 @@ def _gradients(network: MapNetwork, given: Given, label: str, layer: str | None)
 def grad_cam(network: MapNetwork, given: Given, label: str, *, layer: str | None = None) -> Attribution:
     """The maps of a layer, each weighted by the mean of its gradient; what speaks against the label becomes 0.
 
-    Of the last layer of a network that averages it before a linear head, this
-    is the class activation map, to a factor.
+    For the last layer of a network that averages it before a linear head, this
+    is the class activation map, up to a factor.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def grad_cam(network: MapNetwork, given: Given, label: str, *, layer: str | None
 
 
 def grad_cam_pp(network: MapNetwork, given: Given, label: str, *, layer: str | None = None) -> Attribution:
-    """Grad-CAM++: places where the gradient is positive count, and the more alone they are the more.
+    """Grad-CAM++: only places with a positive gradient count, and isolated ones count more.
 
     Parameters and errors are those of :func:`grad_cam`.
     """
@@ -188,7 +188,7 @@ def _shown(prepared: tuple[Tensor, ...], blank: tuple[Tensor, ...], marks: Tenso
     """Inputs shown where marks (m, h, w) are 1, blank where they are 0."""
     shown = []
     for tensor, empty in zip(prepared, blank, strict=True):
-        # What is marked by mel band says nothing of pitch lags: they are shown at the marked times.
+        # Marks by mel band do not apply to pitch lags: these are shown at the marked times.
         rough = marks[:, None] if tensor is prepared[0] else marks.mean(dim=1, keepdim=True)[:, None]
         size = tensor.shape[-2:]
         mask = F.interpolate(rough, size=size, mode="bilinear", align_corners=False)
@@ -200,8 +200,8 @@ def _shown(prepared: tuple[Tensor, ...], blank: tuple[Tensor, ...], marks: Tenso
 def integrated_gradients(network: MapNetwork, given: Given, label: str, *, steps: int = STEPS) -> Attribution:
     """What each pixel, or each band at each time, adds to the logit on the way from a blank input to this one.
 
-    All that is added sums to the difference of the two logits. Of a voice the
-    pitch has its share of that, which this map of mel bands does not show.
+    The sum of all values is the difference of the two logits. For a voice, part
+    of it belongs to the pitch, which this map of mel bands does not show.
 
     Parameters
     ----------
@@ -209,7 +209,7 @@ def integrated_gradients(network: MapNetwork, given: Given, label: str, *, steps
     given : float32 array, shape (48, 48) or (n,)
     label : str
     steps : int
-        Points on the way; more where the sum misses the difference by more than a twentieth.
+        Points on the path; more where the sum misses the difference by more than a twentieth.
 
     Raises
     ------
@@ -221,11 +221,11 @@ def integrated_gradients(network: MapNetwork, given: Given, label: str, *, steps
 
 
 def added(network: MapNetwork, given: Given, label: str, *, steps: int = STEPS) -> tuple[Tensor, ...]:
-    """Integrated gradients of all that the layers take: of a face its pixels (h, w), of a voice bands and lags by time.
+    """Integrated gradients of all inputs of the layers: pixels (h, w) of a face, bands and lags by time of a voice.
 
-    The gradients are taken at the middles of so many equal steps; up to three
-    times the steps are doubled where their sum misses the difference of the
-    logits by more than a twentieth.
+    The gradients are taken at the midpoints of ``steps`` equal steps. The number
+    of steps is doubled, up to three times, while their sum misses the difference
+    of the logits by more than a twentieth.
     """
     place = network.target(label)
     with torch.no_grad():
@@ -246,7 +246,7 @@ def added(network: MapNetwork, given: Given, label: str, *, steps: int = STEPS) 
 
 
 def _between(start: Tensor, end: Tensor, shares: Tensor) -> Tensor:
-    """Points on the straight way from one input to another, a batch of as many as there are shares."""
+    """Points on the straight path from one input to another, one for each share."""
     weights = shares.reshape(-1, *[1] * (start.ndim - 1))
     return (start + weights * (end - start)).requires_grad_()
 
@@ -255,19 +255,19 @@ def _found(values: Tensor, method: str, label: str, layer: str) -> Attribution:
     return Attribution(values.detach().numpy().astype(np.float64), method, label, layer)
 
 
-#: Method to its function, of (network, input, label); those of layers also take ``layer``.
+#: Methods and their functions of (network, input, label); those for layers also take ``layer``.
 METHODS: dict[str, Callable[..., Attribution]] = {
     "grad-cam": grad_cam,
     "grad-cam++": grad_cam_pp,
     "score-cam": score_cam,
     "integrated-gradients": integrated_gradients,
 }
-#: Those that look at the input and the output only.
+#: The methods that use only input and output.
 WITHOUT_LAYER = ("integrated-gradients",)
 
 
 def randomised(model: str | os.PathLike[str] = "face", *, seed: int = 0) -> MapNetwork:
-    """The network of a model file with weights that know nothing: the values of each layer in another order.
+    """The network of a model file with random weights: the values of each layer are shuffled.
 
     A map that does not change with them shows the input, not what the network
     learned (Adebayo et al., Sanity checks for saliency maps, 2018). Errors are those of :func:`rebuild`.
@@ -283,20 +283,20 @@ def randomised(model: str | os.PathLike[str] = "face", *, seed: int = 0) -> MapN
 
 @dataclass(frozen=True, eq=False)
 class Exciting:
-    """The faces that excite the filters of a layer most.
+    """The faces that activate the filters of a layer most.
 
     Parameters
     ----------
     numbers : int array, shape (k,)
         Of the filters.
     faces : int array, shape (k, n)
-        Which of the faces, the most exciting first.
+        Indices of the faces, the strongest activation first.
     values : float32 array, shape (k, n)
         The highest value on each.
     places : float array, shape (k, n, 2)
-        Top and left of the place of that value, in shares of the face from 0 to 1.
+        Top and left of the place of that value, as shares of the face from 0 to 1.
     cell : (float, float)
-        Height and width of a place, in shares of the face.
+        Height and width of a place, as shares of the face.
     layer : str
     """
 
@@ -316,12 +316,12 @@ def exciting_faces(
     layer: str | None = None,
     most: int = 8,
 ) -> Exciting:
-    """The faces on which each of some filters of a layer reaches its highest values.
+    """The faces on which each of the given filters of a layer reaches its highest values.
 
     Parameters
     ----------
     network : MapNetwork
-        Of faces.
+        Of a face model.
     faces : array, shape (n, s, s)
         Grey values.
     filters : int array, shape (k,)

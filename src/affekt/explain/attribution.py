@@ -1,6 +1,6 @@
-"""Maps over a face or a voice as numbers, and those that need no torch.
+"""Maps over a face or a voice as numbers, and the methods that do not need torch.
 
-A map says where; how much of it to believe is measured in
+A map says where the evidence lies; how far to trust it is measured in
 ``benchmarks/face/maps.py``, see docs/explain.md.
 """
 
@@ -27,11 +27,11 @@ class Attribution:
     Parameters
     ----------
     values : float array, shape (h, w)
-        Of a face from its top left; of a voice frequency bands, lowest first, by time. Positive where it speaks
-        for the label, negative where against. The unit is the method's own.
+        For a face from its top left; for a voice frequency bands, lowest first, by time. Positive values speak for
+        the label, negative ones against it. The unit depends on the method.
     method, label : str
     layer : str
-        Whose maps were combined; empty for methods that look at input and output only.
+        The layer whose maps were combined; empty for methods that use only input and output.
     """
 
     values: Values
@@ -50,7 +50,7 @@ class Attribution:
         return ""
 
     def resized(self, shape: tuple[int, int]) -> Values:
-        """The map at another size, for a picture or to compare with one; values that are no numbers count as 0."""
+        """The map at another size, to draw or compare it; non-finite values count as 0."""
         return resized(np.nan_to_num(self.values, nan=0.0, posinf=0.0, neginf=0.0), shape)
 
 
@@ -60,7 +60,7 @@ def at(layer: str) -> str:
 
 
 def resized(values: Values, shape: tuple[int, int]) -> Values:
-    """Values (h, w) at another size: means of cells where it is smaller, linear between middles of cells elsewhere.
+    """Values (h, w) at another size: averaged over cells to shrink, linear between cell centres to enlarge.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def resized(values: Values, shape: tuple[int, int]) -> Values:
 
 
 def _weights(before: int, after: int) -> Values:
-    """What each value before has in each after, (after, before)."""
+    """The weight of each old value in each new one, (after, before)."""
     if after < before:
         edges = np.linspace(0, before, after + 1)
         starts, place = np.maximum(edges[:-1, None], np.arange(before)), np.arange(1, before + 1)
@@ -89,9 +89,9 @@ def _weights(before: int, after: int) -> Values:
 
 
 def class_activation(model: Model, face: NDArray[np.float32], label: str) -> Attribution:
-    """What each ninth of a face adds to a label: the output ``maps`` of the graph itself.
+    """What each cell of the grid of maps over a face adds to a label: the output ``maps`` of the graph itself.
 
-    Its mean is the logit, less a constant of the label (Zhou et al., Learning
+    Its mean is the logit, up to a constant per label (Zhou et al., Learning
     deep features for discriminative localization, 2016).
 
     Parameters
@@ -121,7 +121,7 @@ def class_activation(model: Model, face: NDArray[np.float32], label: str) -> Att
 def face_occlusion(
     face: NDArray[np.float32], score: Score, label: str, *, options: MaskOptions | None = None
 ) -> Attribution:
-    """What a label loses when one cell of a face after the other is masked, in nats of its log-probability.
+    """What a label loses when each cell of a face is masked in turn, in nats of its log-probability.
 
     Examples
     --------
@@ -138,7 +138,7 @@ def face_occlusion(
 def voice_occlusion(
     signal: NDArray[np.float32], score: Score, label: str, *, band: tuple[float, float] = (80.0, 7600.0), rows: int = 64
 ) -> Attribution:
-    """What a label loses when one patch of a voice after the other is masked, as a map of mel bands by time.
+    """What a label loses when each patch of a voice is masked in turn, as a map of mel bands by time.
 
     Parameters
     ----------
@@ -158,44 +158,44 @@ def voice_occlusion(
 
 
 def centre_map(shape: tuple[int, int], deviation: float = 0.25) -> Values:
-    """A Gaussian at the centre: what anybody expects of faces who has seen neither face nor network.
+    """A Gaussian at the centre: the guess of somebody who has seen neither the face nor the network.
 
     Parameters
     ----------
     shape : (int, int)
     deviation : float
-        In sides of the face.
+        As a share of the side of the face.
     """
     y, x = ((np.arange(size) + 0.5) / size - 0.5 for size in shape)
     found: Values = np.exp(-0.5 * (y[:, None] ** 2 + x**2) / deviation**2)
     return found
 
 
-#: The parts of a face, in the order in which a pixel is given to the first that has it; the last has what is left.
+#: The parts of a face. A pixel belongs to the first part that contains it; the last part takes the rest.
 REGIONS = ("eyes", "brows", "mouth", "nose", "rest")
 
 
 def regions(points: NDArray[np.floating], side: int) -> NDArray[np.int64]:
     """Which part of the face each pixel of a crop belongs to, by the detector's five points.
 
-    With d the distance of the eyes, along the line through them and across
-    it: an eye is an ellipse of half axes 0.36 d and 0.18 d; the brows reach
-    from there up to 0.55 d above the eyes, half a d to both sides of each;
-    the mouth is an ellipse around its corners, of half axes 0.75 of their
-    distance and 0.32 d; the nose reaches from the eyes to 0.2 d below its tip,
-    0.3 d to both sides.
+    Let d be the distance between the eyes; sizes are along the line through them
+    and across it. An eye is an ellipse with semi-axes 0.36 d and 0.18 d. The brows
+    reach from there up to 0.55 d above the eyes, 0.5 d to both sides of each. The
+    mouth is an ellipse around its corners, with semi-axes 0.75 of their distance
+    and 0.32 d. The nose reaches from the eyes to 0.2 d below its tip, 0.3 d to
+    both sides.
 
     Parameters
     ----------
     points : array, shape (5, 2)
         x and y in pixels of the crop: right eye, left eye, nose, right and left corner of the mouth.
     side : int
-        Of the crop.
+        Side of the crop, in pixels.
 
     Returns
     -------
     int64 array, shape (side, side)
-        Places in ``REGIONS``.
+        Indices into ``REGIONS``.
     """
     right, left, nose, corner, other = np.asarray(points, np.float64)
     across = (left - right) / max(float(np.linalg.norm(left - right)), 1e-6)

@@ -1,7 +1,7 @@
-"""A map of the face in front of a camera: coarse, soon, and without torch.
+"""A map of the face in front of a camera: coarse, fast, and without torch.
 
 The cells of a grid are covered one by one, all in one batch, and the map is
-what the label loses by each: :func:`affekt.explain.attribution.face_occlusion`.
+what the label loses with each: :func:`affekt.explain.attribution.face_occlusion`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from affekt.face.stream import CloseUp
 from affekt.models.card import Card
 from affekt.recognize.recognizer import Recognizer
 
-#: Cells of a side.
+#: Cells per side.
 CELLS = 7
-#: Nats below which a fall is rounding, and no map is made of it: a probability of 60 % would fall to 59.9 %.
+#: Falls below this, in nats, count as rounding errors and make no map: a probability of 60 % would fall to 59.9 %.
 LEAST = 1e-3
 
 
@@ -32,12 +32,12 @@ class LiveMap:
     Parameters
     ----------
     close_up : CloseUp
-        The face, and where the crop lies that the map is of.
+        The face, and the position of the crop that the map covers.
     values : float array, shape (7, 7)
         By how much the label's log-probability falls when the cell is covered, as a share of the largest fall: 0 to 1.
         0 also where covering raises it.
     confidence, covered : float
-        The label's probability in this crop alone, not smoothed, and what is left of it when the cell of the largest
+        The label's probability in this crop alone, not smoothed, and its probability when the cell with the largest
         fall is covered.
     trouble : str
         Why there is no map, in words; empty where there is one.
@@ -50,7 +50,7 @@ class LiveMap:
     trouble: str = ""
 
     def as_table(self) -> dict[str, Any]:
-        """As JSON has it: with ``values``, or with the ``reason`` why there are none."""
+        """As plain values for JSON: with ``values``, or with the ``reason`` why there are none."""
         face = self.close_up.prediction
         places = {"box": face.box or (), "area": self.close_up.area}
         about = {"who": face.who, "label": face.best, **{key: np.round(p, 4).tolist() for key, p in places.items()}}
@@ -66,7 +66,7 @@ def gives_map(card: Card) -> bool:
 
 
 def check_gives_map(card: Card) -> None:
-    """Refuse a model that takes no crops of faces.
+    """Refuse a model that does not take crops of faces.
 
     Raises
     ------
@@ -80,31 +80,31 @@ def check_gives_map(card: Card) -> None:
 
 
 def live_map(recognizer: Recognizer, close_up: CloseUp) -> LiveMap:
-    """Cover the cells of a face one by one, and see what its label loses.
+    """Cover the cells of a face one by one, and measure what its label loses.
 
     Parameters
     ----------
     recognizer : Recognizer
-        That which gave the prediction.
+        The one that gave the prediction.
     close_up : CloseUp
-        As :class:`affekt.face.stream.FaceStream` has it of the largest face.
+        As :class:`affekt.face.stream.FaceStream` gives it for the largest face.
 
     Returns
     -------
     LiveMap
-        With ``trouble`` instead of values where they are no numbers, or nothing that is covered costs the label
-        anything.
+        With ``trouble`` instead of values where these are not finite, or where covering no cell lowers the label's
+        probability.
 
     Raises
     ------
     InputError
-        If the model gives none.
+        If the model gives no such map.
     """
     check_gives_map(recognizer.card)
     label = close_up.prediction.best or ""
     score = label_score(recognizer, label)
     found = face_occlusion(close_up.crop, score, label, options=MaskOptions(cells=CELLS))
-    falls = np.where(found.values < LEAST, 0.0, found.values)  # keeps what is no number, so that it is said
+    falls = np.where(found.values < LEAST, 0.0, found.values)  # keeps NaN, so that it is reported
     speaks_for = Attribution(falls, found.method, label)
     if speaks_for.trouble:
         return LiveMap(close_up, speaks_for.values, trouble=speaks_for.trouble)

@@ -1,9 +1,9 @@
-"""The torch network of a model file: what maps of layers need, and the runtime does not show.
+"""The torch network of a model file: maps of layers need it, as the runtime does not expose them.
 
 A model file holds the weights, but its batch norms are folded into its
-convolutions and most names are gone. The network is built anew from the sizes
-on the card, takes the weights in the order in which both use them, and is
-refused unless it gives the logits of the file.
+convolutions and most names are gone. The network is rebuilt from the sizes on
+the card, takes the weights in the order in which both use them, and is refused
+unless it gives the logits of the file.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from affekt.speech.waveform import WaveformInput
 from affekt.speech.whisper.network import RANGE, WhisperShape, WhisperVoice
 from affekt.train.quantise import dequantised
 
-#: Largest difference between the logits of the network and of its file: int8 rounds what lies between layers.
+#: Largest allowed difference between the logits of the network and of its file: int8 rounds the activations.
 TOLERANCE = 0.5
 _FOLDED = (nn.BatchNorm1d, nn.BatchNorm2d)
 _WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Linear)
-#: Layers that change nothing once training is over.
+#: Layers that do nothing after training.
 _IDLE = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d)
 
 Given = NDArray[np.float32]
@@ -49,17 +49,17 @@ class MapNetwork:
     ----------
     card : Card
     module : Module
-        Without batch norms that were folded into its convolutions.
+        Without the batch norms that were folded into its convolutions.
     prepare : callable
-        One input, a face (48, 48) or a signal (n,), to what the layers take: tensors with a batch of 1.
+        Turns one input, a face (48, 48) or a signal (n,), into the input tensors of the layers, with a batch of 1.
     blank : callable
-        Such tensors to those of an input that says nothing: a face of one grey, or silence.
+        Turns such tensors into those of an empty input: a face of one grey, or silence.
     logits : callable
-        Such tensors, of any batch, to logits (b, k).
+        Turns such tensors, of any batch size, into logits (b, k).
     layer : str
-        The one to look at unless another is named: the last feature maps that still have both axes.
+        The default layer: the last feature maps that still have both axes.
     mirrored : bool
-        Whether the second half of what a layer gives is of the mirror images.
+        Whether the second half of a layer's output belongs to the mirror images.
     """
 
     card: Card
@@ -71,7 +71,7 @@ class MapNetwork:
     mirrored: bool = False
 
     def target(self, label: str) -> int:
-        """The place of a label among the logits.
+        """The index of a label among the logits.
 
         Raises
         ------
@@ -83,7 +83,7 @@ class MapNetwork:
         return self.card.labels.index(label)
 
     def modules(self, layer: str | None) -> tuple[nn.Module, ...]:
-        """The layer of that name, in each network where the model is the mean of some.
+        """The layer of that name; one for each network where the model averages several.
 
         Raises
         ------
@@ -106,7 +106,7 @@ class MapNetwork:
 
 
 def _gives_maps(name: str, part: nn.Module) -> bool:
-    """Whether a layer has filters, and a map of each: a list of layers has none, nor what sees means only."""
+    """Whether a layer has filters, and a map of each: not lists of layers, nor layers that only see means."""
     apart = ("features", "head", "votes_head", "narrow_embedding", "known", "corpus_heads", "dropout")
     listing = (nn.ModuleList, nn.ModuleDict, FaceNetwork, nn.Linear)
     return bool(name) and not isinstance(part, listing) and not any(word in apart for word in name.split("."))
@@ -118,14 +118,14 @@ def rebuild(model: str | os.PathLike[str] = "face") -> MapNetwork:
     Parameters
     ----------
     model : str or path
-        ``face``, ``voice``, or a file that ``affekt train`` made of such a recipe.
+        ``face``, ``voice``, or a file that ``affekt train`` made with such a recipe.
 
     Raises
     ------
     MissingExtra
         If onnx is not installed.
     ModelError
-        If the file is of another kind of network, or the two differ.
+        If the file holds another kind of network, or the logits of the two differ.
     """
     opened = load_model(model)
     kind = opened.card.recipe.get("kind")
@@ -254,9 +254,9 @@ def take_weights(
 ) -> list[NDArray[np.float32]]:
     """Give a network the weights of a model file.
 
-    Weights that kept their names are taken by name. Those of convolutions with
-    a folded batch norm, and of products, are taken in the order of use, where
-    the shapes agree; the folded norms are removed from the network.
+    Weights that kept their names are taken by name. Those of convolutions with a
+    folded batch norm, and of matrix products, are taken in the order of use, where
+    the shapes agree. The folded norms are removed from the network.
 
     Parameters
     ----------
@@ -264,7 +264,7 @@ def take_weights(
         Changed in place.
     model : str or path
     run : callable
-        Runs the module once, which shows the order of its layers.
+        Runs the module once, to record the order of its layers.
 
     Returns
     -------
@@ -343,7 +343,7 @@ def _in_order(module: nn.Module, run: Callable[[], object]) -> list[tuple[str, n
 
 
 def _take_next(name: str, part: nn.Module, nameless: list[tuple[NDArray[np.float32], ...]]) -> None:
-    """The next weights of the layer's shape; a layer without a bias gets the one that its norm left behind."""
+    """The next weights of the layer's shape; a layer without a bias gets that of its folded norm."""
     wanted = tuple(part.weight.shape)  # type: ignore[arg-type]
     place = next((i for i, arrays in enumerate(nameless) if arrays[0].shape == wanted), None)
     if place is None:
@@ -360,7 +360,7 @@ def _mismatch(name: str, wanted: tuple[int, ...]) -> ModelError:
 
 @contextmanager
 def captured(modules: tuple[nn.Module, ...]) -> Iterator[list[Tensor]]:
-    """What layers give while the network runs, in a list that fills as they are called."""
+    """Collect the outputs of layers while the network runs, in a list that fills as they are called."""
     found: list[Tensor] = []
     handles = [part.register_forward_hook(lambda part, given, output: found.append(output)) for part in modules]
     try:

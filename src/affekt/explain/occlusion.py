@@ -1,7 +1,7 @@
-"""What a model's answer rests on: patches of time and frequency are masked, and what the label loses is the map.
+"""Occlusion maps: each patch of time and frequency is masked, and the map shows what the label loses.
 
 Zeiler & Fergus, Visualizing and understanding convolutional networks, 2014;
-faithfulness by deletion: Petsiuk, Das & Saenko, RISE, 2018. All acts on the
+faithfulness by deletion: Petsiuk, Das & Saenko, RISE, 2018. Masking acts on the
 signal, so it works with any model that takes one.
 """
 
@@ -19,15 +19,15 @@ from affekt.recognize.recognizer import Recognizer
 from affekt.speech.masks import RATE, MapOptions, Masker, Signal
 from affekt.types import Prediction
 
-#: Signals (b, n) at 16 kHz, or faces (b, s, s), to the log-probability of one label (b,).
+#: Maps signals (b, n) at 16 kHz, or faces (b, s, s), to the log-probability of one label (b,).
 Score = Callable[[Signal], NDArray[np.float64]]
 
-#: Samples of all the signals that a model is given at once.
+#: Most samples in a batch of signals.
 _AT_ONCE = 1 << 20
 
 
 class Patches(Protocol):
-    """What can be masked patch by patch: the makers of masks of all modalities, see ``recognize/modalities.py``."""
+    """What can be masked patch by patch: the maskers of all modalities, see ``recognize/modalities.py``."""
 
     signal: Signal
     shape: tuple[int, int]
@@ -45,13 +45,13 @@ class Map:
     times : float array, shape (t + 1,)
         Edges of the patches, in seconds of the recording.
     hertz : float array, shape (f + 1,)
-        Edges of the bands.
+        Edges of the bands, in hertz.
     values : float array, shape (t, f)
         By how much the log-probability of the label falls when the patch is
         masked, in nats; negative where the patch speaks against the label.
     label : str
     sound : float array, shape (t', 257)
-        Level of the input in dB, from 0 to 8 kHz, evenly over the same time.
+        Level of the input in dB, from 0 to 8 kHz, in even steps over the same time.
     """
 
     times: NDArray[np.float64]
@@ -62,16 +62,16 @@ class Map:
 
 
 def occlusion_map(signal: Signal, score: Score, *, label: str, options: MapOptions | None = None) -> Map:
-    """Mask one patch after the other, and see what the label loses.
+    """Mask each patch in turn, and measure what the label loses.
 
     Parameters
     ----------
     signal : float32 array, shape (n,)
         Speech: mono, 16 kHz.
     score : callable
-        Signals (b, n) to the log-probability of the label (b,); :func:`label_score` makes it.
+        Maps signals (b, n) to the log-probability of the label (b,); :func:`label_score` makes one.
     label : str
-        For the map's name.
+        Stored in the map.
     options : MapOptions
 
     Returns
@@ -107,7 +107,7 @@ def losses(masker: Patches, score: Score) -> NDArray[np.float64]:
 
 
 def score_variants(masker: Patches, rows: NDArray[np.bool_], score: Score) -> NDArray[np.float64]:
-    """Scores (b,) of the signal with the patches of each row (b, t * f) masked, as many at once as memory likes."""
+    """Scores (b,) of the signal with the patches of each row (b, t * f) masked, in batches that fit into memory."""
     size = max(1, _AT_ONCE // masker.signal.size)
     parts = [rows[i : i + size] for i in range(0, len(rows), size)]
     return np.concatenate([score(np.stack([masker.masked(row) for row in part])) for part in parts])
@@ -118,8 +118,8 @@ def segment_map(
 ) -> Map:
     """The map of one segment of a recording, for its most probable label.
 
-    The segment is heard by itself, so its log-probability can be a little
-    other than in the recording.
+    The segment is analysed by itself, so its log-probability can differ slightly
+    from that in the recording.
 
     Parameters
     ----------
@@ -127,17 +127,17 @@ def segment_map(
     signal : float32 array, shape (n,)
         The whole recording: mono, 16 kHz.
     prediction : Prediction
-        Of this recogniser.
+        Made by this recogniser.
 
     Returns
     -------
     Map
-        With times of the recording.
+        Its times are those of the recording.
 
     Raises
     ------
     InputError
-        If the prediction has no scores, or less than 25 ms.
+        If the prediction has no scores, or is shorter than 25 ms.
     """
     if prediction.best is None:
         raise InputError("the prediction has no scores, so there is no label to map; give one of a segment of speech.")
@@ -179,12 +179,12 @@ def _log_sum(logits: NDArray[np.floating]) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, eq=False)
 class Deletion:
-    """What is left of a label while patches are masked, or shown, one after the other.
+    """A label's probability as patches are masked, or shown, one after the other.
 
     Parameters
     ----------
     shares : float array, shape (s,)
-        Share of the patches that are masked (shown, of an insertion), from 0 to 1.
+        Share of the patches that are masked (for an insertion: shown), from 0 to 1.
     probabilities : float array, shape (s,)
         Of the label.
     """
@@ -194,7 +194,7 @@ class Deletion:
 
     @property
     def area(self) -> float:
-        """Area under the curve, 0 to 1: the smaller, the sooner the label is lost; of an insertion, the later found."""
+        """Area under the curve, 0 to 1. Small means that the label is lost early; for an insertion, found late."""
         middles = (self.probabilities[1:] + self.probabilities[:-1]) / 2
         return float(middles @ np.diff(self.shares))
 
@@ -215,11 +215,11 @@ def deletion(
     score : callable
         As for :func:`occlusion_map`.
     order : sequence of int, shape (t * f,)
-        The patches, those to be masked first in front.
+        The patches, in the order in which they are masked.
     steps : int
         Points of the curve after the first.
     insert : bool
-        Begin with all patches masked and show those in front first: then the area is the larger, the better the order.
+        Begin with all patches masked and show them in this order: then a better order has a larger area.
 
     Raises
     ------

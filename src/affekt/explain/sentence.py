@@ -1,4 +1,4 @@
-"""Which words an answer about a text rests on: each is left out, and what the label loses is its weight."""
+"""Which words the answer to a text rests on: each is left out in turn, and its weight is what the label loses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from affekt.recognize.recognizer import Recognizer
 from affekt.text.masks import WordMasker
 from affekt.types import Prediction
 
-#: Goes wherever highlighted words go.
+#: Accompanies highlighted words everywhere.
 NOTE = "Weights: what the label loses in log-probability without the word; they say what the model uses, not why."
 
 
@@ -27,7 +27,7 @@ class Highlights:
     text : str
     label : str
     places : tuple of (start, end)
-        Of the words: characters of the text.
+        Where each word starts and ends, in characters of the text.
     values : array, shape (w,)
         By how much the log-probability of the label falls without the word, in nats; negative where the word
         speaks against the label.
@@ -40,7 +40,7 @@ class Highlights:
 
     @property
     def shares(self) -> NDArray[np.float64]:
-        """The values in shares of the largest, from -1 to 1; all 0 where no word weighs a hundredth of a nat."""
+        """The values as shares of the largest, from -1 to 1; all 0 where no word weighs a hundredth of a nat."""
         most = float(np.abs(self.values).max(initial=0.0))
         found: NDArray[np.float64] = self.values / most if most >= 0.01 else np.zeros_like(self.values)
         return found
@@ -59,7 +59,7 @@ class Highlights:
         return "; ".join(parts) + "."
 
     def as_json(self) -> dict[str, Any]:
-        """What the key ``explanation`` of a segment holds: of each word [start, end, weight] in ``words``."""
+        """The value of a segment's key ``explanation``: [start, end, weight] of each word in ``words``."""
         words = [[*place, round(float(value), 3)] for place, value in zip(self.places, self.values, strict=True)]
         return {"text": self.sentence, "note": NOTE, "label": self.label, "words": words}
 
@@ -74,14 +74,14 @@ def highlight(recognizer: Recognizer, prediction: Prediction) -> Highlights:
     Parameters
     ----------
     recognizer : Recognizer
-        Of a model of text.
+        With a model of text.
     prediction : Prediction
-        Of this recogniser.
+        Made by this recogniser.
 
     Raises
     ------
     InputError
-        If the prediction is none of a text.
+        If the prediction is not of a text.
     """
     if prediction.text is None or prediction.best is None:
         raise InputError("the prediction has no words; give one of a text.")
@@ -90,7 +90,7 @@ def highlight(recognizer: Recognizer, prediction: Prediction) -> Highlights:
 
 
 def highlights(masker: WordMasker, score: Score, *, label: str) -> Highlights:
-    """As :func:`highlight`, for any score: texts (b,) to the log-probability of the label (b,).
+    """As :func:`highlight`, for any score that maps texts (b,) to the log-probability of the label (b,).
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Why a segment may sound the way it does, in plain words: its cues beside a reference.
+"""Why a segment may sound the way it does, in plain words: its cues compared with a reference.
 
 The words describe the voice. They are not what the network used: for what
 it used see :mod:`affekt.explain.occlusion`.
@@ -21,11 +21,11 @@ from affekt.types import Prediction
 
 Signal = NDArray[np.float32]
 
-#: Goes wherever the words go.
+#: Accompanies the words everywhere.
 NOTE = "Cues describe the voice; they are not what the network used."
-#: Seconds of speech that a reference needs, and a segment.
+#: Least seconds of speech of a reference, and of a segment.
 ENOUGH, SHORTEST = 1.5, 1.0
-#: Differences said at most, the most striking ones.
+#: Most differences to name, the most striking first.
 MOST = 4
 
 
@@ -38,11 +38,11 @@ class Reference:
     kind : str
         ``speaker`` (their own neutral speech), ``recording`` (its other segments) or ``norms``.
     words : str
-        The same for people, to stand behind "beside".
+        The same for people to read, after "beside".
     cues : mapping of str to float
         What is usual; nan where nothing can be said.
     low, high : mapping of str to float
-        A value between these is no difference.
+        A value between these does not count as a difference.
     """
 
     kind: str
@@ -54,7 +54,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Explanation:
-    """One segment's cues beside a reference.
+    """One segment's cues compared with a reference.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class Explanation:
 
     @property
     def differences(self) -> dict[str, float]:
-        """Value less reference of each cue that lies outside of what is no difference, the most striking first."""
+        """Value minus reference of each cue outside ``low`` to ``high``, the most striking first."""
         beside = self.reference
         by = {name: value - beside.cues[name] for name, value in self.cues.items()}
         room = {name: (beside.high if by[name] > 0 else beside.low)[name] - beside.cues[name] for name in by}
@@ -123,12 +123,12 @@ class Recording(Trace):
 def explain(
     signal: Signal, predictions: Sequence[Prediction], *, reference: Reference | None = None
 ) -> list[Explanation]:
-    """Describe every segment of a recording beside a reference.
+    """Describe every segment of a recording, compared with a reference.
 
-    That is the one given; else, for each segment, the recording's other
-    segments, if they last a second and a half; else :func:`affekt.speech.cues.norms`,
-    beside which pitch, level and tilt are not compared: the first depends on
-    who speaks, the others on the microphone.
+    The reference is the one given; else, for each segment, the recording's other
+    segments, if they last a second and a half; else :func:`affekt.speech.cues.norms`.
+    Pitch, level and tilt are not compared with norms: pitch depends on the
+    speaker, the others on the microphone.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def explain(
     Raises
     ------
     InputError
-        If a segment ends behind the signal.
+        If a segment ends after the signal.
 
     Examples
     --------
@@ -173,8 +173,8 @@ def explain(
 def reference_of(source: Source, recognizer: Recognizer) -> Reference:
     """A speaker's own reference: a recording in which they speak without emotion.
 
-    The level is compared as well, so it has to be recorded like what is
-    explained: with the same microphone, at the same distance.
+    The level is compared as well, so the reference must be recorded like the
+    explained recording: with the same microphone, at the same distance.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ def reference_of(source: Source, recognizer: Recognizer) -> Reference:
     AudioError
         If it cannot be read.
     InputError
-        If it holds less speech than that.
+        If it holds less than a second and a half of speech.
     """
     signal = read(source).signal
     predictions = [p for p in recognizer.predict((signal, RATE)) if p.duration >= SHORTEST]
@@ -208,7 +208,7 @@ def reference_of(source: Source, recognizer: Recognizer) -> Reference:
 
 
 def as_json(explanation: Explanation) -> dict[str, object]:
-    """What the key ``explanation`` of a segment holds; ``docs/explain.md`` describes it.
+    """The value of a segment's key ``explanation``; ``docs/explain.md`` describes it.
 
     Examples
     --------

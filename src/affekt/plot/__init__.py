@@ -1,1 +1,1 @@
-"""Pictures: ``f(data, *, ax=None)`` draws and returns; it never computes, shows or saves."""
+"""Plots: ``f(data, *, ax=None)`` draws and returns; it never computes, shows or saves."""

@@ -1,4 +1,4 @@
-"""What was found of each face, drawn into the picture: box, label, a bar for each score, and why an answer is weak."""
+"""Results for each face, drawn into the picture: box, label, a bar for each score, and why an answer is weak."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from affekt.plot.colours import colours, ink
 from affekt.types import Prediction
 
-#: Pixels of the longer side that a picture is enlarged to, in whole steps, or nobody could read what is drawn.
+#: Least pixels of the longer side: smaller pictures are enlarged, in whole steps, so that text stays readable.
 LEAST = 480
 #: Height of the letters as a share of the picture's shorter side, and their bounds in pixels.
 LETTERS, SMALLEST, LARGEST = 0.034, 13, 64
@@ -39,23 +39,23 @@ class Area(NamedTuple):
 def annotated(pixels: NDArray[np.uint8], predictions: Sequence[Prediction], labels: Sequence[str]) -> NDArray[np.uint8]:
     """A copy of a picture with its faces marked.
 
-    A box that is dashed, and a label with a question mark, mean that the
-    model is not sure. Where faces stand too close for words, the colour of
-    the box alone says the label.
+    A dashed box and a label with a question mark mean that the model is not
+    sure. Where faces are too close for words, only the colour of the box shows
+    the label.
 
     Parameters
     ----------
     pixels : uint8 array, shape (h, w, 3)
         RGB.
     predictions : sequence of Prediction
-        Those with a box are drawn; the first are drawn first and have the best places.
+        Those with a box are drawn; the first ones get the best places.
     labels : sequence of str
-        All labels of the model, in order: the colours depend on it, not on what this picture holds.
+        All labels of the model, in order: the colours depend on them, not on this picture.
 
     Returns
     -------
     uint8 array, shape (s h, s w, 3)
-        As large as the picture, or ``s`` times as large where it is too small to be written on.
+        As large as the picture, or ``s`` times as large where it is too small for text.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def annotated(pixels: NDArray[np.uint8], predictions: Sequence[Prediction], labe
     >>> annotated(np.zeros((240, 320, 3), np.uint8), [p], ["happy", "sad"]).shape
     (480, 640, 3)
     """
-    from PIL import Image, ImageDraw  # 40 ms, and voices never need it
+    from PIL import Image, ImageDraw  # takes 40 ms, and speech never needs it
 
     scale = enlargement(pixels.shape[1], pixels.shape[0])
     picture = Image.fromarray(pixels)
@@ -85,7 +85,7 @@ def enlargement(width: int, height: int) -> int:
 
 
 class _Page:
-    """A picture being drawn on, and where something already stands."""
+    """A picture being drawn on, and the areas already taken."""
 
     def __init__(self, draw: Any, size: Area, colour_of: dict[str, str]) -> None:
         self.draw, self.size, self.colour_of = draw, size, colour_of
@@ -96,7 +96,7 @@ class _Page:
         return self.colour_of.get(str(prediction.best), "#FFFFFF")
 
     def draw_box(self, prediction: Prediction, area: Area) -> None:
-        """Its colour between two dark lines, to be seen on any ground; dashed where the model is not sure."""
+        """Its colour between two dark lines, visible on any background; dashed where the model is not sure."""
         width = max(2, self.letters // 6)
         for inset, colour, line in ((0, "#000000", width + 2), (1, self.colour(prediction), width)):
             corners = (area.left + inset, area.top + inset, area.right - inset, area.bottom - inset)
@@ -115,7 +115,7 @@ class _Page:
                     self.draw.rectangle((x, y, x + line, min(y + step, bottom)), fill=colour)
 
     def write(self, prediction: Prediction, area: Area) -> None:
-        """The label, then the bars, then why it is weak: each where there is room, or not at all."""
+        """The label, then the bars, then why the answer is weak: each only where there is room."""
         self._write_label(prediction, area)
         self._draw_bars(prediction, area)
 

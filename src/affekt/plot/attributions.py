@@ -1,4 +1,4 @@
-"""Maps of what a network looks at, over the face or the voice: methods side by side, filters, regions, curves."""
+"""Maps of what a network uses, over the face or the voice: methods side by side, filters, regions, curves."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SEQUENTIAL = "cividis"
 #: Opacity of the strongest place of a map.
 OPAQUE = 0.8
-#: Panels side by side at most, and inches of one: of a face, and of a voice.
+#: Most panels side by side, and the size of one in inches: of a face, and of a voice.
 COLUMNS, VOICE_COLUMNS = 4, 2
 FACE, VOICE = (2.6, 2.9), (5.2, 2.7)
 
@@ -40,13 +40,13 @@ class Input:
     Parameters
     ----------
     values : float array, shape (h, w)
-        Of a face its grey values; of a voice log-mel bands, lowest first, by time.
+        The grey values of a face; for a voice log-mel bands, lowest first, by time.
     title : str
         The file, and which face or stretch of it.
     start, end : float
-        Seconds, of a voice; equal of a face.
+        Seconds, for a voice; equal for a face.
     band : (float, float)
-        Lowest and highest frequency in hertz, of a voice.
+        Lowest and highest frequency in hertz, for a voice.
     """
 
     values: Values
@@ -63,7 +63,7 @@ class Input:
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """An input and its maps, as several methods make them.
+    """An input and its maps from several methods.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def overlay(data: Input, *, found: Attribution | None = None, ax: Axes | None = 
     ----------
     data : Input
     found : Attribution, optional
-        Its colours span its own strongest hundredth, as methods have units of their own.
+        The colours are scaled to its strongest hundredth, as each method has its own unit.
     ax : Axes, optional
     """
     ax = _panel(data, ax)
@@ -98,7 +98,7 @@ def overlay(data: Input, *, found: Attribution | None = None, ax: Axes | None = 
     title = "input"
     if found is not None:
         values = found.resized(data.values.shape)
-        # A single strong pixel would leave all others pale.
+        # Otherwise a single strong pixel would make all others pale.
         share = np.clip(values / strongest(values), -1, 1)
         colours = require("matplotlib", extra="plot").colormaps[DIVERGING]((share + 1) / 2)
         colours[..., 3] = OPAQUE * np.abs(share) ** 0.7
@@ -114,7 +114,7 @@ def overlay(data: Input, *, found: Attribution | None = None, ax: Axes | None = 
 
 
 def strongest(values: Values) -> float:
-    """The absolute value that a hundredth of a map's values reaches; where that is 0 the largest, and never 0."""
+    """The 99th percentile of a map's absolute values; if that is 0, the largest; never 0."""
     size = np.abs(values)
     return float(np.quantile(size, 0.99)) or float(size.max()) or 1.0
 
@@ -138,7 +138,7 @@ def _panel(data: Input, ax: Axes | None) -> Axes:
 
 
 def draw_methods(data: Seen) -> Figure:
-    """Draw the input, and beside it its map by each method.
+    """Draw the input, and next to it the map of each method.
 
     Examples
     --------
@@ -170,7 +170,7 @@ def draw_methods(data: Seen) -> Figure:
 
 
 def filter_panel(data: FilterMaps, *, row: int = 0, ax: Axes | None = None) -> Axes:
-    """Draw what one filter gives, light where much; above it its number, and its lowest and highest value."""
+    """Draw the output of one filter, light for high; above it its number, and its lowest and highest value."""
     if ax is None:
         ax = blank_figure((1.5, 1.7)).add_subplot()
     values, (low, high) = np.atleast_2d(data.values[row]), data.ranges[row]
@@ -184,7 +184,7 @@ def filter_panel(data: FilterMaps, *, row: int = 0, ax: Axes | None = None) -> A
 
 
 def _grid_figure(size: tuple[float, float], rows: int, *, above: float) -> Figure:
-    """A figure for many alike panels, with so many inches for the title of each; laid out by hand, as that is quick."""
+    """A figure of equal panels, with ``above`` inches for each title; laid out by hand, which is faster."""
     figure: Figure = require("matplotlib.figure", extra="plot").Figure(figsize=size, dpi=110)
     each = (size[1] - 0.4) / rows
     edges = {"left": 0.35 / size[0], "right": 1 - 0.08 / size[0], "bottom": 0.08 / size[1]}
@@ -193,7 +193,7 @@ def _grid_figure(size: tuple[float, float], rows: int, *, above: float) -> Figur
 
 
 def draw_filters(data: FilterMaps, *, most: int = 48) -> Figure:
-    """Draw what the strongest filters of a layer give, each in colours of its own range."""
+    """Draw the outputs of the strongest filters of a layer, each on its own colour scale."""
     count = min(most, len(data.values))
     wide = data.values.shape[2] > 2 * data.values.shape[1]
     columns = 4 if wide else 8
@@ -215,13 +215,13 @@ def draw_filters(data: FilterMaps, *, most: int = 48) -> Figure:
 
 
 def draw_exciting(data: Exciting, faces: NDArray[np.floating]) -> Figure:
-    """Draw for each filter the faces that excite it most, and where on them.
+    """Draw for each filter the faces that activate it most, and where on them.
 
     Parameters
     ----------
     data : Exciting
     faces : array, shape (n, s, s)
-        All the faces that were looked through.
+        All the faces that were searched.
     """
     rows, columns = data.faces.shape
     side = faces.shape[1]
@@ -251,7 +251,7 @@ def region_bars(data: Mapping[str, Values], *, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     data : mapping
-        Row, such as a label and how many faces, to its shares in the order of ``REGIONS``, which sum to 1.
+        Row name, such as a label and a number of faces, to shares in the order of ``REGIONS``; they sum to 1.
     """
     ax = plain_axes(ax, (8.4, 0.42 * len(data) + 1.1), dpi=130)
     names, left = list(data), np.zeros(len(data))
@@ -275,7 +275,7 @@ def region_bars(data: Mapping[str, Values], *, ax: Axes | None = None) -> Axes:
 
 
 def estimate_rows(data: Mapping[str, Estimate], *, marked: Sequence[str] = (), ax: Axes | None = None) -> Axes:
-    """Draw a dot and its interval for each row; rows that the others are compared with are marked by a square."""
+    """Draw a dot and its interval for each row; reference rows are marked by a square."""
     ax = plain_axes(ax, (6.4, 0.34 * len(data) + 0.9), dpi=130)
     for row, (name, found) in enumerate(data.items()):
         colour, shape = (HUES[6], "s") if name in marked else (HUES[0], "o")

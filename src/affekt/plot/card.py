@@ -1,4 +1,4 @@
-"""Pictures for the card of a voice model: UAR by speaker baseline, by speaker, and over seconds of reference."""
+"""Figures for the card of a voice model: UAR by speaker baseline, by speaker, and over seconds of reference."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def draw_ways(
     rows : mapping of name to mapping of way to Estimate
         A way has the same colour and shape in all rows.
     marks : mapping of name to mapping of row to float
-        Figures without an interval to set above them: two kinds of aim, then what others published.
+        Values without an interval to draw above the rows: two kinds of target, then published results.
     chance : mapping of row to float, optional
         UAR of guessing.
     grey : str
-        A way that stands behind the others, such as how it was before.
+        A way to draw behind the others, such as the state before a change.
     ax : matplotlib Axes, optional
-        Where to draw; new ones without a window if not given.
+        Where to draw; new axes without a window if not given.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def draw_ways(
 
 
 def draw_speakers(speakers: Mapping[str, Sequence[tuple[str | None, float]]], *, ax: Axes | None = None) -> Axes:
-    """Draw the UAR of every speaker as a dot, corpus by corpus, women apart from men.
+    """Draw the UAR of every speaker as a dot, corpus by corpus, women and men separately.
 
     Parameters
     ----------
@@ -137,9 +137,9 @@ def draw_speakers(speakers: Mapping[str, Sequence[tuple[str | None, float]]], *,
 def draw_reference(
     curves: Mapping[str, Mapping[float, Estimate]], mean: Mapping[float, Estimate], *, ax: Axes | None = None
 ) -> Axes:
-    """Draw UAR over the seconds of speech behind a speaker baseline: corpora thin, their mean thick.
+    """Draw UAR over the seconds of speech in a speaker baseline: corpora as thin lines, their mean as a thick one.
 
-    Seconds stand at equal distances, whatever lies between them.
+    The values of seconds are evenly spaced, whatever their differences.
 
     Parameters
     ----------

@@ -35,8 +35,8 @@ FURTHER_COLOURS = (
 def colours(labels: Iterable[str]) -> dict[str, str]:
     """Give each label its colour, as ``#RRGGBB``; no two labels share one.
 
-    Known labels always have the same colour. Others take what the known
-    ones leave, then further colours, in the order in which they are given.
+    Known labels always have the same colour. Others get the colours that the
+    known ones leave, then further colours, in the order given.
 
     Examples
     --------

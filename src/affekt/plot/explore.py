@@ -1,4 +1,4 @@
-"""What is in a corpus, as pictures: counts, lengths, typical clips, spectra, pitch, and what clips cluster by."""
+"""The contents of a corpus in plots: counts, lengths, typical clips, spectra, pitch, and what clips cluster by."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ def heat(data: Counts, *, ax: Axes | None = None) -> Axes:
 def boxes(data: Groups, *, ax: Axes | None = None) -> Axes:
     """Draw one number of each clip as boxes by emotion, side by side by sex.
 
-    A box holds the middle half of the clips, its line is the median; whiskers
-    end at the last clip within one and a half boxes, and dots are the rest.
+    A box holds the middle half of the clips, and its line is the median. Whiskers end
+    at the last clip within one and a half box lengths, and dots are the rest.
     """
     ax = _axes(ax)
     labels = list(dict.fromkeys(label for label, _ in data.values))
@@ -138,7 +138,7 @@ def mel(data: Example, *, ax: Axes | None = None) -> Axes:
 
 
 def mfcc(data: Example, *, ax: Axes | None = None) -> Axes:
-    """Draw the cepstral coefficients of one clip from the second on; the first is but the loudness."""
+    """Draw the cepstral coefficients of one clip from the second on; the first only shows the loudness."""
     ax = _example_axes(data, ax)
     shown = data.mfcc[:, 1:].T
     extent = (0, data.length, 0.5, len(shown) + 0.5)
@@ -159,7 +159,7 @@ def pitch(data: Example, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-#: What there is to see of a clip, and the name of its vertical axis.
+#: The plots of a clip, and the label of their vertical axes.
 PANELS: dict[str, tuple[Callable[..., Any], str]] = {
     "waveform": (waveform, "amplitude, full scale 1"),
     "mel": (mel, "frequency / kHz"),
@@ -208,7 +208,7 @@ def draw_examples(data: Sequence[Example], panel: str, *, figure: Figure | None 
 
 
 def _share_scales(grid: Any, data: Sequence[Example], panel: str) -> None:
-    """The longest and loudest clip set the axes of all; the outermost panels that there are name the values."""
+    """Share axes: the longest and loudest clips set the limits, and only the outermost panels have tick labels."""
     figure = grid[0, 0].get_figure()
     grid[0, 0].set_xlim(0, max(example.length for example in data))
     if panel == "waveform":
@@ -236,7 +236,7 @@ def spectra(data: Bands, *, sex: str, ax: Axes | None = None) -> Axes:
     for label, marker in zip(labels, cycle(MARKERS), strict=False):
         if (label, sex) in data.levels:
             levels = data.levels[label, sex]
-            # Light colours need an edge to be seen on white.
+            # Light colours need an edge to be visible on white.
             ax.plot(data.centres, levels, color=DARK, linewidth=2.4)
             (line,) = ax.plot(data.centres, levels, color=shades[label], linewidth=1.6, label=_name(label))
             line.set(marker=marker, markersize=5, markeredgecolor=DARK, markeredgewidth=0.6)
@@ -249,7 +249,7 @@ def spectra(data: Bands, *, sex: str, ax: Axes | None = None) -> Axes:
 
 
 def draw_spectra(data: Bands, differences: Bands, *, figure: Figure | None = None) -> Figure:
-    """Draw the spectra above, and below how each differs from the mean of the emotions; one column for each sex."""
+    """Draw the spectra, and below them the differences from the mean of the emotions; one column for each sex."""
     sexes = [sex for sex in SEX_COLOURS if any(sex == other for _, other in data.levels)]
     figure = figure or new_figure(7.0)
     grid = figure.subplots(2, len(sexes), sharex=True, sharey="row", squeeze=False)
@@ -353,7 +353,7 @@ def _label(data: Example) -> str:
 
 
 def _names_below(ax: Axes, names: Sequence[str]) -> None:
-    """Names under the x axis, upright where they would touch; of very many every second, third ... one."""
+    """Names under the x axis, vertical where they would touch; with very many, only every second, third ... one."""
     step = max(1, -(-len(names) // MOST_NAMES))
     shown = [_name(name) for name in names[::step]]
     crowded = sum(max(3, len(name) + 1) for name in shown) > 130
@@ -365,7 +365,7 @@ def _names_below(ax: Axes, names: Sequence[str]) -> None:
 
 
 def _legend(ax: Axes, handles: Sequence[Any] | None = None) -> None:
-    """Above the axes, at the right: nothing lies under it there."""
+    """Put the legend above the axes, at the right, where it covers nothing."""
     place: Mapping[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "ncols": 3}
     as_written(ax.legend(handles=handles, fontsize=9, frameon=False, borderpad=0, **place))
 

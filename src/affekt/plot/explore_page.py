@@ -1,4 +1,4 @@
-"""The page about a corpus: every picture with what to see in it, and the numbers behind it."""
+"""The page about a corpus: every plot, what it shows, and the numbers behind it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Rows of a table of files; thousands of broken ones are told by their number.
+#: Most rows in a table of files; if there are more, only their number is given.
 MOST_FILES = 100
 
 BOXES = "A box holds the middle half of the clips, the line in it is the median; dots are far from the rest."
@@ -42,7 +42,7 @@ class Chapter:
     name : str
         Of the file, without ``.png``.
     title, see, caption : str
-        The heading; what to see, in a sentence or two; what is drawn.
+        The heading; what the plot shows, in a sentence or two; what is drawn.
     figure : matplotlib Figure
     tables : sequence of Table
         The numbers.
@@ -80,9 +80,9 @@ def explore_page(
     title : str
         Of the page.
     facts : sequence of (name, value)
-        What is known of the corpus besides; the first table.
+        What else is known of the corpus; the first table.
     skipped : sequence of str
-        Files that are no sample, each with the reason.
+        Files that are not samples, each with the reason.
     """
     sections = [Section("In short", tables=[Table(("what", "here"), [*facts, *_facts(data)])])]
     ranked = sorted(notices_of(data), key=lambda notice: notice.severity != "warning")
@@ -289,7 +289,7 @@ def _map(data: Exploration) -> Chapter | None:
 
 
 def _clusters(data: Map) -> str:
-    """What the map says, in words that follow from its numbers."""
+    """What the map shows, in words derived from its numbers."""
     found = {grouping.by: grouping for grouping in data.groupings}
     label, speaker = found.get("label"), found.get("speaker")
     words = []

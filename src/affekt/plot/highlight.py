@@ -1,4 +1,4 @@
-"""Highlighted words as one self-contained HTML page: opens from disk, asks nobody for anything."""
+"""Highlighted words as one self-contained HTML page: opens from disk and loads nothing else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from affekt.explain.sentence import NOTE, Highlights
 from affekt.plot.page import document
 from affekt.types import Prediction, Result
 
-#: Blue speaks for the label, orange against it: told apart by colour-blind people, too; and underlined one way each.
+#: Blue speaks for the label, orange against it, for colour-blind eyes too; each has its own kind of underline.
 FOR, AGAINST = (0, 114, 178), (230, 159, 0)
 #: Sentences on a page.
 MOST = 2000
@@ -31,12 +31,12 @@ p.note { opacity: .8; font-size: var(--small); }
 
 
 def highlight_page(result: Result, highlights: Sequence[Highlights | None]) -> str:
-    """A page of a text: each sentence with its answer, its words coloured by their weights.
+    """A page about a text: each sentence with its answer, its words coloured by their weights.
 
     Parameters
     ----------
     result : Result
-        Of a text.
+        The result for a text.
     highlights : sequence of Highlights or None
         One for each prediction; None where there is nothing to highlight.
     """
@@ -66,7 +66,7 @@ def _row(p: Prediction, found: Highlights | None) -> str:
 
 
 def coloured(found: Highlights) -> str:
-    """A text as HTML, its words coloured by their weights; those of less than a tenth of the largest are plain."""
+    """A text as HTML, its words coloured by their weights; weights below a tenth of the largest stay plain."""
     pieces, reached = [], 0
     for (start, end), share, value in zip(found.places, found.shares, found.values, strict=True):
         pieces.append(escape(found.text[reached:start]))

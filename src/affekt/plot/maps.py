@@ -1,4 +1,4 @@
-"""What a label rests on: for each segment its sound, and beside it what masking each patch takes from the label."""
+"""What a label rests on: the sound of each segment, and next to it the effect of masking each patch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DIVERGING, GREYS = "PuOr_r", "Greys"
 HERTZ = (0, 500, 1000, 2000, 4000, 8000)
 # Inches.
 WIDTH, HEIGHT, AROUND = 10.0, 2.4, 1.2
-#: Nats: the colours span at least this, so that a map of nothing looks like nothing.
+#: Nats: the colours span at least this, so that an empty map looks empty.
 LEAST_SPAN = 0.05
 
 
@@ -34,18 +34,18 @@ class Maps:
     Parameters
     ----------
     title : str
-        Stands above the picture.
+        Shown above the figure.
     maps : sequence of Map
         One row each.
     confidences : sequence of float
         Of the maps' labels, 0 to 1.
     note : str
-        Stands behind the title: which segments these are, say.
+        Shown after the title, such as which segments these are.
 
     Raises
     ------
     InputError
-        If there is no map, or not a confidence for each.
+        If there is no map, or the number of confidences differs from that of the maps.
     """
 
     title: str
@@ -66,7 +66,7 @@ class Maps:
 
 
 def draw_maps(data: Maps, *, figure: Figure | None = None) -> Figure:
-    """Draw a row for each segment: left the sound, right the map.
+    """Draw a row for each segment: the sound on the left, the map on the right.
 
     Parameters
     ----------

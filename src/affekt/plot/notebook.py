@@ -1,6 +1,6 @@
-"""Predictions, results and reports as a notebook shows them: small pieces of HTML and SVG that need nothing else.
+"""Predictions, results and reports for notebooks: small, self-contained pieces of HTML and SVG.
 
-Texts and lines take the colour of the page, so that they can be read on a dark one, too.
+Text and lines take the colour of the page, so that they are readable on a dark one, too.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from affekt.types import Prediction, Report, Result
 
 #: Pixels: of a picture, and of a lane in it.
 WIDTH, LANE, FOOT = 720, 40, 16
-#: Lanes, rows and warnings at most.
+#: Most lanes, and most rows and warnings.
 MOST_LANES, MOST_ROWS = 6, 10
-#: What is not sure is hatched, what is silent nearly empty, on any page. The hatching is named by what is in the
-#: picture: pages hold many, and one that is hidden takes its pattern with it.
+#: Unsure time is hatched and silence nearly empty, on any page. The pattern's name depends on the picture's
+#: content: a page can hold many pictures, and a hidden one takes its pattern with it.
 UNSURE = 'fill="url(#unsure)"'
 HATCHING = (
     '<defs><pattern id="unsure" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
@@ -31,7 +31,7 @@ DARKEST = 0.55
 
 
 def prediction_html(prediction: Prediction) -> str:
-    """The answer of a Prediction, and a bar that its scores share.
+    """The answer of a Prediction, and a bar divided by its scores.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def prediction_html(prediction: Prediction) -> str:
 
 
 def result_html(result: Result) -> str:
-    """A small picture of the timeline, and how the time is divided; of a picture or plain text its answers in a table.
+    """A small timeline, and how the time is divided; for a picture or plain text, a table of the answers.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def result_html(result: Result) -> str:
 
 
 def report_html(report: Report) -> str:
-    """The metrics with interval and count, and the confusion, each row shaded by the share of its clips.
+    """The metrics with interval and count, and the confusion matrix, shaded by shares of each row.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def _confusion_row(label: str, counts: Sequence[int]) -> str:
 
 
 def _timeline(result: Result, colour_of: Mapping[str, str]) -> str:
-    """A lane for each person: segments, or where they are too many their shares in bins of equal time."""
+    """A lane for each person: its segments or, if there are too many, their shares in bins of equal time."""
     counted = [p for p in deciding(result.predictions) if p.scores]
     lanes = list(dict.fromkeys(p.who for p in counted))[:MOST_LANES]
     bars = []

@@ -1,4 +1,4 @@
-"""One self-contained HTML page of text, tables and pictures: opens from disk, asks nobody for anything."""
+"""One self-contained HTML page of text, tables and pictures: opens from disk and loads nothing else."""
 
 from __future__ import annotations
 
@@ -69,15 +69,15 @@ td audio { width: 15rem; max-width: 100%; height: 2rem; vertical-align: middle; 
 """
 #: A number, perhaps with its interval or unit; or nothing.
 NUMBER = re.compile(r"-?|[+\N{MINUS SIGN}-]?[\d.,]+(?: ?%)?(?: (?:\[.*\]|to [\d.,]+)(?: n=\d+)?)?")
-#: From how many sections on a page has links to them at its top.
+#: Least number of sections for links to them at the top of the page.
 MANY = 4
-#: Characters of a sentence in a table, from which on the rest is folded away.
+#: Longest sentence in a table, in characters; the rest is folded away.
 LONG = 110
 
 
 @dataclass(frozen=True)
 class Folded:
-    """A cell, or a paragraph, of which ``more`` is seen when it is opened."""
+    """A cell or a paragraph that shows ``more`` when opened."""
 
     text: str
     more: str
@@ -92,18 +92,18 @@ class Sound:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a head; every cell is shown as text, but for Folded and Sound.
+    """Rows below a header; every cell is shown as text, except Folded and Sound.
 
     Parameters
     ----------
     head : sequence of str
     rows : sequence of sequences
     cards : bool
-        On a phone each row stands as lines under one another: for rows with long texts.
+        Whether a phone shows each row as a stack of lines: for rows with long texts.
     totals : int
-        So many rows at the end are sums of those above.
+        Number of rows at the end that sum up those above.
     fold : str
-        What is seen of the table until it is opened; empty: all of it.
+        What is shown until the table is opened; if empty, the whole table is shown.
     """
 
     head: Sequence[str]
@@ -120,9 +120,9 @@ class Picture:
     Parameters
     ----------
     caption : str
-        In words; it is also the text for those who cannot see the picture.
+        In words; also used as the alternative text of the picture.
     png : bytes
-        The file; :func:`png` makes it of a matplotlib figure.
+        The file; :func:`png` makes it from a matplotlib figure.
     """
 
     caption: str
@@ -131,7 +131,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands under it, in this order: stamps, paragraphs, tables, pictures, findings, the rest.
+    """A heading and its contents, in this order: stamps, paragraphs, tables, pictures, findings, the rest.
 
     Parameters
     ----------
@@ -142,9 +142,9 @@ class Section:
     severe : bool
         Marks what must not be overlooked.
     stamps : sequence of str
-        What makes the numbers too good to be true: above them, and never folded away.
+        Reasons why the numbers are too good to be true; shown above them, and never folded away.
     findings : sequence of FindingRow
-        Caveats, as a table behind the results.
+        Caveats, as a table after the results.
     last : sequence of Table
         Long tables, at the end.
     """
@@ -160,7 +160,7 @@ class Section:
 
 
 def page(title: str, sections: Sequence[Section]) -> str:
-    """The page as HTML text; whatever is given is shown as text, never read as HTML.
+    """The page as HTML text; all content is escaped and shown as text.
 
     Examples
     --------
@@ -174,7 +174,7 @@ def page(title: str, sections: Sequence[Section]) -> str:
 
 
 def document(title: str, body: str, style: str = "") -> str:
-    """A whole HTML file around a body that is HTML, with the style that all pages share, and more of it."""
+    """A complete HTML file around an HTML body, with the common style of all pages and optional further style."""
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{escape(title)}</title>\n'
@@ -196,12 +196,12 @@ def drawn(figure: Figure, form: str) -> bytes:
 
 
 def sound(path: str) -> Sound:
-    """A player of a file beside the page, whatever characters are in its name."""
+    """A player for a file next to the page, whatever characters are in its name."""
     return Sound(quote(path))
 
 
 def folded(text: str, longest: int = LONG) -> str | Folded:
-    """A sentence as a cell: of a long one what comes first, the whole when it is opened.
+    """A sentence as a cell; a long one shows its beginning, and all of it when opened.
 
     Examples
     --------
@@ -219,7 +219,7 @@ def folded(text: str, longest: int = LONG) -> str | Folded:
 
 
 def findings_table(findings: Sequence[FindingRow]) -> Table:
-    """Findings as a table; what is long in them is folded away, and a column that no finding fills is left out."""
+    """Findings as a table; long texts are folded away, and a column that no finding fills is left out."""
     rows: list[tuple[object, ...]] = [
         (
             Word(row.severity, severe=row.severity == "severe"),
@@ -256,7 +256,7 @@ def _section(section: Section, number: int) -> str:
 
 
 def _table(table: Table) -> str:
-    # A column of numbers stands to the right, its head, too.
+    # Columns of numbers are right-aligned, and so are their headers.
     columns = [[row[i] for row in table.rows if i < len(row)] for i in range(len(table.head))]
     numbers = {i for i, cells in enumerate(columns) if not table.cards and cells and all(map(_is_number, cells))}
     names = (f"<th{' class=n' if i in numbers else ''}>{escape(str(cell))}</th>" for i, cell in enumerate(table.head))

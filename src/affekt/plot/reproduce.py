@@ -1,4 +1,4 @@
-"""A recipe under several protocols, in one picture and on one page."""
+"""A recipe under several protocols, in one plot and on one page."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def draw_comparison(rows: Sequence[Row], published: Published, *, ax: Axes | Non
     Parameters
     ----------
     rows : sequence of Row
-        Of :func:`affekt.train.lab.reproduce.rows`.
+        From :func:`affekt.train.lab.reproduce.rows`.
     published : Published
     ax : matplotlib Axes, optional
 

@@ -1,4 +1,4 @@
-"""The evaluation of a model in pictures: confusion, recalls, reliability, slices, training; and the page of them."""
+"""Plots of the evaluation of a model: confusion, recalls, reliability, slices, training; and the page with them."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 SEVERE, DOT = "#B22222", "#0072B2"
 # Lightness rises evenly, and it looks the same to colour-blind eyes (Nunez, Anderton & Renslow, 2018).
 MAP = "cividis"
-FOLD_HUES = ("#0072B2", "#D55E00", "#117733", "#882255")  # dark enough to be seen when they are thin
+FOLD_HUES = ("#0072B2", "#D55E00", "#117733", "#882255")  # dark enough to be visible as thin lines
 QUIET = "#7F92B5"  # a 0 on the map's darkest colour
-# What a score of a training run is called; learning rates lie between 0 and 1 as well.
+# Names of scores in a training history; needed because learning rates also lie between 0 and 1.
 WATCHED = ("dev", "watched")
 SCORES = ("dev", "train", "uar", "wa", "accuracy", "f1", "recall")
 LONGEST_NAME = 22  # characters
@@ -44,7 +44,7 @@ CELL, BAR, LARGEST = 0.62, 0.36, 18.0
 
 
 def draw_confusion(report: Report, *, ax: Axes | None = None) -> Axes:
-    """Draw the confusion matrix: colours are shares of the true label, numbers are per cent and clips.
+    """Draw the confusion matrix: colours are shares of the true label, numbers are percentages and clips.
 
     With more than about 50 labels there is no room for numbers.
 
@@ -116,7 +116,7 @@ def draw_recalls(report: Report, *, ax: Axes | None = None) -> Axes:
 def draw_reliability(report: Report, *, ax: Axes | None = None) -> Axes:
     """Draw accuracy over confidence, bin by bin, above the share of clips in each bin.
 
-    On the diagonal confidence means what it says; below it the model is too sure of itself.
+    On the diagonal the model is calibrated; below it, it is overconfident.
     """
     ax = _axes("reliability", report.stamps, ax, (4.8, 4.4))
     bins, total = report.reliability, max(1, sum(n for _, _, n in report.reliability))
@@ -126,7 +126,7 @@ def draw_reliability(report: Report, *, ax: Axes | None = None) -> Axes:
         edges, shares, 1 / max(1, len(bins)), align="edge", color="#D9D9D9", edgecolor="white", label="share of clips"
     )
     ax.plot([0, 1], [0, 1], color=FAINT, linestyle="--", linewidth=1, label="confidence = accuracy")
-    filled = [(c, a, n) for c, a, n in bins if n and c]  # a confidence of 0 is no answer
+    filled = [(c, a, n) for c, a, n in bins if n and c]  # a confidence of 0 means no answer
     ax.plot([c for c, _, _ in filled], [a for _, a, _ in filled], color=DOT, linewidth=1.2)
     areas = [12 + 160 * n / total for _, _, n in filled]
     ax.scatter(
@@ -147,7 +147,7 @@ def draw_reliability(report: Report, *, ax: Axes | None = None) -> Axes:
 
 
 def draw_slices(report: Report, *, ax: Axes | None = None) -> Axes:
-    """Draw the UAR of each slice as a dot with its 95 % interval; of many speakers the worst are shown."""
+    """Draw the UAR of each slice as a dot with its 95 % interval; only the worst of many speakers are shown."""
     shown, hidden = _shown_slices(report.slices)
     ax = _axes("UAR by slice", report.stamps, ax, (7.0, 0.25 * max(4, len(shown)) + 1.6))
     position, previous, ticks = 0.0, "", {}
@@ -193,7 +193,7 @@ History = Sequence[Mapping[str, Any]]
 
 
 def draw_history(history: History, *, figure: Figure | None = None, stamps: Sequence[str] = ()) -> Figure:
-    """Draw a training run: loss at the left, scores at the right, over epochs.
+    """Draw a training run: loss on the left, scores on the right, over epochs.
 
     Parameters
     ----------
@@ -233,7 +233,7 @@ def draw_history(history: History, *, figure: Figure | None = None, stamps: Sequ
 
 
 def draw_folds(histories: Sequence[History], *, figure: Figure | None = None, stamps: Sequence[str] = ()) -> Figure:
-    """Draw the training runs of all folds: each a thin line, their mean a thick one; loss left, scores right.
+    """Draw the training runs of all folds: each as a thin line, their mean as a thick one; loss left, scores right.
 
     The mean of an epoch is over the folds that reached it.
 
@@ -277,7 +277,7 @@ def draw_losses(history: History, *, ax: Axes | None = None, stamps: Sequence[st
 
 
 def draw_accuracies(history: History, *, ax: Axes | None = None, stamps: Sequence[str] = ()) -> Axes:
-    """Draw every score between 0 and 1 of a training run over its epochs; a ring marks the best of what was watched."""
+    """Draw every score between 0 and 1 of a training run over its epochs; a ring marks the best monitored one."""
     ax = _axes("scores", stamps, ax, (5.2, 3.8))
     names = _scores(history)
     _curves(history, names, ax)
@@ -299,16 +299,16 @@ def draw_accuracies(history: History, *, ax: Axes | None = None, stamps: Sequenc
     return ax
 
 
-#: What the page shows of a report: the drawing, what it shows, and whether there is anything to draw.
+#: The figures of a report: the drawing function, the caption, and whether there is anything to draw.
 FIGURES: dict[str, tuple[Callable[..., Axes], str, Callable[[Report], object]]] = {
     "confusion": (draw_confusion, "Confusion: rows are the truth; colours are shares of a row.", lambda r: r.confusion),
     "recall": (draw_recalls, "Recall of each label with 95 % intervals.", lambda r: r.per_class),
     "reliability": (draw_reliability, "Reliability: does confidence mean what it says?", lambda r: r.reliability),
     "slices": (draw_slices, "UAR of parts of the clips, with 95 % intervals.", lambda r: r.slices),
 }
-#: A clip to the address of its sound, or None.
+#: Maps a clip to the address of its sound, or None.
 Sounds = Callable[[ClipAnswer], str | None]
-#: Single clips on a page.
+#: Most single clips on a page.
 MOST_CLIPS = 300
 
 
@@ -321,23 +321,23 @@ def report_page(
     before: Sequence[Section] = (),
     further: Sequence[Section] = (),
 ) -> str:
-    """Reports as one HTML page with tables and figures, which opens from disk.
+    """Reports as one self-contained HTML page with tables and figures.
 
     Parameters
     ----------
     reports : mapping of str to Report, or sequence of Report
-        The names become headings; without names the protocols do.
+        The names become headings; without names, the protocols.
     title : str
     history : sequence of mappings
         Of the training run, see :func:`draw_history`.
     matrix : CrossCorpus, optional
     before, further : sequence of Section
-        What else is to stand on the page, above the reports and at its end.
+        Further sections, above the reports and at the end of the page.
 
     Returns
     -------
     str
-        HTML. Stamps stand above everything else.
+        HTML. Stamps come above everything else.
 
     Raises
     ------
@@ -364,7 +364,7 @@ def evaluation_page(evaluation: ModelEvaluation, *, sounds: Sounds | None = None
     ----------
     evaluation : ModelEvaluation
     sounds : callable, optional
-        A clip to the address of its sound, as its player needs it, or None where it cannot be played. Without it
+        Maps a clip to the address of its sound for the player, or to None where it cannot be played. Without it,
         there are no players.
     """
     further = [
@@ -418,7 +418,7 @@ def clips_section(name: str, clips: Sequence[ClipAnswer], sounds: Sounds | None 
 
 
 def report_section(name: str, report: Report) -> Section:
-    """What is said of one report: stamps, results, pictures, then what there is to know about them."""
+    """The section of one report: stamps, results, figures, then the details."""
     words = [report.protocol] if report.protocol and report.protocol not in name else []
     words += chance_sentences(report)
     worst = worst_speaker(report)
@@ -438,7 +438,7 @@ def report_section(name: str, report: Report) -> Section:
 
 
 def _axes(title: str, stamps: Sequence[str], ax: Axes | None, size: tuple[float, float]) -> Axes:
-    """Axes with a title, above which the stamps stand."""
+    """Axes with a title, and the stamps above it."""
     ax = plain_axes(ax, size, dpi=130)
     words = [*(_name(stamp.upper(), 60) for stamp in stamps), title]
     ax.set_title("\n".join(words), fontsize=11, color=SEVERE if stamps else "black", parse_math=False, pad=16)
@@ -451,12 +451,12 @@ def _tick_size(room: float) -> float:
 
 
 def _on_map(value: float) -> str:
-    """Ink that can be read on the map's colour of a value."""
+    """A text colour that is readable on the map's colour of a value."""
     return "black" if value > 0.5 else "white"
 
 
 def figure_of(ax: Axes) -> Any:
-    """The figure that axes stand in, whatever they are nested in."""
+    """The figure that holds the axes, however deeply nested."""
     return ax.get_figure(root=True)
 
 
@@ -470,7 +470,7 @@ def _shown_slices(slices: Mapping[str, Estimate]) -> tuple[dict[str, Estimate], 
 
 
 def _numbers(history: History) -> list[str]:
-    """Names of what is a number in every epoch that has it, but the epoch's own."""
+    """Names of the values that are numbers in every epoch that has them, without ``epoch``."""
     names = dict.fromkeys(name for line in history for name in line if name != "epoch")
     return [n for n in names if all(type(line[n]) in (int, float) for line in history if n in line)]
 

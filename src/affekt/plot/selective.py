@@ -1,4 +1,4 @@
-"""Selective prediction in pictures: reliability, and risk over coverage."""
+"""Plots of selective prediction: reliability, and risk over coverage."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def draw_risk_coverage(
 ) -> Axes:
     """Draw the share of wrong answers over the share of clips that get one.
 
-    A curve that rises from the left shows that the model is confident where it is right.
+    A curve that rises from left to right shows that the model is more confident where it is right.
 
     Parameters
     ----------
     curves : mapping of name to RiskCoverage
         One named ``all`` is drawn in black.
     coverage : float, optional
-        Where the chosen threshold lies, as a vertical line.
+        The coverage at the chosen threshold, drawn as a vertical line.
     ax : matplotlib Axes, optional
         Where to draw; new ones without a window if not given.
 
@@ -81,7 +81,7 @@ def draw_reliabilities(bins: Mapping[str, Bins], *, ax: Axes | None = None) -> A
     Parameters
     ----------
     bins : mapping of name to sequence of (confidence, accuracy, n)
-        As in :class:`affekt.types.Report`; a confidence of 0 is no answer and not drawn.
+        As in :class:`affekt.types.Report`; a confidence of 0 means no answer and is not drawn.
     ax : matplotlib Axes, optional
 
     Examples
@@ -109,7 +109,7 @@ def draw_reliabilities(bins: Mapping[str, Bins], *, ax: Axes | None = None) -> A
 def draw_calibration(
     bins: Mapping[str, Bins], curves: Mapping[str, RiskCoverage], *, coverage: float | None = None
 ) -> Figure:
-    """Draw reliability at the left and risk over coverage at the right; arguments as for the two.
+    """Draw reliability on the left and risk over coverage on the right; arguments as for these two functions.
 
     Examples
     --------

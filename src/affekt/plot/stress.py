@@ -1,4 +1,4 @@
-"""The robustness of a model in pictures: one per condition, all of them side by side, and the page."""
+"""Plots of the robustness of a model: one per condition, all of them side by side, and the page."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ BROKEN = 14  # characters of a level's name on one line
 
 
 def draw_condition(stress: Stress, curve: Curve, *, ax: Axes | None = None) -> Axes:
-    """Draw the UAR over the levels of one condition: corpora thin, their mean thick with its 95 % interval.
+    """Draw the UAR over the levels of one condition: corpora thin, their mean thick, with its 95 % interval.
 
-    Levels stand at equal distances, whatever lies between them.
+    Levels are evenly spaced, whatever their differences.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def draw_condition(stress: Stress, curve: Curve, *, ax: Axes | None = None) -> A
 
 
 def draw_answers(curve: Curve, *, ax: Axes | None = None) -> Axes:
-    """Draw how many answers are others than on the clean clips, and in how many clips no speech is found."""
+    """Draw how many answers differ from those on the clean clips, and in how many clips no speech is found."""
     ax = _axes(curve, ax)
     shares = {
         "another answer than clean": ("changed", "black", "o", "-"),
@@ -137,7 +137,7 @@ def draw_stress(stress: Stress, *, figure: Figure | None = None) -> Figure:
 
 
 def stress_page(stress: Stress) -> str:
-    """The comparison as one HTML page with tables and figures, which opens from disk.
+    """The comparison as one self-contained HTML page with tables and figures.
 
     Raises
     ------
@@ -179,7 +179,7 @@ def draw_curve(stress: Stress, curve: Curve) -> Figure:
 
 
 def _stamped(stress: Stress, title: str) -> str:
-    """A title behind the stamps, which go wherever the figure goes."""
+    """A title after the stamps, which stay with the figure."""
     return " \N{EN DASH} ".join([*(stamp.upper() for stamp in stress.stamps), title])
 
 
@@ -203,7 +203,7 @@ def _axes(curve: Curve, ax: Axes | None) -> Axes:
 
 
 def _line(ax: Axes, curve: Curve, values: Mapping[Level, float], **style: Any) -> None:
-    # Between words there is nothing to draw a line through.
+    # Levels that are words get no connecting line.
     if any(isinstance(level, str) for level in curve.points):
         style = {"marker": "_", "markersize": 10, **style, "linestyle": "none"}
     places = [list(curve.points).index(level) for level in values]

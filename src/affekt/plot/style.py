@@ -1,4 +1,4 @@
-"""The look that the pictures share: greys, colours and styles of lines, figures without a window, plain axes."""
+"""The common style of the plots: greys, colours, line styles, figures without a window, plain axes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 FAINT, LINE = "#B3B3B3", "#4D4D4D"
 #: Nine hues for colour-blind eyes: the scheme "muted" of Tol (2021), https://personal.sron.nl/~pault/.
 HUES = ("#332288", "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677", "#882255", "#AA4499")
-#: Of lines that have all hues already.
+#: Line styles, once all hues are used.
 STYLES = ("-", "--", "-.", ":")
 
 
 def blank_figure(size: tuple[float, float], *, dpi: int | None = None) -> Figure:
-    """A figure without a window, of so many inches.
+    """A figure without a window, of the given size in inches.
 
     Raises
     ------
@@ -36,13 +36,13 @@ def blank_figure(size: tuple[float, float], *, dpi: int | None = None) -> Figure
 
 
 def as_written(artist: Artist) -> None:
-    """Show all texts of an artist, such as a legend, as they are: a name like ``$x_{$`` is no formula."""
+    """Show all texts of an artist, such as a legend, as they are: a name like ``$x_{$`` is not a formula."""
     for text in artist.findobj(require("matplotlib.text", extra="plot").Text):
         text.set_parse_math(False)
 
 
 def plain_axes(ax: Axes | None, size: tuple[float, float], *, dpi: int | None = None) -> Axes:
-    """The axes given, or new ones on a blank figure, with faint lines at the left and below only.
+    """The axes given, or new ones on a blank figure, with faint lines only on the left and at the bottom.
 
     Raises
     ------

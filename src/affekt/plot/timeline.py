@@ -1,7 +1,7 @@
-"""One recording over time: its waveform, where speech is, and what the model hears when.
+"""One recording over time: its waveform, where speech is, and the predictions of the model.
 
-Of a long recording, whose segments would be narrower than the eye can tell apart, bins of equal time are drawn: how
-each is divided among the labels, and which is the most frequent.
+In a long recording the segments would be too narrow to tell apart. Bins of equal time are drawn instead: how each is
+divided among the labels, and which label is the most frequent.
 """
 
 from __future__ import annotations
@@ -41,45 +41,45 @@ CLOCK_STEPS = (10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)  # s
 QUIETEST_SCALE = 0.05  # of full scale
 COLUMNS = 400  # of the stacked probabilities, at most
 LONGEST_NAME = 24  # characters
-#: Segments of one lane that bars can still show; of more, bins of equal time are drawn.
+#: Most segments of one lane drawn as bars; beyond that, bins of equal time are drawn.
 CROWDED = 60
-#: Bins at most where they are divided and where they have one colour, and the seconds that they may have.
+#: Most bins where they are divided and where they have one colour, and their possible lengths in seconds.
 FINE, COARSE = 90, 45
 BIN_SECONDS = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
-#: A bin that is silent but for this share of it has no colour in the band.
+#: A bin with less speech than this share has no colour in the band.
 LEAST_SPOKEN = 0.05
 
 
 @dataclass(frozen=True, eq=False)
 class Timeline:
-    """What there is to draw about one recording.
+    """What to draw about one recording.
 
     Parameters
     ----------
     title : str
-        Stands above the picture.
+        Shown above the figure.
     duration : float
-        Seconds; the time axis goes from 0 to here.
+        Seconds; the time axis runs from 0 to here.
     envelope : float array, shape (m, 2)
         Minimum and maximum of the signal in m columns of equal duration.
     activity : sequence of (start, end)
         Where speech is, in seconds.
     windows : sequence of Prediction
         Fine-grained, for the stacked probabilities. Where windows overlap,
-        the later one takes over from its start. Without any, but with segments, that panel is left out.
+        the later one takes over from its start. If there are segments but no windows, that panel is left out.
     segments : sequence of Prediction
-        What is decided, for the coloured band. Those that abstain are left blank.
+        The decisions, for the coloured band. Those that abstain are left blank.
     labels : sequence of str
         The model's labels, in its order: the first is at the bottom of the stack.
     truth : sequence of (start, end, label)
         The true labels, if known; they get a band of their own.
     silent : bool
-        Whether it has no sound, but faces: there is no waveform then.
+        Whether it has faces but no sound; then there is no waveform.
 
     Raises
     ------
     InputError
-        If the duration or the envelope is not what it should be.
+        If the duration or the envelope is not valid.
     UnknownName
         If a prediction scores a label that is not among ``labels``.
     """
@@ -108,18 +108,18 @@ class Timeline:
 
     @property
     def people(self) -> list[str]:
-        """Whom the segments name, in order of appearance; none where nobody is told apart."""
+        """The people named in the segments, in order of appearance; empty where people are not distinguished."""
         return list(dict.fromkeys(p.who for p in self.segments if p.who is not None))
 
     @property
     def lanes(self) -> list[str | None]:
-        """Who has a lane, from the top; None is who is not told apart."""
+        """Who has a lane, from the top; None where people are not distinguished."""
         nobody = not self.people or any(p.who is None for p in self.segments)
         return [*([None] if nobody else []), *self.people]
 
     @property
     def modality(self) -> str:
-        """Of the segments that count."""
+        """The modality of the segments that count."""
         return next((p.modality for p in deciding(self.segments)), "speech")
 
     @property
@@ -130,11 +130,11 @@ class Timeline:
 
     @cached_property
     def shares(self) -> Shares:
-        """How the time is divided in all."""
+        """How the whole time is divided."""
         return shares_of(self.segments, self.duration, labels=self.labels)
 
     def bins(self, who: str | None, most: int) -> tuple[Shares, ...]:
-        """How the time of one lane is divided, in so many bins of equal time at most."""
+        """How the time of one lane is divided, in at most ``most`` bins of equal time."""
         lane = [p for p in self.segments if p.who == who]
         every = bin_width(self.duration, widths=BIN_SECONDS, most=most)
         found = shares_of(lane, self.duration, labels=self.labels, every=every)
@@ -147,7 +147,7 @@ class Timeline:
 
 
 def draw_timeline(data: Timeline, *, figure: Figure | None = None) -> Figure:
-    """Draw all panels of one recording above one another, on one time axis.
+    """Draw all panels of one recording, stacked on one time axis.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def draw_timeline(data: Timeline, *, figure: Figure | None = None) -> Figure:
         "shares": not crowded,
         "truth": not data.truth,
         "waveform": data.silent,
-        # Of many lanes, and of many segments, probabilities would say the same again.
+        # With many lanes or many segments, probabilities would show the same again.
         "probabilities": crowded or (data.segments and not data.windows),
     }
     heights = {name: height for name, height in HEIGHTS.items() if not left_out.get(name)}
@@ -205,7 +205,7 @@ def draw_timeline(data: Timeline, *, figure: Figure | None = None) -> Figure:
 
 
 def draw_result(result: Result, *, ax: Axes | None = None) -> Axes:
-    """Draw the segments of a result; of a long recording how its time is divided, in bins of equal time.
+    """Draw the segments of a result; for a long recording, how its time is divided, in bins of equal time.
 
     Raises
     ------
@@ -244,7 +244,7 @@ def draw_result(result: Result, *, ax: Axes | None = None) -> Axes:
 
 
 def shares(data: Timeline, *, ax: Axes | None = None) -> Axes:
-    """Draw how the time is divided in bins of equal time, stacked: labels, what is not sure, and silence left blank."""
+    """Draw how the time is divided in bins of equal time, stacked: labels, unsure time, and silence left blank."""
     ax = _axes(data, f"share of\neach {_width(data, FINE)}", ax)
     ax.set_ylim(0, 1)
     ax.set_yticks([0, 0.5, 1], ["0", "50 %", "100 %"])
@@ -270,9 +270,9 @@ def shares(data: Timeline, *, ax: Axes | None = None) -> Axes:
 
 
 def in_lanes(result: Result, *, least: float = 1.0) -> list[Prediction]:
-    """The predictions of several modalities with the name of their lane in ``who``: person by person, all first.
+    """The predictions of several modalities, with their lane's name in ``who``: person by person, fused ones first.
 
-    Who is there for less than ``least`` seconds in all is left out.
+    Anyone who is there for less than ``least`` seconds in total is left out.
     """
     order = {"fusion": "all", "speech": "voice", "face": "face", "text": "words"}
     lengths: dict[str | None, float] = {}
@@ -299,7 +299,7 @@ def waveform(data: Timeline, *, ax: Axes | None = None) -> Axes:
     if len(data.envelope):
         low, high = np.vstack([data.envelope, data.envelope[-1]]).T
         edges = np.linspace(0, data.duration, len(low))
-        # A line of some width: a column whose minimum is its maximum has no area.
+        # A line with some width: a column whose minimum equals its maximum has no area.
         ax.fill_between(edges, low, high, step="post", color=WAVE, linewidth=0.6)
     ax.set_ylim(-limit, limit)
     ax.yaxis.set_major_locator(require("matplotlib.ticker", extra="plot").MaxNLocator(3, symmetric=True))
@@ -309,9 +309,9 @@ def waveform(data: Timeline, *, ax: Axes | None = None) -> Axes:
 def probabilities(data: Timeline, *, ax: Axes | None = None) -> Axes:
     """Draw the probability of each label over time, stacked; a gap means no prediction.
 
-    Where windows say who it is, each person has a lane from 0 to 1. Of a long
-    recording, where windows are narrower than the eye can tell apart,
-    neighbours are drawn as their mean.
+    Where windows say who it is, each person has a lane from 0 to 1. In a long
+    recording, where windows are too narrow to tell apart, neighbours are drawn
+    as their mean.
     """
     ax = _axes(data, "probability", ax)
     ax.set_ylim(0, 1)
@@ -339,11 +339,11 @@ def probabilities(data: Timeline, *, ax: Axes | None = None) -> Axes:
 def predicted(data: Timeline, *, ax: Axes | None = None) -> Axes:
     """Draw the segments as a band in their labels' colours, with label and confidence where they fit.
 
-    Where they say who it is, each person has a lane of their own, the first at the top.
-    Where the model is not sure its best guess is drawn, with a question mark
-    and hatched along its foot, which bars too narrow for words have, too.
-    Text is fitted to the size that the figure has now. Of a long recording it is the most frequent label of bins of
-    equal time; those in which the model is mostly not sure are hatched, those with next to no speech blank.
+    Where they say who it is, each person has their own lane, the first at the top.
+    Where the model is not sure, its best guess is drawn with a question mark and a
+    hatched foot; bars too narrow for words have the hatching, too. Text is fitted to
+    the current size of the figure. For a long recording, the band shows the most frequent label in bins of equal
+    time; bins where the model is mostly not sure are hatched, bins with almost no speech are blank.
     """
     ax = _axes(data, f"most often in\neach {_width(data, COARSE)}" if data.crowded else "emotion", ax)
     lanes = data.lanes
@@ -365,7 +365,7 @@ def predicted(data: Timeline, *, ax: Axes | None = None) -> Axes:
 
 
 def _typical(data: Timeline, who: str | None, *, ax: Axes, lane: tuple[float, float]) -> None:
-    """The most frequent label of each bin; neighbours with the same one make one bar."""
+    """The most frequent label of each bin; neighbours with the same label make one bar."""
     spans: list[tuple[float, float, str]] = []
     unsure = []
     for part in data.bins(who, COARSE):
@@ -402,7 +402,7 @@ def _name_lanes(ax: Axes, lanes: Sequence[str | None]) -> None:
 
 
 def _axes(data: Timeline, name: str, ax: Axes | None) -> Axes:
-    """Axes whose name stands at the left and whose time axis spans the recording."""
+    """Axes with their name on the left and a time axis that spans the recording."""
     if ax is None:
         figure = require("matplotlib.figure", extra="plot").Figure(figsize=(WIDTH, 3), layout="constrained")
         ax = figure.add_subplot()
@@ -412,7 +412,7 @@ def _axes(data: Timeline, name: str, ax: Axes | None) -> Axes:
     ax.tick_params(labelsize=8, color=FAINT, labelcolor=WAVE)
     ax.set_xlim(0, data.duration)
     unit = _clock(ax, data.duration) if data.duration > 120 else "s"
-    # Of axes that share their time, only the lowest says what it is.
+    # Of axes that share the time axis, only the lowest labels it.
     if ax.xaxis.get_tick_params().get("labelbottom", True):
         ax.set_xlabel(f"time / {unit}", fontsize=9, color=WAVE)
     else:
@@ -480,7 +480,7 @@ def _band(
     ax.spines["left"].set_visible(False)
     ax.set_facecolor(EMPTY)
     fills = [colour[label] for _, _, label in spans]
-    # White edges part neighbours of one colour; they would hide bars as thin as themselves.
+    # White edges separate neighbours of the same colour; they would hide bars as thin as the edges.
     wide = [end - start > ax.get_xlim()[1] / 200 for start, end, _ in spans]
     edges = ["white" if w else fill for w, fill in zip(wide, fills, strict=True)]
     bars = [(start, end - start) for start, end, _ in spans]
@@ -499,11 +499,11 @@ def _write_names(
     figure = ax.get_figure(root=True)
     if figure is None or not spans:
         return
-    figure.draw_without_rendering()  # until the layout is made, axes do not know their size
+    figure.draw_without_rendering()  # axes do not know their size before the layout
     box = ax.get_window_extent()
     for (start, end, label), detail in zip(spans, details, strict=True):
         width = (end - start) / (ax.get_xlim()[1] - ax.get_xlim()[0]) * box.width
-        if width < 0.15 * figure.dpi:  # not even one upright line
+        if width < 0.15 * figure.dpi:  # no room for even one vertical line
             continue
         text = ax.text(
             (start + end) / 2, lane[0] + lane[1] / 2, "", ha="center", va="center", fontsize=8, parse_math=False
@@ -539,7 +539,7 @@ def _legend(data: Timeline, figure: Figure) -> None:
 
 
 def _handles(data: Timeline) -> list[Any]:
-    """What a legend lists; of a long recording from the top of the stack, with the shares of all of it."""
+    """The legend entries; for a long recording, from the top of the stack, with overall shares."""
     patch = require("matplotlib.patches", extra="plot").Patch
     entries = [(_name(label), colour) for label, colour in reversed(data.colours.items())]
     if data.crowded:
@@ -558,7 +558,7 @@ def _handles(data: Timeline) -> list[Any]:
 
 
 def _titled(data: Timeline) -> dict[str, Any]:
-    """The title of a legend: what its shares are of."""
+    """The title of a legend: what its shares refer to."""
     words = f"share of {JUDGED[data.modality]}".replace("the time", "the time\n")
     return {"title": words, "title_fontsize": 8, "alignment": "left"} if data.crowded else {}
 

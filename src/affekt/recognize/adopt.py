@@ -23,15 +23,15 @@ from affekt.speech.feature_model import FeatureModel
 from affekt.speech.inputs import Inputs, input_of
 from affekt.speech.waveform import RATE
 
-#: What a model may give: numbers that a softmax makes probabilities of, or these themselves.
+#: What a model may output: logits, or probabilities.
 OUTPUTS = ("auto", "logits", "probabilities")
 #: Keeps the logarithm of a probability of 0 finite.
 FLOOR = 1e-9
-#: How far from 1 the sum of probabilities may be, as float32 in a deep network has it.
+#: How far from 1 the sum of probabilities may be: the rounding error of float32 in a deep network.
 ROUNDING = 1e-3
-#: Operators that leave the numbers as they are.
+#: Operators that do not change the values.
 SAME = ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
-#: Operators are added that need a default operator set of at least this.
+#: The operators that are added need a default operator set of at least this version.
 OLDEST = 7
 ADOPTED = (
     "Made with another tool and adopted: what it is worth is not known before `affekt evaluate` has been run on it.",
@@ -43,7 +43,7 @@ ADOPTED = (
 
 @dataclass(frozen=True)
 class Adoption:
-    """What ``CARD.toml`` says of a model.
+    """What ``CARD.toml`` says about a model.
 
     Parameters
     ----------
@@ -51,13 +51,13 @@ class Adoption:
     labels : tuple of str
         In the order of the model's outputs.
     features : mapping
-        What it takes: fields of :class:`affekt.speech.inputs.Inputs`, such as ``kind = "usual-180"``; of a model of
-        the waveform ``kind = "waveform"`` with ``sampling_rate`` and ``seconds``.
+        Its input: fields of :class:`affekt.speech.inputs.Inputs`, such as ``kind = "usual-180"``; for a model that
+        takes the waveform, ``kind = "waveform"`` with ``sampling_rate`` and ``seconds``.
     window, hop : float
-        Seconds of speech that are judged at a time, and between two such windows; ``window = 0`` is ``seconds``
+        Length of a window of speech and the step between windows, in seconds; ``window = 0`` means ``seconds``
         where the features have it, else 3.
     output : str
-        ``logits``, ``probabilities``, or ``auto``: found out by trying.
+        ``logits``, ``probabilities``, or ``auto``: determined by running the model.
     temperature, threshold, data, licence, limits
         As in :class:`affekt.models.card.Card`.
 
@@ -102,7 +102,7 @@ class Adoption:
         return Inputs(**given)
 
     def card(self) -> Card:
-        """The card, without what is known only of the file."""
+        """The card, without what only the model file can tell."""
         inputs = self.inputs
         window = round(RATE * (self.window or inputs.seconds or 3.0))
         hop = min(window, round(RATE * self.hop))
@@ -121,7 +121,7 @@ class Adoption:
 
 
 def _data_entry(entry: Any) -> Any:
-    """What is known of a corpus that a model learned from; its speakers may be counted, or named."""
+    """What is known of a training corpus; its speakers may be given by number or by name."""
     if not isinstance(entry, Mapping) or not isinstance(who := entry.get("speakers"), list):
         return entry
     names = list(dict.fromkeys(map(str, who)))
@@ -130,17 +130,17 @@ def _data_entry(entry: Any) -> Any:
 
 @dataclass(frozen=True)
 class Adopted:
-    """What came out of an adoption.
+    """The result of an adoption.
 
     Parameters
     ----------
     card : Card
     output : str
-        ``logits`` or ``probabilities``: what the model gives.
+        ``logits`` or ``probabilities``: what the model outputs.
     changes : tuple of str
         What was added to its graph, in words.
     scores : mapping of str to float
-        What the adopted model says of a second of a tone like a voice; it shows that it runs, and nothing else.
+        The adopted model's scores for one second of a voice-like tone. They show that the model runs, and nothing else.
     """
 
     card: Card
@@ -155,7 +155,7 @@ def read_adoption(path: str | Path) -> Adoption:
     Raises
     ------
     InputError
-        If it is missing or no TOML, a key is missing or none, or a value is of another type or out of range.
+        If it is missing or not TOML, a key is missing or unknown, or a value has the wrong type or is out of range.
     """
     try:
         table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
@@ -181,7 +181,7 @@ def read_adoption(path: str | Path) -> Adoption:
     return found
 
 
-#: What a key of a card is in TOML, where its default does not say so.
+#: The TOML type of a key, where its default does not show it.
 _TYPES: dict[str, type] = {"name": str, "labels": list, "limits": list, "features": dict, "data": dict}
 _EXAMPLE = (
     'a card looks like: name = "mine", labels = ["angry", "happy"], and a table [features] with kind = "usual-180". '
@@ -190,13 +190,13 @@ _EXAMPLE = (
 
 
 def adopt(model: str | Path, adoption: Adoption, output: str | Path) -> Adopted:
-    """Give an ONNX file its card, after trying it on sound.
+    """Give an ONNX file its card, after a trial run on sound.
 
     Parameters
     ----------
     model : path
-        One input of floats, one row of numbers per clip out: logits or probabilities. What scikit-learn's converter
-        adds (predicted labels, a list of maps) is taken away.
+        It has one float input and returns one row of numbers per clip: logits or probabilities. What scikit-learn's
+        converter adds (predicted labels, a list of maps) is removed.
     adoption : Adoption
     output : path
         ``.onnx``; written only when the adopted model runs.
@@ -208,7 +208,7 @@ def adopt(model: str | Path, adoption: Adoption, output: str | Path) -> Adopted:
     Raises
     ------
     ModelError
-        If the file cannot be used: it is none, is not harmless, or takes or gives something else than its card says.
+        If the file cannot be used: it is not a model, it is not safe, or its input or output differs from its card.
     MissingExtra
         If the package ``onnx`` is not installed.
     """
@@ -234,7 +234,7 @@ def adopt(model: str | Path, adoption: Adoption, output: str | Path) -> Adopted:
             graph.to_logits()
             _tried(graph, card, part)
         logits = FeatureModel(open_model(part)).run(_tone(1.0, RATE)[None])[0]
-        Recognizer(part)  # whatever else the engine asks of a model
+        Recognizer(part)  # checks whatever else the engine requires of a model
         part.replace(target)
     except ModelError as error:
         raise ModelError(f"{source}: {str(error).removeprefix(f'{part}: ')}") from None
@@ -245,7 +245,7 @@ def adopt(model: str | Path, adoption: Adoption, output: str | Path) -> Adopted:
 
 
 def _foreign(path: Path) -> bytes:
-    """The bytes of a model file, looked through before anything else reads them."""
+    """The bytes of a model file, checked before anything else reads them."""
     try:
         if path.stat().st_size > LARGEST:
             raise ModelError(f"{path}: is larger than {LARGEST >> 20} MB.")
@@ -268,7 +268,7 @@ def _tone(seconds: float, sampling_rate: int) -> NDArray[np.float32]:
 
 
 def _sounds() -> Iterable[NDArray[np.float32]]:
-    """A second each of what models are tried with: a tone, noise of several levels, a whisper of both."""
+    """The test sounds, a second each: a tone, noise at several levels, a quiet mix of both, the tone reversed."""
     rng = np.random.default_rng(0)
     noise = rng.standard_normal(RATE).astype(np.float32)
     yield _tone(1.0, RATE)
@@ -278,7 +278,7 @@ def _sounds() -> Iterable[NDArray[np.float32]]:
 
 
 def _tried(graph: _Graph, card: Card, part: Path) -> NDArray[np.float64]:
-    """Write the graph with its card, open it as the engine does, and run it on sounds: what it gives, (n, k)."""
+    """Write the graph with its card, open it as the engine does, and run it on sounds: its outputs, (n, k)."""
     with atomic_write(part, "wb") as file:
         file.write(graph.data(card))
     network = FeatureModel(open_model(part))
@@ -294,15 +294,15 @@ def _tried(graph: _Graph, card: Card, part: Path) -> NDArray[np.float64]:
 
 
 def _kind(given: NDArray[np.float64], stated: str, *, linear: bool) -> str:
-    """Whether what a model gives are logits or probabilities.
+    """Whether a model outputs logits or probabilities.
 
-    What a linear layer gives and does not sum to 1 are logits, even where all that was tried lies between 0 and 1, as
-    it does for one in sixteen untrained networks of four labels.
+    Outputs of a linear layer that do not sum to 1 are logits, even if all of them lie between 0 and 1 in the trial,
+    as they do for one in sixteen untrained networks with four labels.
 
     Raises
     ------
     ModelError
-        If they are between 0 and 1, sum to something else and are of no linear layer, or are not what the card states.
+        If they lie between 0 and 1, do not sum to 1 and come from no linear layer, or are not what the card states.
     """
     sums = given.sum(axis=1)
     within = bool(((given >= 0) & (given <= 1)).all())
@@ -322,14 +322,14 @@ def _kind(given: NDArray[np.float64], stated: str, *, linear: bool) -> str:
 
 
 class _Graph:
-    """A foreign graph that is made to take ``features`` and to give ``logits``."""
+    """A foreign graph, adapted to take ``features`` and return ``logits``."""
 
     def __init__(self, onnx: Any, model: Any, labels: Sequence[str]) -> None:
         self._onnx, self._labels, self.changes = onnx, labels, list[str]()
         versions = {entry.domain: entry.version for entry in model.opset_import}
         if versions.get("", versions.get("ai.onnx", OLDEST)) < OLDEST:
             raise ModelError(f"is of operator set {versions['']}; export it with {OLDEST} or newer.")
-        # Its names could be ours: all of them get a prefix.
+        # Its names could clash with ours, so all of them get a prefix.
         self.model = require("onnx.compose", extra="adopt").add_prefix(model, "own/")
         if not any(entry.domain in ("", "ai.onnx") for entry in self.model.opset_import):
             self.model.opset_import.append(onnx.helper.make_opsetid("", 15))
@@ -339,11 +339,11 @@ class _Graph:
 
     @property
     def graph(self) -> Any:
-        """What computes."""
+        """The ONNX graph itself."""
         return self.model.graph
 
     def take(self, shape: tuple[int, ...]) -> None:
-        """Put in front of it what brings features (b, *shape) into the form that it takes."""
+        """Insert nodes at its front that bring features (b, *shape) into the form that it takes."""
         kinds = self._onnx.TensorProto
         constants = {tensor.name for tensor in self.graph.initializer}
         inputs = [value for value in self.graph.input if value.name not in constants]
@@ -415,7 +415,7 @@ class _Graph:
         self.graph.output.append(self._onnx.helper.make_tensor_value_info("logits", kinds.FLOAT, ["b", count]))
 
     def _candidates(self) -> list[_Output]:
-        """The outputs that are numbers; in place of a list of maps what it was made of."""
+        """The numeric outputs; a list of maps is replaced by the tensor it was made from."""
         kinds, found = self._onnx.TensorProto, []
         maker = {name: node for node in self.graph.node for name in node.output}
         for value in self.graph.output:
@@ -428,7 +428,7 @@ class _Graph:
         return found
 
     def _check_order(self, stated: Sequence[str]) -> None:
-        """Refuse a card whose labels stand in another order than the file says itself."""
+        """Refuse a card that lists the labels in another order than the file itself."""
         if stated and list(stated) != list(self._labels) and set(stated) == set(self._labels):
             raise ModelError(
                 f"gives its labels in the order {', '.join(stated)}, and its card has {', '.join(self._labels)}. "
@@ -448,7 +448,7 @@ class _Graph:
         self.graph.initializer.extend(constants)
 
     def ends_linear(self) -> bool:
-        """Whether the scores are what a linear layer gives: a product with weights of both signs, and its bias."""
+        """Whether the scores come from a linear layer: a product with weights of both signs, and its bias."""
         maker = {name: node for node in [*self.graph.node, *self._back] for name in node.output}
         constants = {tensor.name: tensor for tensor in self.graph.initializer}
         node = maker.get(self._scores)
@@ -463,7 +463,7 @@ class _Graph:
         return bool((weights < 0).any() and (weights > 0).any())
 
     def to_logits(self) -> None:
-        """Append the logarithm, which makes logits of probabilities."""
+        """Append the logarithm, which turns probabilities into logits."""
         self._constant("floor", np.array(FLOOR, np.float32))
         self._scores = self._append("Log", self._append("Add", self._scores, "affekt/floor"))
         self.changes.append("the logarithm is appended")
@@ -497,7 +497,7 @@ class _Graph:
 
 @dataclass(frozen=True)
 class _Output:
-    """An output of a foreign graph: its name, that of the tensor to take, its type and sizes (0: any)."""
+    """An output of a foreign graph: its name, the name of the tensor to take, its type and sizes (0: any)."""
 
     output: str
     name: str
@@ -511,12 +511,12 @@ def _shape(sizes: Sequence[int]) -> str:
 
 
 def _own(name: str) -> str:
-    """A name as the file has it."""
+    """A name as it is in the original file."""
     return name.removeprefix("own/")
 
 
 def _fitting(shape: tuple[int, ...], wanted: Sequence[int]) -> tuple[int, ...] | None:
-    """The shape that a model wants (0: any size), made of features of a shape by axes of length 1; None if it cannot.
+    """The wanted shape (0: any size), reached from a feature shape by axes of length 1; None if it cannot be reached.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Work on what comes next while what came before is still worked on."""
+"""Prepare the next pieces while the current one is being processed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Piece = TypeVar("Piece")
 
 
 def ahead(pieces: Iterable[Piece], most: int = 4) -> Iterator[Piece]:
-    """The pieces of an iterable, made by a thread of its own, up to so many ahead of whoever takes them.
+    """The pieces of an iterable, made by a separate thread, at most ``most`` pieces ahead of the consumer.
 
-    What the iterable raises is raised here, in its place. When this iterator is closed, the thread ends with the piece
-    that it is making.
+    An exception of the iterable is raised here, in its place. When this iterator is closed, the thread ends after the
+    piece that it is making.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def ahead(pieces: Iterable[Piece], most: int = 4) -> Iterator[Piece]:
                 room.acquire()
                 if left.is_set():
                     return
-        except BaseException as error:  # the taker's to deal with
+        except BaseException as error:  # for the consumer to handle
             end = error
         waiting.append((None, end))
         made.release()

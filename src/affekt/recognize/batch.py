@@ -1,4 +1,4 @@
-"""Many recordings: finding them, and working through them without stopping at a broken one."""
+"""Many recordings: finding them, and processing them without stopping at a broken one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from affekt.types import Result, Sample
 
 @dataclass(frozen=True)
 class Failure:
-    """A recording that could not be worked on, and why."""
+    """A recording that could not be processed, and why."""
 
     source: str
     reason: str
@@ -40,11 +40,11 @@ def find_recordings(
     paths : iterable of str
         Files (whatever their name), folders, patterns (``calls/*.m4a``), or ``-``.
     recursive : bool
-        Look into the folders of a folder, too. Links to folders are not followed.
+        Search subfolders, too. Links to folders are not followed.
     left_out : Counter, optional
-        Filled with the extensions of the files in folders that are no recordings by name.
+        Filled with the extensions of the files in folders whose names are not those of recordings.
     modality : str, optional
-        What folders are looked through for; by default for all but texts.
+        What to look for in folders; by default all modalities but text.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def find_recordings(
             failures.append(failure_of(path, error))
             continue
         for recording in recordings:
-            # ./a.wav is a.wav; a link to it is another name that somebody gave on purpose.
+            # ./a.wav is a.wav; a link to it is a second name, given on purpose.
             found.setdefault("-" if recording == "-" else os.path.abspath(recording), recording)
     return list(found.values()), failures
 
@@ -72,13 +72,13 @@ def predict_many(
     jobs: int = 1,
     with_baseline: Mapping[str, Recognizer] | None = None,
 ) -> Iterator[Result | Failure]:
-    """Work through recordings on several threads; results come in the order of the sources.
+    """Process recordings on several threads; results come in the order of the sources.
 
     Parameters
     ----------
     recognizer : Recognizer
     sources : iterable
-        As for :meth:`Recognizer.analyse`; read no faster than they are worked on.
+        As for :meth:`Recognizer.analyse`; read no faster than they are processed.
     jobs : int
         Recordings at a time.
     with_baseline : mapping of str to Recognizer, optional
@@ -102,7 +102,7 @@ def predict_many(
             while waiting:
                 yield waiting.popleft().result()
         finally:
-            # After Ctrl-C, or when the caller stops asking: neither begin nor finish what nobody waits for.
+            # After Ctrl-C, or when the caller stops asking: do not begin or finish work that nobody waits for.
             over.set()
             for future in waiting:
                 future.cancel()
@@ -111,7 +111,7 @@ def predict_many(
 def attempt(
     recognizer: Recognizer, source: Source | Sample, *, trace: Trace | None = None, stop: threading.Event | None = None
 ) -> Result | Failure:
-    """Work on one recording; what goes wrong with it is a Failure, not an exception.
+    """Process one recording; an error becomes a Failure, not an exception.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def attempt(
 
 
 def failure_of(source: str, error: BaseException) -> Failure:
-    """What went wrong with a source: the error's words, without the name of the source, which is said anyway."""
+    """What went wrong with a source: the error message, without the source's name, which is reported anyway."""
     words = (str(error) or type(error).__name__).removeprefix(f"{source}: ").removeprefix("standard input: ")
     reason = getattr(error, "strerror", None) or words
     return Failure(source, reason if reason.endswith(".") else f"{reason}.")
@@ -135,7 +135,7 @@ def failure_of(source: str, error: BaseException) -> Failure:
 
 @dataclass(frozen=True)
 class _Look:
-    """How folders are looked through: their own folders too, for which extensions; and what is noted on the way."""
+    """How folders are searched: whether recursively, for which extensions; and what was noted on the way."""
 
     recursive: bool
     known: frozenset[str]
@@ -150,7 +150,7 @@ def _expand(path: str, look: _Look) -> list[str]:
         return _in_folder(path, look)
     if glob.has_magic(path) and not os.path.lexists(path):
         return _matching(path, look)
-    # Not there, or not a plain file: let the reader say so in its words.
+    # Missing, or not a plain file: let the reader report it.
     return [path]
 
 
@@ -161,7 +161,7 @@ def _in_folder(folder: str, look: _Look) -> list[str]:
         folders.sort()
         for name in sorted(names):
             extension = os.path.splitext(name)[1][1:].lower()
-            # Finder leaves a "._talk.wav" beside each "talk.wav" on foreign disks; it holds no sound.
+            # Finder leaves a "._talk.wav" beside each "talk.wav" on non-Mac disks; it holds no sound.
             if extension in look.known and not name.startswith("._"):
                 recordings.append(os.path.join(where, name))
             elif look.left_out is not None and not name.startswith("."):

@@ -1,4 +1,4 @@
-"""Features of recordings as tables: the sets of the field, and the embeddings of a model, per clip or frame-wise."""
+"""Features of recordings as tables: common feature sets, and the embeddings of a model, per clip or per frame."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from affekt.timeline.segments import Listener
 from affekt.types import Audio, Sample
 from affekt.write.features import FeatureTable, joined
 
-#: Part of every cache file's name: another number when the values of a feature change.
+#: Part of every cache file's name; increased when the values of a feature change.
 VERSION = 1
-#: Hertz that librosa brings every recording to, and with it most published features.
+#: Hertz to which librosa resamples by default, and so the rate of most published features.
 USUAL_RATE = 22_050
 EMBEDDING = "embedding"
 #: What cards and recipes call a set, and whether they mean it frame-wise.
 ALSO = {"mfcc-40-mean": ("mfcc", False), "mfcc-40": ("mfcc", True)}
-#: Why a set is refused, by whether frames were asked for.
+#: Why a set is refused; the key says whether frames were asked for.
 _OTHER_WAY = {
     True: "{} is of whole clips; it has no frames.",
     False: "{} is frame-wise; ask for frames (--frames, frames=True).",
 }
-#: What ``all`` stands for: per clip, and frame-wise nothing, as frames of different lengths make no table.
+#: What ``all`` stands for per clip; frame-wise it is not allowed, as frames of different lengths make no table.
 ALL = ("usual-180", "usual-162", "mfcc", "egemaps", EMBEDDING)
-#: Seconds of which the spectrum is held in memory; an embedding takes any length.
+#: Longest signal, in seconds, whose spectrum is held in memory; an embedding takes any length.
 LONGEST = 3600.0
 
 #: Values (n, d), start and end of each row (n, 2), and the number of the channel of each row (n,).
@@ -49,7 +49,7 @@ _Rows = tuple[NDArray[np.float32], Times, NDArray[np.int64]]
 
 @dataclass(frozen=True)
 class FeatureOptions:
-    """Which features, and of what.
+    """Which features to compute, and from what.
 
     Parameters
     ----------
@@ -59,20 +59,20 @@ class FeatureOptions:
     frames : bool
         A row per frame (of an embedding: per window of speech) instead of one per clip.
     sampling_rate : int
-        Hertz that recordings are brought to first; an embedding is always of 16 kHz.
+        Hertz to which recordings are resampled first; an embedding always uses 16 kHz.
     model : str or path
-        Whose embedding.
+        The model that gives the embedding.
     channel, track
         As for :meth:`affekt.Recognizer.reading`.
     cache : Path or None
-        Folder for what was computed, made if missing; named by the recordings' bytes, so one that moves is found again.
+        Folder for computed features, made if missing. Keys are the recordings' bytes: a moved file is found again.
 
     Raises
     ------
     UnknownName
         If there is no such set.
     InputError
-        If a set has no frames, or frames only; or frame-wise several are asked for.
+        If a set has no frames, or only frames; or if several sets are asked for frame-wise.
     """
 
     sets: tuple[str, ...] = ("usual-180",)
@@ -110,7 +110,7 @@ class FeatureOptions:
 
 
 class FeatureReader:
-    """Reads recordings as tables of features. Making one opens what they need; keep it for many recordings.
+    """Reads recordings as tables of features. Creating one loads what the sets need; reuse it for many recordings.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ class FeatureReader:
         )
 
     def _open_model(self) -> tuple[str, ...]:
-        """Open the model of the embedding; the names of its columns."""
+        """Open the model of the embedding; returns the names of its columns."""
         recognizer = Recognizer(self.options.model)
         size = recognizer.card.baseline
         if not size:
@@ -163,7 +163,7 @@ class FeatureReader:
         return tuple(f"{EMBEDDING}_{i}" for i in range(size))
 
     def read(self, source: Source | Sample) -> FeatureTable:
-        """The features of one recording, or of the stretch of one that a sample is.
+        """The features of one recording, or of the stretch that a sample covers.
 
         Raises
         ------
@@ -172,7 +172,7 @@ class FeatureReader:
         """
         content = self._content(source)
         parts = [self._kept(source, name, content) for name in self._sets]
-        # A set may lack a row that the others have only where there are frames, and then it is alone.
+        # Sets can differ in their rows only frame-wise, and then there is only one set.
         _, times, channels = parts[0]
         values = np.concatenate([part[0] for part in parts], axis=1)
         notes = list(self.notes)
@@ -191,7 +191,7 @@ class FeatureReader:
         return FeatureTable(self.columns, values, (name_of(source),) * count, start, end, facts, tuple(notes))
 
     def _content(self, source: Source | Sample) -> str:
-        """What a cache entry of a source is known by; empty where nothing is kept."""
+        """The key of a source's cache entry; empty where nothing is cached."""
         path = source.path if isinstance(source, Sample) else source
         if self.options.cache is None or not isinstance(path, (str, os.PathLike)) or os.fspath(path) == "-":
             return ""
@@ -202,7 +202,7 @@ class FeatureReader:
             raise AudioError(f"{os.fspath(path)}: cannot be opened ({error.strerror or error}).") from None
 
     def _kept(self, source: Source | Sample, name: str, content: str) -> _Rows:
-        """The rows of one set, from the cache where they are there."""
+        """The rows of one set, from the cache if they are there."""
         cache = self.options.cache
         if not content or cache is None:
             return self._computed(source, name)
@@ -215,7 +215,7 @@ class FeatureReader:
             with np.load(path, allow_pickle=False) as kept:
                 return kept["values"], kept["times"], kept["channels"]
         except (OSError, ValueError, EOFError, KeyError, BadZipFile):
-            pass  # none there, or a broken one, which is made again
+            pass  # no cache file, or a broken one, which is rebuilt
         made = self._computed(source, name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -261,7 +261,7 @@ class FeatureReader:
         return chosen.clip(signal, rate)[None], np.array([[0.0, len(signal) / rate]])
 
     def _embedded(self, signal: NDArray[np.float32]) -> tuple[NDArray[np.float32], Times]:
-        """Embeddings of the windows of speech; or their mean, each region of speech counting by its length."""
+        """Embeddings of the windows of speech; or their mean, with each region of speech weighted by its length."""
         assert self._recognizer is not None
         size = self._recognizer.card.baseline
         rows, times = [np.zeros((0, size), np.float32)], [np.zeros((0, 2))]
@@ -287,16 +287,16 @@ def features(
     tick: Callable[[], object] = lambda: None,
     **options: object,
 ) -> FeatureTable:
-    """Features of recordings as a table: acoustic sets of the field, or the embedding of the voice model.
+    """Features of recordings as a table: common acoustic sets, or the embedding of the voice model.
 
     Parameters
     ----------
     sources : one source, or several
-        Paths of any common format, arrays ``(signal, sampling_rate)``, or Samples, whose stretch is honoured.
+        Paths of any common format, arrays ``(signal, sampling_rate)``, or Samples, of which only the stretch is used.
     sets : str, or sequence of str
         ``usual-180``, ``usual-162``, ``mfcc``, ``egemaps``, ``embedding``, ``mfcc-chroma-contrast``, ``voice-312``;
-        frame-wise also ``log-mel-128`` and ``mfcc-deltas-120``. Several stand side by side, their names before their
-        columns' (``mfcc/mfcc_0_mean``); ``all`` are the first five.
+        frame-wise also ``log-mel-128`` and ``mfcc-deltas-120``. Several are put side by side, with the set's name in
+        front of each column (``mfcc/mfcc_0_mean``); ``all`` means the first five.
     tick : callable
         Called after each recording.
     **options
@@ -313,7 +313,7 @@ def features(
     UnknownName
         If there is no such set or option.
     InputError
-        If a set has no frames, or frames only, or no source is given.
+        If a set has no frames, or only frames, or no source is given.
     AudioError
         If a recording cannot be read.
     MissingExtra

@@ -1,12 +1,12 @@
-"""Voice, face and words of one moment as one answer: a log-opinion pool, each voice weighted by its quality.
+"""Voice, face and words of one moment as one answer: a log-opinion pool, each modality weighted by its quality.
 
 The model `fusion` is a file like any other: probabilities and qualities in,
 logits out; its weights were learned on held-out pairs. With shares
-``s = w q / sum(w q)`` of the modalities that are there, and ``n = 1 / sum(s²)``
-of them counting in effect, the logits are ``(1 + g (n - 1)) sum(s log p)``
+``s = w q / sum(w q)`` of the modalities present and their effective number
+``n = 1 / sum(s²)``, the logits are ``(1 + g (n - 1)) sum(s log p)``
 (Genest & Zidek, Combining probability distributions, 1986). So a modality of
-quality 0, or one that is missing, changes nothing; one alone is believed as
-it is; and several that agree are surer than each.
+quality 0, or one that is missing, changes nothing; a single one is taken as
+it is; and several that agree are more confident than each alone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from affekt.models.card import Card
 from affekt.models.onnx import Model, softmax
 from affekt.types import Prediction
 
-#: What the modalities are called where they disagree.
+#: Names of the modalities in messages about a disagreement.
 WORDS = {"speech": "voice", "face": "face", "text": "words"}
 
 
@@ -41,7 +41,7 @@ class Pool:
     Raises
     ------
     ModelError
-        If it is a model of something else.
+        If it is not a fusion model.
     """
 
     network: Model
@@ -68,14 +68,14 @@ class Pool:
         Parameters
         ----------
         scores : array, shape (t, m, k)
-            Probabilities, by modality; whatever stands where a quality is 0.
+            Probabilities, by modality; values where the quality is 0 are ignored.
         qualities : array, shape (t, m)
             0 to 1; 0 where the modality is missing.
 
         Returns
         -------
         array, shape (t, k)
-            Probabilities; all the same where nothing is there.
+            Probabilities; uniform where no modality is present.
         """
         if not len(scores):
             return np.zeros((0, len(self.labels)))
@@ -83,12 +83,12 @@ class Pool:
         return np.asarray(softmax(logits, self.network.card.temperature), np.float64)
 
     def fuse(self, predictions: Sequence[Prediction]) -> Prediction:
-        """One answer from one of each modality, over the time that they share.
+        """One answer from one prediction of each modality, over the time that they share.
 
         Raises
         ------
         InputError
-            If two are of one modality, one is of none that it knows, their labels differ, or they share no time.
+            If two are of one modality, a modality is unknown, their labels differ, or they share no time.
 
         Examples
         --------
@@ -163,7 +163,7 @@ def open_fusion(*_: Any, **__: Any) -> Any:
 
 
 def disagreement(given: Mapping[str, Prediction]) -> str:
-    """Who says what, where those that are sure do not say the same; else nothing.
+    """What each modality says, where the sure ones contradict one another; else empty.
 
     Examples
     --------

@@ -23,9 +23,9 @@ from affekt.write.fields import table_of, thousandths
 
 #: What ``docs/events-2.schema.json`` describes.
 SCHEMA = "events-2"
-#: All types of events, as they are described at :class:`Live`.
+#: All types of events; see :class:`Live`.
 TYPES = ("level", "speech_start", "speech_end", "partial", "segment", "summary")
-#: Steps per second in which a stream is worked on.
+#: Processing steps per second of a stream.
 STEPS = 10
 #: Decibels that stand for digital silence.
 SILENCE = -120.0
@@ -40,9 +40,9 @@ class Event:
     type : str
         One of :data:`TYPES`.
     fields : mapping
-        What belongs to the type, ``time`` always: seconds of the stream when it was known. Ready for JSON.
+        The fields of the type, and always ``time``: when the event was known, in seconds of the stream. Ready for JSON.
     prediction : Prediction, optional
-        Of a partial, a segment or a summary: the same, not rounded.
+        For a partial, a segment or a summary: the prediction itself, not rounded.
 
     Examples
     --------
@@ -61,16 +61,16 @@ class Event:
 
     @property
     def stable(self) -> bool:
-        """Whether this will stay as it is: a partial and the segment in progress will not."""
+        """Whether this is final: a partial and the segment in progress are not."""
         return self.type != "partial" and self.fields.get("stable", True)
 
     def by(self, who: str) -> Event:
-        """The same, of somebody."""
+        """The same event with the field ``who``."""
         prediction = None if self.prediction is None else replace(self.prediction, who=who)
         return Event(self.type, {**self.fields, "who": who}, prediction)
 
     def as_table(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """The event as plain values for JSON."""
         return {"type": self.type, **self.fields}
 
 
@@ -80,24 +80,24 @@ class Live:
     The events are, with times in seconds of the stream:
 
     - ``level``: ``rms`` and ``peak`` in dB of full scale, for every 0.1 s;
-    - ``speech_start``: somebody seems to speak since ``start``, said before it is certain;
-    - ``speech_end``: the final ``start`` and ``end``. Each start has its end; one that ends
-      where it starts was none;
+    - ``speech_start``: somebody seems to have been speaking since ``start``; sent before it is certain;
+    - ``speech_end``: the final ``start`` and ``end``. Each start has its end; if the two are
+      equal, there was no speech;
     - ``partial``: what the last seconds of the speech in progress sound like. Partials of one
-      speech follow one another without a gap;
-    - ``segment``: with ``stable`` true what :meth:`Recognizer.predict` gives, as soon as it is
-      final; with ``stable`` false the segment in progress, as if the speech ended here;
-    - ``summary``: the whole, once, at the end.
+      region of speech follow one another without a gap;
+    - ``segment``: with ``stable`` true, what :meth:`Recognizer.predict` gives, as soon as it is
+      final; with ``stable`` false, the segment in progress, as if the speech ended here;
+    - ``summary``: of the whole stream, once, at the end.
 
-    How the signal is cut into chunks changes nothing but when events come out;
-    of the segments in progress only the newest of a chunk does.
+    How the signal is cut into chunks only changes when events come out. Of the
+    segments in progress, only the newest of each chunk is reported.
 
     Parameters
     ----------
     recognizer : Recognizer
         Made with ``options=LIVE``; many streams may share it.
     sampling_rate : int
-        Hertz of what will be fed.
+        Of the signal to be fed, in hertz.
 
     Raises
     ------
@@ -152,7 +152,7 @@ class Live:
             raise InputError("the stream was flushed; make a new one for the next recording.")
         self._waiting = np.concatenate([self._waiting, checked_signal(signal)])
         events: list[Event] = []
-        # On a grid of its own, so that events do not depend on how the signal is cut.
+        # On a fixed grid, so that events do not depend on how the signal is cut.
         done = 0
         while len(self._waiting) - done >= (size := round((self._steps + 1) * self._rate / STEPS) - self._taken):
             step = self._waiting[done : done + size]
@@ -162,7 +162,7 @@ class Live:
         return _newest_only(events)
 
     def flush(self) -> list[Event]:
-        """Say that the signal is over: ends of speech, the last segments, the summary. Empty the second time."""
+        """End the signal. Returns the ends of speech, the last segments and the summary; empty the second time."""
         if self._over:
             return []
         rest, self._waiting = self._waiting, np.zeros(0, np.float32)
@@ -214,15 +214,15 @@ class Live:
 
 
 class _Speech:
-    """Announces each start of speech once, as early as it may be, and each end."""
+    """Announces each start of speech once, as early as possible, and each end."""
 
     def __init__(self) -> None:
         self._announced: float | None = None
-        # Where the evidence ends that the start was announced on; None once there is no doubt.
+        # End of the evidence behind the announced start; None once there is no doubt.
         self._doubt: float | None = None
 
     def look(self, stream: Any, now: float) -> list[Event]:
-        """After each step."""
+        """Called after each step; returns the new events."""
         if growing := stream.growing:
             return self.begin(growing[0], now)
         if self._announced is not None:
@@ -248,13 +248,13 @@ class _Speech:
         return [_span("speech_end", now, start=start, end=end)]
 
     def give_up(self, now: float) -> list[Event]:
-        """What was announced was no speech."""
+        """The announced start was not speech."""
         announced, self._announced, self._doubt = self._announced, None, None
         return [] if announced is None else [_span("speech_end", now, start=announced, end=announced)]
 
 
 class LiveChannels:
-    """A live stream of several channels, each with a :class:`Live` of its own: ``who`` of an event is the channel.
+    """A live stream of several channels, each with its own :class:`Live`: ``who`` of an event is the channel.
 
     Parameters
     ----------
@@ -262,7 +262,7 @@ class LiveChannels:
         Made with ``options=LIVE``.
     channels : int
     sampling_rate : int
-        Hertz of what will be fed.
+        Of the signal to be fed, in hertz.
 
     Examples
     --------
@@ -302,7 +302,7 @@ class LiveChannels:
 
 
 def open_live(recognizer: Recognizer, *, channels: int = 1, sampling_rate: int = RATE) -> Live | LiveChannels:
-    """A live stream of a recogniser: of one signal, or of several channels that are told apart."""
+    """A live stream of a recogniser: for one signal, or for several separate channels."""
     if channels == 1:
         return Live(recognizer, sampling_rate=sampling_rate)
     return LiveChannels(recognizer, channels, sampling_rate=sampling_rate)
@@ -330,6 +330,6 @@ def _decibels(amplitude: float) -> float:
 
 
 def _newest_only(events: list[Event]) -> list[Event]:
-    """Of segments in progress the newest, unless a final one has come after it."""
+    """Of the segments in progress, keep only the newest, unless a final one comes after it."""
     last = next((event for event in reversed(events) if event.type == "segment"), None)
     return [event for event in events if event.type != "segment" or event.stable or event is last]

@@ -14,28 +14,28 @@ from affekt.timeline.summary import Summary
 from affekt.types import Prediction
 from affekt.write.fields import table_of, thousandths
 
-#: All types of events, as they are described at :class:`LiveFaces`.
+#: All types of events; see :class:`LiveFaces`.
 TYPES = ("frame", "segment", "summary")
-#: Faces of a frame that are told, the largest of them; a crowd would fill the line.
+#: Most faces reported per frame, the largest first; a crowd would make the event too long.
 MOST_FACES = 24
-#: People who get a summary of their own.
+#: Most people who get their own summary.
 MOST_PEOPLE = 200
 
 
 class LiveFaces:
-    """A live stream of faces: each frame has its answer at once.
+    """A live stream of faces: each frame is answered at once.
 
     The events are, with times in seconds of the stream:
 
-    - ``frame``: of each frame that is fed, ``faces``: where each one is (``box``), whose it is
-      (``who``) and how it looks now, smoothed over the last moments; the largest first, at most 24;
+    - ``frame``: for each frame that is fed, ``faces``: where each one is (``box``), whose it is
+      (``who``) and its scores now, smoothed over the last moments; the largest first, at most 24;
     - ``segment``: with ``stable`` true, as :meth:`Recognizer.predict` gives it, when it is final;
     - ``summary``: at the end, once for each person where there are several, then the whole.
 
     Parameters
     ----------
     recognizer : Recognizer
-        Of a model of faces; many streams may share it.
+        With a model of faces; many streams may share it.
 
     Examples
     --------
@@ -67,7 +67,7 @@ class LiveFaces:
 
     @property
     def largest(self) -> CloseUp | None:
-        """What the network was given of the largest face in the newest frame; None where there is none."""
+        """The network's input for the largest face in the newest frame; None where there is none."""
         largest: CloseUp | None = self._stream.largest
         return largest
 
@@ -82,14 +82,14 @@ class LiveFaces:
         Raises
         ------
         InputError
-            If the frame is no picture, not later than the one before, or the stream was flushed.
+            If the frame is not a picture, is not later than the one before, or the stream was flushed.
         """
         events = self._settled(self._stream.feed(frame), frame.time)
         faces = [_now(face) for face in self._stream.current[:MOST_FACES]]
         return [*events, Event("frame", {"time": thousandths(frame.time), "faces": faces})]
 
     def flush(self) -> list[Event]:
-        """Say that there are no more frames: the last segments, the summaries. Empty the second time."""
+        """End the stream. Returns the last segments and the summaries; empty the second time."""
         if self._over:
             return []
         self._over = True
@@ -114,12 +114,12 @@ class LiveFaces:
 
 
 def open_live(recognizer: Recognizer, **form: Any) -> LiveFaces:
-    """A live stream of a recogniser; frames say themselves all there is to say of them.
+    """A live stream of a recogniser; frames need no further description.
 
     Raises
     ------
     InputError
-        If something is said of the frames.
+        If a description of the frames is given.
     """
     if form:
         raise InputError(f"{', '.join(form)}: a live stream of faces is told nothing: each frame has its time.")

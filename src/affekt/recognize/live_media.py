@@ -1,4 +1,4 @@
-"""A live stream of sound and pictures: both in, events of voice, faces and of what they say together out."""
+"""A live stream of sound and pictures: both in, events of voice, faces and their fusion out."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from affekt.timeline.summary import Summary
 from affekt.types import Prediction
 from affekt.write.fields import table_of, thousandths
 
-#: All types of events, as they are described at :class:`LiveMedia`.
+#: All types of events; see :class:`LiveMedia`.
 TYPES = ("level", "speech_start", "speech_end", "partial", "frame", "segment", "fused", "summary")
-#: Seconds between two answers about now, and for which the newest of a voice and of a face count as of now.
+#: Seconds between two fused answers, and for how long the newest answer of a voice or a face counts as current.
 STEP, RECENT = 0.2, 1.0
-#: Segments that wait for others of their time, and seconds for which they do; then what is there is pooled.
+#: Most segments that wait for others of the same time, and for how many seconds; then those present are pooled.
 MOST_WAITING, LONGEST_WAIT = 400, 600.0
 
 
 class LiveMedia:
-    """A live stream of sound and frames of one clock: what is heard and seen is answered as by two streams.
+    """A live stream of sound and frames on one clock: voice and faces are answered as by two streams.
 
-    The events of the voice are those of :class:`Live`, and those of the faces are those of :class:`LiveFaces`, but
-    for their summaries. Beside them come, with times in seconds of the stream:
+    Its events are those of :class:`Live` for the voice and of :class:`LiveFaces` for the faces, without their
+    summaries, and in addition, with times in seconds of the stream:
 
-    - ``fused``: what voice and face of a person say together now, at most five times a second, with a ``reason``
-      where they contradict each other; ``who`` is the face, or ``off camera`` where no mouth moves to the voice;
+    - ``fused``: the current fused answer of a person's voice and face, at most five times a second, with a ``reason``
+      where they contradict each other; ``who`` is the face, or ``off camera`` where no mouth moves with the voice;
     - ``segment`` of the modality ``fusion``: as :class:`MediaRecognizer` gives them, at the end; in streams of more
-      than ten minutes from time to time, and what lasts across such a moment is cut there;
-    - ``summary``: of what was fused, at the end.
+      than ten minutes also from time to time, and a segment that lasts across such a moment is cut there;
+    - ``summary``: of the fused segments, at the end.
 
-    The sound begins at 0. Whoever feeds frames gives them times of the same clock.
+    The sound begins at 0. The times of the frames must be on the same clock.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class LiveMedia:
 
     @property
     def position(self) -> float:
-        """Seconds fed so far, of whichever has come further."""
+        """Seconds fed so far, of sound or frames, whichever is further."""
         return max(self._voice.position, self._faces.position)
 
     def feed(self, piece: NDArray[np.floating] | Frame) -> list[Event]:
@@ -92,7 +92,7 @@ class LiveMedia:
         Raises
         ------
         InputError
-            If the piece is none, or the stream was flushed.
+            If the piece is neither sound nor a frame, or the stream was flushed.
         """
         if isinstance(piece, Frame):
             events = self._faces.feed(piece)
@@ -106,7 +106,7 @@ class LiveMedia:
         return [*events, *now, *self._settled(is_last=False)]
 
     def flush(self) -> list[Event]:
-        """Say that it is over: the last segments of each, then the fused ones, and their summary. Empty after that."""
+        """End the stream: the last segments of each, then the fused ones and their summary. Empty after that."""
         if self._over:
             return []
         self._over = True
@@ -126,7 +126,7 @@ class LiveMedia:
                 self._waiting[event.prediction.modality].append(event.prediction)
 
     def _now(self) -> list[Prediction]:
-        """What is said together by each face that is seen, and by a voice that is nobody's."""
+        """The fused answer of each face that is seen, and of a voice that belongs to none of them."""
         now = self.position
         self._told = now
         voice = self._heard if self._heard and now - self._heard.end <= RECENT else None
@@ -140,7 +140,7 @@ class LiveMedia:
         return [self._pool.fuse(some) for some in spans.values() if any(p.quality > 0 for p in some)]
 
     def _settled(self, *, is_last: bool) -> list[Event]:
-        """The fused segments, as of a video: at the end, or when many wait."""
+        """The fused segments, as for a video: at the end, or when many or old ones wait."""
         waiting = sum(map(len, self._waiting.values()))
         if not is_last and waiting < MOST_WAITING and self.position < self._since + LONGEST_WAIT:
             return []

@@ -12,24 +12,24 @@ from affekt.text.captions import Cue
 from affekt.timeline.summary import Summary
 from affekt.write.fields import table_of, thousandths
 
-#: All types of events, as they are described at :class:`LiveText`.
+#: All types of events; see :class:`LiveText`.
 TYPES = ("segment", "summary")
-#: Characters of one message.
+#: Most characters of one message.
 LONGEST = 10_000
 
 
 class LiveText:
-    """A live stream of text: each message has its answer at once.
+    """A live stream of text: each message is answered at once.
 
     The events are, with times in seconds of the stream:
 
-    - ``segment``: of each message, with ``stable`` true and its ``text``;
+    - ``segment``: for each message, with ``stable`` true and its ``text``;
     - ``summary``: of all messages, at the end.
 
     Parameters
     ----------
     recognizer : Recognizer
-        Of a model of text; many streams may share it.
+        With a model of text; many streams may share it.
 
     Examples
     --------
@@ -61,7 +61,7 @@ class LiveText:
         Raises
         ------
         InputError
-            If the message is none, or the stream was flushed.
+            If the message is not valid, or the stream was flushed.
         """
         events = []
         for segment in self._stream.feed([cue_of(message)]):
@@ -71,7 +71,7 @@ class LiveText:
         return events
 
     def flush(self) -> list[Event]:
-        """Say that there are no more messages: the summary. Empty the second time."""
+        """End the stream. Returns the summary; empty the second time."""
         if self._over:
             return []
         self._over = True
@@ -87,7 +87,7 @@ def cue_of(message: Any) -> Cue:
     Raises
     ------
     InputError
-        If it is none: no JSON, no words, or times that are none.
+        If it is not valid: not JSON, without words, or with invalid times.
     """
     if isinstance(message, (str, bytes, bytearray)):
         try:
@@ -108,12 +108,12 @@ def cue_of(message: Any) -> Cue:
 
 
 def open_live(recognizer: Recognizer, **form: Any) -> LiveText:
-    """A live stream of a recogniser; messages say themselves all there is to say of them.
+    """A live stream of a recogniser; messages need no further description.
 
     Raises
     ------
     InputError
-        If something is said of the messages.
+        If a description of the messages is given.
     """
     if form:
         raise InputError(f"{', '.join(form)}: a live stream of text is told nothing: each message has its times.")

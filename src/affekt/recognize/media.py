@@ -1,4 +1,4 @@
-"""Voice, faces and words of one video on one clock, who it is that speaks, and what the three say together."""
+"""Voice, faces and words of one video on one clock: who speaks, and the fused answer of the three."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ from affekt.types import Prediction, Result
 
 #: The labels that all modalities have.
 LABELS = "calm-is-neutral"
-#: Whose voice it is when no face in the picture moves its mouth to it.
+#: Whose voice it is when no mouth in the picture moves with it.
 OFF_CAMERA = "off camera"
 
 
 @dataclass(frozen=True)
 class SpeakerOptions:
-    """When a voice is said to be that of a face. Times in seconds.
+    """When a voice is assigned to a face. Times in seconds.
 
     Parameters
     ----------
     bin : float
-        Mouths are measured over so long.
+        Length of a bin of mouth motion.
     visible : float
         Share of a stretch of speech for which a face has to be seen, 0 to 1.
     moving : float
-        Least motion of a mouth that speaks, see :class:`MouthMotion`.
+        Least motion of a speaking mouth; see :class:`MouthMotion`.
     more : float
-        How many times as much it has to move as when nobody speaks.
+        Least ratio of its motion to that while nobody speaks.
     """
 
     bin: float = 0.2
@@ -61,13 +61,13 @@ class SpeakerOptions:
     more: float = 1.3
 
 
-#: Where captions come from: a file of subtitles, the language or number of a track of the video's own (``"de"``,
-#: ``"2"``), cues, or what makes cues of a source.
+#: Where captions come from: a subtitle file, the language or number of one of the video's own tracks (``"de"``,
+#: ``"2"``), cues, or a callable that returns the cues of a source.
 Captions = str | os.PathLike[str] | Sequence[Cue] | Callable[[Any], Iterable[Cue]]
 
 
 def captions_beside(source: str | os.PathLike[str]) -> Path | None:
-    """The subtitles of the name of a video, in its folder.
+    """The subtitle file with the name of a video, in the same folder.
 
     Examples
     --------
@@ -79,18 +79,18 @@ def captions_beside(source: str | os.PathLike[str]) -> Path | None:
 
 
 class MediaRecognizer:
-    """Recognises emotions in all that a video holds: its sound, its pictures and its captions.
+    """Recognises emotions in the sound, the pictures and the captions of a video.
 
     Parameters
     ----------
     models : mapping of modality to model, optional
-        Names or ``.onnx`` files, by default the models that ship; a modality that is left out is not looked at.
+        Names or ``.onnx`` files, by default the models that ship; a modality that is left out is not analysed.
     captions : path, str, sequence of Cue, or callable, optional
-        As for :meth:`analyse`, for videos that are analysed without.
+        The default for :meth:`analyse`.
     threshold : float, optional
         Confidence below which fused answers have no label; by default that of the model `fusion`.
     threads : int
-        Cores that each network may use. Voice and faces are worked on side by side.
+        Cores that each network may use. Voice and faces are processed in parallel.
 
     Raises
     ------
@@ -110,7 +110,7 @@ class MediaRecognizer:
         self._models = dict(models or {"speech": "voice", "face": "face", "text": "text"})
         self._threads = threads
         self.pool = Pool(load_model("fusion"), threshold)
-        # The model of text is opened when there are captions.
+        # The text model is opened only when there are captions.
         self._recognizers = {name: self._opened(name, self._models[name]) for name in self._models if name != "text"}
         self._speaking = SpeakerOptions()
 
@@ -137,15 +137,15 @@ class MediaRecognizer:
         trace: Trace | None = None,
         stop: threading.Event | None = None,
     ) -> Result:
-        """All that a video says.
+        """The predictions of all modalities of a video, and the fused ones.
 
         Parameters
         ----------
         source : path
         captions : path, str, sequence of Cue, or callable, optional
-            What is said, and when: a file of subtitles, the language or number of one of the video's own tracks,
-            cues, or what makes cues of the source, such as a speech recogniser. By default the subtitles of its name
-            beside it (``film.srt`` of ``film.mp4``), else those inside of it, if there are any.
+            What is said, and when: a subtitle file, the language or number of one of the video's own tracks, cues,
+            or a callable that returns the cues of the source, such as a speech recogniser. By default the subtitle
+            file of the same name beside it (``film.srt`` for ``film.mp4``), else the video's own, if there are any.
         trace : Trace, optional
             Filled with the envelope of the sound and the stretches of speech.
         stop : threading.Event, optional
@@ -184,7 +184,7 @@ class MediaRecognizer:
                 cues = cues_of_packets(shared.packets.kept, shared.begin, name, problems.append)
         words = self._judged(cues or [], problems)
         if len(lanes.missing) == len(streams) and not words:
-            missing = [lanes.missing[name] for name in streams]  # of sound first, whichever thread was first
+            missing = [lanes.missing[name] for name in streams]  # the sound's first, whichever thread failed first
             raise missing[0] if missing else InputError("no modality is asked for; give models or captions.")
         problems += lanes.problems
         found: dict[str, list[Prediction]] = {**lanes.found, "text": words}
@@ -211,7 +211,7 @@ class MediaRecognizer:
     def _given(
         self, source: str | os.PathLike[str], captions: Captions | None, problems: list[str]
     ) -> tuple[Sequence[Cue] | None, str | None]:
-        """The cues that are given, or lie beside the video; None where its own are to be read, and of which track."""
+        """The cues given or found beside the video; None if its own are to be read, and then from which track."""
         if "text" not in self._models:
             if captions is not None:
                 raise InputError("captions need a model of text; name one, such as models={'text': 'text'}.")
@@ -226,7 +226,7 @@ class MediaRecognizer:
         return captions, None
 
     def _judged(self, cues: Sequence[Cue], problems: list[str]) -> list[Prediction]:
-        """What is said of each caption; the model of text is opened when there are some."""
+        """The predictions for the captions; the text model is opened when there are some."""
         if not cues:
             return []
         if "text" not in self._recognizers:
@@ -248,15 +248,15 @@ class MediaRecognizer:
 
 
 class Lanes:
-    """Voice and faces of one video, each judged by a thread of its own, in one pass over the file.
+    """Voice and faces of one video, each processed by its own thread, in one pass over the file.
 
     Parameters
     ----------
     streams : mapping of modality to stream
     mouths : MouthMotion
-        Shown every frame.
+        Receives every frame.
     trace : Trace, optional
-        Shown all sound; its ``on_piece`` is called for sound and for pictures, never for both at once.
+        Receives all sound; its ``on_piece`` is called for sound and for pictures, never for both at once.
 
     Attributes
     ----------
@@ -283,7 +283,7 @@ class Lanes:
         Raises
         ------
         AffektError
-            If sound or pictures break in their midst.
+            If the sound or the pictures break off midway.
         InterruptedError
             If it was stopped.
         """
@@ -293,11 +293,11 @@ class Lanes:
                 for job in jobs:
                     job.result()
             except BaseException:
-                self._failed.set()  # nobody needs the other one any more
+                self._failed.set()  # the other one is not needed any more
                 raise
 
     def _follow(self, name: str, path: str, shared: Shared | None, stop: threading.Event | None) -> None:
-        """Feed one stream with all that is for it."""
+        """Feed one stream with all its pieces."""
         track = None if shared is None else shared.sound if name == "speech" else shared.picture
         stream, has_begun = self._streams[name], False
         try:
@@ -333,7 +333,7 @@ class Lanes:
                 shared.packets.leave(track)
 
     def _pieces(self, name: str, source: Any) -> Generator[Any, None, None]:
-        """Blocks of sound; or frames with their faces, those ahead looked for while one is judged."""
+        """Blocks of sound; or frames with their faces, detected ahead while the current frame is classified."""
         warn = self._said[name].append
         if name == "speech":
             yield from blocks(source, warn=warn)
@@ -345,9 +345,9 @@ class Lanes:
 class MouthMotion:
     """How much the mouth of each face moves, over time.
 
-    The lower half of a face beside its upper half, each as the mean change of
-    its grey values within a twelfth of a second, in deviations of the face: a
-    head that moves or a camera that shakes moves both.
+    It is the motion of the lower half of a face less that of its upper half,
+    because a moving head or a shaking camera moves both. Each is the mean change
+    of grey values within a twelfth of a second, in standard deviations of the face.
 
     Parameters
     ----------
@@ -355,7 +355,7 @@ class MouthMotion:
         Seconds of a bin.
     """
 
-    #: Pixels of a crop, seconds between the crops that are compared, and the rows and columns of mouth and eyes.
+    #: Size of a crop in pixels, seconds between compared crops, and the rows and columns of mouth and eyes.
     SIZE, STEP = 32, 1 / 12
     MOUTH, EYES = (slice(19, 31), slice(7, 25)), (slice(4, 16), slice(4, 28))
 
@@ -395,7 +395,7 @@ class MouthMotion:
         return (float(np.mean(values)), len(values) / len(bins)) if values else (0.0, 0.0)
 
     def at_rest(self, who: str, speech: Sequence[Prediction]) -> float | None:
-        """Mean motion of a mouth while nobody speaks; None where that is less than a second."""
+        """Mean motion of a mouth while nobody speaks; None if it was seen so for less than a second."""
         seen = self._sums.get(who, {})
         quiet = [np.mean(values) for i, values in seen.items()
                  if not any(p.start < (i + 1) * self.width and i * self.width < p.end for p in speech)]  # fmt: skip
@@ -428,11 +428,10 @@ def _speaker_of(caption: Prediction, speech: Sequence[Prediction]) -> str | None
 
 
 def fused_lanes(pool: Pool, found: Mapping[str, Sequence[Prediction]]) -> list[Prediction]:
-    """What voice, face and words of each person say together.
+    """The fused predictions of voice, face and words for each person.
 
-    A lane is cut wherever a segment of any modality begins or ends; what is
-    there in between is pooled, and neighbours with one best label are joined. Where nothing is of any quality, there
-    is no fused answer.
+    A lane is cut wherever a segment of any modality begins or ends. The predictions in between are
+    pooled, and neighbours with the same best label are joined. Where all qualities are 0, there is no fused answer.
 
     Parameters
     ----------
@@ -475,6 +474,6 @@ def _mean(group: Sequence[Prediction]) -> Prediction:
     summary = Summary()
     for part in group:
         summary.add(part)
-    # A disagreement is no weakness of the signal: it stays, whatever the quality.
+    # A disagreement is not a weakness of the signal: it is kept, whatever the quality.
     longest = max((p for p in group if p.reason), key=lambda p: p.duration, default=None)
     return replace(summary.prediction(), reason=longest.reason if longest else "", who=group[0].who)

@@ -1,4 +1,4 @@
-"""The modalities: one row each, all paths lazy. What is below a row knows only its own modality."""
+"""The modalities: one row each, all paths lazy. The code behind a row knows only its own modality."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class Modality:
     extensions : str
         The file name extensions that are read, without their dots.
     reader : str
-        A source, or a Sample of one, to pieces of its content: ``reader(source, *, warn)``.
+        Turns a source, or a Sample of one, into pieces of its content: ``reader(source, *, warn)``.
     setup : str
-        An opened model to what its streams run with: ``setup(model, labels, *, threshold, options, threads)``, whose
-        result has ``network``, ``labels`` and ``stream(**options)``. It checks what the modality demands of a card.
+        Turns an opened model into what its streams need: ``setup(model, labels, *, threshold, options, threads)``. The
+        result has ``network``, ``labels`` and ``stream(**options)``. It checks what the modality requires of a card.
     takes : str
-        A card to a sentence about what the model takes.
+        Turns a card into a sentence about the model's input.
     live : str
-        A recogniser to a live stream of events: ``live(recognizer, **form)``, whose result has ``feed`` and ``flush``;
-        the form says of what is fed what its format leaves open.
+        Opens a live stream of events for a recogniser: ``live(recognizer, **form)``. The result has ``feed`` and
+        ``flush``; ``form`` describes what the format of the input leaves open.
     masks : str or None
         The maker of masks for occlusion.
     ships : tuple of str
@@ -34,21 +34,21 @@ class Modality:
     formats : tuple of str
         What a live stream may send.
     page : str or None
-        The module of the page that records it.
+        The module of the web page that records it.
     warning : str
-        The class of warnings about what is odd in a source.
+        The warning class for problems in a source.
     live_options : str or None
-        The options with which a live stream answers soonest, where they are not the usual ones.
+        The options for the lowest latency of a live stream, where they are not the default ones.
     sniff : str or None
-        Whether a file can be of this modality only, by its first 16 bytes.
+        Tells from the first 16 bytes of a file whether it can only be of this modality.
     extra : str or None
-        What must be installed beside the base.
+        The extra that must be installed.
     baseline : bool
         Whether a person's own baseline can be given.
     channels : bool
         Whether its files have channels and tracks to choose from.
     in_folders : bool
-        Whether its files are taken from a folder without being asked for: notes and subtitles lie beside recordings.
+        Whether its files in a folder are read by default; text is not, as notes and subtitles lie beside recordings.
     """
 
     extensions: str
@@ -69,7 +69,7 @@ class Modality:
     in_folders: bool = True
 
     def load(self, part: str) -> Any:
-        """The thing that a field names, such as ``load("reader")``."""
+        """Import what a field names, such as ``load("reader")``."""
         module, name = getattr(self, part).split(":")
         return getattr(import_module(f"affekt.{module}"), name)
 
@@ -150,7 +150,7 @@ def modality(name: str) -> Modality:
 
 
 def modality_of(head: bytes) -> str | None:
-    r"""The modality that a file must be of, by its first 16 bytes; None where several may read it.
+    r"""The modality of a file, by its first 16 bytes; None where several are possible.
 
     Examples
     --------

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class Recognizer:
     """Recognises emotions with one model, in the modality that its card names.
 
-    Making one opens the model; keep it for many recordings. It
+    Creating one opens the model; reuse it for many recordings. It
     may be shared between threads.
 
     Parameters
@@ -49,7 +49,7 @@ class Recognizer:
         Cores that one recording may use.
     threshold : float, optional
         Confidence below which predictions have no label, 0 to 1. By default the
-        card's, chosen for all of the model's labels; 0 always has one.
+        card's, chosen for all of the model's labels; with 0 there is always a label.
 
     Raises
     ------
@@ -96,7 +96,7 @@ class Recognizer:
 
     @property
     def baseline(self) -> Baseline | None:
-        """How the speaker of its recordings usually sounds; None where nothing is known."""
+        """How the speaker of the recordings usually sounds; None where this is not known."""
         baseline: Baseline | None = getattr(self._setup, "baseline", None)
         return baseline
 
@@ -106,14 +106,14 @@ class Recognizer:
         return tuple(self.label_map.sources)
 
     def stream(self, *, listener: Listener | None = None, **form: Any) -> Stream:
-        """A stream to feed as the signal comes.
+        """Open a stream to feed as the signal arrives.
 
         Parameters
         ----------
         listener : Listener, optional
-            Notified of more than segments.
+            Notified of more than the segments.
         **form
-            What is said of the signal in its modality: of speech ``sampling_rate``, hertz of what is fed.
+            Describes the signal, by modality: for speech ``sampling_rate``, in hertz.
         """
         stream: Stream = self._setup.stream(listener=listener, **form)
         return stream
@@ -122,15 +122,15 @@ class Recognizer:
         """A recogniser with the baseline of one speaker, from some of their speech.
 
         It shares the opened model with this one and is for that speaker only.
-        From 3 s on it helps, 10 s are good.
+        It helps from 3 s of speech; 10 s are good.
 
         Parameters
         ----------
         clips : one source, or several
-            As for :meth:`predict`; all of the one speaker.
+            As for :meth:`predict`; all of one speaker.
         kind : str
-            ``neutral``: they speak without emotion here. ``any``: whatever they
-            said, with nothing labelled.
+            ``neutral``: the speech is without emotion. ``any``: the speech may have
+            any emotion, without labels.
 
         Returns
         -------
@@ -139,8 +139,8 @@ class Recognizer:
         Raises
         ------
         InputError
-            If the model takes no baseline, the kind does not exist, or there is
-            less than a second of neutral, eight seconds of any speech.
+            If the model takes no baseline, the kind does not exist, or there is too
+            little speech: less than one second of neutral or eight seconds of any.
         AudioError
             If a clip cannot be read.
         """
@@ -158,7 +158,7 @@ class Recognizer:
         return self.with_baseline(baseline)
 
     def accumulate(self, source: Source | Sample) -> Accumulator:
-        """What the model makes of the speech in a recording, for a :class:`Baseline`.
+        """Accumulate the embeddings of the speech in a recording, for a :class:`Baseline`.
 
         Raises
         ------
@@ -176,8 +176,8 @@ class Recognizer:
     def with_baseline(self, baseline: Baseline | None = None, *, running: bool = False) -> Recognizer:
         """A recogniser that shares the opened model and compares speech with this speaker baseline.
 
-        With ``running`` each of its streams learns how its speaker usually
-        sounds as it goes, and compares speech with what came before.
+        With ``running`` each of its streams learns as it goes how its speaker
+        usually sounds, and compares speech with what came before.
         """
         other = copy.copy(self._checked_for_baseline() if baseline or running else self)
         other._setup = replace(self._setup, baseline=baseline, running=running)
@@ -189,15 +189,15 @@ class Recognizer:
         Parameters
         ----------
         channel : str
-            ``mix``, the default: all channels in one, as players mix them. ``left``, ``right``, ``1`` to ``n``: one.
+            ``mix``, the default: all channels, mixed as players do. ``left``, ``right``, ``1`` to ``n``: one channel.
             ``each``: every channel has its own timeline, and ``who`` of a prediction is the channel.
         track : str or int, optional
-            Number (from 1) or language of the sound track of a video; by default the one that players play.
+            Number (from 1) or language of a video's sound track; by default the one that players choose.
 
         Raises
         ------
         InputError
-            If there is no such channel, or the model is none of speech.
+            If there is no such channel, or it is not a speech model.
 
         Examples
         --------
@@ -212,12 +212,12 @@ class Recognizer:
         return other
 
     def with_options(self, **changes: Any) -> Recognizer:
-        """A recogniser that shares the opened model, and whose streams work in another way.
+        """A recogniser that shares the opened model, with other options for its streams.
 
         Parameters
         ----------
         **changes
-            Fields of the options of its modality: of speech :class:`~affekt.speech.stream.StreamOptions`, of faces
+            Fields of the options of its modality: for speech :class:`~affekt.speech.stream.StreamOptions`, for faces
             :class:`~affekt.face.stream.FaceOptions`.
 
         Raises
@@ -248,28 +248,28 @@ class Recognizer:
         return self
 
     def label_set(self, prediction: Prediction, coverage: float = 0.9) -> tuple[str, ...]:
-        """The labels among which the true one is, as often as ``coverage`` says.
+        """A set of labels that contains the true one as often as ``coverage`` says.
 
         A conformal set: the less sure the model is, the more labels. The
-        promise is for clips like those of the dev speakers; other speakers,
-        languages and rooms get less, and the card's page says how much.
+        guarantee holds for clips like those of the dev speakers. Coverage is lower
+        for other speakers, languages and rooms; the card's page says by how much.
 
         Parameters
         ----------
         prediction : Prediction
-            Of this recogniser.
+            Made by this recogniser.
         coverage : float
             0.5 to 0.99; rounded up to a whole per cent.
 
         Returns
         -------
         tuple of str
-            The most probable first; none where there is no speech.
+            The most probable first; empty where there is no speech.
 
         Raises
         ------
         InputError
-            If the model was not calibrated for it, the coverage is out of
+            If the model has no calibrated label sets, the coverage is out of
             range, or the prediction has other labels than the model.
         """
         least = least_probability(self.card, coverage)
@@ -313,13 +313,13 @@ class Recognizer:
         Parameters
         ----------
         source
-            As for :meth:`predict`, or a Sample: of its stretch, with times from its start.
+            As for :meth:`predict`, or a Sample: then only its stretch, with times from its start.
         trace : Trace, optional
-            Filled with what a picture of the recording needs.
+            Filled with what a plot of the recording needs.
         stop : threading.Event, optional
             When another thread sets it, the work ends within a block.
         piece : Piece, optional
-            Of speech: the part of it that is wanted, between two pauses, with times of the whole.
+            For speech: analyse only this part, between two pauses; times are those of the whole recording.
 
         Raises
         ------
@@ -370,7 +370,7 @@ class Recognizer:
         )
 
     def _baseline_of(self, streams: Sequence[Stream]) -> str:
-        """The kind of baseline used; a speaker who says too little has none, however long the recording."""
+        """The kind of baseline used; ``none`` for a speaker who says too little, however long the recording."""
         if not self._modality.baseline:
             return "none"
         if self._setup.running:
@@ -395,7 +395,7 @@ def predict(
 ) -> list[Prediction]:
     """Emotions over time in one recording.
 
-    Opens the model each time; for many recordings make one :class:`Recognizer`.
+    Opens the model each time; for many recordings create one :class:`Recognizer`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a picture of a recording needs, collected as it is recognised."""
+"""What a plot of a recording needs, collected during recognition."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from affekt.types import Prediction
 
 
 class Trace:
-    """Collects what a picture of a recording needs: envelope, regions of speech, scores of every hop.
+    """Collects what a plot of a recording needs: envelope, regions of speech, scores of every hop.
 
-    Memory grows by some 150 kB per minute.
+    Memory use grows by about 150 kB per minute.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class Trace:
         self._rest = np.zeros(0, np.float32)
 
     def listener(self, who: str | None = None) -> Listener:
-        """To be given to the stream, or to that of one channel."""
+        """The listener to give to the stream, or to the stream of one channel."""
 
         def hop(prediction: Prediction) -> None:
             self.hops.append(prediction if who is None else replace(prediction, who=who))
@@ -41,7 +41,7 @@ class Trace:
 
     @property
     def envelope(self) -> NDArray[np.float32]:
-        """Lowest and highest sample of every 10 ms, shape (m, 2)."""
+        """Lowest and highest sample in every 10 ms, shape (m, 2)."""
         return np.concatenate(self._envelope) if self._envelope else np.zeros((0, 2), np.float32)
 
     def see(self, signal: NDArray[np.float32], *, step: int = 160) -> None:

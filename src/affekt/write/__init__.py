@@ -1,1 +1,1 @@
-"""Everything that is written: predictions, reports, cards, tables."""
+"""Writers of output: predictions, reports, cards, tables."""

@@ -1,4 +1,4 @@
-"""Predictions -> files that other packages write: Parquet (pyarrow), and databases in audformat.
+"""Predictions -> files written with other packages: Parquet (pyarrow), and databases in audformat.
 
 Both take results and a path, and hold any number of recordings: a row for each segment, with a column for each label.
 """
@@ -26,15 +26,15 @@ _NUMBERS = ("start", "end", "confidence", "quality")
 def parquet(results: Iterable[Result], path: Path) -> None:
     """Write a Parquet file: source, times, who, label, best, confidence and so on, then a probability per label.
 
-    ``label`` is null where the model is not sure; ``best`` says what it would have guessed. A recording without
-    segments has one row without either, so that no source is lost.
+    ``label`` is null where the model is not sure; ``best`` is its best guess. A recording without segments has one
+    row without either, so that no source is lost.
 
     Raises
     ------
     MissingExtra
         If pyarrow is not installed.
     InputError
-        If a label is called as one of the other columns.
+        If a label has the name of another column.
     """
     pyarrow, storage = require("pyarrow", extra="parquet"), require("pyarrow.parquet", extra="parquet")
     results = list(results)
@@ -57,7 +57,7 @@ def parquet(results: Iterable[Result], path: Path) -> None:
 def audformat(results: Iterable[Result], folder: Path) -> None:
     """Write a database in audformat into a folder: ``db.yaml`` and ``db.predictions.csv``, one row per segment.
 
-    Files stand relative to the folder: give the one that holds the recordings, and the database is complete.
+    File names are relative to the folder: choose the one that holds the recordings, and the database is complete.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def audformat(results: Iterable[Result], folder: Path) -> None:
         [pandas.Timedelta(seconds=row["start"]) for row in rows],
         [pandas.Timedelta(seconds=row["end"]) for row in rows],
     )
-    # One stretch is one row: of several people, or modalities, at one time the first is kept.
+    # One stretch is one row: of several people or modalities at the same time, only the first is kept.
     kept = [i for i, twice in enumerate(index.duplicated()) if not twice]
     table = database["predictions"] = package.Table(index[kept])
     columns = {"emotion": "emotion", "confidence": "probability", "who": "who", **dict.fromkeys(labels, "probability")}
@@ -98,9 +98,9 @@ def audformat(results: Iterable[Result], folder: Path) -> None:
     database.save(str(folder), storage_format="csv")
 
 
-#: Format to what writes it; each takes results and a path.
+#: Formats and their writers; each takes results and a path.
 BINARY: dict[str, Callable[[Iterable[Result], Path], None]] = {"parquet": parquet, "audformat": audformat}
-#: The package without which a format cannot be written; the extra is called as the format.
+#: The package that each format needs; the extra has the name of the format.
 NEEDED = {"parquet": "pyarrow", "audformat": "audformat"}
 
 

@@ -23,12 +23,12 @@ def to_text(
     Parameters
     ----------
     old : Card
-        As it was before.
+        The card before calibration.
     found : Calibration
     scores : mapping of corpus to CalibrationScores
         ``"all"`` among them.
     clips : int
-        Number of clips that it was fitted to.
+        Number of clips used for the fit.
     coverage : float
         Of the label sets.
     """

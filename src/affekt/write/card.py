@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from affekt.models.card import STAMPED, Card
 from affekt.write.tables import markdown_table
 
-#: What is said of a model that takes a speaker baseline.
+#: The text for a model that takes a speaker baseline.
 TAKES_BASELINE = (
     "It takes a speaker baseline: from a voice reference (`--reference`), from their other recordings "
     "(`--speaker-from`) or from what came before (`--one-speaker`). The scores above are without."
@@ -20,13 +20,13 @@ _PEOPLE = {"face": "faces", "text": "texts"}
 
 
 def to_markdown(card: Card, takes: str) -> str:
-    """The card as a page: what the model is, what it learned from, what it is worth.
+    """The card as a page: what the model is, what it learned from, and how well it performs.
 
     Parameters
     ----------
     card : Card
     takes : str
-        What it takes, in a sentence: its modality's ``takes``, see :data:`affekt.recognize.modalities.MODALITIES`.
+        Its input, in a sentence: its modality's ``takes``, see :data:`affekt.recognize.modalities.MODALITIES`.
     """
     lines = [
         f"# {card.name}",
@@ -37,7 +37,7 @@ def to_markdown(card: Card, takes: str) -> str:
         "",
         *markdown_table(
             ("learned from", SAMPLES.get(card.modality, "clips"), "speakers", "licence"),
-            # 0: nobody knows who is who.
+            # 0: the speakers are not known.
             [
                 (corpus, row["clips"], row["speakers"] or "not known", row["licence"])
                 for corpus, row in card.data.items()
@@ -74,7 +74,7 @@ def to_markdown(card: Card, takes: str) -> str:
 
 
 def selective_sentences(card: Card) -> list[str]:
-    """When a model says that it is not sure, and what was promised about it; none if it always answers.
+    """When a model says that it is not sure, and what its threshold promises; empty if it always answers.
 
     Examples
     --------
@@ -83,7 +83,7 @@ def selective_sentences(card: Card) -> list[str]:
     """
     found = [f"Not sure below a confidence of {card.threshold:.2f}."] if card.threshold else []
     samples = SAMPLES.get(card.modality, "clips")
-    who, people = f"on the dev {samples}", ""  # of faces and texts nobody knows whose they are
+    who, people = f"on the dev {samples}", ""  # identities of faces and texts are not known
     if card.modality not in _PEOPLE:
         who = f"on {card.promise.get('speakers')} dev speakers"
         people = f" of {card.conformal.get('speakers')} dev speakers"

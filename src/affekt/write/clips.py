@@ -1,4 +1,4 @@
-"""What a model answered to each clip of a test set -> CSV, the errors first."""
+"""A model's answer to each clip of a test set -> CSV, the errors first."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class ClipAnswer:
         Of the sample.
     truth : str
     label : str or None
-        The best guess, however unsure; None is no answer.
+        The best guess, however unsure; None means no answer.
     scores : mapping of str to float
         Label to probability.
     speaker : str or None
     start : float
     end : float or None
-        Seconds; None is the end of the recording.
+        Seconds; None means the end of the recording.
     """
 
     id: str
@@ -42,7 +42,7 @@ class ClipAnswer:
 
     @property
     def right(self) -> bool:
-        """Whether the guess is the truth."""
+        """Whether the guess is right."""
         return self.label == self.truth
 
     @property
@@ -52,7 +52,7 @@ class ClipAnswer:
 
 
 def errors_first(clips: Iterable[ClipAnswer]) -> list[ClipAnswer]:
-    """Wrong answers first, the surest of them at the top, then the right ones, the least sure first.
+    """Wrong answers first, the most confident at the top; then the right ones, the least confident first.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def errors_first(clips: Iterable[ClipAnswer]) -> list[ClipAnswer]:
 
 
 def clips_csv(corpora: Mapping[str, Sequence[ClipAnswer]], file: IO[str]) -> None:
-    """Write one row per clip, corpus by corpus, errors first; one column per label behind the fixed ones.
+    """Write one row per clip, corpus by corpus, errors first; one column per label after the fixed ones.
 
     Cells that a spreadsheet would run as a formula get a leading ``'``.
 

@@ -1,4 +1,4 @@
-"""What models of numbers are worth -> rows of a table, Markdown, JSON."""
+"""Scores of models of valence, arousal and dominance -> rows of a table, Markdown, JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCHEMA = "affekt/dimensions-1"
 
 
 def model_rows(reports: Mapping[str, Report]) -> list[tuple[str, ...]]:
-    """One row per model and dimension with its head: the metrics with intervals, clips, speakers, stamps."""
+    """One row per model and dimension, below a header: the metrics with intervals, clips, speakers, stamps."""
     rows: list[tuple[str, ...]] = [("model", "dimension", "CCC", "RMSE", "pairs in order", "clips", "stamped")]
     for model, report in reports.items():
         names = dict.fromkeys(metric.rpartition(", ")[2] for metric in report.metrics)

@@ -21,7 +21,7 @@ SCHEMA = "affekt/evaluation-1"
 CORPUS_LABELS, ALL_LABELS = "corpus labels", "all labels"
 #: The metrics that a card lists.
 CARD_METRICS = ("UAR", "WA", "macro F1", "UAR, all labels")
-#: How the names of those begin that it lists of each dimension.
+#: Prefixes of the metrics that it lists for each dimension.
 CARD_DIMENSIONS = ("CCC, ", "RMSE, ", "pairs in order, ")
 
 
@@ -38,7 +38,7 @@ class CorpusEvaluation:
     comparison : Comparison, optional
         The other model minus this one.
     notes : tuple of str
-        What has to be said about the other model.
+        Caveats about the other model.
     clips : tuple of ClipAnswer
         The answer to each clip.
     """
@@ -69,7 +69,7 @@ class ModelEvaluation:
     side : str
         The speakers tested: ``test``, ``dev`` or ``all``.
     baseline : str
-        The speaker baseline that the model was given; ``none`` without.
+        The speaker baseline that the model was given, or ``none``.
     compared : str, optional
         The other model.
     """
@@ -82,7 +82,7 @@ class ModelEvaluation:
 
 
 def comparison_sentences(evaluation: ModelEvaluation, corpus: str) -> list[str]:
-    """The paired test of two models, and what has to be said about the other one; nothing without another."""
+    """The paired test of two models, and caveats about the other one; empty if there is no other."""
     entry, other = evaluation.corpora[corpus], evaluation.compared
     if entry.comparison is None:
         return []
@@ -91,7 +91,7 @@ def comparison_sentences(evaluation: ModelEvaluation, corpus: str) -> list[str]:
 
 
 def summary_rows(evaluation: ModelEvaluation) -> list[tuple[object, ...]]:
-    """One row per corpus with its head: clips, speakers, UAR, WA and macro F1 with intervals, chance, stamps."""
+    """One row per corpus, below a header: clips, speakers, UAR, WA and macro F1 with intervals, chance, stamps."""
     rows: list[tuple[object, ...]] = [("corpus", "clips", "speakers", "UAR", "WA", "macro F1", "chance", "stamped")]
     for name, entry in evaluation.corpora.items():
         report = entry.report
@@ -105,7 +105,7 @@ def summary_rows(evaluation: ModelEvaluation) -> list[tuple[object, ...]]:
 
 
 def to_text(evaluation: ModelEvaluation, *, slices: bool = False) -> str:
-    """The reports for a terminal, one after the other, and of several corpora a summary before them.
+    """The reports for a terminal, one after the other; with several corpora, a summary comes first.
 
     ``slices`` lists every slice.
     """
@@ -159,9 +159,9 @@ def record(evaluation: ModelEvaluation) -> dict[str, Any]:
 
 
 def to_latex(evaluation: ModelEvaluation) -> str:
-    """All tables for LaTeX with booktabs: the summary, and of each corpus metrics, classes and confusion.
+    """All tables for LaTeX with booktabs: the summary, and for each corpus metrics, classes and confusion.
 
-    The stamps stand in the captions.
+    The stamps are in the captions.
     """
     head, *rows = summary_rows(evaluation)
     tables = [

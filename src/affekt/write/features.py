@@ -29,9 +29,9 @@ class FeatureTable:
     path : tuple of str
         The recording of each row.
     start, end : float64 arrays, shape (n,)
-        Of each row in its recording, in seconds, half-open.
+        The stretch of each row in its recording, in seconds, half-open.
     facts : mapping of str to tuple of str
-        What else is known of each row, by column: ``channel``; of a corpus ``id``, ``label`` and ``speaker``.
+        What else is known of each row, by column: ``channel``; for a corpus ``id``, ``label`` and ``speaker``.
     notes : tuple of str
         What is missing, and why.
     """
@@ -54,7 +54,7 @@ class FeatureTable:
 
     @property
     def index(self) -> dict[str, Any]:
-        """The columns that say what a row is of, by name: path, start, end and the facts."""
+        """The columns that identify a row, by name: path, start, end and the facts."""
         return {"path": self.path, "start": self.start, "end": self.end, **self.facts}
 
     def to_frame(self) -> Any:
@@ -116,7 +116,7 @@ def npz(table: FeatureTable, file: IO[bytes]) -> None:
     np.savez_compressed(file, values=table.values, columns=np.array(table.columns, np.str_), **index)
 
 
-#: Format to its writer, which takes a table and an open binary file.
+#: Formats and their writers; each takes a table and an open binary file.
 WRITERS: dict[str, Callable[[FeatureTable, IO[bytes]], None]] = {"csv": csv, "parquet": parquet, "npz": npz}
 
 

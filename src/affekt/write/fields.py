@@ -1,4 +1,4 @@
-"""A Prediction as files and events have it: milliseconds, ten-thousandths, text that is UTF-8."""
+"""A Prediction as plain values for files and events: milliseconds, ten-thousandths, valid UTF-8."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from affekt.types import Prediction
 
 
 def table_of(prediction: Prediction) -> dict[str, Any]:
-    """A Prediction as the file formats have it.
+    """A Prediction as it is written to files.
 
     Examples
     --------
@@ -23,7 +23,7 @@ def table_of(prediction: Prediction) -> dict[str, Any]:
         "start": thousandths(prediction.start),
         "end": thousandths(prediction.end),
         "label": None if label is None else utf8(label),
-        # Only where the model is not sure, so that one that always answers writes what it always wrote.
+        # Only where the model is not sure, so that the output of models that always answer does not change.
         **({"unsure": True, "best": utf8(best or "")} if prediction.unsure else {}),
         "confidence": 0.0 if best is None else scores[best],
         "quality": thousandths(prediction.quality),
@@ -38,7 +38,7 @@ def table_of(prediction: Prediction) -> dict[str, Any]:
 
 
 def whole_table_of(prediction: Prediction) -> dict[str, Any]:
-    """A Prediction as ``Prediction.to_dict`` has it: ``best`` and ``unsure`` are there where it is sure, too.
+    """A Prediction as ``Prediction.to_dict`` has it: ``best`` and ``unsure`` are always included.
 
     Examples
     --------
@@ -71,5 +71,5 @@ def thousandths(x: float) -> float:
 
 
 def utf8(text: str) -> str:
-    """Text whose bytes are UTF-8; those of file names that are not become ``\\\\udce9``."""
+    """Text that is valid UTF-8; invalid bytes of file names become ``\\\\udce9``."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -11,7 +11,7 @@ from affekt.labels import DIMENSIONS
 from affekt.types import Prediction, Result
 
 COLUMNS = ("source", "start", "end", "who", "modality", "label", "best", "confidence", "quality", "reason")
-#: Columns whose values may be whole, which polars would take for another type than the rest.
+#: Columns whose values may be whole numbers, which polars would take for integers.
 _NUMBERS = ("start", "end", "confidence", "quality")
 
 
@@ -19,12 +19,12 @@ def to_frame(results: Result | Prediction | Iterable[Result | Prediction]) -> An
     """A data frame with one row per segment, and a column per label with its probability.
 
     Nothing is rounded. A recording without segments has one row without a label, so that no source is lost. Where the
-    model is not sure ``label`` is missing and ``best`` is its guess.
+    model is not sure, ``label`` is missing and ``best`` is its guess.
 
     Parameters
     ----------
     results : Result or Prediction, or an iterable of them
-        What :func:`affekt.predict`, ``Recognizer.analyse`` or ``Client.predict`` gave. Predictions alone know no
+        From :func:`affekt.predict`, ``Recognizer.analyse`` or ``Client.predict``. Predictions alone have no
         ``source``.
 
     Returns
@@ -32,7 +32,7 @@ def to_frame(results: Result | Prediction | Iterable[Result | Prediction]) -> An
     pandas.DataFrame, or polars.DataFrame where pandas is not installed
         Columns ``source``, ``start``, ``end`` (seconds), ``who``, ``modality``, ``label``, ``best``, ``confidence``,
         ``quality``, ``reason``, ``valence``, ``arousal``, ``dominance`` (-1 to 1, derived from the scores), then the
-        labels in the model's order (of several models: as they come). A label named like one of these columns has
+        labels in the model's order (for several models, as they come). A label named like one of these columns has
         ``p_`` in front.
 
     Raises

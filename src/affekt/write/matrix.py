@@ -1,4 +1,4 @@
-"""The cross-corpus matrix -> text, Markdown, LaTeX, JSON, CSV: the table of UAR, and all that is known of each pair."""
+"""The cross-corpus matrix -> text, Markdown, LaTeX, JSON, CSV: the table of UAR, and the details of each pair."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ PAIR_HEAD = ("tested on", "clips", "speakers", "UAR", "WA", "macro F1", "chance"
 
 @dataclass(frozen=True)
 class MatrixRun:
-    """What each of some models, or of models of some corpora, is worth on some corpora.
+    """Scores of several models, or of models trained on several corpora, on each test corpus.
 
     Parameters
     ----------
     title : str
-        What was trained, or taken.
+        What was trained, or which finished models were used.
     reports : mapping of (trained, tested) to Report
     labels : tuple of str
-        Of all cells; empty where each corpus has its own.
+        The labels of all cells; empty where each corpus has its own.
     warnings : tuple of str
     finished : bool
-        Whether models were taken as they are, not trained.
+        Whether finished models were used, not trained here.
     """
 
     title: str
@@ -55,7 +55,7 @@ class MatrixRun:
 
 
 def pair_rows(run: MatrixRun) -> list[tuple[object, ...]]:
-    """One row per pair with its head."""
+    """One row per pair, below a header."""
     rows: list[tuple[object, ...]] = [(run.matrix.row, *PAIR_HEAD)]
     for (trained, tested), report in run.reports.items():
         metrics = [interval(report.metrics[name]) for name in ("UAR", "WA", "macro F1")]
@@ -68,7 +68,7 @@ def pair_rows(run: MatrixRun) -> list[tuple[object, ...]]:
 
 
 def number_rows(run: MatrixRun) -> list[tuple[object, ...]]:
-    """One row per pair and dimension with its head, where corpora have numbers; nothing where they have none."""
+    """One row per pair and dimension, below a header; empty where no corpus has ratings of dimensions."""
     rows: list[tuple[object, ...]] = [
         (run.matrix.row, "tested on", "dimension", "CCC", "RMSE", "pairs in order", "clips")
     ]
@@ -81,10 +81,10 @@ def number_rows(run: MatrixRun) -> list[tuple[object, ...]]:
 
 
 def sentences(run: MatrixRun) -> list[str]:
-    """What was done, in words, and what has to be said."""
+    """The protocol in words, and the caveats."""
     labels = f"{len(run.labels)} labels that all corpora have: {', '.join(run.labels)}." if run.labels else ""
     how = "UAR with 95 % intervals over speakers, where they are known."
-    if not run.finished:  # of models that are finished nobody knows what a diagonal would be
+    if not run.finished:  # finished models have no known diagonal
         how += " On the diagonal other speakers are tested."
     return [line for line in (f"{run.title}.", labels, how, *run.warnings) if line]
 
@@ -115,7 +115,7 @@ def to_markdown(run: MatrixRun) -> str:
 
 
 def to_latex(run: MatrixRun) -> str:
-    """Both tables for LaTeX with booktabs; the stamps stand in the caption."""
+    """Both tables for LaTeX with booktabs; the stamps are in the caption."""
     stamps = "".join(f" {stamp.upper()}." for stamp in run.matrix.stamps)
     head, *rows = run.matrix.rows
     tables = [latex_table(head, rows, caption=f"{run.matrix.caption}{stamps} {run.title}.", label="matrix")]
@@ -137,7 +137,7 @@ def to_json(run: MatrixRun) -> str:
 
 
 def to_csv(run: MatrixRun) -> str:
-    """One row per pair: values and ends of intervals in columns of their own."""
+    """One row per pair, with separate columns for values and interval bounds."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     metrics = ("UAR", "WA", "macro F1")

@@ -25,9 +25,9 @@ SCHEMA = "affekt.predictions/2"
 
 _CSV_COLUMNS = ("source", "start", "end", "who", "label", "best", "confidence", "quality", "reason")
 _BOX_COLUMNS = ("left", "top", "width", "height")
-#: What stands for the label where a format has no place for "not sure" and the best guess.
+#: Replaces the label where a format has no field for "not sure" and the best guess.
 UNSURE = "unsure"
-#: Without tabs and ends of lines, which quoting takes care of.
+#: Control characters, without tabs and line ends, which quoting handles.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
@@ -62,10 +62,10 @@ def jsonl(results: Iterable[Result], file: IO[str]) -> None:
 
 
 def csv(results: Iterable[Result], file: IO[str]) -> None:
-    """Write one row per segment, with one column per label behind the fixed ones.
+    """Write one row per segment, with one column per label after the fixed ones.
 
     Where there are boxes of faces, their four columns come before the labels; where there are several modalities,
-    their column comes behind ``who``.
+    their column comes after ``who``.
 
     A recording without segments gets one row with an empty label, so that no source is lost. Where the model is not
     sure the label is ``unsure``; ``best`` is what it would guess, ``reason`` why the answer is weak. Quoting follows
@@ -91,7 +91,7 @@ def csv(results: Iterable[Result], file: IO[str]) -> None:
 def srt(results: Iterable[Result], file: IO[str]) -> None:
     """Write SubRip subtitles of one recording: numbered cues such as ``happy 76 %``, or ``unsure: happy 41 %?``.
 
-    Where a prediction says who it is, that stands before it: ``Ann: happy 76 %``. Of several modalities the fused
+    Where a prediction says who it is, the name comes first: ``Ann: happy 76 %``. With several modalities, the fused
     answers are written.
 
     Raises
@@ -107,8 +107,8 @@ def srt(results: Iterable[Result], file: IO[str]) -> None:
 
 
 def audacity(results: Iterable[Result], file: IO[str]) -> None:
-    """Write an Audacity label track of one recording: start, end and label, tab-separated; of several modalities the
-    fused ones.
+    """Write an Audacity label track of one recording: start, end and label, tab-separated; with several modalities,
+    the fused ones.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def audacity(results: Iterable[Result], file: IO[str]) -> None:
 def textgrid(results: Iterable[Result], file: IO[str]) -> None:
     """Write a Praat TextGrid (long form) of one recording: tiers ``emotion`` and ``confidence`` of each person.
 
-    Of somebody who is named the tiers are ``emotion (Ann)`` and ``confidence (Ann)``, of several modalities
+    For a named person the tiers are ``emotion (Ann)`` and ``confidence (Ann)``; with several modalities
     ``voice emotion (Ann)`` and so on, the fused ones first. All tiers cover the whole
     recording without a gap; silence is an interval with empty text. A tier cannot hold two things at once: where
     segments of one person overlap, the earlier one keeps the time.
@@ -147,7 +147,7 @@ def textgrid(results: Iterable[Result], file: IO[str]) -> None:
 
 
 def elan(results: Iterable[Result], file: IO[str]) -> None:
-    """Write an ELAN annotation file (EAF 3.0) of one recording: a tier for each person, and of several modalities each.
+    """Write an ELAN annotation file (EAF 3.0) of one recording: a tier for each person and modality.
 
     Raises
     ------
@@ -159,7 +159,7 @@ def elan(results: Iterable[Result], file: IO[str]) -> None:
     # ELAN writes it, and readers such as pympi-ling insist on it.
     root.set("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance")
     root.set("xsi:noNamespaceSchemaLocation", "http://www.mpi.nl/tools/elan/EAFv3.0.xsd")
-    root.set("DATE", "1970-01-01T00:00:00+00:00")  # ELAN demands one; the same answer is the same file
+    root.set("DATE", "1970-01-01T00:00:00+00:00")  # ELAN requires one; a fixed one makes files reproducible
     header = ElementTree.SubElement(root, "HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
     ElementTree.SubElement(header, "PROPERTY", NAME="source").text = _line(result.source)
     order = ElementTree.SubElement(root, "TIME_ORDER")
@@ -195,11 +195,10 @@ def elan(results: Iterable[Result], file: IO[str]) -> None:
 def rttm(results: Iterable[Result], file: IO[str]) -> None:
     """Write NIST RTTM: one ``SPEAKER`` line per segment, with the label as its orthography.
 
-    The name of the speaker is ``who``; where nobody is named it is the label, so that a viewer of diarisation shows
-    emotions. The channel is 1, or that of ``who`` where that is a channel. Fields are separated by blanks, so each
-    run of blanks in a source, label or name becomes ``_``; sources that would become one then are numbered. Only
-    what is predicted has a line: a recording without speech leaves none. Of several modalities the fused answers
-    are written.
+    The name of the speaker is ``who``; where nobody is named it is the label, so that a diarisation viewer shows
+    emotions. The channel is 1, or ``who`` where that is a channel. Fields are separated by blanks, so each run of
+    blanks in a source, label or name becomes ``_``; sources that become equal are numbered. Only predictions have
+    lines: a recording without speech has none. With several modalities, the fused answers are written.
     """
     sources: dict[str, str] = {}
     for result in results:
@@ -221,7 +220,7 @@ def rttm(results: Iterable[Result], file: IO[str]) -> None:
 def shares(results: Iterable[Result], file: IO[str]) -> None:
     """Write how the time is divided: a CSV row per label of each recording, and of each person where there are several.
 
-    Behind the labels come ``not sure`` and ``silence`` (or ``no face``, ``no words``). ``share`` is that of the time
+    After the labels come ``not sure`` and ``silence`` (or ``no face``, ``no words``). ``share`` refers to the time
     with something to judge, so silence has none. ``who`` is empty for the recording as a whole.
     """
     writer = csv_module.writer(file, lineterminator="\n", quoting=csv_module.QUOTE_NONNUMERIC)
@@ -234,7 +233,7 @@ def shares(results: Iterable[Result], file: IO[str]) -> None:
                 writer.writerow([_cell(result.source), _cell(who), _cell(label), thousandths(seconds), share])
 
 
-#: What unsure time is called where people read it.
+#: Name of unsure time in output for people.
 NOT_SURE = "not sure"
 
 
@@ -268,7 +267,7 @@ SUFFIXES: dict[str, str] = {
 }
 
 ONE_RECORDING = ("srt", "audacity", "textgrid", "elan")
-#: What a modality is called in the name of a tier.
+#: Name of a modality in a tier's name.
 _TIERS = {"fusion": "all", "speech": "voice", "face": "face", "text": "words"}
 
 
@@ -284,14 +283,14 @@ def _only(results: Iterable[Result], name: str) -> Result:
 
 
 def document(results: Iterable[Result]) -> dict[str, Any]:
-    """All results as the format ``json`` has them, with the schema's name."""
+    """All results as in the format ``json``, with the schema's name."""
     return {"schema": SCHEMA, "results": [record(result) for result in results]}
 
 
 def record(result: Result, *, table: Callable[[Prediction], dict[str, Any]] = table_of) -> dict[str, Any]:
-    """One recording as JSON has it, without the schema's name: plain dicts, lists, texts and numbers.
+    """One recording as plain dicts, lists, texts and numbers for JSON, without the schema's name.
 
-    ``table`` says how each prediction is written.
+    ``table`` turns each prediction into a dict.
 
     Examples
     --------
@@ -323,7 +322,7 @@ def whole_record(result: Result) -> dict[str, Any]:
 
 
 def shares_table(shares: Shares) -> dict[str, Any]:
-    """Shares as JSON has them: seconds to the millisecond, shares in ten-thousandths.
+    """Shares as plain values for JSON: seconds to the millisecond, shares in ten-thousandths.
 
     Examples
     --------
@@ -346,7 +345,7 @@ def shares_table(shares: Shares) -> dict[str, Any]:
 
 
 def _boxes(result: Result) -> dict[str, list[list[float]]]:
-    """Where each face was: [time, left, top, width, height], by its name."""
+    """Where each face was: [time, left, top, width, height], by name of the face."""
     return {utf8(who): [[round(x, 4) for x in place] for place in places] for who, places in result.boxes.items()}
 
 
@@ -382,7 +381,7 @@ def _has_lanes(result: Result) -> bool:
 
 
 def _spoken(result: Result) -> list[Prediction]:
-    """Predictions with scores that last a millisecond or more, in order of time; of several modalities the fused."""
+    """Predictions with scores that last a millisecond or more, in order of time; of several modalities, the fused."""
     return _lasting(deciding(result.predictions))
 
 
@@ -409,7 +408,7 @@ def _tier_name(what: str, lane: str) -> str:
 
 
 def _xml(text: str) -> str:
-    """Text without what XML cannot hold."""
+    """Text without the characters that XML does not allow."""
     return "".join(c for c in text if c.isprintable() or c == " ")
 
 
@@ -464,9 +463,9 @@ def _cell(text: str) -> str:
     A file called ``=HYPERLINK(...)`` would otherwise be run as a formula on
     the machine of whoever opens the table; a leading ``'`` makes it text.
     """
-    # Control characters are shown, not passed on: ESC would speak to the terminal of whoever looks at the table.
+    # Control characters are escaped: ESC would control the terminal of whoever looks at the table.
     text = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", utf8(text))
-    # Spreadsheets take the wide forms of CJK keyboards for the narrow ones.
+    # Spreadsheets treat full-width CJK characters like the ordinary ones.
     first = unicodedata.normalize("NFKC", text.lstrip(" ")[:1])
     return f"'{text}" if first.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
 

@@ -1,4 +1,4 @@
-"""What a protocol of a voice model gave -> text, Markdown and LaTeX: a row for each way of knowing the speaker."""
+"""Results of a protocol for a voice model -> text, Markdown and LaTeX: a row for each speaker baseline."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from affekt.types import Estimate
 from affekt.write.tables import interval, latex_document, latex_table, markdown_table, text_table
 
-#: As ``affekt.train.voice.protocols.run_protocol`` returns them, and NAME.json holds them.
+#: As ``affekt.train.voice.protocols.run_protocol`` returns them and NAME.json stores them.
 Rows = Sequence[Mapping[str, Any]]
 METRICS = ("UAR", "WA", "macro F1")
 HEAD = ("corpus", "baseline", "labels", "clips", "speakers", *METRICS, "worst speaker")
 
 
 def protocol_rows(rows: Rows) -> list[tuple[object, ...]]:
-    """The table with its head; metrics with their 95 % intervals."""
+    """The table with its header; metrics with their 95 % intervals."""
     found: list[tuple[object, ...]] = [HEAD]
     for row in rows:
         metrics = {name: Estimate(**row["metrics"][name]) for name in METRICS}

@@ -1,4 +1,4 @@
-"""A Report as text, JSON or Markdown. The stamps stand first, wherever it goes."""
+"""A Report as text, JSON or Markdown. The stamps always come first."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def to_text(report: Report, *, slices: bool = False) -> str:
     ----------
     report : Report
     slices : bool
-        List every slice; otherwise the worst speaker only.
+        List every slice; otherwise only the worst speaker.
 
     Examples
     --------
@@ -105,7 +105,7 @@ FORMATS: dict[str, Callable[..., str]] = {"text": to_text, "json": to_json, "mar
 
 
 def worst_speaker(report: Report) -> tuple[str, Estimate] | None:
-    """Name and UAR of the speaker who is understood worst, if there are slices by speaker."""
+    """Name and UAR of the speaker with the lowest UAR, if there are slices by speaker."""
     speakers = {name.partition("=")[2]: e for name, e in report.slices.items() if name.startswith("speaker=")}
     return min(speakers.items(), key=lambda item: item[1].value) if speakers else None
 
@@ -116,7 +116,7 @@ def metric_rows(table: Mapping[str, Estimate]) -> list[tuple[str, str, str, int]
 
 
 def confusion_rows(report: Report) -> list[tuple[object, ...]]:
-    """The confusion matrix with its head; the column of other answers only if there are any."""
+    """The confusion matrix with its header; the column of other answers only if there are any."""
     others = any(row[-1] for row in report.confusion)
     head = ("true", *report.labels, *(["other or none"] if others else []))
     width = len(head) - 1
@@ -133,7 +133,7 @@ class FindingRow:
         ``severe``, ``warning`` or ``note``.
     what, how_much, remedy : str
     more : str
-        What else there is to say: what it inflates, and examples.
+        Further details: what it inflates, and examples.
     """
 
     severity: str
@@ -164,7 +164,7 @@ def _ranked(report: Report) -> list[Any]:
 
 
 def chance_sentences(report: Report) -> list[str]:
-    """What guessing would score, and whether this could be luck."""
+    """The score of guessing, and whether the result could be chance."""
     if report.chance is None or report.p_value is None:
         return []
     p = f"p = {report.p_value:.3f}"
@@ -173,10 +173,10 @@ def chance_sentences(report: Report) -> list[str]:
 
 
 def class_rows(report: Report) -> list[tuple[object, ...]]:
-    """Precision, recall and F1 of each class with its head; recall with its interval.
+    """Precision, recall and F1 of each class, below a header; recall with its interval.
 
-    The last :data:`TOTALS` rows are accuracy, and the averages of the classes, plain and weighted by their clips, as
-    scikit-learn's ``classification_report`` has them; their interval is that of the recall.
+    The last :data:`TOTALS` rows are accuracy and the averages over classes, plain and weighted by clips, as in
+    scikit-learn's ``classification_report``; their interval is that of the recall.
     """
     rows: list[tuple[object, ...]] = [("label", "precision", "recall", "95 % interval", "F1", "support")]
     table, supports = [], []

@@ -15,7 +15,7 @@ HEAD = ("condition", "level", "UAR", "minus clean", "answers changed", "no speec
 
 
 def stress_rows(stress: Stress, corpus: str | None = None) -> list[tuple[str, ...]]:
-    """Rows under :data:`HEAD`, the clean clips first: of one corpus, or of the mean."""
+    """Rows below :data:`HEAD`, the clean clips first: for one corpus, or for the mean."""
     rows = [_row("clean", "", stress.clean, corpus)]
     for curve in stress.curves:
         rows += [
@@ -25,7 +25,7 @@ def stress_rows(stress: Stress, corpus: str | None = None) -> list[tuple[str, ..
 
 
 def corpus_rows(stress: Stress) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Head and rows of the UAR with its interval, a column for each corpus."""
+    """Header and rows of the UAR with its interval, a column for each corpus."""
     names = [name for name in stress.clean if name != MEAN]
     rows = [("clean", "", *(interval(stress.clean[name].recall) for name in names))]
     for curve in stress.curves:
@@ -36,14 +36,14 @@ def corpus_rows(stress: Stress) -> tuple[tuple[str, ...], list[tuple[str, ...]]]
 
 
 def condition_name(curve: Curve) -> str:
-    """A condition with the unit of its levels; the unit alone where that says it (``gain / dB``)."""
+    """A condition with the unit of its levels; the unit alone where it includes the name (``gain / dB``)."""
     if not curve.unit or curve.unit.startswith(curve.title):
         return curve.unit or curve.title
     return f"{curve.title} ({curve.unit})"
 
 
 def level_name(level: Level) -> str:
-    """A level as it is written: a number without needless digits, or its word."""
+    """A level as text: a number without needless digits, or its name."""
     return level if isinstance(level, str) else f"{level:g}".replace("-", "\N{MINUS SIGN}")
 
 
@@ -68,7 +68,7 @@ def _per_cent(e: Estimate) -> str:
 
 
 def sentences(stress: Stress) -> list[str]:
-    """What has to be said before the numbers: stamps, protocol, warnings."""
+    """What comes before the numbers: stamps, protocol, warnings."""
     chance = f"Chance is a UAR of {main_of_chance(stress):.3f}."
     return [*(stamp.upper() for stamp in stress.stamps), stress.protocol, chance, *stress.warnings]
 
@@ -90,7 +90,7 @@ def to_markdown(stress: Stress) -> str:
 
 
 def to_latex(stress: Stress) -> str:
-    """The same tables for LaTeX with booktabs; the stamps stand in the captions."""
+    """The same tables for LaTeX with booktabs; the stamps are in the captions."""
     stamps = "".join(f" {stamp.upper()}." for stamp in stress.stamps)
     chance = f"Chance is a UAR of {main_of_chance(stress):.2f}."
     about = f"{stress.model} under stress: {stress.protocol.rstrip('.')}.{stamps} {chance}"

@@ -1,4 +1,4 @@
-"""Tables of text, Markdown and LaTeX, and what stands in them: intervals, and text that is shown as it is."""
+"""Tables in text, Markdown and LaTeX, and their cells: intervals, and escaped text."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def text_table(rows: Sequence[Sequence[object]], *, numbers: bool = True) -> lis
     Parameters
     ----------
     rows : sequence of sequences, shape (r, c)
-        The head first; at least one.
+        The header first; at least one.
     numbers : bool
         Align all columns but the first to the right.
 
@@ -61,7 +61,7 @@ def interval(e: Estimate, *, sign: bool = False, places: int = 2) -> str:
     >>> interval(Estimate(0.586, 0.52, 0.66, 40))
     '0.59 [0.52, 0.66]'
     """
-    # Adding 0 makes minus zero a plain one.
+    # Adding 0 turns minus zero into plain zero.
     value, low, high = (f"{round(x, places) + 0.0:{'+' if sign else ''}.{places}f}" for x in (e.value, e.low, e.high))
     return f"{value} [{low}, {high}]".replace("-", "\N{MINUS SIGN}")
 
@@ -77,7 +77,7 @@ def escaped(text: str) -> str:
     return "".join(f"\\{c}" if c in "\\`*_{}[]<>#|" else c for c in " ".join(text.split()))
 
 
-#: What LaTeX reads as markup, to what it then shows.
+#: LaTeX markup characters and their escapes.
 _LATEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -119,7 +119,7 @@ def latex_table(
     caption, label : str
         The label becomes ``tab:label``, of letters, digits and dashes.
     totals : int
-        A rule is drawn above so many rows at the end.
+        Number of rows at the end that get a rule above them.
 
     Examples
     --------

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from affekt.errors import InputError
 
-#: Suffix of a picture to Pillow's name of its format.
+#: Picture suffixes and Pillow's names of their formats.
 PICTURES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
-#: Suffix of a video to FFmpeg's name of its container.
+#: Video suffixes and FFmpeg's names of their containers.
 VIDEOS = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov"}
 #: Sound that may be copied into any of them.
 SOUNDS = frozenset(["aac", "ac3", "alac", "eac3", "flac", "mp2", "mp3", "opus"])
@@ -30,7 +30,7 @@ def save_picture(path: Path, file: Any, pixels: NDArray[np.uint8]) -> None:
     Raises
     ------
     InputError
-        If the suffix is none of a picture.
+        If the suffix is not that of a picture.
     """
     from PIL import Image
 
@@ -40,12 +40,12 @@ def save_picture(path: Path, file: Any, pixels: NDArray[np.uint8]) -> None:
 
 
 class VideoWriter:
-    """A video written frame by frame; memory does not grow.
+    """A video written frame by frame, with constant memory use.
 
     Parameters
     ----------
     path : Path
-        Its suffix says the container: .mp4, .mkv, .mov.
+        Its suffix selects the container: .mp4, .mkv, .mov.
     file : binary file
         Open for writing, seekable.
     stack : ExitStack
@@ -61,7 +61,7 @@ class VideoWriter:
     Raises
     ------
     InputError
-        If the suffix is none of a video.
+        If the suffix is not that of a video.
     """
 
     def __init__(self, path: Path, file: Any, stack: ExitStack, *, sound: str | os.PathLike[str] | None = None) -> None:
@@ -104,7 +104,7 @@ class VideoWriter:
 
         height, width = pixels.shape[:2]
         if self._video is None:
-            self._size = (width + width % 2, height + height % 2)  # the encoder's colours are of 2 x 2 pixels
+            self._size = (width + width % 2, height + height % 2)  # the encoder stores colours for 2 x 2 pixels
             self._video = self._container.add_stream("libx264", options={"preset": "veryfast", "crf": "20"})
             self._video.width, self._video.height = self._size
             self._video.pix_fmt = "yuv420p"
@@ -126,7 +126,7 @@ class VideoWriter:
                 return
 
     def finish(self) -> None:
-        """Write what is left; without it the file is not complete."""
+        """Write what is left; without this call the file is incomplete."""
         if self._video is not None:
             for packet in self._video.encode():
                 self._container.mux(packet)
