@@ -184,7 +184,7 @@ def test_clips_have_the_scores_of_python(phone, recordings, clips, recognizer):
 def test_long_recordings_have_the_segments_of_python(phone, recordings, recognizer, name):
     phone.choose(recordings / name)
     # Before it plays, the card is about the whole, though the second one's first segment starts at 0.
-    sync_api.expect(phone.page.locator("#now-title")).to_have_text("All in all")
+    sync_api.expect(phone.page.locator("#now-title")).to_have_text("Overall")
     found = phone.result()
     assert len(found["segments"]) > 4
     assert (found["segments"][0]["start"] == 0) == (name == "breathless.wav")
@@ -222,7 +222,7 @@ def test_what_is_spoken_is_shown_and_found_again(phone):
     sync_api.expect(phone.page.locator("#heard-confidence")).to_contain_text("%")
     phone.page.locator(".segment").first.wait_for()
     phone.page.locator("#record").click()
-    sync_api.expect(phone.page.locator("#now-title")).to_have_text("All in all")
+    sync_api.expect(phone.page.locator("#now-title")).to_have_text("Overall")
     with phone.page.expect_download() as saving:
         phone.page.locator('[data-format="wav"]').click()
     same(

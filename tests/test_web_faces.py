@@ -144,7 +144,7 @@ def test_the_camera_shows_boxes_bars_and_lanes_and_is_summed_up(tab):
     assert tab.filming() and tab.drawn()
     assert tab.text(".lane-name strong") == "face 1"
     tab.page.locator("#faces-camera").click()
-    sync_api.expect(tab.page.locator("#faces-results-summary")).to_contain_text("All in all: happy")
+    sync_api.expect(tab.page.locator("#faces-results-summary")).to_contain_text("Overall: happy")
     assert "face 1: Happy" in tab.text("#faces-segments")
     assert not tab.filming() and not tab.drawn()
     assert "not kept" in tab.text("#faces-empty")
@@ -196,7 +196,7 @@ def test_what_the_network_looks_at_lies_over_the_face_only_when_asked_for(tab):
 
     until(lambda: len(hellos()) > 1, waiting=lambda _: page.wait_for_timeout(20))
     page.locator("#faces-map").check()
-    sync_api.expect(page.locator("#faces-map-note")).to_have_text("From the next start of the camera on.")
+    sync_api.expect(page.locator("#faces-map-note")).to_have_text("From the next camera start on.")
     assert "map" not in hellos()[1]
 
 

@@ -230,7 +230,7 @@ def test_what_is_spoken_is_heard_as_affekt_predict_hears_the_file(tab, surest):
     sync_api.expect(tab.page.locator("#announcer")).to_contain_text(expected.label.capitalize())
     tab.page.locator("#record").click()
     tab.page.locator("#results-summary:not(:empty)").wait_for()
-    assert tab.text("#results-summary").startswith(f"All in all: {expected.label}")
+    assert tab.text("#results-summary").startswith(f"Overall: {expected.label}")
     surely = int(tab.text(".segment-sure").split(" %")[0])
     assert surely == pytest.approx(100 * expected.confidence, abs=15)
     with tab.page.expect_download() as saving:

@@ -116,7 +116,7 @@ def test_camera_and_microphone_go_over_one_line_and_are_answered_together(tab):
     assert {"Together", "Face", "Voice"} <= set(tab.lanes())
     sync_api.expect(tab.page.locator("#video-state")).to_contain_text("pictures a second")
     tab.page.locator("#video-camera").click()
-    sync_api.expect(tab.page.locator("#video-results-summary")).to_contain_text("All in all")
+    sync_api.expect(tab.page.locator("#video-results-summary")).to_contain_text("Overall")
     assert not tab.filming() and "not kept" in tab.text("#video-empty")
     first = json.loads(tab.sent[0])
     assert first["format"] == "jpeg+pcm16" and tab.sent[-1] == '{"type":"end"}'
@@ -206,7 +206,7 @@ def test_a_sentence_has_its_words_highlighted(visit):
     sync_api.expect(tab.page.locator("#problem-text")).to_contain_text("write a sentence")
     tab.page.fill("#text-words", "😀 I am so happy! <b>We</b> hate waiting.")
     tab.page.locator("#text-ask").click()
-    sync_api.expect(tab.page.locator("#text-summary")).to_contain_text("2 sentences; all in all")
+    sync_api.expect(tab.page.locator("#text-summary")).to_contain_text("2 sentences; overall")
     first = tab.page.locator("#text-sentences .sentence-words").first
     assert first.inner_text() == "😀 I am so happy!" and "happy" in first.locator("mark").all_inner_texts()
     tab.page.locator("#text-sentences button").first.click()
@@ -223,7 +223,7 @@ def test_texts_that_are_dropped_come_to_their_tab(visit, files):
     assert tab.page.locator("#main").get_attribute("data-tab") == "text"
     tab.page.set_input_files("#text-files", {"name": "long.txt", "mimeType": "text/plain", "buffer": b"No. " * 201})
     sync_api.expect(tab.page.locator("#text-warnings")).to_contain_text(
-        "Words are not weighed: explain weighs every word"
+        "No word weights: explain weighs every word"
     )
     assert tab.page.locator("#text-sentences li").count() == 201
     tab.errors.clear()  # the browser itself reports the 422
