@@ -79,8 +79,9 @@ def test_explained_words_in_the_terminal_in_json_and_on_a_page(affekt, tmp_path)
     ("words", "said"),
     [
         (("--text", "a", "b.txt"), "--text is judged alone"),
-        (("--text", "a", "--reference", "b.wav"), "--reference: is not for text"),
-        (("--text", "a", "--channel", "left"), "--channel: is not for text"),
+        (("--text", " "), "--text holds no words"),
+        (("--text", "a", "--reference", "b.wav"), "--reference: not for text"),
+        (("--text", "a", "--channel", "left"), "--channel: not for text"),
         (("--text", "a", "--plot", "a.png"), "give --explain --plot FILE.html"),
         (("--text", "a", "--model", "face"), "face is a model of face; texts need one of text"),
         (("--text", "a", "--modality", "face"), "leave files and other modalities out"),
@@ -137,3 +138,24 @@ def test_folders_are_looked_through_for_texts_only_where_asked(affekt, tmp_path)
     assert done.exit_code == 0
     assert "1 sentence" in done.stdout
     assert "1 .md" in done.stderr
+
+
+def test_formats_of_stretches_warn_where_there_are_no_times(affekt, tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("I am so happy. I am so sad.")
+    for form in ("srt", "rttm", "audacity", "textgrid"):
+        done = affekt(path, "--format", form)
+        assert done.exit_code == 0
+        assert f"has no times, so {form} holds none of its answers; json, jsonl and csv do." in done.stderr
+    rows = list(csv.DictReader(io.StringIO(affekt(path, "--format", "csv").stdout)))
+    assert [row["text"] for row in rows] == ["I am so happy.", "I am so sad."]
+    (tmp_path / "a.srt").write_text(SRT)
+    assert "no times" not in affekt(tmp_path / "a.srt", "--format", "srt").stderr
+
+
+def test_a_folder_of_texts_says_how_they_are_read(affekt, tmp_path):
+    (tmp_path / "a.txt").write_text("I am so happy.")
+    done = affekt(tmp_path)
+    assert done.exit_code == 1
+    assert "1 .txt (--modality text reads texts)" in done.stderr
+    assert "subfolders" not in done.stderr

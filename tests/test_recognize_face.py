@@ -41,8 +41,12 @@ def test_what_faces_lack_is_refused_in_a_sentence():
     recognizer = affekt.Recognizer("face")
     with pytest.raises(InputError, match="speaker baselines are for speech; face is a model of face"):
         recognizer.with_baseline(running=True)
-    with pytest.raises(InputError, match="channels and tracks are of sound"):
+    with pytest.raises(InputError, match="channels and tracks are for sound"):
         recognizer.reading(channel="each")
+    with pytest.raises(InputError, match="sampling_rate is not for a stream of face"):
+        recognizer.stream(sampling_rate=16_000)
+    with pytest.raises(InputError, match="options are StreamOptions; face is a model of face: FaceOptions"):
+        affekt.Recognizer("face", options=affekt.LIVE)
 
 
 def test_pictures_choose_the_model_of_faces_and_a_mixture_asks(empty, clips):
@@ -65,3 +69,13 @@ def test_the_row_of_faces_is_whole():
     assert {"jpg", "png", "mp4"} <= row.load("extensions")
     assert row.ships == ("face", "detector") and not row.channels
     assert set(MODALITIES) == {"speech", "face", "text", "fusion"}
+
+
+def test_options_of_faces_are_refused_for_sound_and_broken_pictures_fail_like_recordings(clips, tmp_path):
+    sound = str(next(iter(clips)))
+    for words in (("--smoothing", "0"), ("--annotate", tmp_path / "a.png")):
+        done = run("predict", sound, *words)
+        assert done.returncode == 2
+        assert f"{words[0]} is for faces, and {sound} is sound" in done.stderr
+    (tmp_path / "a.jpg").write_text("hello")
+    assert run("predict", tmp_path / "a.jpg").returncode == 1

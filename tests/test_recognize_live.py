@@ -512,3 +512,19 @@ class TestFaces:
     def test_what_is_said_of_a_signal_is_refused(self):
         with pytest.raises(InputError, match="sampling_rate: a live stream of faces"):
             live_faces.open_live(Recognizer("face"), sampling_rate=16_000)
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "status"),
+    [
+        (("--model", "text"), "text is a model of text; a stream of sound needs one of speech", 2),
+        (("--record", "a.mp3"), "--record a.mp3: it writes wav", 2),
+        (("--output", "a.csv"), "--output a.csv: events are JSON lines", 2),
+        (("--track", "3"), "has no sound track '3'. There: track 1.", 1),
+        (("--labels", "four", "--events", "summary"), "warning: left out: calm, disgust, fear, surprise", 0),
+    ],
+)
+def test_what_the_command_refuses_or_warns_of(clips, words, said, status):
+    done = CliRunner().invoke(main, ["stream", str(clips[0]), *words])
+    assert done.exit_code == status
+    assert said in done.stderr

@@ -66,7 +66,7 @@ def test_errors_form_one_tree():
 
 
 def test_an_unknown_name_without_a_near_match_lists_what_is_allowed():
-    assert str(UnknownName("format", "xyzzy", ["json", "csv"])) == "unknown format 'xyzzy': Allowed: csv, json."
+    assert str(UnknownName("format", "xyzzy", ["json", "csv"])) == "unknown format 'xyzzy'. Allowed: csv, json."
 
 
 def test_a_missing_package_names_the_command_that_brings_it():

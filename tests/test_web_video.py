@@ -222,9 +222,7 @@ def test_texts_that_are_dropped_come_to_their_tab(visit, files):
     sync_api.expect(tab.page.locator("#text-summary")).to_contain_text("sentences")
     assert tab.page.locator("#main").get_attribute("data-tab") == "text"
     tab.page.set_input_files("#text-files", {"name": "long.txt", "mimeType": "text/plain", "buffer": b"No. " * 201})
-    sync_api.expect(tab.page.locator("#text-warnings")).to_contain_text(
-        "No word weights: explain weighs every word"
-    )
+    sync_api.expect(tab.page.locator("#text-warnings")).to_contain_text("No word weights: explain weighs every word")
     assert tab.page.locator("#text-sentences li").count() == 201
     tab.errors.clear()  # the browser itself reports the 422
 

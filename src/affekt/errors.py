@@ -45,8 +45,8 @@ class UnknownName(InputError):
     def __init__(self, kind: str, given: str, allowed: Iterable[str]) -> None:
         names = sorted(allowed)
         near = get_close_matches(str(given), names, n=1)
-        hint = f" did you mean {near[0]!r}?" if near else ""
-        super().__init__(f"unknown {kind} {given!r}:{hint} Allowed: {', '.join(names)}.")
+        hint = f": did you mean {near[0]!r}?" if near else "."
+        super().__init__(f"unknown {kind} {given!r}{hint} Allowed: {', '.join(names)}.")
         self.kind, self.given, self.allowed = kind, given, names
 
 

@@ -177,7 +177,9 @@ def predict(**options: Any) -> int:
     sources, failures = find_recordings(job.paths, recursive=job.recursive, left_out=left_out, modality=wanted)
     if left_out:
         kinds = ", ".join(f"{count} {kind}" for kind, count in left_out.most_common(5))
-        click.echo(f"note: files left out, because their names are not those of recordings: {shown(kinds)}", err=True)
+        texts = " (--modality text reads texts)" if {".txt", ".srt", ".vtt"} & set(left_out) and not sources else ""
+        sentence = "files left out, because their names are not those of recordings"
+        click.echo(f"note: {sentence}: {shown(kinds)}{texts}", err=True)
     modality = job.modality if job.modality != "auto" or job.model else modality_of(job, sources)
     if "text" in (modality, wanted):
         from affekt.cli.texts import predict_texts
@@ -289,11 +291,15 @@ def modality_of(job: Job, sources: Sequence[str]) -> str:
     """
     from affekt.face.image import PICTURES
     from affekt.face.video import VIDEOS
+    from affekt.speech.audio import EXTENSIONS as SOUND
     from affekt.text.captions import EXTENSIONS as TEXTS
 
-    if job.annotate or job.face_options():
-        return "face"
     endings = [os.path.splitext(source)[1][1:].lower() for source in sources]
+    if job.annotate or job.face_options():
+        option = "--annotate" if job.annotate else f"--{next(iter(job.face_options()))}"
+        if sound := [s for s, e in zip(sources, endings, strict=True) if e in SOUND and e not in VIDEOS]:
+            raise InputError(f"{option} is for faces, and {sound[0]} is sound; leave the option out.")
+        return "face"
     texts = sum(e in TEXTS for e in endings)
     if texts and texts < len(sources):
         raise InputError(f"{texts} of {len(sources)} files are texts; give them without the others.")

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from affekt.recognize.recognizer import Recognizer
     from affekt.recognize.trace import Trace
 
+#: Formats that hold nothing but stretches of time.
+TIMED = ("srt", "audacity", "textgrid", "elan", "rttm")
+
 
 class Session:
     """One run of ``affekt predict``: results go out as they come, failures are shown and counted.
@@ -226,6 +229,10 @@ class Session:
 
             least = f"{LEAST_SECONDS['any']:g} s of speech"
             sentences.append(f"--one-speaker compares with what came before, from {least} on; some hold less.")
+        if self.job.form in TIMED and result.predictions and not result.duration:
+            sentences.append(
+                f"{result.source}: has no times, so {self.job.form} holds none of its answers; json, jsonl and csv do."
+            )
         for sentence in sentences:
             if sentence in self._shown:
                 continue

@@ -21,7 +21,7 @@ from affekt._files import atomic_write
 from affekt.cli.predict_table import NEXT_BEST, answer
 from affekt.cli.terminal import INTERRUPTED, Target, polite, shown
 from affekt.errors import AffektError, InputError, UnknownName
-from affekt.labels import parse_labels
+from affekt.labels import loss_of, parse_labels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 #: The events without --events: levels come ten times a second, and are for meters.
 USUAL = ("speech_start", "speech_end", "partial", "segment", "summary")
+#: Endings of names that promise something else than JSON lines.
+FOREIGN = (".csv", ".srt", ".textgrid", ".eaf", ".rttm", ".parquet", ".html", ".xlsx", ".tsv")
 #: Seconds that are read at a time.
 PIECE = 0.1
 #: Samples that fit in a WAV file, whose sizes have 32 bits.
@@ -62,7 +64,9 @@ def live_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.FloatRange(0, 1),
             help="Not sure below this confidence; 0 always answers. [default: the card's]",
         ),
-        click.option("--reference", metavar="FILE", help="The speaker's usual voice: 3 s or more, preferably 10 s."),
+        click.option(
+            "--reference", metavar="FILE", help="The speaker's neutral voice: at least 1 s of speech, better 10 s."
+        ),
         click.option(
             "--record",
             type=Target(),
@@ -71,7 +75,7 @@ def live_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("-o", "--output", type=Target(), metavar="FILE.jsonl", help="Events, a line each; - is stdout."),
         click.option(
-            "--events", metavar="TYPES", help=f"Such as partial,segment; or all. [default: {','.join(USUAL)}]"
+            "--events", metavar="TYPES", help=f"Such as partial,segment; or all. [default: {', '.join(USUAL)}]"
         ),
     ]
     for option in reversed(options):
@@ -163,6 +167,10 @@ def check(job: Job, source: str | None = None) -> None:
             raise InputError(f"{path} is the recording itself and would be overwritten; give another file.")
     if job.record and str(job.record) == "-":
         raise InputError("--record needs a file; events go to standard output.")
+    if job.record and job.record.suffix.lower() not in ("", ".wav"):
+        raise InputError(f"--record {job.record}: it writes wav; give a name that ends in .wav.")
+    if job.output and job.output.suffix.lower() in FOREIGN:
+        raise InputError(f"--output {job.output}: events are JSON lines; give a name that ends in .jsonl.")
     if len({path.absolute() for path in paths}) < len(paths):
         raise InputError(f"--record and --output are both {job.record}; give two files.")
 
@@ -195,9 +203,14 @@ def event_types(events: str | None) -> tuple[str, ...]:
 
 def recognizer_of(job: Job) -> Recognizer:
     """The recogniser that a job asks for."""
+    from affekt.models.onnx import read_card
+    from affekt.models.zoo import model_path
     from affekt.recognize.recognizer import Recognizer
     from affekt.speech.stream import LIVE
 
+    card = read_card(model_path(job.model))
+    if card.modality != "speech":
+        raise InputError(f"{card.name} is a model of {card.modality}; a stream of sound needs one of speech.")
     recognizer = Recognizer(job.model, labels=parse_labels(job.labels), threshold=job.threshold, options=LIVE)
     return recognizer.adapt([job.reference]) if job.reference else recognizer
 
@@ -233,6 +246,8 @@ def follow(
     from affekt.recognize.live import Live, LiveChannels
 
     recognizer = recognizer_of(job)
+    if lost := recognizer.label_map.lost:
+        said.append(loss_of(lost, recognizer.labels))
     # Whether there are several channels is known when the first piece is there.
     pieces = iter(pieces)
     first = next(pieces, np.zeros(0, np.float32))

@@ -12,12 +12,12 @@ from typing import Any
 
 import click
 
-from affekt.errors import AffektError, AudioError, InputError, StoreError, TextError, UnknownName
+from affekt.errors import AffektError, AudioError, ImageError, InputError, StoreError, TextError, UnknownName
 from affekt.types import Prediction, Sample
 
 SOME_FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 #: Errors of what is worked on, not of the command.
-_FAILURES = (AudioError, TextError, StoreError, OSError)
+_FAILURES = (AudioError, ImageError, TextError, StoreError, OSError)
 
 
 def polite(command: Callable[..., int | None]) -> Callable[..., None]:

@@ -41,6 +41,8 @@ def predict_texts(job: Job, sources: Sequence[Any], failures: Sequence[Failure])
     if job.text is not None:
         if job.paths or job.modality not in ("auto", "text"):
             raise InputError("--text is judged alone: leave files and other modalities out.")
+        if not job.text.strip():
+            raise InputError("--text holds no words; give a sentence.")
         sources = [Text(job.text)]
     wrong = {
         "--reference": job.reference, "--speaker-from": job.speaker_from, "--one-speaker": job.one_speaker,
@@ -49,7 +51,7 @@ def predict_texts(job: Job, sources: Sequence[Any], failures: Sequence[Failure])
         "--captions": job.captions,
     }  # fmt: skip
     if given := [option for option, value in wrong.items() if value]:
-        raise InputError(f"{', '.join(given)}: is not for text.")
+        raise InputError(f"{', '.join(given)}: not for text; leave it out.")
     if job.plot and (not job.explain or not (job.plot.is_dir() or job.plot.suffix.lower() == ".html")):
         raise InputError("--plot of texts is a page of highlighted words: give --explain --plot FILE.html, or FOLDER/.")
     if job.plot and not job.plot.is_dir() and (len(sources) > 1 or not job.plot.parent.is_dir()):
@@ -151,7 +153,10 @@ def print_sentences(result: Result, highlights: Sequence[Highlights] = ()) -> No
     if highlights:
         from affekt.explain.sentence import NOTE
 
-        screen.print(Text(f"Bold: words that speak for the label; underlined: against it. {NOTE}"))
+        marks = "Bold: words that speak for the label; underlined: against it."
+        if not screen.is_terminal:
+            marks = "Only a terminal marks the words that speak for the label; --plot FILE.html and --format json have them."
+        screen.print(Text(f"{marks} {NOTE}"))
 
 
 def print_texts(results: Sequence[Result]) -> None:

@@ -170,7 +170,7 @@ def _in_folder(folder: str, look: _Look) -> list[str]:
             break
     look.failures.extend(failure_of(str(error.filename or folder), error) for error in closed)
     if not recordings and not closed:
-        deeper = "" if look.recursive else " Its own folders were not looked into; --recursive does."
+        deeper = " Its subfolders were not searched; --recursive does." if folders and not look.recursive else ""
         raise AffektError(f"holds no recordings ({', '.join(sorted(look.known)[:6])}, ...).{deeper}")
     return recordings
 

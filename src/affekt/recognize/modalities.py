@@ -37,6 +37,8 @@ class Modality:
         The module of the web page that records it.
     warning : str
         The warning class for problems in a source.
+    options : str or None
+        The class of its streams' options.
     live_options : str or None
         The options for the lowest latency of a live stream, where they are not the default ones.
     sniff : str or None
@@ -61,6 +63,7 @@ class Modality:
     formats: tuple[str, ...]
     page: str | None
     warning: str
+    options: str | None = None
     live_options: str | None = None
     sniff: str | None = None
     extra: str | None = None
@@ -86,6 +89,7 @@ MODALITIES: dict[str, Modality] = {
         formats=("pcm16", "float32"),
         page="recorder.js",
         warning="errors:AudioWarning",
+        options="speech.stream:StreamOptions",
         live_options="speech.stream:LIVE",
         baseline=True,
         channels=True,
@@ -100,6 +104,7 @@ MODALITIES: dict[str, Modality] = {
         ships=("face", "detector"),
         formats=("jpeg",),
         page="camera.js",
+        options="face.stream:FaceOptions",
         sniff="face.image:is_picture",
         warning="errors:ImageWarning",
     ),
@@ -114,6 +119,7 @@ MODALITIES: dict[str, Modality] = {
         formats=(),
         page="text.js",
         warning="errors:TextWarning",
+        options="text.stream:TextOptions",
         in_folders=False,
     ),
     "fusion": Modality(

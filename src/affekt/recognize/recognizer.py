@@ -8,6 +8,7 @@ import threading
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,6 +86,12 @@ class Recognizer:
         self._modality = modality(self.card.modality)
         self.label_map = label_map(labels, self.card.labels)
         self.threshold = self.card.threshold if threshold is None else threshold
+        kind = self._modality.load("options") if options is not None and self._modality.options else None
+        if kind and not isinstance(options, kind):
+            given = type(options).__name__
+            raise InputError(
+                f"options are {given}; {self.card.name} is a model of {self.card.modality}: {kind.__name__}."
+            )
         setup = self._modality.load("setup")
         self._setup = setup(opened, self.label_map, threshold=self.threshold, options=options, threads=threads)
         self._reading: dict[str, Any] = self._setup.reading
@@ -114,7 +121,17 @@ class Recognizer:
             Notified of more than the segments.
         **form
             Describes the signal, by modality: for speech ``sampling_rate``, in hertz.
+
+        Raises
+        ------
+        InputError
+            If the form is not that of the model's modality.
         """
+        known = signature(self._setup.stream).parameters
+        if strange := [key for key in form if key not in known]:
+            raise InputError(
+                f"{strange[0]} is not for a stream of {self.card.modality} ({self.card.name}); leave it out."
+            )
         stream: Stream = self._setup.stream(listener=listener, **form)
         return stream
 
@@ -152,7 +169,7 @@ class Recognizer:
         if (baseline := accumulator.baseline(kind)) is None:
             least = LEAST_SECONDS[kind]
             raise InputError(
-                f"the voice reference holds {accumulator.seconds:.1f} s of speech; "
+                f"the voice reference holds {int(10 * accumulator.seconds) / 10:.1f} s of speech; "
                 f"give {least:g} s or more, better 10 s."
             )
         return self.with_baseline(baseline)
@@ -206,7 +223,7 @@ class Recognizer:
         []
         """
         if not self._modality.channels:
-            raise InputError(f"channels and tracks are of sound; {self.card.name} is a model of {self.card.modality}.")
+            raise InputError(f"channels and tracks are for sound; {self.card.name} is a model of {self.card.modality}.")
         other = copy.copy(self)
         other._reading = {"options": ReadOptions(channel, None if track is None else str(track))}
         return other

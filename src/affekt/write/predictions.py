@@ -65,7 +65,7 @@ def csv(results: Iterable[Result], file: IO[str]) -> None:
     """Write one row per segment, with one column per label after the fixed ones.
 
     Where there are boxes of faces, their four columns come before the labels; where there are several modalities,
-    their column comes after ``who``.
+    their column comes after ``who``; where there are words, their column ``text`` comes after ``reason``.
 
     A recording without segments gets one row with an empty label, so that no source is lost. Where the model is not
     sure the label is ``unsure``; ``best`` is what it would guess, ``reason`` why the answer is weak. Quoting follows
@@ -76,7 +76,8 @@ def csv(results: Iterable[Result], file: IO[str]) -> None:
     labels = list(dict.fromkeys(label for result in results for label in result.labels))
     boxes = _BOX_COLUMNS if any(p.box for result in results for p in result.predictions) else ()
     lanes = any(_has_lanes(result) for result in results)
-    columns = [*_CSV_COLUMNS[:4], *(["modality"] if lanes else []), *_CSV_COLUMNS[4:]]
+    texts = any(p.text for result in results for p in result.predictions)
+    columns = [*_CSV_COLUMNS[:4], *(["modality"] if lanes else []), *_CSV_COLUMNS[4:], *(["text"] if texts else [])]
     # All text is quoted: the csv module of some Pythons leaves a lone carriage return bare.
     writer = csv_module.writer(file, lineterminator="\n", quoting=csv_module.QUOTE_NONNUMERIC)
     writer.writerow([*columns, *boxes, *map(_cell, labels)])
@@ -85,7 +86,8 @@ def csv(results: Iterable[Result], file: IO[str]) -> None:
         for prediction in result.predictions or (nothing,):
             values = _csv_values(prediction, len(boxes), labels)
             lane = [prediction.modality] if lanes else []
-            writer.writerow([_cell(result.source), *values[:3], *lane, *values[3:]])
+            words = [_cell(prediction.text or "")] if texts else []
+            writer.writerow([_cell(result.source), *values[:3], *lane, *values[3:8], *words, *values[8:]])
 
 
 def srt(results: Iterable[Result], file: IO[str]) -> None:
