@@ -125,7 +125,7 @@ def test_what_makes_no_sense_is_refused(affekt, photo, tmp_path, words, said):
 def test_a_picture_without_a_face_says_so(affekt, photo, found, tmp_path):
     found(BOX[:0])
     done = affekt(photo, "-o", tmp_path / "out", "--method", "cam")
-    assert done.exit_code == 2 and "no face was found in it" in done.stderr
+    assert done.exit_code == 1 and "no face was found in it" in done.stderr
 
 
 def test_faces_are_not_explained_as_voices(photo, found):

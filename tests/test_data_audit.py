@@ -708,7 +708,7 @@ def test_the_sound_is_heard_when_asked_for(affekt, clips, tmp_path):
         ("", "give a header with id"),
         ("id,side\nravdess/x,train\n", "names none of the 768 clips"),
         ("id,side\nx,left\n", "allowed: train, dev, test"),
-        ("id,side\nx,train\nx,test\n", "x stands in train and in test"),
+        ("id,side\nx,train\nx,test\n", "x is in both train and test"),
     ],
 )
 def test_a_file_that_is_no_split_is_refused(affekt, ravdess, tmp_path, text, complaint):

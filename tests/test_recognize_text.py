@@ -138,7 +138,7 @@ def test_the_row_of_the_modality():
 
 
 def test_what_other_modalities_have_is_refused(recognizer):
-    with pytest.raises(InputError, match="are of sound"):
+    with pytest.raises(InputError, match="are for sound"):
         recognizer.reading(channel="left")
     with pytest.raises(InputError, match="are for speech"):
         recognizer.with_baseline(running=True)
