@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
+from affekt import Recognizer, to_frame
 from affekt.cli import main
 
 ROOT = Path(__file__).parent.parent
@@ -149,6 +150,11 @@ def test_formats_of_stretches_warn_where_there_are_no_times(affekt, tmp_path):
         assert f"has no times, so {form} holds none of its answers; json, jsonl and csv do." in done.stderr
     rows = list(csv.DictReader(io.StringIO(affekt(path, "--format", "csv").stdout)))
     assert [row["text"] for row in rows] == ["I am so happy.", "I am so sad."]
+    frame = to_frame(Recognizer("text").analyse(path))
+    assert list(frame["text"]) == ["I am so happy.", "I am so sad."]
+    storage = pytest.importorskip("pyarrow.parquet")
+    assert affekt(path, "--output", tmp_path / "a.parquet").exit_code == 0
+    assert storage.read_table(tmp_path / "a.parquet")["text"].to_pylist() == ["I am so happy.", "I am so sad."]
     (tmp_path / "a.srt").write_text(SRT)
     assert "no times" not in affekt(tmp_path / "a.srt", "--format", "srt").stderr
 

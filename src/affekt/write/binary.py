@@ -19,7 +19,7 @@ from affekt.write.fields import rounded, table_of, thousandths, utf8
 
 #: Version of the columns, in the metadata of a Parquet file.
 SCHEMA = "affekt.segments/1"
-_TEXTS = ("source", "who", "modality", "label", "best", "reason")
+_TEXTS = ("source", "who", "modality", "label", "best", "reason", "text")
 _NUMBERS = ("start", "end", "confidence", "quality")
 
 
@@ -27,7 +27,7 @@ def parquet(results: Iterable[Result], path: Path) -> None:
     """Write a Parquet file: source, times, who, label, best, confidence and so on, then a probability per label.
 
     ``label`` is null where the model is not sure; ``best`` is its best guess. A recording without segments has one
-    row without either, so that no source is lost.
+    row without either, so that no source is lost. Where there are words, ``text`` comes after ``reason``.
 
     Raises
     ------
@@ -43,7 +43,20 @@ def parquet(results: Iterable[Result], path: Path) -> None:
         raise InputError(f"the label {clash[0]!r} is the name of a column; give another one with --labels NAME=...")
     rows = [row for result in results for row in _rows(result)]
     columns: dict[str, Any] = {}
-    for name in ("source", "start", "end", "who", "modality", "label", "best", "confidence", "quality", "reason"):
+    words = ("text",) if any(row["text"] for row in rows) else ()
+    for name in (
+        "source",
+        "start",
+        "end",
+        "who",
+        "modality",
+        "label",
+        "best",
+        "confidence",
+        "quality",
+        "reason",
+        *words,
+    ):
         kind = pyarrow.string() if name in _TEXTS else pyarrow.float64()
         columns[name] = pyarrow.array([row[name] for row in rows], kind)
     for label in labels:
@@ -115,10 +128,11 @@ def _rows(result: Result) -> list[dict[str, Any]]:
         fields = table_of(p)
         known = {key: fields[key] for key in ("start", "end", "label", "confidence", "quality")}
         names = {"who": utf8(p.who) if p.who else None, "best": utf8(p.best) if p.best else None}
+        names["text"] = utf8(p.text) if p.text else None
         scores = {utf8(label): value for label, value in rounded(p.scores).items()}
         rows.append({**known, **names, "modality": p.modality, "reason": utf8(p.reason), "scores": scores})
     if not rows:
-        empty = dict.fromkeys(("label", "best", "who"))
+        empty = dict.fromkeys(("label", "best", "who", "text"))
         rows = [
             {**empty, "start": 0.0, "end": thousandths(result.duration), "confidence": 0.0, "reason": "",
              "quality": result.summary.quality, "modality": result.summary.modality, "scores": {}}

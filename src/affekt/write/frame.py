@@ -31,8 +31,9 @@ def to_frame(results: Result | Prediction | Iterable[Result | Prediction]) -> An
     -------
     pandas.DataFrame, or polars.DataFrame where pandas is not installed
         Columns ``source``, ``start``, ``end`` (seconds), ``who``, ``modality``, ``label``, ``best``, ``confidence``,
-        ``quality``, ``reason``, ``valence``, ``arousal``, ``dominance`` (-1 to 1, derived from the scores), then the
-        labels in the model's order (for several models, as they come). A label named like one of these columns has
+        ``quality``, ``reason``, ``text`` where there are words, ``valence``, ``arousal``, ``dominance`` (-1 to 1,
+        derived from the scores), then the labels in the model's order (for several models, as they come). A label
+        named like one of these columns has
         ``p_`` in front.
 
     Raises
@@ -66,6 +67,8 @@ def to_frame(results: Result | Prediction | Iterable[Result | Prediction]) -> An
             raise InputError(f"a {type(item).__name__} is no Result or Prediction; give what predict or analyse gave.")
     table: dict[str, list[Any]] = {"source": [source for source, _ in rows]}
     table |= {name: [getattr(p, name) for _, p in rows] for name in COLUMNS[1:]}
+    if any(p.text for _, p in rows):
+        table["text"] = [p.text for _, p in rows]
     table |= {name: list(map(float, table[name])) for name in _NUMBERS}
     table |= {name: [p.dimensions.get(name) for _, p in rows] for name in DIMENSIONS}
     for label in labels:
