@@ -1,6 +1,7 @@
 """Signals and folders that several tests use."""
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from hypothesis import settings
 # How long an example takes says how busy the machine is.
 settings.register_profile("affekt", deadline=None)
 settings.load_profile("affekt")
+# A shell tells its background jobs to ignore Ctrl-C, and they tell theirs: programs that tests start are not to.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

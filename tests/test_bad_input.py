@@ -575,11 +575,7 @@ def test_a_model_that_is_no_model(tmp_path, good):
 
 
 def started(*arguments, **options) -> subprocess.Popen:
-    # A shell may have told its background jobs to ignore Ctrl-C.
-    return subprocess.Popen(
-        [*AFFEKT, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler), **options,
-    )  # fmt: skip
+    return subprocess.Popen([*AFFEKT, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
