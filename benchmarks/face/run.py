@@ -3,7 +3,7 @@
     python benchmarks/face/run.py run --fer2013 FILE.npz [--model FILE.onnx] [--muxspace FOLDER --yunet FILE.onnx]
     python benchmarks/face/run.py write
 
-`run` keeps benchmarks/results/face/face.json; `write` makes docs/model-cards/face.md from that only. FILE.npz holds
+`run` keeps benchmarks/results/face/face.json; `write` makes docs/model-cards/face.md from it alone. FILE.npz holds
 FER2013's training part and public test with the votes of FER+; the public test chose nothing. FOLDER is a copy of
 github.com/muxspace/facial_expressions, from whose labels nothing was learned; YuNet finds the faces there.
 """

@@ -188,12 +188,14 @@ def commands(model: str) -> dict[str, str]:
     before = BEFORE[model]
     teacher = " --teacher WHISPER" if load_recipe(model).kind == "whisper" else ""
     noises = f"--sounds ESC-10 --responses ROOMS{teacher} -o RUN"
+    tuned = f"affekt protocol left-out --only emovo --only banglaser --recipe {model} {NINE} {noises}"
     calibrate = f"{run_of(model)} --only calibrate"
     return {
         "card": f"affekt info {model} --format json",
         **{f"evaluate-{way}": f"affekt evaluate {model} {NINE} --baseline {way} --format json" for way in WAYS},
         "evaluate-old": f"affekt evaluate {before.file} {NINE} --compare {model} --format json",
         **{f"protocol-{name}": f"affekt protocol {name} --recipe {model} {NINE} {noises}" for name in PLANS},
+        **({"protocol-left-out-tuned": tuned} if teacher else {}),
         "calibrate": calibrate,
         "fairness": calibrate,
         "daily": f"affekt evaluate {model} --corpus emospeech=PATH --format json",
@@ -487,11 +489,11 @@ def size_of(kept: Kept, name: str) -> tuple[object, object, object]:
     return f"{count}, {1 / count:.3f}", heads(sum(row["speakers"] for row in rows)), e.n if e else "-"
 
 
-def left_out_rows(kept: Kept) -> list[dict[str, Any]]:
+def left_out_rows(kept: Kept, name: str = "left-out") -> list[dict[str, Any]]:
     """Every corpus by a network that was not trained on it, among four labels and among all: its UAR in every way."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for labels in ("four", "all"):
-        for row in protocol_rows(kept, "left-out", labels):
+        for row in protocol_rows(kept, name, labels):
             count = len(row["classes"])
             few = labels == "four" and count < 4
             about = {"corpus": row["corpus"], "labels": count, "speakers": row["speakers"], "few": few, "uars": []}

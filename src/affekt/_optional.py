@@ -1,4 +1,4 @@
-"""The only place that imports optional packages."""
+"""Importing optional packages, with an error that says how to install a missing one."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class RunOptions:
     allow_missing : bool
         Missing files of a manifest get a failure record.
     retry_failed : bool
-        Process shards in which something failed again.
+        Process shards again in which something failed.
     """
 
     model: str = "voice"

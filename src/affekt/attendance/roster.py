@@ -165,7 +165,7 @@ class Roster:
         return people[folded(name)]
 
     def add(self, name: str, *, minor: bool = False) -> Person:
-        """Put somebody on the roster, without a face; somebody already on it stays unchanged."""
+        """Put somebody on the roster, without a face; who is already on it stays, and is marked if ``minor`` is set."""
         name = checked_name(name, "person")
         with self.store.writing() as db:
             found = db.execute(

@@ -267,7 +267,7 @@ def _watcher(session: Session, source: Source, embedder: str) -> Any:
     began = session.window.opens
     watch = Watch(
         wanted=lambda track, seconds: session.wanted(track, began + timedelta(seconds=seconds)),
-        # A live camera must be followed: one detection per frame leaves some nine frames a second on one core.
+        # A live camera must be followed: one face vector per frame leaves some nine frames a second on one core.
         most=1000 if source.still else 1 if source.live else 4,
         signs=session.rules.liveness != "none",
         express=express,

@@ -220,7 +220,7 @@ def _evaluate_table(job: Job, path: Path) -> ModelEvaluation:
         raise InputError(f"--compare asks which answers are right more often; {path} has numbers, and no labels.")
     found = {}
     for name, samples in readings.items():
-        # Nothing is known about the source of the table but the modality of its recordings.
+        # Nothing is known about what made the table but the modality of the samples it answers to.
         nobody = Card(path.name, "face" if is_picture(samples[0]) else "speech", ("a", "b"))
         numbers = bool(table.dimensions) and other is None
         asked = select_test_set(name, samples, nobody, side=job.part, numbers=numbers)

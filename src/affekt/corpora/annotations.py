@@ -114,7 +114,7 @@ def read_annotated(corpus: Corpus, path: str | os.PathLike[str], suffixes: Seque
 
 
 def _is_predicted(said: Annotated) -> bool:
-    """Whether a file has what affekt's own writers add: a confidence after each label, or a tier of confidences."""
+    """Whether a file has what affekt's own writers add: a confidence after any label, or a tier of confidences."""
     if any(tier.casefold().startswith("confidence") for tier in said.tiers):
         return True
     return any(_CONFIDENCE.search(one.text) for tier in said.tiers.values() for one in tier)

@@ -121,7 +121,7 @@ def _tables(folder: Path, database: Any, wanted: str) -> list[str]:
     """Names of the tables that hold the ground truth."""
     columns = {name: set(_columns(database, table)) for name, table in database.tables.items()}
     with_numbers = [name for name, there in columns.items() if set(DIMENSIONS) & there]
-    # A table with numbers only has to be asked for by its name.
+    # If any table has labels, a table that has only numbers must be asked for by name.
     with_label = [name for name, there in columns.items() if "label" in there] or with_numbers
     there = ", ".join(f"{name} ({', '.join(table.columns)})" for name, table in database.tables.items()) or "none"
     if wanted and wanted not in (*with_label, *with_numbers):

@@ -14,7 +14,7 @@ and ``meta["voters"]``, the number of voters. Only votes on the voice alone are 
 (rows numbered 1xxxxx; 2xxxxx saw the face, 3xxxxx both).
 
 Trap: the label is field 3. A published 93.88 % used field 2, the sentence. The label
-is what the actor meant; listeners with audio only agree with it in 40.9 % of the votes.
+is what the actor meant; listeners who hear only the voice agree with it in 40.9 % of the votes.
 ``1076_MTI_SAD_XX`` is silent.
 """
 

@@ -11,7 +11,7 @@ from affekt.corpora.corpus import Clip, files_in
 from affekt.corpora.folder import TABLES
 from affekt.errors import CorpusError
 
-#: At most this many file names are checked.
+#: At most this many file names are parsed for each published corpus, and for your own folder.
 LOOKED_AT = 500
 #: Share of names that must fit.
 SURE = 0.9

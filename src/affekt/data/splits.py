@@ -107,7 +107,7 @@ def is_published_split(samples: Iterable[Sample]) -> bool:
 
 
 def published_split(samples: Sequence[Sample]) -> Split:
-    """Split samples as their publisher did, as in published figures, even if people or pictures are on both sides.
+    """Split samples by their publisher's parts, as published figures do, even if both sides share people or pictures.
 
     Parameters
     ----------

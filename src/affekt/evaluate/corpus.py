@@ -56,7 +56,7 @@ class TestSet:
     corpus : str
         Name of the corpus, for the protocol.
     samples : tuple of Sample
-        With labels; or with ratings of valence, arousal or dominance only, and then only these are evaluated.
+        With labels; or with ratings of valence, arousal or dominance, and then the model is evaluated on these only.
     protocol : str
         Who is tested, and what the model learned from them.
     warnings, stamps : tuple of str
@@ -68,7 +68,7 @@ class TestSet:
     crop : str
         How to treat pictures, one of ``affekt.evaluate.answers.CROPS``.
     trained_on : sequence of Sample
-        Pictures that the model learned from; near-duplicates of them in the test set are scored separately.
+        Pictures that the model learned from; scores are also given without the near-duplicates of them in the test set.
     scale : (low, high), optional
         Range of the samples' ratings of valence, arousal and dominance, if any; see ``with_dimensions``.
     """
@@ -292,7 +292,7 @@ def evaluate(
     recognizer : Recognizer
         With all its labels.
     test_set : TestSet, or sequence of Sample
-        From one corpus; the model must not have learned from any of them.
+        Samples of one corpus; the model must not have learned from any of them.
     jobs : int
         Recordings at a time.
     tick : callable

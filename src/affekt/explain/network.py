@@ -125,7 +125,7 @@ def rebuild(model: str | os.PathLike[str] = "face") -> MapNetwork:
     MissingExtra
         If onnx is not installed.
     ModelError
-        If the file holds another kind of network, or the logits of the two differ.
+        If the file holds another kind of network, or its weights or logits are not those of the rebuilt network.
     """
     opened = load_model(model)
     kind = opened.card.recipe.get("kind")

@@ -1,7 +1,7 @@
 """Frames in, sightings out: which face is where, and sometimes whose it may be.
 
 Faces are detected and tracked in every frame. The vector that tells people apart costs twenty times as much, so
-it is computed only for requested faces, and for a few of them per frame.
+it is computed only for requested faces, and for only a few of them per frame.
 """
 
 from __future__ import annotations
