@@ -44,6 +44,16 @@ def test_a_label_called_as_a_column_is_refused(tmp_path):
         parquet([Result("a.wav", 1.0, (p,), p, "m", ("start",))], tmp_path / "x.parquet")
 
 
+def test_a_label_called_text_is_refused_only_beside_words(tmp_path):
+    storage = pytest.importorskip("pyarrow.parquet")
+    p = Prediction(0.0, 1.0, {"text": 1.0})
+    parquet([Result("a.wav", 1.0, (p,), p, "m", ("text",))], tmp_path / "x.parquet")
+    assert storage.read_table(tmp_path / "x.parquet").to_pylist()[0]["text"] == 1.0
+    p = Prediction(0.0, 1.0, {"text": 1.0}, text="So be it.")
+    with pytest.raises(InputError, match="'text' is the name of a column"):
+        parquet([Result("a.txt", 1.0, (p,), p, "m", ("text",))], tmp_path / "x.parquet")
+
+
 def test_an_audformat_database_is_read_by_its_package_and_by_ours(tmp_path):
     package = pytest.importorskip("audformat")
     (tmp_path / "a.wav").touch()

@@ -210,6 +210,12 @@ def test_csv_rows_and_columns():
     assert list(rows[2].values()) == ["quiet.wav", "0.0", "4.0", "", "", "", "0.0", "1.0", "", "", "", ""]
 
 
+def test_csv_names_no_two_columns_alike():
+    p = Prediction(0.0, 1.0, {"text": 0.75, "start": 0.25}, text="So be it.")
+    (row,) = csv.DictReader(io.StringIO(written("csv", result("a.txt", [p], labels=("text", "start")))))
+    assert (row["text"], row["p_text"], row["start"], row["p_start"]) == ("So be it.", "0.75", "0.0", "0.25")
+
+
 def test_csv_says_what_a_model_that_is_not_sure_would_guess_and_why():
     weak = Prediction(0, 1, {"angry": 0.4, "happy": 0.3, "sad": 0.3}, threshold=0.5, reason="noisy")
     (row,) = csv.DictReader(io.StringIO(written("csv", result("b.wav", [weak]))))

@@ -128,8 +128,8 @@ def learned_dimensions(labels: Sequence[str]) -> tuple[str, ...]:
 def dimensions(scores: Mapping[str, float]) -> dict[str, float]:
     """Valence, arousal and dominance: the mean of the label positions, weighted by probability.
 
-    For emotion labels they are derived from the scores alone: somebody who is certainly
-    very angry and somebody who is certainly a little angry get the same values. For the
+    For emotion labels they are derived from the scores alone: somebody very angry and
+    somebody a little angry, both recognised with certainty, get the same values. For the
     :func:`corners` of a model that predicts dimensions they are the predicted values.
 
     Parameters
@@ -266,7 +266,7 @@ def _common(available: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 
 def _asks_for_own(labels: Labels, common: Mapping[str, Sequence[str]]) -> bool:
-    """Whether the model's own labels are requested: by the name of their set, or by one that is not affekt's word."""
+    """Whether the model's own labels are requested: by their set's name, or by one of them that is no affekt word."""
     if isinstance(labels, str):
         if labels in COMMON:
             return True

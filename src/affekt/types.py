@@ -128,12 +128,12 @@ class Prediction:
         Why the answer is weak, in words: ``short: 0.8 s without its pauses``. Empty if
         the signal is good and the model is sure.
     who : str or None
-        Whose expression it is: a speaker, a channel (``"1"``, ``"2"``) or the id of a track; None if people
+        Whose expression it is: a speaker, a channel (``"left"``, ``"channel 3"``) or the id of a track; None if people
         are not told apart.
     box : (left, top, width, height) or None
         Where the face is in the picture, as fractions of its width and height: each in [0, 1], and inside the picture.
     text : str or None
-        The words that were judged, if the input is text.
+        The words that were judged, for an answer to words (modality ``text``); otherwise None.
 
     Raises
     ------

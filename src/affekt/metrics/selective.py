@@ -42,7 +42,7 @@ class RiskCoverage:
 
 @dataclass(frozen=True)
 class Threshold:
-    """The confidence above which answers are given, and its statistics on the clips it was chosen on.
+    """The least confidence at which answers are given, and its statistics on the clips it was chosen on.
 
     Parameters
     ----------

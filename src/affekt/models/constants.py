@@ -13,7 +13,7 @@ from affekt.errors import ModelError
 
 #: Elements that may be computed from constants, in total; our own models need a million, for weights passed through.
 MOST = 200_000_000
-#: Maximum number of values read from a constant: shapes and repetitions are shorter.
+#: Most values of a constant whose values are used at all: shapes and repetitions are shorter.
 SHORT = 16
 
 #: Operators whose result is as large as what goes in, at the most.

@@ -1,4 +1,4 @@
-"""Opening a model file and checking that affekt wrote it, and that it is complete and harmless."""
+"""Opening a model file and checking that it is of a known kind, complete and harmless."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def draw_ways(
     rows : mapping of name to mapping of way to Estimate
         A way has the same colour and shape in all rows.
     marks : mapping of name to mapping of row to float
-        Values without an interval to draw above the rows: two kinds of target, then published results.
+        Values without an interval, drawn above the dots of their row: two kinds of target, then published results.
     chance : mapping of row to float, optional
         UAR of guessing.
     grey : str

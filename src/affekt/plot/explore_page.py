@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Most rows in a table of files; if there are more, only their number is given.
+#: Most rows in a table of files; of the rest, only the number is given.
 MOST_FILES = 100
 
 BOXES = "A box holds the middle half of the clips, the line in it is the median; dots are far from the rest."

@@ -277,7 +277,7 @@ def draw_losses(history: History, *, ax: Axes | None = None, stamps: Sequence[st
 
 
 def draw_accuracies(history: History, *, ax: Axes | None = None, stamps: Sequence[str] = ()) -> Axes:
-    """Draw every score between 0 and 1 of a training run over its epochs; a ring marks the best monitored one."""
+    """Draw every score between 0 and 1 of a training run over its epochs; a ring marks the monitored one's best."""
     ax = _axes("scores", stamps, ax, (5.2, 3.8))
     names = _scores(history)
     _curves(history, names, ax)

@@ -42,7 +42,7 @@ def find_recordings(
     recursive : bool
         Search subfolders, too. Links to folders are not followed.
     left_out : Counter, optional
-        Filled with the extensions of the files in folders whose names are not those of recordings.
+        Filled with the extensions of those files in folders that are not recordings by their names.
     modality : str, optional
         What to look for in folders; by default all modalities but text.
 
@@ -170,7 +170,8 @@ def _in_folder(folder: str, look: _Look) -> list[str]:
             break
     look.failures.extend(failure_of(str(error.filename or folder), error) for error in closed)
     if not recordings and not closed:
-        deeper = " Its subfolders were not searched; --recursive does." if folders and not look.recursive else ""
+        unseen = folders and not look.recursive
+        deeper = " Its subfolders were not searched; --recursive searches them." if unseen else ""
         raise AffektError(f"holds no recordings ({', '.join(sorted(look.known)[:6])}, ...).{deeper}")
     return recordings
 

@@ -283,7 +283,7 @@ class Lanes:
         Raises
         ------
         AffektError
-            If the sound or the pictures break off midway.
+            If the sound or the pictures fail after they have begun.
         InterruptedError
             If it was stopped.
         """

@@ -47,7 +47,7 @@ class FaceMaps:
         return partial(live_map, self._live.recognizer, close_up)
 
     def events(self, found: LiveMap) -> list[str]:
-        """The map as an event, unless the face is gone or has changed."""
+        """The map as an event, unless the face is gone, is another person's by now, or the map is too old."""
         newest = self._live.largest
         if newest is None or is_stale(found.close_up, newest):
             return []

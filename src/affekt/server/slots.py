@@ -36,7 +36,7 @@ def most(limit: int, share: float) -> int:
 
 
 class Slots:
-    """Counts clients being served; those above the limit are told to come back later.
+    """Counts slots in use, in all and per client; whoever asks above a limit is told to come back later.
 
     Parameters
     ----------

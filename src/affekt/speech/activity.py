@@ -95,7 +95,7 @@ class Piece:
             raise InputError(f"start {self.start} and end {self.end} are no interval; allowed: 0 <= start < end.")
 
     def frames(self, block: int) -> tuple[int, int | None]:
-        """Start and end in frames; raises InputError unless both lie on a boundary between blocks."""
+        """Start and end in frames; raises InputError unless the start is 0, or whole blocks and >= CONTEXT."""
         rate = SAMPLING_RATE / HOP
         start, end = round(self.start * rate), None if self.end is None else round(self.end * rate)
         if start % block or (start and start < CONTEXT):
@@ -178,7 +178,7 @@ class _Machine:
 
     A machine that does not begin at the start of the signal assumes that somebody has been speaking until now: this
     assumed speech ends no earlier than any real speech would. It belongs to the previous piece. Everything after the
-    end belongs to the next; a second machine of this kind finds the end.
+    end of this piece belongs to the next one; a second machine of this kind finds that end.
     """
 
     def __init__(self, options: ActivityOptions, first: int = 0, last: int | None = None) -> None:

@@ -149,7 +149,7 @@ def blocks(
 def failing_as(name: str) -> Iterator[None]:
     """Turn whatever a parser or decoder raises in the block into an error about the recording of that name.
 
-    This is the only place that does so: files from strangers raise errors that no author of a decoder expected.
+    The rule is decided here: files from strangers raise errors that no author of a decoder expected.
     The cause stays in the traceback.
 
     Raises

@@ -235,7 +235,8 @@ def apply_steps(
     Returns
     -------
     float32 array, shape (m,)
-        A new signal; m differs from n only after ``stretch`` and ``speed``. It may exceed 1: nothing is clipped.
+        A new signal; m differs from n only after ``stretch`` and ``speed``.
+        It may exceed 1: it is not cut to full scale.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """Reading the audio track of a container with PyAV, aligned to the container's own clock.
 
-A container says when each piece of audio is to be played. Audio that starts
-later than the video, pauses without packets, and damaged packets are filled with
-silence of the same length, so that a time in the answer is the time in
+A container says when each piece of audio is to be played. The time before audio
+that starts later than the video, pauses without packets, and damaged packets are
+filled with silence of the same length, so that a time in the answer is the time in
 a player. ``ffmpeg -af aresample=async=1:first_pts=0`` does the same.
 """
 

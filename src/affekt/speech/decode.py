@@ -113,7 +113,7 @@ def _from_sound(file: IO[bytes], name: Named, stack: ExitStack, options: ReadOpt
     sound = stack.enter_context(soundfile.SoundFile(source, closefd=False))
     if not sound.frames:
         raise DecodingError(_NO_SAMPLES)
-    if options.track not in (None, "1"):
+    if options.track is not None and options.track.lstrip("0") != "1":
         raise AudioError(f"{name}: has no sound track {options.track!r}. There: track 1.")
     return Decoded(sound.samplerate, _sound_blocks(sound), speakers=USUAL.get(sound.channels, ()))
 

@@ -88,7 +88,7 @@ class VoiceFeatures(nn.Module):
 
     The power is divided by its mean over a second on either side before the
     logarithm. So gain changes nothing, what lies 50 dB below the surrounding
-    speech disappears in the floor, and no value depends on more than that second.
+    speech disappears in the floor, and no value depends on anything further away than that second.
     """
 
     def __init__(self, front: FrontEnd, *, level_frames: int = LEVEL_FRAMES, floor: float = 1e-5) -> None:

@@ -1,8 +1,8 @@
 """The model `fusion`: the weights of a log-opinion pool, learned on pairs that nothing else was learned from.
 
-No labelled recordings with a voice, a face and words may be used. So moments
-are made up: a clip of a voice, a face and a text of one label, drawn
-independently from what the three models held out. That is honest about how
+There are no labelled recordings with a voice, a face and words that may be
+used. So moments are made up: a clip of a voice, a face and a text of one label,
+drawn independently from what the three models held out. That is honest about how
 sure each modality is, but says nothing about real moments: the three agree
 by label only, never in time, and nobody here smiles while being angry.
 """

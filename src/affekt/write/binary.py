@@ -39,8 +39,6 @@ def parquet(results: Iterable[Result], path: Path) -> None:
     pyarrow, storage = require("pyarrow", extra="parquet"), require("pyarrow.parquet", extra="parquet")
     results = list(results)
     labels = _labels(results)
-    if clash := sorted({*labels} & {*_TEXTS, *_NUMBERS}):
-        raise InputError(f"the label {clash[0]!r} is the name of a column; give another one with --labels NAME=...")
     rows = [row for result in results for row in _rows(result)]
     columns: dict[str, Any] = {}
     words = ("text",) if any(row["text"] for row in rows) else ()
@@ -59,6 +57,8 @@ def parquet(results: Iterable[Result], path: Path) -> None:
     ):
         kind = pyarrow.string() if name in _TEXTS else pyarrow.float64()
         columns[name] = pyarrow.array([row[name] for row in rows], kind)
+    if clash := sorted(columns.keys() & {*labels}):
+        raise InputError(f"the label {clash[0]!r} is the name of a column; give another one with --labels NAME=...")
     for label in labels:
         columns[label] = pyarrow.array([row["scores"].get(label) for row in rows], pyarrow.float64())
     models = ", ".join(dict.fromkeys(utf8(result.model) for result in results))

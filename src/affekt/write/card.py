@@ -74,7 +74,7 @@ def to_markdown(card: Card, takes: str) -> str:
 
 
 def selective_sentences(card: Card) -> list[str]:
-    """When a model says that it is not sure, and what its threshold promises; empty if it always answers.
+    """When a model says that it is not sure, and what is promised of its answers and label sets; may be empty.
 
     Examples
     --------

@@ -33,8 +33,7 @@ def to_frame(results: Result | Prediction | Iterable[Result | Prediction]) -> An
         Columns ``source``, ``start``, ``end`` (seconds), ``who``, ``modality``, ``label``, ``best``, ``confidence``,
         ``quality``, ``reason``, ``text`` where there are words, ``valence``, ``arousal``, ``dominance`` (-1 to 1,
         derived from the scores), then the labels in the model's order (for several models, as they come). A label
-        named like one of these columns has
-        ``p_`` in front.
+        named like one of these columns has ``p_`` in front.
 
     Raises
     ------

@@ -69,8 +69,8 @@ def csv(results: Iterable[Result], file: IO[str]) -> None:
 
     A recording without segments gets one row with an empty label, so that no source is lost. Where the model is not
     sure the label is ``unsure``; ``best`` is what it would guess, ``reason`` why the answer is weak. Quoting follows
-    RFC 4180; lines end in a bare newline. A name or label that a spreadsheet would run as a formula gets a leading
-    ``'``.
+    RFC 4180; lines end in a bare newline. A name, label or text that a spreadsheet would run as a formula gets a
+    leading ``'``; a label named like another column gets ``p_``.
     """
     results = list(results)
     labels = list(dict.fromkeys(label for result in results for label in result.labels))
@@ -80,7 +80,8 @@ def csv(results: Iterable[Result], file: IO[str]) -> None:
     columns = [*_CSV_COLUMNS[:4], *(["modality"] if lanes else []), *_CSV_COLUMNS[4:], *(["text"] if texts else [])]
     # All text is quoted: the csv module of some Pythons leaves a lone carriage return bare.
     writer = csv_module.writer(file, lineterminator="\n", quoting=csv_module.QUOTE_NONNUMERIC)
-    writer.writerow([*columns, *boxes, *map(_cell, labels)])
+    taken = {*columns, *boxes}
+    writer.writerow([*columns, *boxes, *(_cell(f"p_{label}" if label in taken else label) for label in labels)])
     for result in results:
         nothing = Prediction(0.0, result.duration, {}, quality=result.summary.quality)
         for prediction in result.predictions or (nothing,):
@@ -198,9 +199,10 @@ def rttm(results: Iterable[Result], file: IO[str]) -> None:
     """Write NIST RTTM: one ``SPEAKER`` line per segment, with the label as its orthography.
 
     The name of the speaker is ``who``; where nobody is named it is the label, so that a diarisation viewer shows
-    emotions. The channel is 1, or ``who`` where that is a channel. Fields are separated by blanks, so each run of
-    blanks in a source, label or name becomes ``_``; sources that become equal are numbered. Only predictions have
-    lines: a recording without speech has none. With several modalities, the fused answers are written.
+    emotions. The channel is 1, or the number of the channel that ``who`` names. Fields are separated by blanks, so
+    each run of blanks in a source, label or name becomes ``_``; sources that become equal are numbered. Only
+    predictions have lines: a recording without speech has none. With several modalities, the fused answers are
+    written.
     """
     sources: dict[str, str] = {}
     for result in results:

@@ -74,8 +74,9 @@ class EmotionMosaics(MosaicMaker):
 def emotion_losses(cells: Tensor, mosaics: Sequence[Mosaic], labels: NDArray[np.int64]) -> dict[str, Tensor]:
     """Loss of scores, labels and boxes of cells (b, n, k + 4), each a mean over the cells that have a face.
 
-    The target of a face's label is the overlap that its cell's box reaches, of all others 0 (quality focal loss,
-    Li et al., 2020); and among the scores of a face, that of its label should be the highest (cross-entropy).
+    The target of the score of a face's label is the overlap that its cell's box reaches; that of all other scores is 0
+    (quality focal loss, Li et al., 2020); and among the scores of a face, that of its label should be the
+    highest (cross-entropy).
     """
     side = mosaics[0].picture.shape[0]
     rows = np.stack([assigned(mosaic) for mosaic in mosaics])
