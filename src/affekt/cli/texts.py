@@ -155,7 +155,7 @@ def print_sentences(result: Result, highlights: Sequence[Highlights] = ()) -> No
 
         marks = "Bold: words that speak for the label; underlined: against it."
         if not screen.is_terminal:
-            marks = "Words for and against the label are marked in a terminal, with --plot FILE.html, in --format json."
+            marks = "A terminal, --plot FILE.html and --format json mark words that speak for the label or against it."
         screen.print(Text(f"{marks} {NOTE}"))
 
 

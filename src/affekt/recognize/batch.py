@@ -171,7 +171,7 @@ def _in_folder(folder: str, look: _Look) -> list[str]:
     look.failures.extend(failure_of(str(error.filename or folder), error) for error in closed)
     if not recordings and not closed:
         unseen = folders and not look.recursive
-        deeper = " Its subfolders were not searched; --recursive searches them." if unseen else ""
+        deeper = " Its subfolders were not searched; that is what --recursive does." if unseen else ""
         raise AffektError(f"holds no recordings ({', '.join(sorted(look.known)[:6])}, ...).{deeper}")
     return recordings
 

@@ -27,7 +27,7 @@ TOGETHER = 0.01
 class Engine:
     """Opened models, and threads: for streams, for requests, and for jobs.
 
-    Three pools, so that long work never delays urgent work.
+    Separate pools, so that long work never delays urgent work.
     """
 
     def __init__(self, settings: Settings) -> None:
